@@ -1,0 +1,1 @@
+//! The demo mesh's authorization server and security token service

@@ -1,0 +1,1 @@
+//! What every demo service shares: settings from a file, listening, stopping, whoami

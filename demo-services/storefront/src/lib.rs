@@ -1,0 +1,1 @@
+//! The storefront service of the demo shop

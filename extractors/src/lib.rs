@@ -1,0 +1,1 @@
+//! Caller and its kin as axum extractors, and Problem for handlers

@@ -1,0 +1,117 @@
+//! The context of the code that is running now.
+//!
+//! The inbound layer opens a scope around the handler; the outbound layer reads it when a call is made. A scope is
+//! entered at each poll and left after it, so it follows a future between threads and never shows in another task.
+//! A spawned task, a streaming response body, `spawn_blocking` and a worker behind a channel have no scope unless it
+//! is carried there:
+//!
+//! ```
+//! use tower_identity_core::{CallerContext, ambient};
+//!
+//! fn carry(caller: &CallerContext) -> impl Future<Output = bool> + use<> {
+//!     caller.scope(async { ambient::current().is_some() })
+//! }
+//! assert!(ambient::current().is_none());
+//! ```
+
+use std::{
+    cell::RefCell,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures_core::Stream;
+use pin_project_lite::pin_project;
+
+use crate::CallerContext;
+
+thread_local! {
+    static CURRENT: RefCell<Option<CallerContext>> = const { RefCell::new(None) };
+}
+
+/// The context of the code that is running now, if it runs in a scope.
+#[must_use]
+pub fn current() -> Option<CallerContext> {
+    CURRENT.with_borrow(Clone::clone)
+}
+
+/// Runs a closure in a scope. `None` is a scope too: of nobody, whatever surrounds it.
+pub fn enter<R>(context: &mut Option<CallerContext>, run: impl FnOnce() -> R) -> R {
+    let entered = Entered::new(context);
+    let result = run();
+    drop(entered);
+    result
+}
+
+/// The scope of the context in its slot: swapped in here, and back on drop, also when the code inside panics.
+struct Entered<'a>(&'a mut Option<CallerContext>);
+
+impl<'a> Entered<'a> {
+    fn new(context: &'a mut Option<CallerContext>) -> Self {
+        swap(context);
+        Self(context)
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        swap(self.0);
+    }
+}
+
+fn swap(context: &mut Option<CallerContext>) {
+    CURRENT.with_borrow_mut(|current| std::mem::swap(current, context));
+}
+
+pin_project! {
+    /// A future or stream that runs in a scope: see [`CallerContext::scope`].
+    #[derive(Debug)]
+    #[must_use = "a scope does nothing unless it is polled"]
+    pub struct Scoped<F> {
+        #[pin]
+        inner: F,
+        context: Option<CallerContext>,
+    }
+}
+
+impl<F> Scoped<F> {
+    /// Puts a future or stream into a scope; `None` is the scope of nobody.
+    pub fn new(context: Option<CallerContext>, inner: F) -> Self {
+        Self { inner, context }
+    }
+}
+
+impl<F: Future> Future for Scoped<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        enter(this.context, || this.inner.poll(cx))
+    }
+}
+
+impl<S: Stream> Stream for Scoped<S> {
+    type Item = S::Item;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        let this = self.project();
+        enter(this.context, || this.inner.poll_next(cx))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.inner.size_hint()
+    }
+}
+
+impl CallerContext {
+    /// Carries this context into a future: a spawned task, most often.
+    pub fn scope<F: Future>(&self, future: F) -> Scoped<F> {
+        Scoped::new(Some(self.clone()), future)
+    }
+
+    /// Carries this context into a stream: a response body, which runs after the handler has returned.
+    pub fn scope_stream<S: Stream>(&self, stream: S) -> Scoped<S> {
+        Scoped::new(Some(self.clone()), stream)
+    }
+}

@@ -1,0 +1,164 @@
+//! The only source of time: wall time, monotonic time, and sleeping.
+//!
+//! Everything that depends on time takes a [`Clock`], so that a test moves time by hand. The clock for production is
+//! in the room `refresh`, because sleeping needs a runtime.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::BoxFuture;
+
+/// Wall time: how long after 1970-01-01T00:00:00Z. What `exp`, `nbf` and `iat` are compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(Duration);
+
+impl Timestamp {
+    /// From whole seconds.
+    #[must_use]
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+
+    /// From the time since the epoch.
+    #[must_use]
+    pub const fn from_unix(since_epoch: Duration) -> Self {
+        Self(since_epoch)
+    }
+
+    /// From the system's representation; times before 1970 become 1970.
+    #[must_use]
+    pub fn from_system(time: SystemTime) -> Self {
+        Self(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
+    }
+
+    /// Whole seconds since the epoch, rounded down.
+    #[must_use]
+    pub const fn as_secs(self) -> u64 {
+        self.0.as_secs()
+    }
+
+    /// The time since the epoch.
+    #[must_use]
+    pub const fn since_epoch(self) -> Duration {
+        self.0
+    }
+
+    /// Later by this much; the end of time rather than an overflow.
+    #[must_use]
+    pub const fn saturating_add(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(by))
+    }
+
+    /// Earlier by this much; 1970 rather than an overflow.
+    #[must_use]
+    pub const fn saturating_sub(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(by))
+    }
+
+    /// How long after the other time this is; zero when it is not after.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.as_secs())
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u64::deserialize(deserializer).map(Self::from_secs)
+    }
+}
+
+/// Monotonic time: how long after an arbitrary origin of this process. What lifetimes and back-offs are measured by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Moment(Duration);
+
+impl Moment {
+    /// From the time since the process's origin.
+    #[must_use]
+    pub const fn from_origin(since_origin: Duration) -> Self {
+        Self(since_origin)
+    }
+
+    /// The time since the process's origin.
+    #[must_use]
+    pub const fn since_origin(self) -> Duration {
+        self.0
+    }
+
+    /// Later by this much; the end of time rather than an overflow.
+    #[must_use]
+    pub const fn saturating_add(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(by))
+    }
+
+    /// How long after the other moment this is; zero when it is not after.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// Where a [`Clock`] gets its time from.
+pub trait TimeSource: Send + Sync + 'static {
+    /// The wall time now.
+    fn wall(&self) -> Timestamp;
+
+    /// The monotonic time now.
+    fn monotonic(&self) -> Moment;
+
+    /// Resolves when monotonic time has reached the moment.
+    fn sleep_until(&self, moment: Moment) -> BoxFuture<'static, ()>;
+}
+
+/// A handle to a source of time, cheap to clone.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn TimeSource>);
+
+impl Clock {
+    /// A clock over this source.
+    #[must_use]
+    pub fn new(source: impl TimeSource) -> Self {
+        Self(Arc::new(source))
+    }
+
+    /// The wall time now.
+    #[must_use]
+    pub fn wall(&self) -> Timestamp {
+        self.0.wall()
+    }
+
+    /// The monotonic time now.
+    #[must_use]
+    pub fn monotonic(&self) -> Moment {
+        self.0.monotonic()
+    }
+
+    /// Resolves when monotonic time has reached the moment.
+    #[must_use]
+    pub fn sleep_until(&self, moment: Moment) -> BoxFuture<'static, ()> {
+        self.0.sleep_until(moment)
+    }
+
+    /// Resolves after this much monotonic time.
+    #[must_use]
+    pub fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.sleep_until(self.monotonic().saturating_add(duration))
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}

@@ -1,0 +1,46 @@
+//! Who is calling, and for whom: the types that every room of tower-identity shares.
+//!
+//! Nothing here speaks HTTP, runs on a particular runtime, or does I/O. A request's credential becomes a
+//! [`VerifiedToken`] (in the room `verify`), one or two of them become a [`CallerContext`], the context travels
+//! with the request's handler as its [ambient scope](ambient), and a [`Principal`] is how it is read.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`names`] | issuer, subject, audience and their kin: strings that cannot be swapped or empty |
+//! | [`scopes`] | scope tokens and sets of them |
+//! | [`secret`] | [`SecretToken`], which never prints |
+//! | [`fingerprint`] | SHA-256 over framed fields: what cache keys are made of |
+//! | [`identity`] | workloads, users, actors and the evidence for them |
+//! | [`token`] | [`VerifiedToken`], made only by verification |
+//! | [`context`] | [`CallerContext`] and [`Principal`] |
+//! | [`ambient`] | the context of the code that is running now |
+//! | [`clock`] | the only source of time |
+//! | [`refusal`] | why a request is refused or failed, as data |
+//! | [`settings`] | what is wrong in a configuration |
+
+pub mod ambient;
+pub mod clock;
+pub mod context;
+pub mod fingerprint;
+mod future;
+pub mod identity;
+pub mod names;
+pub mod refusal;
+pub mod scopes;
+pub mod secret;
+pub mod settings;
+pub mod token;
+
+pub use self::{
+    clock::{Clock, Moment, TimeSource, Timestamp},
+    context::{Binding, CallerContext, Principal},
+    fingerprint::Fingerprint,
+    future::BoxFuture,
+    identity::{Actor, ActorChain, AuthenticationContext, Evidence, User, Workload},
+    names::{Audience, ClientId, InvalidName, Issuer, SessionId, Subject, Tenant, TokenId, TransactionId},
+    refusal::{Fault, Refusal, RefusalKind},
+    scopes::{InvalidScope, Scope, Scopes},
+    secret::SecretToken,
+    settings::InvalidSetting,
+    token::{Identity, VerifiedToken, VerifiedTokenParts},
+};

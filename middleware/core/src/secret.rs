@@ -1,0 +1,76 @@
+//! Secrets that never print.
+
+use std::{fmt, sync::Arc};
+
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// A token or other secret string.
+///
+/// Has no `Display` and no `Serialize`, prints as a fixed placeholder, compares in constant time (for equal
+/// lengths), and is wiped from memory with its last clone. Every use of the text goes through
+/// [`expose`](Self::expose), which makes the uses easy to find.
+///
+/// ```
+/// use tower_identity_core::SecretToken;
+///
+/// let token = SecretToken::new("eyJhbGciOi");
+/// assert_eq!(format!("{token:?}"), "SecretToken(..)");
+/// assert_eq!(token.expose(), "eyJhbGciOi");
+/// ```
+#[derive(Clone)]
+pub struct SecretToken(Arc<Zeroizing<Box<str>>>);
+
+impl SecretToken {
+    /// Takes the secret in.
+    #[must_use]
+    pub fn new(secret: impl Into<Box<str>>) -> Self {
+        Self(Arc::new(Zeroizing::new(secret.into())))
+    }
+
+    /// The secret itself, for the wire or for cryptography, never for a log.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl PartialEq for SecretToken {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()
+    }
+}
+
+impl Eq for SecretToken {}
+
+impl fmt::Debug for SecretToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretToken(..)")
+    }
+}
+
+impl From<String> for SecretToken {
+    fn from(secret: String) -> Self {
+        Self::new(secret)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for SecretToken {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Box::<str>::deserialize(deserializer).map(Self::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equality_is_of_the_text_and_debug_shows_nothing() {
+        let token = SecretToken::new("abc");
+        assert_eq!(token, SecretToken::new("abc"));
+        assert_ne!(token, SecretToken::new("abd"));
+        assert_ne!(token, SecretToken::new("ab"));
+        assert_eq!(format!("{token:?} {:#?}", Some(&token)), "SecretToken(..) Some(\n    SecretToken(..),\n)");
+    }
+}

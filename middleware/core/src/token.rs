@@ -1,0 +1,150 @@
+//! A token that was verified, and what it says.
+
+use std::sync::{Arc, OnceLock};
+
+use serde::de::DeserializeOwned;
+
+use crate::{
+    ActorChain, Audience, AuthenticationContext, Evidence, Fingerprint, Issuer, Scopes, SecretToken, Timestamp,
+    TokenId, TransactionId, User, Workload,
+};
+
+/// Whom a token names: a workload, and a user where it acts for one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The workload that the token names as its sender.
+    pub workload: Workload,
+    /// How it is known that this workload is the sender.
+    pub evidence: Evidence,
+    /// On whose behalf, if anybody's.
+    pub user: Option<User>,
+}
+
+/// What verification found out about a token: the argument of [`VerifiedToken::assertion`].
+#[derive(Debug)]
+pub struct VerifiedTokenParts {
+    /// The token as it was presented.
+    pub token: SecretToken,
+    /// Whose key verified it; equal to `iss`.
+    pub issuer: Issuer,
+    /// Whether this is the verifier's home issuer, the one that workload names without an issuer refer to.
+    pub home: bool,
+    /// Whom it names.
+    pub identity: Identity,
+    /// Who acts for the subject, outermost first.
+    pub actors: ActorChain,
+    /// What it allows.
+    pub scopes: Scopes,
+    /// Whom it is for: never empty.
+    pub audience: Vec<Audience>,
+    /// Its `jti`.
+    pub token_id: Option<TokenId>,
+    /// Its `txn`.
+    pub transaction: Option<TransactionId>,
+    /// How and when the user signed in.
+    pub authentication: AuthenticationContext,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// The payload's JSON, for [`VerifiedToken::claims`].
+    pub payload: Arc<[u8]>,
+}
+
+/// A token whose signature, issuer, audience, time and kind were checked.
+///
+/// Only verification makes one: whoever holds it need not ask again. It says nothing about the request that it came
+/// with; how caller and user are related on a request is the [binding](crate::Binding).
+#[derive(Debug)]
+pub struct VerifiedToken {
+    parts: VerifiedTokenParts,
+    fingerprint: OnceLock<Fingerprint>,
+}
+
+impl VerifiedToken {
+    /// States that these parts were verified.
+    ///
+    /// Loud on purpose: only the room `verify` and the test kit may call it, and clippy refuses it elsewhere.
+    #[must_use]
+    pub fn assertion(parts: VerifiedTokenParts) -> Self {
+        Self { parts, fingerprint: OnceLock::new() }
+    }
+
+    /// The token as it was presented, for relaying and exchanging.
+    #[must_use]
+    pub fn token(&self) -> &SecretToken {
+        &self.parts.token
+    }
+
+    /// Whose key verified it.
+    #[must_use]
+    pub fn issuer(&self) -> &Issuer {
+        &self.parts.issuer
+    }
+
+    /// Whether it is of the verifier's home issuer, the one that workload names without an issuer refer to.
+    #[must_use]
+    pub fn is_of_home(&self) -> bool {
+        self.parts.home
+    }
+
+    /// Whom it names.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.parts.identity
+    }
+
+    /// Who acts for the subject, outermost first.
+    #[must_use]
+    pub fn actors(&self) -> &ActorChain {
+        &self.parts.actors
+    }
+
+    /// What it allows.
+    #[must_use]
+    pub fn scopes(&self) -> &Scopes {
+        &self.parts.scopes
+    }
+
+    /// Whom it is for.
+    #[must_use]
+    pub fn audience(&self) -> &[Audience] {
+        &self.parts.audience
+    }
+
+    /// Its `jti`.
+    #[must_use]
+    pub fn token_id(&self) -> Option<&TokenId> {
+        self.parts.token_id.as_ref()
+    }
+
+    /// Its `txn`.
+    #[must_use]
+    pub fn transaction(&self) -> Option<&TransactionId> {
+        self.parts.transaction.as_ref()
+    }
+
+    /// How and when the user signed in.
+    #[must_use]
+    pub fn authentication(&self) -> &AuthenticationContext {
+        &self.parts.authentication
+    }
+
+    /// When it ends.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.parts.expires_at
+    }
+
+    /// The payload, read as a type of the caller's choice.
+    ///
+    /// # Errors
+    ///
+    /// When the payload is not of that shape.
+    pub fn claims<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(&self.parts.payload)
+    }
+
+    /// SHA-256 of the token, computed at first use: the subject part of a cache key.
+    pub fn fingerprint(&self) -> Fingerprint {
+        *self.fingerprint.get_or_init(|| Fingerprint::of("verified-token").field(self.parts.token.expose()).finish())
+    }
+}

@@ -1,0 +1,1 @@
+//! AuthLayer and RequireLayer: authenticate the caller, apply rules, render every refusal

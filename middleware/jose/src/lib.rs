@@ -1,0 +1,1 @@
+//! JOSE: strict parsing, keys, key sets, opening and signing

@@ -1,0 +1,1 @@
+//! Talking to an authorization server: metadata, token endpoint, grants, client authentication

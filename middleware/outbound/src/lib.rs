@@ -1,0 +1,1 @@
+//! OutboundLayer: the right credential for every downstream target, by itself

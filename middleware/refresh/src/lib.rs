@@ -1,0 +1,1 @@
+//! One value with an expiry: one flight, refresh ahead, last good kept

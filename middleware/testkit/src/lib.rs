@@ -1,0 +1,1 @@
+//! Issuers, token services and callers for tests, ours and our users'

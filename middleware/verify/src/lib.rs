@@ -1,0 +1,1 @@
+//! Credentials in, verified tokens out: issuers, key sets kept fresh, claims, binding
