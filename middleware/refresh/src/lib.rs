@@ -1,1 +1,31 @@
-//! One value with an expiry: one flight, refresh ahead, last good kept
+//! One value with an expiry: one flight, refresh ahead, last good kept.
+//!
+//! A [`Slot`] holds one value that somebody else can replace: a key set, an authorization server's metadata, a token.
+//! Its life has two ends, a [`Lifetime`]: until the first it is fresh; until the second it is still handed out, and
+//! the next ask fetches another behind the callers' backs. Every fetch is a *flight*:
+//!
+//! - at most one flight of a slot is in the air; equal asks share its result and its failure;
+//! - it flies in a task of its own: an ask that is dropped harms no other, nor the flight;
+//! - when it fails, the last good value stays until its second end, and nobody tries again before the failure's own
+//!   [`retry_after`](Failed::retry_after);
+//! - when it dies, by a panic or with its runtime, the next who waits for it begins another.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `state` | the rules above, as a state machine without I/O and without a clock |
+//! | `flight` | one load under way, and who waits for it |
+//! | `slot`, `get` | the machine on tokio: [`Slot`] and its future, [`Get`] |
+//! | `lifetime` | what a loader answers: [`Loaded`] or [`Failed`], and [`Lifetime`] |
+//! | `clock` | [`system_clock`], time for production |
+
+mod clock;
+mod get;
+mod lifetime;
+mod slot;
+
+pub use self::{
+    clock::system_clock,
+    get::Get,
+    lifetime::{Failed, Lifetime, Loaded},
+    slot::Slot,
+};

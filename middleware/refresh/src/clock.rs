@@ -1,0 +1,62 @@
+//! Time for production.
+
+use std::{sync::OnceLock, time::SystemTime};
+
+use tokio::time::Instant;
+use tower_identity_core::{BoxFuture, Clock, Moment, TimeSource, Timestamp};
+
+/// The clock for production: the system's wall time, and tokio's monotonic time and timer.
+///
+/// Every call gives a handle of the same clock, so moments of any two are comparable. Reading it needs no runtime;
+/// sleeping needs tokio's timer when the sleep is first polled.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_identity_refresh::system_clock;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// let clock = system_clock();
+/// let before = clock.monotonic();
+/// clock.sleep(Duration::from_millis(5)).await;
+/// assert!(clock.monotonic().since(before) >= Duration::from_millis(5));
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use]
+pub fn system_clock() -> Clock {
+    static CLOCK: OnceLock<Clock> = OnceLock::new();
+    CLOCK.get_or_init(|| Clock::new(TokioTime { origin: now() })).clone()
+}
+
+struct TokioTime {
+    origin: Instant,
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the clock that the ban points to")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+impl TimeSource for TokioTime {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that the ban points to")]
+    fn wall(&self) -> Timestamp {
+        Timestamp::from_system(SystemTime::now())
+    }
+
+    fn monotonic(&self) -> Moment {
+        // A runtime whose time is paused may stand before the origin, which then counts as the origin.
+        Moment::from_origin(now().saturating_duration_since(self.origin))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that the ban points to")]
+    fn sleep_until(&self, moment: Moment) -> BoxFuture<'static, ()> {
+        let until = self.origin.checked_add(moment.since_origin());
+        Box::pin(async move {
+            match until {
+                Some(until) => tokio::time::sleep_until(until).await,
+                // Beyond what the system can name: the end of time, which does not come.
+                None => std::future::pending().await,
+            }
+        })
+    }
+}

@@ -1,0 +1,79 @@
+//! What a loader answers.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+
+/// The two ends of a value's life, counted from when its load began, so that the answer's way here is not added to it.
+///
+/// Until `fresh` the value is handed out as it is. From then until `usable` it is still handed out, and the next ask
+/// begins a refresh in the background. After that it is gone. `fresh` is never the later one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetime {
+    fresh: Duration,
+    usable: Duration,
+}
+
+impl Lifetime {
+    /// A life of this length, refreshed ahead of its end: after 70 to 80 % of it, at random, so that values that were
+    /// loaded together are not refreshed together.
+    #[must_use]
+    pub fn of(usable: Duration) -> Self {
+        // The keys of each `RandomState` differ, so the hash of nothing is a throw of dice.
+        Self::jittered(usable, (RandomState::new().hash_one(()) >> 32) as u32)
+    }
+
+    /// [`of`](Self::of) with the dice in the caller's hand: 0 is 70 %, [`u32::MAX`] is 80 %.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_identity_refresh::Lifetime;
+    ///
+    /// let hour = Duration::from_secs(3600);
+    /// assert_eq!(Lifetime::jittered(hour, 0).fresh(), Duration::from_secs(2520));
+    /// assert_eq!(Lifetime::jittered(hour, u32::MAX).fresh(), Duration::from_secs(2880));
+    /// ```
+    #[must_use]
+    pub fn jittered(usable: Duration, dice: u32) -> Self {
+        let tenth = usable / 10;
+        Self::new(tenth * 7 + tenth.mul_f64(f64::from(dice) / f64::from(u32::MAX)), usable)
+    }
+
+    /// Both ends said explicitly. A `fresh` after `usable` is cut to it.
+    #[must_use]
+    pub fn new(fresh: Duration, usable: Duration) -> Self {
+        Self { fresh: fresh.min(usable), usable }
+    }
+
+    /// When the next ask refreshes.
+    #[must_use]
+    pub const fn fresh(self) -> Duration {
+        self.fresh
+    }
+
+    /// When the value is gone.
+    #[must_use]
+    pub const fn usable(self) -> Duration {
+        self.usable
+    }
+}
+
+/// What a load brought back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded<T> {
+    /// The value.
+    pub value: T,
+    /// How long it is good for. With a life of zero, only those who wait for this flight get the value.
+    pub lifetime: Lifetime,
+}
+
+/// How a load failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed<E> {
+    /// Why: what everybody who waits for this flight gets.
+    pub error: E,
+    /// How long asks get this same failure instead of another flight, counted from when it landed. Zero: no longer
+    /// than it takes to tell those who wait; a refresh in the background still pauses for a second.
+    pub retry_after: Duration,
+}
