@@ -1,0 +1,318 @@
+//! A caller without cryptography.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use serde_json::{Map, Value, json};
+use tower_identity_core::{
+    Actor, ActorChain, Audience, AuthenticationContext, Binding, CallerContext, Evidence, Identity, Issuer, Scopes,
+    SecretToken, Subject, Tenant, Timestamp, TokenId, TransactionId, User, VerifiedToken, VerifiedTokenParts, Workload,
+};
+
+/// Far from now on every clock of a test: 2100-01-01T00:00:00Z.
+const NEVER: Timestamp = Timestamp::from_secs(4_102_444_800);
+
+/// Who calls in a test: a workload, for a user or for itself. Becomes a [`CallerContext`] as if verification had
+/// made it, without an issuer, keys or a token that is worth anything.
+///
+/// By default the caller is of the home issuer `https://issuer.test`, its token has no scopes, the audience `test`,
+/// ends in 2100, and was issued to the workload itself.
+///
+/// ```
+/// use tower_identity_testkit::TestCaller;
+///
+/// let context = TestCaller::workload("storefront").user("alice").scope("orders:write").context();
+/// assert_eq!(context.principal().workload().id, "storefront");
+/// assert_eq!(context.principal().user().map(|user| user.id.as_str()), Some("alice"));
+/// assert!(context.principal().scopes().contains("orders:write"));
+/// ```
+///
+/// Every setter panics when its value is one that no verified token can hold, such as an empty name.
+#[derive(Debug, Clone)]
+#[must_use = "a test caller does nothing until it is made a context"]
+pub struct TestCaller {
+    workload: Subject,
+    issuer: Issuer,
+    home: bool,
+    user: Option<Subject>,
+    tenant: Option<Tenant>,
+    history: Option<Vec<Subject>>,
+    scopes: Scopes,
+    audience: Vec<Audience>,
+    token_id: TokenId,
+    transaction: Option<TransactionId>,
+    authentication: AuthenticationContext,
+    expires_at: Timestamp,
+    binding: Binding,
+    claims: Map<String, Value>,
+    token: Option<SecretToken>,
+}
+
+/// Reads what a test wrote, or stops the test where it wrote it.
+#[track_caller]
+fn parsed<T, E: std::fmt::Display>(value: Result<T, E>) -> T {
+    value.unwrap_or_else(|wrong| panic!("a test caller cannot have this: {wrong}"))
+}
+
+impl TestCaller {
+    /// A workload that calls for itself, until [`user`](Self::user) says otherwise.
+    #[track_caller]
+    pub fn workload(id: impl AsRef<str>) -> Self {
+        static MADE: AtomicU64 = AtomicU64::new(1);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        Self {
+            workload: parsed(Subject::parse(id)),
+            issuer: parsed(Issuer::parse("https://issuer.test")),
+            home: true,
+            user: None,
+            tenant: None,
+            history: None,
+            scopes: Scopes::default(),
+            audience: vec![parsed(Audience::parse("test"))],
+            token_id: parsed(TokenId::parse(format!("test-caller-{number}"))),
+            transaction: None,
+            authentication: AuthenticationContext::default(),
+            expires_at: NEVER,
+            binding: Binding::SameToken,
+            claims: Map::new(),
+            token: None,
+        }
+    }
+
+    /// The user that it calls for.
+    #[track_caller]
+    pub fn user(mut self, id: impl AsRef<str>) -> Self {
+        self.user = Some(parsed(Subject::parse(id)));
+        self
+    }
+
+    /// The user's tenant.
+    #[track_caller]
+    pub fn tenant(mut self, tenant: impl AsRef<str>) -> Self {
+        self.tenant = Some(parsed(Tenant::parse(tenant)));
+        self
+    }
+
+    /// The issuer, which stays the verifier's home issuer. A workload of another issuer is [`foreign`](Self::foreign).
+    #[track_caller]
+    pub fn issuer(mut self, issuer: impl AsRef<str>) -> Self {
+        self.issuer = parsed(Issuer::parse(issuer));
+        self
+    }
+
+    /// The issuer, which is not the verifier's home issuer: a rule must name it to mean this workload.
+    #[track_caller]
+    pub fn foreign(mut self, issuer: impl AsRef<str>) -> Self {
+        self.home = false;
+        self.issuer(issuer)
+    }
+
+    /// Adds scopes: one, or several with spaces between them.
+    #[track_caller]
+    pub fn scope(mut self, scopes: impl AsRef<str>) -> Self {
+        self.scopes = self.scopes.union(&parsed(Scopes::parse(scopes.as_ref())));
+        self
+    }
+
+    /// Whom the token is for, in place of `test`.
+    #[track_caller]
+    pub fn audience(mut self, audience: impl AsRef<str>) -> Self {
+        self.audience = vec![parsed(Audience::parse(audience))];
+        self
+    }
+
+    /// Makes the token a delegated one, whose current actor is the workload, and whose actors before it are these,
+    /// latest first. An empty list is a first delegation.
+    #[track_caller]
+    pub fn acting_after<A: AsRef<str>>(mut self, history: impl IntoIterator<Item = A>) -> Self {
+        self.history = Some(history.into_iter().map(|actor| parsed(Subject::parse(actor))).collect());
+        self
+    }
+
+    /// The token's `jti`, in place of one that no other test caller of this process has.
+    #[track_caller]
+    pub fn token_id(mut self, token_id: impl AsRef<str>) -> Self {
+        self.token_id = parsed(TokenId::parse(token_id));
+        self
+    }
+
+    /// The transaction that the request belongs to.
+    #[track_caller]
+    pub fn transaction(mut self, transaction: impl AsRef<str>) -> Self {
+        self.transaction = Some(parsed(TransactionId::parse(transaction)));
+        self
+    }
+
+    /// How and when the user signed in.
+    pub fn authentication(mut self, authentication: AuthenticationContext) -> Self {
+        self.authentication = authentication;
+        self
+    }
+
+    /// When the token ends.
+    pub fn expires_at(mut self, end: Timestamp) -> Self {
+        self.expires_at = end;
+        self
+    }
+
+    /// How caller and user are tied, in place of [`Binding::SameToken`].
+    pub fn binding(mut self, binding: Binding) -> Self {
+        self.binding = binding;
+        self
+    }
+
+    /// Adds a claim for [`VerifiedToken::claims`]. Only the payload changes, never what was verified.
+    pub fn claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.claims.insert(name.into(), value.into());
+        self
+    }
+
+    /// The token itself, where the code under test sends it on to somebody who reads it.
+    pub fn token(mut self, token: SecretToken) -> Self {
+        self.token = Some(token);
+        self
+    }
+
+    /// The context that verification would have made. Every call of one test caller makes an equal one.
+    #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test states what verification would have found out: this is the purpose of the test kit"
+    )]
+    pub fn context(&self) -> CallerContext {
+        CallerContext::assertion(Arc::new(VerifiedToken::assertion(self.parts())), None, self.binding)
+    }
+
+    fn parts(&self) -> VerifiedTokenParts {
+        let payload: Arc<[u8]> = Value::Object(self.payload()).to_string().into_bytes().into();
+        let issuer = || self.issuer.clone();
+        let actors = self.actors().map(|id| Actor { id: id.clone(), issuer: issuer() }).collect();
+        VerifiedTokenParts {
+            token: self.token.clone().unwrap_or_else(|| unsigned(&payload)),
+            issuer: issuer(),
+            home: self.home,
+            identity: Identity {
+                workload: Workload { id: self.workload.clone(), issuer: issuer() },
+                evidence: if self.history.is_some() { Evidence::Actor } else { Evidence::IssuedTo },
+                user: self.user.clone().map(|id| User { id, issuer: issuer(), tenant: self.tenant.clone() }),
+            },
+            actors: ActorChain::new(actors),
+            scopes: self.scopes.clone(),
+            audience: self.audience.clone(),
+            token_id: Some(self.token_id.clone()),
+            transaction: self.transaction.clone(),
+            authentication: self.authentication.clone(),
+            expires_at: self.expires_at,
+            payload,
+        }
+    }
+
+    /// Outermost first.
+    fn actors(&self) -> impl DoubleEndedIterator<Item = &Subject> {
+        self.history.iter().flat_map(|history| std::iter::once(&self.workload).chain(history))
+    }
+
+    fn payload(&self) -> Map<String, Value> {
+        let signed_in = &self.authentication;
+        let act = self.actors().rev().fold(Value::Null, |inner, actor| match inner {
+            Value::Null => json!({"iss": self.issuer, "sub": actor}),
+            inner => json!({"iss": self.issuer, "sub": actor, "act": inner}),
+        });
+        let claims = [
+            ("iss", json!(self.issuer)),
+            ("sub", json!(self.user.as_ref().unwrap_or(&self.workload))),
+            ("client_id", json!(self.workload)),
+            ("aud", json!(self.audience)),
+            ("scope", json!(self.scopes.to_string())),
+            ("exp", json!(self.expires_at)),
+            ("jti", json!(self.token_id)),
+            ("act", act),
+            ("txn", json!(self.transaction)),
+            ("auth_time", json!(signed_in.auth_time)),
+            ("acr", json!(signed_in.acr)),
+            ("amr", if signed_in.amr.is_empty() { Value::Null } else { json!(signed_in.amr) }),
+            ("sid", json!(signed_in.session)),
+        ];
+        let mut payload: Map<_, _> = claims
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name.into(), value))
+            .collect();
+        payload.extend(self.claims.clone());
+        payload
+    }
+}
+
+/// What no verifier accepts, should it ever reach one: `alg` is `none`, and the signature is empty.
+fn unsigned(payload: &[u8]) -> SecretToken {
+    let encode = |part: &[u8]| base64_simd::URL_SAFE_NO_PAD.encode_to_string(part);
+    SecretToken::from(format!("{}.{}.", encode(br#"{"alg":"none","typ":"at+jwt"}"#), encode(payload)))
+}
+
+impl From<TestCaller> for CallerContext {
+    fn from(caller: TestCaller) -> Self {
+        caller.context()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workload_calls_for_itself_unless_a_user_is_named() {
+        let alone = TestCaller::workload("orders").context();
+        assert_eq!(alone.principal().user(), None);
+        assert_eq!(alone.principal().evidence(), Evidence::IssuedTo);
+        assert!(alone.user_token().is_none());
+        let with_user = TestCaller::workload("orders").user("alice").tenant("acme").context();
+        let expected = User {
+            id: Subject::parse("alice").expect("name"),
+            issuer: Issuer::parse("https://issuer.test").expect("name"),
+            tenant: Some(Tenant::parse("acme").expect("name")),
+        };
+        assert_eq!(with_user.principal().user(), Some(&expected));
+    }
+
+    #[test]
+    fn te_c8_the_workload_is_the_outermost_actor_and_history_nests_below() {
+        let context = TestCaller::workload("orders").user("alice").acting_after(["storefront", "gateway"]).context();
+        let ids: Vec<_> = context.principal().actors().iter().map(|actor| actor.id.as_str()).collect();
+        assert_eq!(ids, ["orders", "storefront", "gateway"]);
+        assert_eq!(context.principal().evidence(), Evidence::Actor);
+        let claims: Value = context.caller_token().claims().expect("an object");
+        let link = |sub: &str| json!({"iss": "https://issuer.test", "sub": sub});
+        let (mut outer, mut middle) = (link("orders"), link("storefront"));
+        middle["act"] = link("gateway");
+        outer["act"] = middle;
+        assert_eq!(claims["act"], outer);
+    }
+
+    #[test]
+    fn claims_are_in_the_payload_and_the_rest_is_as_stated() {
+        let caller = TestCaller::workload("orders").scope("b a").scope("c").claim("groups", json!(["staff"]));
+        let context = caller.token_id("t1").audience("payments").context();
+        let claims: Value = context.caller_token().claims().expect("an object");
+        let expected = json!({
+            "iss": "https://issuer.test", "sub": "orders", "client_id": "orders", "aud": ["payments"],
+            "scope": "a b c", "exp": 4_102_444_800_u64, "jti": "t1", "groups": ["staff"],
+        });
+        assert_eq!(claims, expected);
+    }
+
+    #[test]
+    fn two_callers_never_share_a_token_and_one_keeps_its_own() {
+        let (one, other) = (TestCaller::workload("orders"), TestCaller::workload("orders"));
+        let fingerprint = |caller: &TestCaller| caller.context().caller_token().fingerprint();
+        assert_eq!(fingerprint(&one), fingerprint(&one));
+        assert_ne!(fingerprint(&one), fingerprint(&other));
+    }
+
+    #[test]
+    #[should_panic(expected = "a test caller cannot have this: subject is empty")]
+    fn an_empty_name_stops_the_test() {
+        let _ = TestCaller::workload("");
+    }
+}
