@@ -1,1 +1,46 @@
-//! JOSE: strict parsing, keys, key sets, opening and signing
+//! JOSE: strict parsing, keys, key sets, opening and signing (RFC 7515, 7517, 7518, 7519, 7638, 8725).
+//!
+//! A compact token becomes [`Unverified`] by one strict parse, and [`Opened`] when its header is acceptable and a key
+//! of a [`KeySet`] verifies it. Whether its claims hold, for whom and until when, is decided elsewhere: nothing here
+//! knows an issuer, an audience or the time.
+//!
+//! ```text
+//! &str ──Unverified::parse──▶ Unverified<C> ──open(&KeySet, &Accept)──▶ Opened<C>
+//!        size, form, JSON       claims: not yet trusted    crit, typ, alg, key, signature
+//! ```
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`json`] | JSON without duplicate names and without depth, into any type |
+//!
+//! Private modules, whose types are exported here: `algorithm` and `media_type` (the names of a profile), `compact`
+//! and `header` (parsing), `open` (verifying), `claims` (claims that are easily read wrongly), `jwk`, `key` and
+//! `key_set` (public keys), `signing` (private keys), `signature` (the cryptography), `base64url`.
+
+mod algorithm;
+mod base64url;
+mod claims;
+mod compact;
+mod header;
+pub mod json;
+mod jwk;
+mod key;
+mod key_set;
+mod media_type;
+mod open;
+mod signature;
+mod signing;
+
+pub use self::{
+    algorithm::{Algorithm, UnknownAlgorithm},
+    base64url::random_id,
+    claims::{AudienceClaim, NumericDate},
+    compact::{Limits, ParseError, Part, Unverified},
+    header::Header,
+    jwk::KeyRejected,
+    key::{Thumbprint, VerifyingKey},
+    key_set::{KeySet, KeySetError, SkippedKey},
+    media_type::{InvalidMediaType, MediaType},
+    open::{Accept, OpenError, Opened, Unopened},
+    signing::{SignError, SigningKey, SigningKeyError, public_key_set},
+};
