@@ -1,1 +1,49 @@
-//! Caller and its kin as axum extractors, and Problem for handlers
+//! Who is calling, as axum extractors, and [`Problem`], the error of handlers that call on.
+//!
+//! ```
+//! use axum::{Json, Router, routing::get};
+//! use axum_identity::{Caller, Problem, UserCaller};
+//!
+//! async fn whoami(caller: Caller) -> Json<Caller> {
+//!     Json(caller)
+//! }
+//!
+//! async fn greet(caller: UserCaller) -> Result<String, Problem> {
+//!     let greeting = std::env::var("GREETING")?;
+//!     Ok(format!("{greeting}, {}", caller.user().id))
+//! }
+//!
+//! async fn hello(caller: Option<Caller>) -> &'static str {
+//!     if caller.is_some() { "hello, caller" } else { "hello, whoever you are" }
+//! }
+//!
+//! # let _: Router =
+//! Router::new()
+//!     .route("/whoami", get(whoami))
+//!     .route("/greet", get(greet))
+//!     .route("/hello", get(hello))
+//!     // .layer(AuthLayer::new(verifier)) goes here: outside of every route that asks for a caller
+//! # ;
+//! ```
+//!
+//! | extractor | who passes |
+//! |---|---|
+//! | [`Caller`] | whoever was authenticated |
+//! | [`UserCaller`] | a caller that acts for a user |
+//! | [`WorkloadCaller`] | a caller that acts for itself |
+//! | `Option<Caller>` | everybody; `None` is a request without a credential, never one with a bad credential |
+//! | [`Claims<T>`] | a caller whose token has claims of this shape |
+//!
+//! Where no `AuthLayer` has seen the request, every one of them answers 500.
+
+mod caller;
+mod claims;
+mod problem;
+mod rejection;
+
+pub use self::{
+    caller::{Caller, UserCaller, WorkloadCaller},
+    claims::Claims,
+    problem::Problem,
+    rejection::Rejection,
+};

@@ -1,1 +1,51 @@
-//! AuthLayer and RequireLayer: authenticate the caller, apply rules, render every refusal
+//! Who is calling, decided at the door: authentication and rules as tower layers, every refusal rendered in one place.
+//!
+//! ```text
+//! request ─▶ AuthLayer ──────────────▶ RequireLayer ─▶ handler, in the caller's ambient scope
+//!            │ Presented: what it         │ Rule: may they
+//!            │   presents                 │
+//!            │ Verifier: is it genuine    │
+//!            ▼                            ▼
+//!            Refusal ──▶ decision (one event) ──▶ render (status, challenge, problem or grpc-status)
+//! ```
+//!
+//! [`AuthLayer`] leaves exactly one [`Inbound`] in the request; whatever comes later and misses it answers 500,
+//! because a request that nobody authenticated is a wiring error, never an anonymous caller. The layers are generic
+//! over body types ([`AuthBody`]), so that they fit under axum and tonic alike, and a refusal is an `Ok(response)`
+//! that carries its [`Refusal`](tower_identity_core::Refusal) as an extension for outer layers.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`auth`] | [`AuthLayer`]: authenticates, opens the ambient scope, calls on |
+//! | [`presented`] | [`Presented`]: what a request presents, absent, malformed or a credential |
+//! | [`inbound`] | [`Inbound`]: what authentication leaves in the request |
+//! | [`require`] | [`RequireLayer`]: applies a rule |
+//! | [`rule`] | [`Rule`] and the functions that it is written with |
+//! | [`asked`] | [`Asked`]: how a request came, as far as its refusal depends on it |
+//! | [`render`] | the error map: from a refusal to what the peer learns |
+//! | [`decision`] | the one event a decision leaves for the operator |
+//! | [`correlation`] | [`CorrelationId`], which ties the two |
+//! | [`body`] | [`AuthBody`]: the inner service's body, or a refusal's |
+
+pub mod asked;
+pub mod auth;
+pub mod body;
+mod challenge;
+pub mod correlation;
+pub mod decision;
+pub mod inbound;
+pub mod presented;
+pub mod render;
+pub mod require;
+pub mod rule;
+
+pub use self::{
+    asked::Asked,
+    auth::{AuthFuture, AuthLayer, AuthService},
+    body::AuthBody,
+    correlation::CorrelationId,
+    inbound::Inbound,
+    presented::{Credentials, Presented},
+    require::{RequireFuture, RequireLayer, RequireService},
+    rule::{CallerName, Rule},
+};

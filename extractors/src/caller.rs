@@ -1,0 +1,151 @@
+//! `Caller` and its kin.
+
+use std::ops::Deref;
+
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use http::request::Parts;
+use serde::{Serialize, Serializer};
+use tower_identity_core::{CallerContext, Refusal, RefusalKind, Scopes, User, Workload};
+use tower_identity_inbound::Inbound;
+
+use crate::Rejection;
+
+/// Whoever sent the request, for a user or for itself.
+///
+/// It is a [`CallerContext`], so that it can be handed to `on_behalf_of(&caller)` and carried by
+/// [`caller.scope(future)`](CallerContext::scope) and [`caller.scope_stream(stream)`](CallerContext::scope_stream)
+/// into tasks and response bodies, where the ambient scope does not reach. It serializes as its
+/// [principal](tower_identity_core::Principal).
+///
+/// Answers 401 to a request without a credential; `Option<Caller>` takes one as `None`.
+#[derive(Debug, Clone)]
+pub struct Caller(CallerContext);
+
+impl Caller {
+    /// The whole context.
+    #[must_use]
+    pub fn context(&self) -> &CallerContext {
+        &self.0
+    }
+
+    /// The workload that sent the request.
+    #[must_use]
+    pub fn workload(&self) -> &Workload {
+        self.0.principal().workload()
+    }
+
+    /// On whose behalf, if anybody's.
+    #[must_use]
+    pub fn user(&self) -> Option<&User> {
+        self.0.principal().user()
+    }
+
+    /// What the request's token allows.
+    #[must_use]
+    pub fn scopes(&self) -> &Scopes {
+        self.0.principal().scopes()
+    }
+
+    fn of(parts: &Parts) -> Result<Option<Self>, Refusal> {
+        Ok(Inbound::of(&parts.extensions)?.caller().cloned().map(Self))
+    }
+
+    pub(crate) fn required(parts: &Parts) -> Result<Self, Refusal> {
+        Self::of(parts)?.ok_or_else(|| Refusal::new(RefusalKind::NoCredential, "caller"))
+    }
+}
+
+impl Deref for Caller {
+    type Target = CallerContext;
+
+    fn deref(&self) -> &CallerContext {
+        &self.0
+    }
+}
+
+impl Serialize for Caller {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.principal().serialize(serializer)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        Self::required(parts).map_err(|refusal| Rejection::new(refusal, parts))
+    }
+}
+
+impl<S: Sync> OptionalFromRequestParts<S> for Caller {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Rejection> {
+        Self::of(parts).map_err(|refusal| Rejection::new(refusal, parts))
+    }
+}
+
+/// A [`Caller`] that acts for a user.
+///
+/// Answers 403 to one that acts for itself.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct UserCaller(Caller);
+
+impl UserCaller {
+    /// On whose behalf.
+    #[must_use]
+    pub fn user(&self) -> &User {
+        self.0.user().expect("a UserCaller is made only of a caller with a user")
+    }
+}
+
+impl Deref for UserCaller {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for UserCaller {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        Caller::required(parts)
+            .and_then(|caller| match caller.user() {
+                Some(_) => Ok(Self(caller)),
+                None => Err(Refusal::new(RefusalKind::Denied, "user").detail("needs a user, found none")),
+            })
+            .map_err(|refusal| Rejection::new(refusal, parts))
+    }
+}
+
+/// A [`Caller`] that acts for itself: scheduled work, most often.
+///
+/// Answers 403 to one that acts for a user. It says nothing about *which* workload calls: leaving the user out must
+/// never open more doors, so pair it with a rule that lists the [callers](tower_identity_inbound::rule::callers).
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct WorkloadCaller(Caller);
+
+impl Deref for WorkloadCaller {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for WorkloadCaller {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        Caller::required(parts)
+            .and_then(|caller| match caller.user() {
+                None => Ok(Self(caller)),
+                Some(_) => Err(Refusal::new(RefusalKind::Denied, "user").detail("needs no user, found one")),
+            })
+            .map_err(|refusal| Rejection::new(refusal, parts))
+    }
+}

@@ -1,0 +1,46 @@
+//! Further claims of the caller's token.
+
+use axum_core::extract::FromRequestParts;
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+use tower_identity_core::{Refusal, RefusalKind};
+
+use crate::{Caller, Rejection};
+
+/// The claims of the request's token, the user's where there is one, read as a type of the handler's choice.
+///
+/// Answers 403 when the verified token has no claims of that shape.
+///
+/// ```
+/// use axum_identity::Claims;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Department {
+///     department: String,
+/// }
+///
+/// async fn department(Claims(claims): Claims<Department>) -> String {
+///     claims.department
+/// }
+/// # let _: axum::Router = axum::Router::new().route("/", axum::routing::get(department));
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Claims<T>(pub T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Claims<T> {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        Caller::required(parts)
+            .and_then(|caller| {
+                let token = caller.user_token().unwrap_or_else(|| caller.caller_token());
+                token.claims().map(Self).map_err(|wrong| {
+                    // The place only: what serde says may quote the claim, which is the user's.
+                    Refusal::new(RefusalKind::Denied, "claims")
+                        .detail(format!("no such claims, {:?} error at column {}", wrong.classify(), wrong.column()))
+                        .issuer(token.issuer().clone())
+                })
+            })
+            .map_err(|refusal| Rejection::new(refusal, parts))
+    }
+}

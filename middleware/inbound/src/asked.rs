@@ -1,0 +1,140 @@
+//! How a request came, as far as the rendering of its refusal depends on it.
+
+use std::{fmt::Write, sync::Arc};
+
+use http::{Extensions, HeaderMap, HeaderValue, header::CONTENT_TYPE};
+
+/// How a request came: over HTTP or gRPC, and the realm that its challenges name. Together with a refusal it
+/// determines the whole [response](crate::render::response).
+///
+/// The default is a plain HTTP request of no particular realm.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asked {
+    pub(crate) protocol: Protocol,
+    pub(crate) realm: Option<Realm>,
+}
+
+impl Asked {
+    /// Reads how the request of these headers and extensions came. The content type decides, never the path.
+    #[must_use]
+    pub fn of(headers: &HeaderMap, extensions: &Extensions) -> Self {
+        Self {
+            protocol: headers.get(CONTENT_TYPE).map(Protocol::of).unwrap_or_default(),
+            realm: extensions.get().cloned(),
+        }
+    }
+
+    /// Which language the answer has to speak.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+}
+
+/// Which language an answer has to speak.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// A status, a challenge and a problem body (RFC 9457).
+    #[default]
+    Http,
+    /// A `grpc-status` in trailers-only form: `content-type: application/grpc*`.
+    Grpc,
+    /// The same for `application/grpc-web*`.
+    GrpcWeb,
+}
+
+impl Protocol {
+    fn of(content_type: &HeaderValue) -> Self {
+        let starts_with = |prefix: &str| {
+            content_type.as_bytes().get(..prefix.len()).is_some_and(|it| it.eq_ignore_ascii_case(prefix.as_bytes()))
+        };
+        if starts_with("application/grpc-web") {
+            Self::GrpcWeb
+        } else if starts_with("application/grpc") {
+            Self::Grpc
+        } else {
+            Self::Http
+        }
+    }
+}
+
+/// A realm as it stands in a challenge: a quoted string (RFC 9110 §5.6.4), written once.
+///
+/// [`AuthLayer`](crate::AuthLayer) leaves it in the request, so that a refusal further in names the same realm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Realm(Arc<str>);
+
+impl Realm {
+    /// Quotes a realm. Characters that a challenge cannot carry are left out; nothing left means no realm.
+    pub(crate) fn quote(text: &str) -> Option<Self> {
+        let quoted = quote(text);
+        (quoted != r#""""#).then(|| Self(quoted.into()))
+    }
+
+    pub(crate) fn quoted(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Writes a quoted string: visible ASCII and spaces, quote and backslash escaped, everything else left out, so that no
+/// text can end the string, the parameter or the header line.
+pub(crate) fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => write!(quoted, "\\{character}").expect("writing to a string succeeds"),
+            ' '..='~' => quoted.push(character),
+            _ => {}
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(content_type: &'static [u8]) -> Protocol {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_bytes(content_type).expect("header value"));
+        Asked::of(&headers, &Extensions::new()).protocol()
+    }
+
+    #[test]
+    fn g8_the_content_type_decides() {
+        let cases: [(&[u8], Protocol); 10] = [
+            (b"application/grpc", Protocol::Grpc),
+            (b"application/grpc+proto", Protocol::Grpc),
+            (b"Application/GRPC;charset=x", Protocol::Grpc),
+            (b"application/grpc-web", Protocol::GrpcWeb),
+            (b"application/grpc-web-text+proto", Protocol::GrpcWeb),
+            (b"application/json", Protocol::Http),
+            (b"application/grp", Protocol::Http),
+            (b"text/plain; application/grpc", Protocol::Http),
+            (b"\xff\xfe", Protocol::Http),
+            (b"", Protocol::Http),
+        ];
+        for (content_type, expected) in cases {
+            assert_eq!(asked(content_type), expected, "{}", content_type.escape_ascii());
+        }
+        assert_eq!(Asked::of(&HeaderMap::new(), &Extensions::new()), Asked::default());
+    }
+
+    #[test]
+    fn no_realm_can_leave_its_quotes() {
+        let cases = [
+            ("orders", r#""orders""#),
+            (r#"a"b\c"#, r#""a\"b\\c""#),
+            ("a\r\nset-cookie: x=1", r#""aset-cookie: x=1""#),
+            ("t\tab\u{7f}\0é", r#""tab""#),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Realm::quote(text).as_ref().map(Realm::quoted), Some(expected), "{text:?}");
+        }
+        assert_eq!(Realm::quote("\r\n"), None);
+        assert_eq!(Realm::quote(""), None);
+    }
+}

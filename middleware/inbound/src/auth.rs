@@ -1,0 +1,222 @@
+//! Authenticates every request: a layer, its service, and their future.
+//!
+//! What it refuses, it answers itself; what it lets through carries an [`Inbound`], no `Authorization` header any
+//! more, and runs in the caller's [ambient scope](tower_identity_core::ambient). It stands outside of every
+//! [`RequireLayer`](crate::RequireLayer) and handler that asks for the caller, and inside of whatever must see
+//! refusals too: tracing, metrics, response headers.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response, header::AUTHORIZATION};
+use pin_project_lite::pin_project;
+use tower_identity_core::{
+    Refusal, RefusalKind,
+    ambient::{self, Scoped},
+};
+use tower_identity_verify::{Verification, Verifier};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{
+    Asked, AuthBody, Credentials, Inbound, Presented,
+    asked::Realm,
+    decision::{self, Stage},
+};
+
+/// Authenticates requests by a [`Verifier`].
+///
+/// A request without a credential is refused (401), unless the layer is [optional](Self::optional).
+#[derive(Debug, Clone)]
+pub struct AuthLayer {
+    verifier: Verifier,
+    optional: bool,
+    realm: Option<Realm>,
+}
+
+impl AuthLayer {
+    /// Requires every request to present a credential that the verifier accepts.
+    #[must_use]
+    pub fn new(verifier: Verifier) -> Self {
+        Self { verifier, optional: false, realm: None }
+    }
+
+    /// Lets requests through that present no credential, as [`Inbound::Anonymous`].
+    ///
+    /// A credential that is bad, malformed or of another scheme is refused as before: bad is never anonymous.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.optional = true;
+        self
+    }
+
+    /// Names the realm of every challenge, further in too. Characters that a challenge cannot carry are left out.
+    #[must_use]
+    pub fn realm(mut self, realm: impl AsRef<str>) -> Self {
+        self.realm = Realm::quote(realm.as_ref());
+        self
+    }
+
+    /// What to do about a request, as far as it can be said without waiting.
+    fn judge<B>(&self, request: &Request<B>) -> Verdict {
+        match Presented::read(request.headers(), request.uri()) {
+            Presented::Absent if self.optional => Verdict::Decided(Ok(Inbound::Anonymous)),
+            Presented::Absent => Verdict::Decided(Err(Refusal::new(RefusalKind::NoCredential, "credential"))),
+            Presented::Malformed(refusal) => Verdict::Decided(Err(refusal)),
+            Presented::Credentials(Credentials::Bearer(token)) => match self.verifier.bearer(token).try_now() {
+                Ok(decision) => Verdict::Decided(decision.map(Inbound::Caller)),
+                Err(verification) => Verdict::Waiting(verification),
+            },
+        }
+    }
+}
+
+enum Verdict {
+    Decided(Result<Inbound, Refusal>),
+    Waiting(Verification),
+}
+
+impl<S> Layer<S> for AuthLayer {
+    type Service = AuthService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        AuthService { inner, layer: self.clone() }
+    }
+}
+
+/// The service of [`AuthLayer`].
+#[derive(Debug, Clone)]
+pub struct AuthService<S> {
+    inner: S,
+    layer: AuthLayer,
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for AuthService<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
+{
+    type Response = Response<AuthBody<ResBody>>;
+    type Error = S::Error;
+    type Future = AuthFuture<S, ReqBody>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let verdict = self.layer.judge(&request);
+        if let Some(realm) = &self.layer.realm {
+            request.extensions_mut().insert(realm.clone());
+        }
+        let state = match verdict {
+            Verdict::Decided(decision) => State::decided(decision, &mut self.inner, request),
+            Verdict::Waiting(verification) => {
+                // The call comes after the wait, so it must be made on the very service that was polled ready.
+                let not_ready_inner = self.inner.clone();
+                let ready_inner = std::mem::replace(&mut self.inner, not_ready_inner);
+                State::Verifying { verification, waiting: Some((ready_inner, request)) }
+            }
+        };
+        AuthFuture { state }
+    }
+}
+
+pin_project! {
+    /// The future of [`AuthService`].
+    pub struct AuthFuture<S, ReqBody>
+    where
+        S: Service<Request<ReqBody>>,
+    {
+        #[pin]
+        state: State<S, ReqBody>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjected]
+    enum State<S, ReqBody>
+    where
+        S: Service<Request<ReqBody>>,
+    {
+        // Keys have to be fetched first.
+        Verifying {
+            #[pin]
+            verification: Verification,
+            waiting: Option<(S, Request<ReqBody>)>,
+        },
+        // The inner service was called, in the caller's scope.
+        Calling {
+            #[pin]
+            inner: Scoped<S::Future>,
+        },
+        // The inner service is not called.
+        Refused {
+            response: Option<Response<bytes::Bytes>>,
+        },
+    }
+}
+
+impl<S, ReqBody> State<S, ReqBody>
+where
+    S: Service<Request<ReqBody>>,
+{
+    /// Calls the inner service, or refuses.
+    fn decided(decision: Result<Inbound, Refusal>, ready_inner: &mut S, mut request: Request<ReqBody>) -> Self {
+        match decision {
+            Ok(inbound) => {
+                decision::accept(Stage::Authentication, &inbound);
+                let mut scope = inbound.caller().cloned();
+                request.headers_mut().remove(AUTHORIZATION);
+                request.extensions_mut().insert(inbound);
+                let inner = ambient::enter(&mut scope, || ready_inner.call(request));
+                Self::Calling { inner: Scoped::new(scope, inner) }
+            }
+            Err(refusal) => {
+                let asked = Asked::of(request.headers(), request.extensions());
+                Self::Refused { response: Some(decision::refuse(Stage::Authentication, &refusal, &asked)) }
+            }
+        }
+    }
+}
+
+impl<S, ReqBody, ResBody> Future for AuthFuture<S, ReqBody>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+{
+    type Output = Result<Response<AuthBody<ResBody>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                StateProjected::Verifying { verification, waiting } => {
+                    let decision = ready!(verification.poll(cx)).map(Inbound::Caller);
+                    let (mut ready_inner, request) = waiting.take().expect("a verification ends once");
+                    State::decided(decision, &mut ready_inner, request)
+                }
+                StateProjected::Calling { inner } => return inner.poll(cx).map_ok(AuthBody::inner),
+                StateProjected::Refused { response } => {
+                    let response = response.take().expect("AuthFuture polled after completion");
+                    return Poll::Ready(Ok(AuthBody::refusal(response)));
+                }
+            };
+            state.set(next);
+        }
+    }
+}
+
+impl<S, ReqBody> fmt::Debug for AuthFuture<S, ReqBody>
+where
+    S: Service<Request<ReqBody>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.state {
+            State::Verifying { .. } => "AuthFuture::Verifying",
+            State::Calling { .. } => "AuthFuture::Calling",
+            State::Refused { .. } => "AuthFuture::Refused",
+        })
+    }
+}

@@ -1,0 +1,122 @@
+//! The one event that a decision leaves for the operator.
+//!
+//! Target `tower_identity::decision`, with these fields:
+//!
+//! | field | value |
+//! |---|---|
+//! | `stage` | `authentication`, `rule`, `extractor` or `handler` |
+//! | `outcome` | `accepted`, `anonymous` or `refused` |
+//! | `issuer` | whose rules were applied, once that is known |
+//! | `kind`, `check` | of a refusal: its kind, and the check that failed |
+//! | `fault` | of a refusal: `caller`, `configuration` or `authorization_server` |
+//! | `detail` | of a refusal: what was expected and what was found |
+//! | `error` | of a refusal: the whole chain of causes |
+//! | `correlation_id` | of a refusal: what the response carries as `x-correlation-id` |
+//!
+//! Accepted requests and those without a credential are told at `DEBUG`, other faults of the caller at `INFO`, faults
+//! of the authorization server at `WARN`, faults of this service at `ERROR`. No event names a user, a workload or any
+//! part of a token.
+
+use std::{error::Error, fmt};
+
+use bytes::Bytes;
+use http::Response;
+use tower_identity_core::{Fault, Issuer, Refusal, RefusalKind};
+use tracing::Level;
+
+use crate::{Asked, CorrelationId, Inbound, render};
+
+/// Where a decision is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stage {
+    /// The credential of the request is verified.
+    Authentication,
+    /// A rule is applied.
+    Rule,
+    /// An extractor asks for a caller.
+    Extractor,
+    /// A handler has failed.
+    Handler,
+}
+
+impl Stage {
+    /// A stable word for logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Authentication => "authentication",
+            Self::Rule => "rule",
+            Self::Extractor => "extractor",
+            Self::Handler => "handler",
+        }
+    }
+}
+
+/// Tells that a request was let through, and renders nothing.
+pub(crate) fn accept(stage: Stage, inbound: &Inbound) {
+    let (outcome, issuer) = match inbound {
+        Inbound::Anonymous => ("anonymous", None),
+        Inbound::Caller(context) => ("accepted", Some(context.caller_token().issuer().as_str())),
+    };
+    tracing::debug!(target: "tower_identity::decision", stage = stage.as_str(), outcome, issuer);
+}
+
+/// Refuses a request: tells the operator why, and renders what the peer learns, under one [`CorrelationId`].
+#[must_use]
+pub fn refuse(stage: Stage, refusal: &Refusal, asked: &Asked) -> Response<Bytes> {
+    refuse_with(stage, refusal, refusal, asked)
+}
+
+/// Answers a request whose handler has failed: by the [`Refusal`] among the causes, and where there is none, by a 500
+/// that holds nothing of the error.
+#[must_use]
+pub fn fail(error: &(dyn Error + 'static), asked: &Asked) -> Response<Bytes> {
+    match Refusal::find(error) {
+        Some(refusal) => refuse_with(Stage::Handler, refusal, error, asked),
+        None => refuse_with(Stage::Handler, &Refusal::new(RefusalKind::Misconfigured, "handler"), error, asked),
+    }
+}
+
+fn refuse_with(stage: Stage, refusal: &Refusal, error: &(dyn Error + 'static), asked: &Asked) -> Response<Bytes> {
+    let correlation = CorrelationId::random();
+    macro_rules! tell {
+        ($level:expr) => {
+            tracing::event!(
+                target: "tower_identity::decision",
+                $level,
+                stage = stage.as_str(),
+                outcome = "refused",
+                kind = refusal.kind().as_str(),
+                check = refusal.check(),
+                fault = refusal.fault().as_str(),
+                issuer = refusal.named_issuer().map(Issuer::as_str),
+                detail = refusal.explanation(),
+                error = %Chain(error),
+                correlation_id = %correlation,
+            )
+        };
+    }
+    match refusal.fault() {
+        Fault::Caller if *refusal.kind() == RefusalKind::NoCredential => tell!(Level::DEBUG),
+        Fault::Caller => tell!(Level::INFO),
+        Fault::AuthorizationServer => tell!(Level::WARN),
+        Fault::Configuration | _ => tell!(Level::ERROR),
+    }
+    render::response(refusal, asked, correlation)
+}
+
+/// An error and its causes, outermost first.
+struct Chain<'a>(&'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut next = self.0.source();
+        while let Some(cause) = next {
+            write!(f, ": {cause}")?;
+            next = cause.source();
+        }
+        Ok(())
+    }
+}

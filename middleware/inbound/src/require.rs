@@ -1,0 +1,126 @@
+//! Applies a rule to requests that were authenticated.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{
+    Asked, AuthBody, Inbound, Rule,
+    decision::{self, Stage},
+};
+
+/// Lets through what a [`Rule`] allows.
+///
+/// It stands inside of [`AuthLayer`](crate::AuthLayer), around a router or a single route. Where no layer has
+/// authenticated the request it answers 500 and does not call on: a wrong order never opens a door.
+#[derive(Debug, Clone)]
+pub struct RequireLayer {
+    rule: Arc<Rule>,
+}
+
+impl RequireLayer {
+    /// Requires this rule.
+    ///
+    /// A rule that is [not valid](Rule::valid) is refused here too, only later: every request is answered 500.
+    #[must_use]
+    pub fn new(rule: Rule) -> Self {
+        Self { rule: Arc::new(rule) }
+    }
+}
+
+impl<S> Layer<S> for RequireLayer {
+    type Service = RequireService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RequireService { inner, rule: Arc::clone(&self.rule) }
+    }
+}
+
+/// The service of [`RequireLayer`].
+#[derive(Debug, Clone)]
+pub struct RequireService<S> {
+    inner: S,
+    rule: Arc<Rule>,
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for RequireService<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+{
+    type Response = Response<AuthBody<ResBody>>;
+    type Error = S::Error;
+    type Future = RequireFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let decision = Inbound::of(request.extensions())
+            .and_then(|inbound| self.rule.check(inbound).inspect(|()| decision::accept(Stage::Rule, inbound)));
+        let state = match decision {
+            Ok(()) => State::Calling { inner: self.inner.call(request) },
+            Err(refusal) => {
+                let asked = Asked::of(request.headers(), request.extensions());
+                State::Refused { response: Some(decision::refuse(Stage::Rule, &refusal, &asked)) }
+            }
+        };
+        RequireFuture { state }
+    }
+}
+
+pin_project! {
+    /// The future of [`RequireService`].
+    pub struct RequireFuture<F> {
+        #[pin]
+        state: State<F>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjected]
+    enum State<F> {
+        Calling {
+            #[pin]
+            inner: F,
+        },
+        Refused {
+            response: Option<Response<Bytes>>,
+        },
+    }
+}
+
+impl<F, ResBody, E> Future for RequireFuture<F>
+where
+    F: Future<Output = Result<Response<ResBody>, E>>,
+{
+    type Output = Result<Response<AuthBody<ResBody>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            StateProjected::Calling { inner } => inner.poll(cx).map_ok(AuthBody::inner),
+            StateProjected::Refused { response } => {
+                let response = response.take().expect("RequireFuture polled after completion");
+                Poll::Ready(Ok(AuthBody::refusal(response)))
+            }
+        }
+    }
+}
+
+impl<F> fmt::Debug for RequireFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.state {
+            State::Calling { .. } => "RequireFuture::Calling",
+            State::Refused { .. } => "RequireFuture::Refused",
+        })
+    }
+}

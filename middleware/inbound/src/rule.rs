@@ -1,0 +1,199 @@
+//! Who may: one data type, written with the functions of this module, or read from a configuration.
+//!
+//! ```
+//! use tower_identity_inbound::rule::{callers, no_user, scope, user};
+//!
+//! let place_order = scope("orders:write").and(user());
+//! let nightly_run = callers(["scheduler"]).and(no_user());
+//! assert_eq!(place_order.to_string(), "scope orders:write and a user");
+//! assert_eq!(nightly_run.to_string(), "a caller among scheduler and no user");
+//! # let either = scope("orders:read").or(callers(["orders"]));
+//! # assert_eq!(either.to_string(), "scope orders:read or a caller among orders");
+//! ```
+//!
+//! In a configuration the same rules read
+//!
+//! ```toml
+//! rule = { all = [{ scope = "orders:write" }, "user"] }
+//! rule = { all = [{ callers = ["scheduler", { issuer = "https://partner.example", id = "audit" }] }, "no_user"] }
+//! ```
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use tower_identity_core::{Binding, InvalidSetting, Refusal, RefusalKind, Scope, Scopes};
+
+use self::node::Node;
+use crate::Inbound;
+
+mod caller;
+mod node;
+#[cfg(test)]
+mod tests;
+
+pub use self::caller::CallerName;
+
+/// What a request must satisfy. Made by [`scope`], [`any_scope`], [`user`], [`no_user`] and [`callers`], joined by
+/// [`and`](Self::and) and [`or`](Self::or).
+///
+/// # Validity
+///
+/// A rule can be written that must not stand: one with a scope outside the grammar, an empty list, or a
+/// [`no_user`] in the wrong place. Such a rule refuses every request as a fault of this service
+/// ([`RefusalKind::Misconfigured`]), [`valid`](Self::valid) tells at the start, and a configuration that holds one
+/// is refused as it is read.
+#[derive(Clone)]
+pub struct Rule {
+    node: Node,
+    /// Kept up to date by every constructor, so that a check does not look for it.
+    fault: Option<InvalidSetting>,
+}
+
+/// The token has this scope; of several, separated by spaces, all.
+#[must_use]
+pub fn scope(scope: impl AsRef<str>) -> Rule {
+    Rule::of(match Scopes::parse(scope.as_ref()) {
+        Ok(scopes) => Node::Scope(scopes),
+        Err(wrong) => Node::Invalid(InvalidSetting::new("scope", wrong.to_string())),
+    })
+}
+
+/// The token has one of these scopes at least. The first is what a challenge asks for: put the narrowest there.
+#[must_use]
+pub fn any_scope<I>(scopes: I) -> Rule
+where
+    I: IntoIterator<Item: AsRef<str>>,
+{
+    Rule::of(match scopes.into_iter().map(Scope::parse).collect() {
+        Ok(scopes) => Node::AnyScope(scopes),
+        Err(wrong) => Node::Invalid(InvalidSetting::new("any_scope", wrong.to_string())),
+    })
+}
+
+/// The request is made for a user.
+#[must_use]
+pub fn user() -> Rule {
+    Rule::of(Node::User)
+}
+
+/// The request is made for no user: the caller acts for itself.
+///
+/// Leaving the user out must never open more doors. So this rule stands only at the top, joined by
+/// [`and`](Rule::and) to a list of [`callers`], never inside of an [`or`](Rule::or), and never alone; anything else
+/// is [not valid](Rule#validity).
+#[must_use]
+pub fn no_user() -> Rule {
+    Rule::of(Node::NoUser)
+}
+
+/// The calling workload is one of these: a name stands for a workload of the verifier's home issuer,
+/// [`CallerName::of_issuer`] for one of another.
+///
+/// The evidence for the caller is what its token says: the outermost actor, or the client that the token was issued
+/// to, in a token that is addressed to this service. An issuer speaks for its own workloads only: an actor of another
+/// issuer than the token's satisfies no list. A token that a third party obtained names its rightful holder still;
+/// where that matters, callers have to prove possession of a key.
+#[must_use]
+pub fn callers<I>(names: I) -> Rule
+where
+    I: IntoIterator<Item: TryInto<CallerName, Error: fmt::Display>>,
+{
+    Rule::of(match names.into_iter().map(TryInto::try_into).collect::<Result<_, _>>() {
+        Ok(names) => Node::Callers(names),
+        Err(wrong) => Node::Invalid(InvalidSetting::new("callers", wrong.to_string())),
+    })
+}
+
+impl Rule {
+    fn of(node: Node) -> Self {
+        let fault = node.fault_at_top();
+        Self { node, fault }
+    }
+
+    /// Both hold. The first that does not is the reason of the refusal.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let mut all = self.node.into_conjuncts();
+        all.extend(other.node.into_conjuncts());
+        Self::of(Node::All(all))
+    }
+
+    /// One holds at least. If none does, the refusal is the first one's.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        let mut any = self.node.into_alternatives();
+        any.extend(other.node.into_alternatives());
+        Self::of(Node::Any(any))
+    }
+
+    /// The rule, if it may stand.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] names the part and what is wrong with it.
+    pub fn valid(self) -> Result<Self, InvalidSetting> {
+        match self.fault {
+            Some(fault) => Err(fault),
+            None => Ok(self),
+        }
+    }
+
+    /// Whether a request may pass.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] that names the part that failed: [`RefusalKind::NoCredential`] for an anonymous request,
+    /// [`RefusalKind::InsufficientScope`] for a missing scope, [`RefusalKind::UnrelatedCredentials`] when nothing but
+    /// its own word ties the caller to the user, [`RefusalKind::Denied`] otherwise, and
+    /// [`RefusalKind::Misconfigured`] whenever the rule is [not valid](Rule#validity).
+    pub fn check(&self, inbound: &Inbound) -> Result<(), Refusal> {
+        if let Some(fault) = &self.fault {
+            return Err(Refusal::new(RefusalKind::Misconfigured, "rule").caused_by(fault.clone()));
+        }
+        let Inbound::Caller(context) = inbound else {
+            return Err(Refusal::new(RefusalKind::NoCredential, "rule").detail(format!("anonymous, needs {self}")));
+        };
+        match context.principal().binding() {
+            Binding::SameToken | Binding::ProofOverAll | Binding::SharedKey | Binding::IssuerNamed => {}
+            unrelated => {
+                return Err(Refusal::new(RefusalKind::UnrelatedCredentials, "binding")
+                    .detail(format!("caller and user are tied by {unrelated:?}")));
+            }
+        }
+        self.node.check(context).map_err(|refusal| refusal.issuer(context.caller_token().issuer().clone()))
+    }
+}
+
+impl PartialEq for Rule {
+    fn eq(&self, other: &Self) -> bool {
+        self.node == other.node
+    }
+}
+
+impl Eq for Rule {}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.node, f)
+    }
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rule({})", self.node)
+    }
+}
+
+/// Writes what can be read again; a rule with a part that could not be read is an error.
+impl Serialize for Rule {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.node.serialize(serializer)
+    }
+}
+
+/// Reads a [valid](Rule#validity) rule.
+impl<'de> Deserialize<'de> for Rule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::of(Node::deserialize(deserializer)?).valid().map_err(D::Error::custom)
+    }
+}

@@ -1,0 +1,99 @@
+//! Names of workloads in a rule.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use tower_identity_core::{CallerContext, InvalidName, Issuer, Subject};
+
+/// A workload in a list of [callers](super::callers): by its name at the home issuer, or by another issuer and its
+/// name there. Compared whole and to the byte; there are no patterns.
+///
+/// In a configuration: `"orders"`, or `{ issuer = "https://partner.example", id = "audit" }`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Form", into = "Form")]
+pub struct CallerName {
+    /// None is the verifier's home issuer, whichever that is.
+    issuer: Option<Issuer>,
+    id: Subject,
+}
+
+impl CallerName {
+    /// A workload of this issuer, home or not.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidName`] when one of the two is not a usable name.
+    pub fn of_issuer(issuer: impl AsRef<str>, id: impl AsRef<str>) -> Result<Self, InvalidName> {
+        Ok(Self { issuer: Some(Issuer::parse(issuer)?), id: Subject::parse(id)? })
+    }
+
+    /// Whether the caller is this workload, by the word of the workload's own issuer.
+    pub(super) fn is(&self, context: &CallerContext) -> bool {
+        let token = context.caller_token();
+        let workload = &token.identity().workload;
+        let of_this_issuer = match &self.issuer {
+            None => token.is_of_home(),
+            Some(issuer) => issuer == token.issuer(),
+        };
+        of_this_issuer && workload.issuer == *token.issuer() && workload.id == self.id
+    }
+}
+
+/// A workload of the home issuer.
+impl TryFrom<&str> for CallerName {
+    type Error = InvalidName;
+
+    fn try_from(id: &str) -> Result<Self, InvalidName> {
+        Ok(Self { issuer: None, id: Subject::parse(id)? })
+    }
+}
+
+/// A workload of the home issuer.
+impl TryFrom<String> for CallerName {
+    type Error = InvalidName;
+
+    fn try_from(id: String) -> Result<Self, InvalidName> {
+        Self::try_from(id.as_str())
+    }
+}
+
+impl fmt::Display for CallerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.issuer {
+            None => write!(f, "{}", self.id),
+            Some(issuer) => write!(f, "{} of {issuer}", self.id),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged, expecting = "the name of a workload, or a table of its issuer and its id there")]
+enum Form {
+    OfHome(Subject),
+    OfIssuer(OfIssuer),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfIssuer {
+    issuer: Issuer,
+    id: Subject,
+}
+
+impl From<Form> for CallerName {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::OfHome(id) => Self { issuer: None, id },
+            Form::OfIssuer(OfIssuer { issuer, id }) => Self { issuer: Some(issuer), id },
+        }
+    }
+}
+
+impl From<CallerName> for Form {
+    fn from(name: CallerName) -> Self {
+        match name {
+            CallerName { issuer: None, id } => Self::OfHome(id),
+            CallerName { issuer: Some(issuer), id } => Self::OfIssuer(OfIssuer { issuer, id }),
+        }
+    }
+}

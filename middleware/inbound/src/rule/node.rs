@@ -1,0 +1,159 @@
+//! The form of a rule: what it says, whether it may stand, whether it holds.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use tower_identity_core::{CallerContext, InvalidSetting, Refusal, RefusalKind, Scope, Scopes};
+
+use super::CallerName;
+
+/// The tree behind a rule, in the shape of its configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Node {
+    Scope(Scopes),
+    AnyScope(Vec<Scope>),
+    User,
+    NoUser,
+    Callers(Vec<CallerName>),
+    All(Vec<Node>),
+    Any(Vec<Node>),
+    /// What could not be read, kept until the rule is asked.
+    #[serde(skip)]
+    Invalid(InvalidSetting),
+}
+
+impl Node {
+    /// The parts that this is the conjunction of.
+    pub(super) fn into_conjuncts(self) -> Vec<Self> {
+        match self {
+            Self::All(nodes) => nodes,
+            node => vec![node],
+        }
+    }
+
+    /// The parts that this is the disjunction of.
+    pub(super) fn into_alternatives(self) -> Vec<Self> {
+        match self {
+            Self::Any(nodes) => nodes,
+            node => vec![node],
+        }
+    }
+
+    /// What is wrong with this as a whole rule: at the top, and there only, `no_user` may stand beside `callers`.
+    pub(super) fn fault_at_top(&self) -> Option<InvalidSetting> {
+        match self {
+            Self::All(nodes) if nodes.iter().any(|node| matches!(node, Self::Callers(_))) => {
+                nodes.iter().filter(|node| **node != Self::NoUser).find_map(Self::fault)
+            }
+            node => node.fault(),
+        }
+    }
+
+    /// What is wrong with this as a part of a rule.
+    fn fault(&self) -> Option<InvalidSetting> {
+        let empty = |field: &str| Some(InvalidSetting::new(field, "is empty"));
+        match self {
+            Self::Scope(scopes) if scopes.is_empty() => empty("scope"),
+            Self::AnyScope(scopes) if scopes.is_empty() => empty("any_scope"),
+            Self::Callers(names) if names.is_empty() => empty("callers"),
+            Self::All(nodes) if nodes.is_empty() => empty("all"),
+            Self::Any(nodes) if nodes.is_empty() => empty("any"),
+            Self::Scope(_) | Self::AnyScope(_) | Self::User | Self::Callers(_) => None,
+            Self::NoUser => {
+                Some(InvalidSetting::new("no_user", "stands only at the top of a rule, beside a list of callers"))
+            }
+            Self::All(nodes) => nodes.iter().find_map(Self::fault).map(|fault| fault.within("all")),
+            Self::Any(nodes) => nodes.iter().find_map(Self::fault).map(|fault| fault.within("any")),
+            Self::Invalid(fault) => Some(fault.clone()),
+        }
+    }
+
+    /// Whether this holds for a caller.
+    pub(super) fn check(&self, context: &CallerContext) -> Result<(), Refusal> {
+        let principal = context.principal();
+        let holds = match self {
+            Self::Scope(required) => required.is_subset(principal.scopes()),
+            Self::AnyScope(scopes) => scopes.iter().any(|scope| principal.scopes().contains(scope.as_str())),
+            Self::User => principal.user().is_some(),
+            Self::NoUser => principal.user().is_none(),
+            Self::Callers(names) => names.iter().any(|name| name.is(context)),
+            Self::All(nodes) => return nodes.iter().try_for_each(|node| node.check(context)),
+            Self::Any(nodes) => return self.check_any(nodes, context),
+            Self::Invalid(_) => false,
+        };
+        if holds { Ok(()) } else { Err(self.refuse(context)) }
+    }
+
+    fn check_any(&self, nodes: &[Self], context: &CallerContext) -> Result<(), Refusal> {
+        let mut reason = None;
+        for node in nodes {
+            match node.check(context) {
+                Ok(()) => return Ok(()),
+                Err(refusal) => reason = reason.or(Some(refusal)),
+            }
+        }
+        let reason = reason.unwrap_or_else(|| self.refuse(context));
+        Err(reason.detail(format!("needs {self}")))
+    }
+
+    fn refuse(&self, context: &CallerContext) -> Refusal {
+        let principal = context.principal();
+        match self {
+            Self::Scope(required) => insufficient(required.clone(), principal.scopes(), self),
+            Self::AnyScope(scopes) => insufficient(scopes.iter().take(1).cloned().collect(), principal.scopes(), self),
+            Self::Callers(_) => {
+                let workload = principal.workload();
+                denied("callers", format!("needs {self}, found {} of {}", workload.id, workload.issuer))
+            }
+            Self::User | Self::NoUser => denied("user", format!("needs {self}")),
+            Self::All(_) | Self::Any(_) | Self::Invalid(_) => denied("rule", format!("needs {self}")),
+        }
+    }
+}
+
+fn insufficient(required: Scopes, found: &Scopes, needs: &Node) -> Refusal {
+    Refusal::new(RefusalKind::InsufficientScope { required }, "scope").detail(format!("needs {needs}, found {found:?}"))
+}
+
+fn denied(check: &'static str, detail: String) -> Refusal {
+    Refusal::new(RefusalKind::Denied, check).detail(detail)
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scope(scopes) => write!(f, "scope {scopes}"),
+            Self::AnyScope(scopes) => {
+                f.write_str("any scope of ")?;
+                join(f, scopes, ", ")
+            }
+            Self::User => f.write_str("a user"),
+            Self::NoUser => f.write_str("no user"),
+            Self::Callers(names) => {
+                f.write_str("a caller among ")?;
+                join(f, names, ", ")
+            }
+            Self::All(nodes) => {
+                for (at, node) in nodes.iter().enumerate() {
+                    f.write_str(if at > 0 { " and " } else { "" })?;
+                    match node {
+                        Self::Any(_) => write!(f, "({node})")?,
+                        _ => write!(f, "{node}")?,
+                    }
+                }
+                Ok(())
+            }
+            Self::Any(nodes) => join(f, nodes, " or "),
+            Self::Invalid(_) => f.write_str("a part that is not valid"),
+        }
+    }
+}
+
+fn join<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: &[T], between: &str) -> fmt::Result {
+    for (at, item) in items.iter().enumerate() {
+        f.write_str(if at > 0 { between } else { "" })?;
+        write!(f, "{item}")?;
+    }
+    Ok(())
+}
