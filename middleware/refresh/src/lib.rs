@@ -14,14 +14,19 @@
 //! |---|---|
 //! | `state` | the rules above, as a state machine without I/O and without a clock |
 //! | `flight` | one load under way, and who waits for it |
-//! | `slot`, `get` | the machine on tokio: [`Slot`] and its future, [`Get`] |
+//! | `pilot` | the task that flies it |
+//! | `slot`, `get` | the machine behind a lock: [`Slot`] and its future, [`Get`] |
 //! | `lifetime` | what a loader answers: [`Loaded`] or [`Failed`], and [`Lifetime`] |
 //! | `clock` | [`system_clock`], time for production |
 
 mod clock;
+mod flight;
 mod get;
 mod lifetime;
+mod pilot;
 mod slot;
+mod state;
+mod sync;
 
 pub use self::{
     clock::system_clock,
