@@ -1,1 +1,53 @@
-//! Talking to an authorization server: metadata, token endpoint, grants, client authentication
+//! Talking to an authorization server: metadata, token endpoint, grants, client authentication.
+//!
+//! A [`TokenEndpoint`] says which server and who we are there; connected, it is a [`TokenClient`], which turns a
+//! [`Grant`] into an [`IssuedToken`], or a [`TokenError`] that says by whose fault there is none.
+//!
+//! ```text
+//! TokenEndpoint ──connect(&Http)──▶ TokenClient ──request(&Grant)──▶ IssuedToken
+//!  issuer, ClientAuth                │ Discovery: ServerMetadata       checked: bearer, of the requested type,
+//!                                    ▼                                 no wider than asked
+//!                                   Http: one deadline, one cap, no redirect, no proxy
+//! ```
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `endpoint` | [`Endpoint`]: https, or http on this machine |
+//! | `http` | [`Http`], the client for authorization servers, and why there is no answer |
+//! | `metadata`, `discovery` | [`ServerMetadata`], and [`Discovery`], which finds and keeps it |
+//! | `client_auth` | [`ClientAuth`]: a secret, or a key that signs assertions |
+//! | `grant` | [`Grant`]: what a token is asked for |
+//! | `response` | [`IssuedToken`]: what came back, checked against what was asked |
+//! | `token_error` | [`TokenError`]: why there is no token, by whose fault |
+//! | `token_endpoint`, `token_client` | the description of a server, and the client of it |
+//! | `settings`, `secret_file` | the same from a file |
+
+mod client_auth;
+mod discovery;
+mod endpoint;
+mod grant;
+mod http;
+mod metadata;
+mod response;
+mod secret_file;
+mod settings;
+mod token_client;
+mod token_endpoint;
+mod token_error;
+
+pub use self::{
+    client_auth::ClientAuth,
+    discovery::{Discovery, DiscoveryError, DiscoveryFailure, DiscoveryOrder, METADATA_FRESH, METADATA_USABLE},
+    endpoint::{Endpoint, InvalidEndpoint},
+    grant::{
+        ActorToken, ClientCredentials, Grant, GrantKind, InvalidResource, MAX_TOKEN_BYTES, Resource, TargetService,
+        TokenExchange, TokenType, Unexchangeable,
+    },
+    http::{DEADLINE, FetchError, Fetched, Http, HttpSetupError, MAX_BODY_BYTES, MAX_RETRY_AFTER},
+    metadata::{MetadataError, ServerMetadata, UnusableEndpoint},
+    response::IssuedToken,
+    settings::ServerSettings,
+    token_client::TokenClient,
+    token_endpoint::TokenEndpoint,
+    token_error::{ConfigurationProblem, DEFAULT_RETRY_AFTER, ErrorCode, Nonsense, TokenError, TokenErrorKind},
+};

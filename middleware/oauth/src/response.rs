@@ -1,0 +1,158 @@
+//! What a token endpoint answers: checked against what was asked, before anything of it is used.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::Value;
+use tower_identity_core::{Scopes, SecretToken};
+use tower_identity_jose::json;
+
+use crate::{
+    Grant, TokenErrorKind,
+    http::Answer,
+    token_error::{Cause, ErrorCode, FailureAnswer, Nonsense},
+};
+
+/// A bearer token that was issued, as it was asked for or narrower.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuedToken {
+    access_token: SecretToken,
+    scopes: Scopes,
+    expires_in: Option<Duration>,
+}
+
+impl IssuedToken {
+    /// The token: opaque to us (RFC 9068 §6), of characters that an `Authorization` header may hold.
+    #[must_use]
+    pub fn access_token(&self) -> &SecretToken {
+        &self.access_token
+    }
+
+    /// What it allows: what the server says, or what was asked for where it says nothing (RFC 6749 §5.1). Some
+    /// servers grant less in silence.
+    #[must_use]
+    pub fn scopes(&self) -> &Scopes {
+        &self.scopes
+    }
+
+    /// How long it is good for, counted from the answer, where the server says so.
+    #[must_use]
+    pub fn expires_in(&self) -> Option<Duration> {
+        self.expires_in
+    }
+}
+
+/// The wire form of a success (RFC 6749 §5.1, RFC 8693 §2.2.1). Values are judged by us: what serde says of a wrong
+/// type quotes the value, which may be a token.
+#[derive(Deserialize)]
+struct Success {
+    access_token: Option<Value>,
+    token_type: Option<Value>,
+    issued_token_type: Option<Value>,
+    expires_in: Option<Value>,
+    scope: Option<Value>,
+}
+
+/// The wire form of a failure (RFC 6749 §5.2), with the members that RFC 9470 names for a challenge.
+#[derive(Deserialize)]
+struct Failure {
+    error: Option<Value>,
+    acr_values: Option<Value>,
+    max_age: Option<Value>,
+}
+
+/// Reads the answer to this grant.
+pub(crate) fn read(grant: &Grant, answer: &Answer) -> Result<IssuedToken, Cause> {
+    if answer.status == StatusCode::OK {
+        return read_success(grant, &answer.body).map_err(Cause::from);
+    }
+    let failure = read_failure(answer);
+    Err(TokenErrorKind::of_failure(grant.kind(), &failure).into())
+}
+
+fn read_success(grant: &Grant, body: &[u8]) -> Result<IssuedToken, Nonsense> {
+    let Ok(success) = json::from_slice::<Success>(body) else { return Err(Nonsense::NotJson) };
+
+    let token_type = text("token_type", success.token_type.as_ref())?.ok_or(Nonsense::Member("token_type"))?;
+    if !token_type.eq_ignore_ascii_case("bearer") {
+        return Err(Nonsense::TokenType(abridged(token_type)));
+    }
+    if let Some(requested) = grant.requested_token_type() {
+        const MEMBER: &str = "issued_token_type";
+        let issued = text(MEMBER, success.issued_token_type.as_ref())?.ok_or(Nonsense::Member(MEMBER))?;
+        if issued != requested.as_str() {
+            return Err(Nonsense::IssuedTokenType(abridged(issued)));
+        }
+    }
+    let access_token = match text("access_token", success.access_token.as_ref())? {
+        Some(token) if is_token68(token) => SecretToken::new(token),
+        _ => return Err(Nonsense::Member("access_token")),
+    };
+    let asked = grant.target();
+    let scopes = match text("scope", success.scope.as_ref())? {
+        None => asked.scopes.clone(),
+        Some(granted) => Scopes::parse(granted).map_err(|_| Nonsense::Member("scope"))?,
+    };
+    let extra = scopes.without(&asked.scopes).without(&asked.tolerated);
+    if !extra.is_empty() {
+        return Err(Nonsense::WiderScope(extra));
+    }
+    let expires_in = success.expires_in.as_ref().map(|value| seconds(value).ok_or(Nonsense::Member("expires_in")));
+    Ok(IssuedToken { access_token, scopes, expires_in: expires_in.transpose()? })
+}
+
+/// Never requires anything: a failure may be empty, HTML, or a proxy's own JSON.
+fn read_failure(answer: &Answer) -> FailureAnswer {
+    let body = json::from_slice(&answer.body).unwrap_or(Failure { error: None, acr_values: None, max_age: None });
+    let acr_values = body.acr_values.as_ref().and_then(Value::as_str).unwrap_or_default();
+    FailureAnswer {
+        status: answer.status,
+        retry_after: answer.retry_after,
+        code: body.error.as_ref().and_then(Value::as_str).and_then(ErrorCode::read),
+        // A class is what a scope is: a word that a challenge can quote. Their order means preference.
+        acr_values: acr_values.split(' ').filter(|class| is_quotable(class)).map(str::to_owned).collect(),
+        max_age: body.max_age.as_ref().and_then(seconds),
+    }
+}
+
+/// A member that is a string where it is there at all. Some servers send `null` for what they do not have.
+fn text<'v>(member: &'static str, value: Option<&'v Value>) -> Result<Option<&'v str>, Nonsense> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Nonsense::Member(member)),
+    }
+}
+
+/// Seconds as a number, or as digits in a string, which one large provider sends. A fraction is cut off.
+fn seconds(value: &Value) -> Option<Duration> {
+    let whole = match value {
+        Value::Number(number) => number.as_u64().or_else(|| {
+            let float = number.as_f64()?;
+            (0.0..9e15).contains(&float).then_some(float as u64)
+        })?,
+        Value::String(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => digits.parse().ok()?,
+        _ => return None,
+    };
+    Some(Duration::from_secs(whole))
+}
+
+/// The grammar of a bearer token in a header (RFC 6750 §2.1).
+fn is_token68(token: &str) -> bool {
+    let body = token.trim_end_matches('=');
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b);
+    !body.is_empty() && body.bytes().all(allowed)
+}
+
+fn is_quotable(word: &str) -> bool {
+    (1..=256).contains(&word.len()) && word.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+}
+
+/// What a stranger wrote, for an error.
+fn abridged(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! An authorization server and who we are there, from a configuration file.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use tower_identity_core::{InvalidSetting, SecretToken};
+use tower_identity_jose::SigningKey;
+
+use crate::{ClientAuth, TokenEndpoint, secret_file};
+
+/// A table `[outbound.server.<name>]`: one authorization server and who we are there.
+///
+/// | field | meaning |
+/// |---|---|
+/// | `issuer` | the server's exact issuer string |
+/// | `token_endpoint` | its token endpoint; left out, the issuer's metadata says |
+/// | `default` | whether targets that name no server use this one; `false` |
+/// | `client_id` | which client we are there |
+/// | `client_secret`, `client_secret_file` | our secret, or the file that holds it |
+/// | `private_key_file` | the PEM file with our private key, which signs client assertions: ES256, Ed25519 or RSA |
+/// | `key_id` | the `kid` that the server knows the key by; left out, the key's thumbprint |
+/// | `token_endpoint_auth_method` | how we prove it; left out, `client_secret_basic` or `private_key_jwt` |
+/// | `accepts_issuers` | of which issuers, besides its own, subject tokens may be sent there |
+///
+/// Exactly one of secret, secret file and key file is there.
+///
+/// ```
+/// use std::path::Path;
+/// use tower_identity_oauth::ServerSettings;
+///
+/// let settings: ServerSettings = serde_json::from_str(r#"{
+///     "issuer": "https://login.example.com",
+///     "client_id": "orders",
+///     "client_secret_file": "client-secret"
+/// }"#)?;
+/// let refused = settings.token_endpoint(Path::new("/etc/nowhere")).expect_err("there is no such file");
+/// assert!(refused.to_string().starts_with("client_secret_file: cannot read /etc/nowhere/client-secret"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerSettings {
+    issuer: String,
+    token_endpoint: Option<String>,
+    #[serde(default)]
+    default: bool,
+    client_id: String,
+    client_secret: Option<SecretToken>,
+    client_secret_file: Option<PathBuf>,
+    private_key_file: Option<PathBuf>,
+    key_id: Option<String>,
+    token_endpoint_auth_method: Option<AuthMethod>,
+    #[serde(default)]
+    accepts_issuers: Vec<String>,
+}
+
+/// The registered names of what [`ClientAuth`] can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum AuthMethod {
+    ClientSecretBasic,
+    ClientSecretPost,
+    PrivateKeyJwt,
+}
+
+impl ServerSettings {
+    /// Whether targets that name no server use this one.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        self.default
+    }
+
+    /// Reads the secret or key file, and checks the whole table. Relative paths start at `folder`: the one that the
+    /// configuration file is in.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] names the field and the rule, for a file also its path, never what is in it.
+    pub fn token_endpoint(&self, folder: &Path) -> Result<TokenEndpoint, InvalidSetting> {
+        let auth = self.client_auth(folder)?;
+        let endpoint = match &self.token_endpoint {
+            None => TokenEndpoint::discover(&self.issuer, auth),
+            Some(url) => TokenEndpoint::at(&self.issuer, url, auth),
+        };
+        let endpoint = self.accepts_issuers.iter().fold(endpoint, TokenEndpoint::accepts_issuer);
+        endpoint.check()?;
+        Ok(endpoint)
+    }
+
+    fn client_auth(&self, folder: &Path) -> Result<ClientAuth, InvalidSetting> {
+        match (&self.client_secret, &self.client_secret_file, &self.private_key_file) {
+            (Some(secret), None, None) => self.with_secret(secret.clone()),
+            (None, Some(file), None) => self.with_secret(secret_file::read("client_secret_file", &folder.join(file))?),
+            (None, None, Some(file)) => self.with_key(&folder.join(file)),
+            _ => Err(InvalidSetting::new(
+                "client_secret",
+                "exactly one of client_secret, client_secret_file and private_key_file has to be there",
+            )),
+        }
+    }
+
+    fn with_secret(&self, secret: SecretToken) -> Result<ClientAuth, InvalidSetting> {
+        if self.key_id.is_some() {
+            return Err(InvalidSetting::new("key_id", "goes with private_key_file only"));
+        }
+        match self.token_endpoint_auth_method {
+            None | Some(AuthMethod::ClientSecretBasic) => ClientAuth::client_secret_basic(&self.client_id, secret),
+            Some(AuthMethod::ClientSecretPost) => ClientAuth::client_secret_post(&self.client_id, secret),
+            Some(AuthMethod::PrivateKeyJwt) => {
+                Err(InvalidSetting::new("token_endpoint_auth_method", "private_key_jwt needs a private_key_file"))
+            }
+        }
+    }
+
+    fn with_key(&self, file: &Path) -> Result<ClientAuth, InvalidSetting> {
+        if !matches!(self.token_endpoint_auth_method, None | Some(AuthMethod::PrivateKeyJwt)) {
+            return Err(InvalidSetting::new("token_endpoint_auth_method", "a private_key_file is for private_key_jwt"));
+        }
+        let pem = secret_file::read("private_key_file", file)?;
+        let key = SigningKey::from_pem(pem.expose())
+            .map_err(|broken| InvalidSetting::new("private_key_file", format!("{}: {broken}", file.display())))?;
+        let key = match &self.key_id {
+            None => key,
+            Some(id) if id.is_empty() => return Err(InvalidSetting::new("key_id", "is empty")),
+            Some(id) => key.with_key_id(id.as_str()),
+        };
+        ClientAuth::private_key_jwt(&self.client_id, key)
+    }
+}
+
+#[cfg(test)]
+mod tests;

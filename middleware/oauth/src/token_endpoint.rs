@@ -1,0 +1,103 @@
+//! Where tokens are asked for, and who we are there: the description, before anything is connected.
+
+use tower_identity_core::{Fingerprint, InvalidSetting, Issuer};
+
+use crate::{ClientAuth, Discovery, Endpoint, Http, TokenClient, discovery::url_of, token_client::Where};
+
+/// One authorization server and who we are there.
+///
+/// A description: it holds what it was given, and the first thing that is wrong with it comes out of
+/// [`connect`](Self::connect).
+///
+/// ```
+/// use tower_identity_oauth::{ClientAuth, Http, TokenEndpoint};
+/// use tower_identity_refresh::system_clock;
+///
+/// let http = Http::new(system_clock())?;
+/// let auth = ClientAuth::client_secret_basic("orders", "s3cr3t")?;
+/// let client = TokenEndpoint::discover("https://login.example.com", auth.clone()).connect(&http)?;
+/// assert_eq!(client.issuer().as_str(), "https://login.example.com");
+///
+/// let refused = TokenEndpoint::discover("http://login.example.com", auth).connect(&http);
+/// let rule = refused.expect_err("not https").to_string();
+/// assert_eq!(rule, r#"issuer: "http://login.example.com" is neither https nor http on a loopback address"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct TokenEndpoint {
+    issuer: String,
+    at: Option<String>,
+    auth: ClientAuth,
+    accepts: Vec<String>,
+}
+
+impl TokenEndpoint {
+    /// The authorization server of this issuer, whose token endpoint is found in its metadata at first use.
+    #[must_use]
+    pub fn discover(issuer: impl Into<String>, auth: ClientAuth) -> Self {
+        Self { issuer: issuer.into(), at: None, auth, accepts: Vec::new() }
+    }
+
+    /// The authorization server of this issuer, whose token endpoint is known. Nothing is fetched from the issuer,
+    /// which may be the public name of a server that is reached inside.
+    #[must_use]
+    pub fn at(issuer: impl Into<String>, token_endpoint: impl Into<String>, auth: ClientAuth) -> Self {
+        Self { at: Some(token_endpoint.into()), ..Self::discover(issuer, auth) }
+    }
+
+    /// States that subject tokens of this issuer may be sent there too. Its own may be without saying so.
+    #[must_use]
+    pub fn accepts_issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.accepts.push(issuer.into());
+        self
+    }
+
+    /// Checks the description, and makes a client of it. Sends nothing, and needs no server that is up.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] of `issuer`, `token_endpoint` or `accepts_issuers`.
+    pub fn connect(&self, http: &Http) -> Result<TokenClient, InvalidSetting> {
+        let Checked { issuer, at, accepts } = self.check()?;
+        let at = match at {
+            None => Where::Discovered(Discovery::new(issuer.clone(), http.clone())?),
+            Some(endpoint) => Where::Known(endpoint),
+        };
+        let fingerprint = Fingerprint::of("token-endpoint")
+            .field(issuer.as_str())
+            .optional(self.at.as_deref())
+            .field(self.auth.fingerprint().as_bytes())
+            .finish();
+        Ok(TokenClient::new(issuer, accepts, at, self.auth.clone(), http.clone(), fingerprint))
+    }
+
+    /// Everything that can be wrong, without a client.
+    pub(crate) fn check(&self) -> Result<Checked, InvalidSetting> {
+        let parse = |value: &str| Issuer::parse(value).map_err(|broken| broken.to_string());
+        let issuer = parse(&self.issuer).map_err(|rule| InvalidSetting::new("issuer", rule))?;
+        let at = match &self.at {
+            None => url_of(&issuer).map(|_| None)?,
+            Some(url) => {
+                Some(Endpoint::parse(url).map_err(|broken| InvalidSetting::new("token_endpoint", broken.to_string()))?)
+            }
+        };
+        let mut accepts = vec![issuer.clone()];
+        for (index, other) in self.accepts.iter().enumerate() {
+            let invalid = |rule| InvalidSetting::new(index, rule).within("accepts_issuers");
+            accepts.push(parse(other).map_err(invalid)?);
+        }
+        Ok(Checked { issuer, at, accepts })
+    }
+}
+
+/// A description in which nothing is wrong.
+pub(crate) struct Checked {
+    issuer: Issuer,
+    at: Option<Endpoint>,
+    accepts: Vec<Issuer>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+}
