@@ -5,17 +5,38 @@
 //! | what is tested | with | cryptography | network |
 //! |---|---|---|---|
 //! | handlers and rules | [`TestCaller`] and [`with_caller`] | none | none |
-//! | the whole stack, or how it behaves when an issuer does not | [`TestIssuer`] and [`TokenBuilder`] | real | loopback |
+//! | the whole stack, and how it bears an issuer that fails | [`TestIssuer`] and [`TokenBuilder`] | real | loopback |
 //!
 //! Beside them: [`ManualClock`] moves time by hand, [`LogCapture`] collects what a test logged, and
 //! [`assert_hides`] proves that a secret does not print.
 //!
-//! Everything here panics on a test's own mistake (an empty name, a port that is taken), with words that say which.
-//! Nothing here belongs into a production binary.
+//! Everything here panics on a test's own mistake (an empty name, a redirect to what is no URI), with words that say
+//! which. Nothing here belongs into a production binary.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`caller`] | [`TestCaller`]: a caller without cryptography |
+//! | [`layer`] | [`with_caller`]: in the place of authentication |
+//! | [`issuer`] | [`TestIssuer`]: an authorization server on loopback, and its [`Failure`]s |
+//! | [`token`] | [`TokenBuilder`]: tokens, valid or wrong in one way |
+//! | [`clock`] | [`ManualClock`] |
+//! | [`logs`] | [`LogCapture`] |
+//! | [`secrecy`] | [`assert_hides`] and its kin |
 
 pub mod caller;
 pub mod clock;
+pub mod issuer;
+pub mod layer;
 pub mod logs;
 pub mod secrecy;
+pub mod token;
 
-pub use self::{caller::TestCaller, clock::ManualClock, logs::LogCapture, secrecy::assert_hides};
+pub use self::{
+    caller::TestCaller,
+    clock::ManualClock,
+    issuer::{ClientAuthentication, Endpoint, Failure, Held, TestIssuer, TestIssuerBuilder, TokenCall},
+    layer::{WithCallerLayer, with_caller, without_caller},
+    logs::LogCapture,
+    secrecy::{assert_hides, assert_text_hides},
+    token::TokenBuilder,
+};

@@ -1,0 +1,162 @@
+//! The token endpoint's right answers: client credentials (RFC 6749 §4.4) and token exchange (RFC 8693).
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, Uri, header};
+use http_body_util::Full;
+use serde_json::{Map, Value, json};
+use tower_identity_core::{Scopes, Timestamp};
+use tower_identity_jose::{Accept, Algorithm, KeySet, Limits, MediaType, SigningKey, Unverified};
+
+use super::{Failure, TokenCall, answer::json_response, state::Shared};
+use crate::TokenBuilder;
+
+pub(super) const CLIENT_CREDENTIALS: &str = "client_credentials";
+pub(super) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+
+/// Why nothing is issued: the `error` of RFC 6749 §5.2 and RFC 8693 §2.2.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Refused(&'static str);
+
+impl Refused {
+    pub(super) fn response(self) -> Response<Full<Bytes>> {
+        if self.0 != "invalid_client" {
+            return json_response(StatusCode::BAD_REQUEST, &json!({ "error": self.0 }));
+        }
+        let mut response = json_response(StatusCode::UNAUTHORIZED, &json!({ "error": self.0 }));
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"token\""));
+        response
+    }
+}
+
+const INVALID_REQUEST: Refused = Refused("invalid_request");
+const INVALID_TARGET: Refused = Refused("invalid_target");
+
+/// The members of the answer to this call.
+pub(super) fn issue(
+    shared: &Shared,
+    call: &TokenCall,
+    failure: Option<&Failure>,
+) -> Result<Map<String, Value>, Refused> {
+    check_form(call)?;
+    let client = call.client().authenticated().ok_or(Refused("invalid_client"))?;
+    let exchanged = match call.field("grant_type") {
+        Some(CLIENT_CREDENTIALS) => None,
+        Some(TOKEN_EXCHANGE) => Some(exchange(shared, call, client)?),
+        Some(_) => return Err(Refused("unsupported_grant_type")),
+        None => return Err(INVALID_REQUEST),
+    };
+    let asked = Scopes::parse(call.field("scope").unwrap_or_default()).map_err(|_| Refused("invalid_scope"))?;
+    let granted = match failure {
+        Some(Failure::WiderScope(wider)) => asked.union(wider),
+        _ => asked,
+    };
+    let is_exchange = exchanged.is_some();
+    let mut token = exchanged.unwrap_or_else(|| shared.token().client(client)).audience(audience(shared, call)?);
+    if !granted.is_empty() {
+        token = token.scope(granted.to_string());
+    }
+    let now = shared.clock.wall();
+    let end = token.claims().get("exp").and_then(Value::as_u64).map(Timestamp::from_secs);
+    let expires_in = end.map(|end| end.since(now)).unwrap_or(Duration::ZERO);
+    let edit = shared.state().edit.clone();
+    let token = edit.map_or_else(|| token.clone(), |edit| edit(token.clone()));
+
+    let mut members = Map::from_iter([
+        ("access_token".to_owned(), json!(token.build().expose())),
+        ("token_type".to_owned(), json!("Bearer")),
+        ("expires_in".to_owned(), json!(expires_in.as_secs())),
+        ("scope".to_owned(), json!(granted.to_string())),
+    ]);
+    if is_exchange {
+        members.insert("issued_token_type".to_owned(), json!(ACCESS_TOKEN));
+    }
+    Ok(members)
+}
+
+/// A form is one, names a parameter once (audience and resource are lists), and the client in one way.
+fn check_form(call: &TokenCall) -> Result<(), Refused> {
+    let is_form = call
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.split(';').next() == Some("application/x-www-form-urlencoded"));
+    let repeated = call
+        .form()
+        .iter()
+        .filter(|(name, _)| !matches!(name.as_str(), "audience" | "resource"))
+        .any(|(name, _)| call.fields(name).count() > 1);
+    if is_form && !repeated && *call.client() != super::ClientAuthentication::Malformed {
+        Ok(())
+    } else {
+        Err(INVALID_REQUEST)
+    }
+}
+
+/// Whom the token is for: what was asked for, else the issuer itself.
+fn audience(shared: &Shared, call: &TokenCall) -> Result<String, Refused> {
+    let relative =
+        |resource: &str| resource.contains('#') || resource.parse::<Uri>().map_or(true, |uri| uri.scheme().is_none());
+    if call.fields("resource").any(relative) {
+        return Err(INVALID_TARGET);
+    }
+    let mut asked = call.fields("audience").chain(call.fields("resource"));
+    let audience = asked.next().unwrap_or(shared.issuer.as_str()).to_owned();
+    // One token, one audience; naming it as audience and as resource is naming it once.
+    if asked.any(|other| other != audience) { Err(INVALID_TARGET) } else { Ok(audience) }
+}
+
+/// The subject's token, now with the client as its actor.
+fn exchange(shared: &Shared, call: &TokenCall, client: &str) -> Result<TokenBuilder, Refused> {
+    if call.field("requested_token_type").is_some_and(|asked| asked != ACCESS_TOKEN) {
+        return Err(INVALID_REQUEST);
+    }
+    let subject = input(shared, call, "subject_token", "subject_token_type")?.ok_or(INVALID_REQUEST)?;
+    let actor = input(shared, call, "actor_token", "actor_token_type")?;
+    if actor.is_some_and(|actor| actor.get("sub") != Some(&json!(client))) {
+        return Err(INVALID_REQUEST);
+    }
+    let mut token = shared.token();
+    for kept in ["sub", "act", "auth_time", "acr", "amr", "sid", "txn"] {
+        if let Some(value) = subject.get(kept) {
+            token = token.claim(kept, value.clone());
+        }
+    }
+    let ends = |claims: &Map<String, Value>| claims.get("exp").and_then(Value::as_u64);
+    let end = ends(&subject).into_iter().chain(ends(token.claims())).min().unwrap_or_default();
+    Ok(token.acted_by(client).expires_at(Timestamp::from_secs(end)))
+}
+
+/// The claims of an input token; `None` when neither it nor its type was sent.
+fn input(shared: &Shared, call: &TokenCall, token: &str, kind: &str) -> Result<Option<Map<String, Value>>, Refused> {
+    match (call.field(token), call.field(kind)) {
+        (None, None) => Ok(None),
+        (Some(token), Some(ACCESS_TOKEN | JWT)) => open(shared, token).map(Some).ok_or(INVALID_REQUEST),
+        _ => Err(INVALID_REQUEST),
+    }
+}
+
+/// The claims of a token that this issuer, or one that it accepts, signed, and that has not ended.
+fn open(shared: &Shared, token: &str) -> Option<Map<String, Value>> {
+    let unverified = Unverified::<Map<String, Value>>::parse(token, &Limits::default()).ok()?;
+    let issuer = unverified.claims_unverified().get("iss")?.as_str()?.to_owned();
+    let keys = keys_of(shared, &issuer)?;
+    let keys = KeySet::from_keys(keys.iter().map(SigningKey::verifying_key)).ok()?;
+    let accept = Accept::new([MediaType::ACCESS_TOKEN], [Algorithm::Es256, Algorithm::Ed25519, Algorithm::EdDsa]);
+    let claims = unverified.open(&keys, &accept).ok()?.into_claims();
+    let ends = claims.get("exp")?.as_u64().map(Timestamp::from_secs)?;
+    (shared.clock.wall() < ends).then_some(claims)
+}
+
+fn keys_of(shared: &Shared, issuer: &str) -> Option<Vec<SigningKey>> {
+    if shared.issuer == *issuer {
+        return Some(shared.state().ever_signed.clone());
+    }
+    let accepted: Vec<Arc<Shared>> = shared.state().accepted.iter().filter_map(std::sync::Weak::upgrade).collect();
+    let other = accepted.into_iter().find(|other| other.issuer == *issuer)?;
+    let keys = other.state().ever_signed.clone();
+    Some(keys)
+}
