@@ -4,8 +4,14 @@
 //! and turns a bearer token into a [`CallerContext`](tower_identity_core::CallerContext) or a
 //! [`Refusal`](tower_identity_core::Refusal).
 
+mod claim;
+mod claims;
 mod issuer;
+mod judge;
+mod keys;
 mod settings;
+mod source;
+mod trusted;
 mod verification;
 mod verifier;
 

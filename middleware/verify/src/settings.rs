@@ -1,21 +1,74 @@
 //! A trusted issuer, from a file.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use tower_identity_core::InvalidSetting;
+use tower_identity_jose::Algorithm;
 
 use crate::TrustedIssuer;
 
-/// A trusted issuer as a table of a file; becomes a [`TrustedIssuer`] by `try_from`, which names the wrong field.
+/// A trusted issuer as a table of a file. Becomes a [`TrustedIssuer`] by `try_from`, which checks every field.
+///
+/// | field | meaning | default |
+/// |---|---|---|
+/// | `issuer` | the issuer's identifier, to the byte | required |
+/// | `audience` | what this service is called there: a string, or a list of strings | required |
+/// | `jwks_uri` | where its keys are, if not where its metadata says | from metadata |
+/// | `algorithms` | a list of the signature algorithms that it may use | as [`TrustedIssuer::algorithms`] |
+/// | `leeway_seconds` | how far the clocks may differ, 120 at most | 30 |
+///
+/// ```
+/// use tower_identity_verify::{IssuerSettings, TrustedIssuer};
+///
+/// let settings: IssuerSettings = serde_json::from_str(
+///     r#"{"issuer": "https://login.example.com", "audience": ["orders"], "leeway_seconds": 300}"#,
+/// )?;
+/// let refused = TrustedIssuer::try_from(settings).expect_err("too long a leeway");
+/// assert_eq!(refused.to_string(), "leeway_seconds: more than 120 s");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IssuerSettings {
     issuer: String,
+    audience: OneOrMany,
+    jwks_uri: Option<String>,
+    algorithms: Option<Vec<Algorithm>>,
+    leeway_seconds: Option<u64>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged, expecting = "a string or a list of strings")]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
 }
 
 impl TryFrom<IssuerSettings> for TrustedIssuer {
     type Error = InvalidSetting;
 
     fn try_from(settings: IssuerSettings) -> Result<Self, InvalidSetting> {
-        unimplemented!("{}", settings.issuer)
+        let issuer = match settings.jwks_uri {
+            None => Self::discover(settings.issuer),
+            Some(jwks_uri) => Self::keys_at(settings.issuer, jwks_uri),
+        };
+        let mut audiences = match settings.audience {
+            OneOrMany::One(audience) => vec![audience],
+            OneOrMany::Many(audiences) => audiences,
+        }
+        .into_iter();
+        let Some(first) = audiences.next() else {
+            return Err(InvalidSetting::new("audience", "names no audience"));
+        };
+        let mut issuer = audiences.fold(issuer.audience(first), Self::audience);
+        if let Some(algorithms) = settings.algorithms {
+            issuer = issuer.algorithms(algorithms);
+        }
+        if let Some(seconds) = settings.leeway_seconds {
+            issuer = issuer.leeway(Duration::from_secs(seconds));
+        }
+        issuer.clone().check()?;
+        Ok(issuer)
     }
 }

@@ -1,7 +1,7 @@
 //! The future of a verification.
 
 use std::{
-    future::Future,
+    fmt,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -20,6 +20,14 @@ enum State {
 }
 
 impl Verification {
+    pub(crate) fn decided(decision: Result<CallerContext, Refusal>) -> Self {
+        Self(State::Decided(decision))
+    }
+
+    pub(crate) fn fetching(waiting: BoxFuture<'static, Result<CallerContext, Refusal>>) -> Self {
+        Self(State::Fetching(waiting))
+    }
+
     /// The decision, when it needs nothing that has to be fetched; else the verification again, to be awaited.
     ///
     /// For services that call on directly where they can.
@@ -53,8 +61,8 @@ impl Future for Verification {
     }
 }
 
-impl std::fmt::Debug for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Decided(_) => "Decided",
             Self::Fetching(_) => "Fetching",

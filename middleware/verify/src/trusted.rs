@@ -1,0 +1,103 @@
+//! A trusted issuer at work: its rules, its keys, and the opening of its tokens.
+
+use std::{sync::Arc, time::Duration};
+
+use tower_identity_core::{
+    Binding, CallerContext, Clock, Moment, Refusal, RefusalKind, VerifiedToken, VerifiedTokenParts,
+};
+use tower_identity_jose::{Accept, OpenError, Opened, Unverified};
+
+use crate::{
+    claims::Claims,
+    judge::{Presented, Rules, judge},
+    keys::{Keys, NoKeys},
+};
+
+/// One issuer of a verifier.
+#[derive(Debug)]
+pub(crate) struct Trusted {
+    pub(crate) rules: Rules,
+    pub(crate) accept: Accept,
+    pub(crate) keys: Keys,
+    pub(crate) clock: Clock,
+}
+
+/// What came of opening a token with the keys at hand.
+pub(crate) enum Attempt {
+    Decided(Result<CallerContext, Refusal>),
+    /// There are no keys at hand.
+    NoKeys(Unverified<Claims>),
+    /// Among the keys at hand, the token's is not.
+    UnknownKey(Unverified<Claims>, OpenError),
+}
+
+impl Trusted {
+    /// Opens and judges a token with the keys at hand, without waiting.
+    pub(crate) fn attempt(&self, token: Unverified<Claims>) -> Attempt {
+        let at_hand = self.keys.at_hand(self.clock.monotonic());
+        let Some(snapshot) = at_hand.as_deref() else {
+            return Attempt::NoKeys(token);
+        };
+        match token.open(&snapshot.keys, &self.accept) {
+            Ok(opened) => Attempt::Decided(self.judge(opened)),
+            Err(unopened) => match unopened.error() {
+                OpenError::UnknownKey { .. } => {
+                    let error = unopened.error().clone();
+                    Attempt::UnknownKey(unopened.into_token(), error)
+                }
+                _ => Attempt::Decided(Err(self.refuse(unopened.into_error()))),
+            },
+        }
+    }
+
+    /// Goes on from an attempt: fetches keys as far as the issuer's budget allows, and tries again.
+    ///
+    /// A key that is not among keys which were asked for after the token had `arrived` does not exist.
+    pub(crate) async fn settle(&self, mut attempt: Attempt, arrived: Moment) -> Result<CallerContext, Refusal> {
+        if let Attempt::NoKeys(token) = attempt {
+            let begun = self.keys.loaded().await.map_err(|none| self.undecided(none))?;
+            attempt = self.attempt(token);
+            if begun >= arrived && matches!(attempt, Attempt::UnknownKey(..)) {
+                self.keys.count_as_reloaded();
+            }
+        }
+        if let Attempt::UnknownKey(token, _) = attempt {
+            self.keys.reloaded().await.map_err(|none| self.undecided(none))?;
+            attempt = self.attempt(token);
+        }
+        match attempt {
+            Attempt::Decided(decision) => decision,
+            Attempt::UnknownKey(_, error) => Err(self.refuse(error)),
+            Attempt::NoKeys(_) => Err(self.lapsed()),
+        }
+    }
+
+    fn judge(&self, opened: Opened<Claims>) -> Result<CallerContext, Refusal> {
+        let presented = Presented { token: opened.token().clone(), payload: opened.payload().clone() };
+        judge(opened.into_claims(), presented, &self.rules, self.clock.wall())
+            .map(vouch)
+            .map_err(|refusal| refusal.issuer(self.rules.issuer.clone()))
+    }
+
+    fn refuse(&self, error: OpenError) -> Refusal {
+        Refusal::new(RefusalKind::InvalidToken, error.check()).issuer(self.rules.issuer.clone()).caused_by(error)
+    }
+
+    /// Whether the token is good cannot be decided, which is not the token's fault.
+    fn undecided(&self, none: NoKeys) -> Refusal {
+        let retry_after = none.retry_after(self.clock.monotonic());
+        Refusal::new(RefusalKind::Unavailable { retry_after }, "key").issuer(self.rules.issuer.clone()).caused_by(none)
+    }
+
+    /// The keys reached the end of their use while a token waited for them.
+    fn lapsed(&self) -> Refusal {
+        let retry_after = Duration::from_secs(1);
+        Refusal::new(RefusalKind::Unavailable { retry_after }, "key").issuer(self.rules.issuer.clone())
+    }
+}
+
+/// One bearer token names both caller and user, or a caller alone.
+#[expect(clippy::disallowed_methods, reason = "this is the verification that may state its result")]
+fn vouch(parts: VerifiedTokenParts) -> CallerContext {
+    CallerContext::assertion(Arc::new(VerifiedToken::assertion(parts)), None, Binding::SameToken)
+}
