@@ -5,7 +5,10 @@ use std::{fmt, sync::Arc};
 use serde::de::DeserializeOwned;
 use tower_identity_core::SecretToken;
 
-use crate::{Header, json::JsonError};
+use crate::{
+    Header, base64url,
+    json::{self, JsonError},
+};
 
 /// How large a token may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,10 +86,13 @@ impl ParseError {
 
 /// A token that was parsed, once and strictly, and that nobody has vouched for yet.
 pub struct Unverified<C> {
-    token: SecretToken,
-    header: Header,
-    claims: C,
-    payload: Arc<[u8]>,
+    pub(crate) token: SecretToken,
+    /// How much of the token is signed: header, dot, payload.
+    pub(crate) signed: usize,
+    pub(crate) header: Header,
+    pub(crate) claims: C,
+    pub(crate) payload: Arc<[u8]>,
+    pub(crate) signature: Vec<u8>,
 }
 
 impl<C: DeserializeOwned> Unverified<C> {
@@ -96,8 +102,38 @@ impl<C: DeserializeOwned> Unverified<C> {
     ///
     /// [`ParseError`].
     pub fn parse(token: &str, limits: &Limits) -> Result<Self, ParseError> {
-        let _ = (token, limits);
-        unimplemented!()
+        if token.len() > limits.token_bytes {
+            return Err(ParseError::TooLong { limit: limits.token_bytes });
+        }
+        let [header, payload, signature] = parts(token)?;
+        let encoding = |part| move |_| ParseError::Encoding(part);
+        let header_json = base64url::decode(header).map_err(encoding(Part::Header))?;
+        let payload = base64url::decode_shared(payload).map_err(encoding(Part::Payload))?;
+        let signed = token.len() - signature.len() - 1;
+        let signature = base64url::decode(signature).map_err(encoding(Part::Signature))?;
+
+        Ok(Self {
+            header: json::object_from_slice(&header_json).map_err(ParseError::Header)?,
+            claims: json::object_from_slice(&payload).map_err(ParseError::Claims)?,
+            token: SecretToken::new(token),
+            signed,
+            payload,
+            signature,
+        })
+    }
+}
+
+/// The three parts. What lies in them is not looked at yet.
+fn parts(token: &str) -> Result<[&str; 3], ParseError> {
+    let mut parts = token.split('.');
+    match (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(header), Some(payload), Some(signature), None, ..)
+            if !header.is_empty() && !payload.is_empty() && !signature.is_empty() =>
+        {
+            Ok([header, payload, signature])
+        }
+        (Some(_), Some(_), Some(_), Some(_), Some(_), None) => Err(ParseError::Encrypted),
+        _ => Err(ParseError::NotCompact),
     }
 }
 

@@ -1,6 +1,12 @@
 //! A set of public keys (RFC 7517 §5).
 
-use crate::{KeyRejected, Thumbprint, VerifyingKey, json::JsonError};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{
+    KeyRejected, Thumbprint, VerifyingKey,
+    json::{self, JsonError},
+};
 
 /// The public keys of one issuer. Never empty.
 #[derive(Debug, Clone)]
@@ -41,8 +47,26 @@ impl KeySet {
     ///
     /// [`KeySetError`] when the document is not a key set, or when no key is usable.
     pub fn parse(document: &[u8]) -> Result<Self, KeySetError> {
-        let _ = document;
-        unimplemented!()
+        #[derive(Deserialize)]
+        struct Document {
+            keys: Vec<Value>,
+        }
+
+        let document: Document = json::object_from_slice(document).map_err(KeySetError::Json)?;
+        let (mut keys, mut skipped) = (Vec::new(), Vec::new());
+        for jwk in &document.keys {
+            match VerifyingKey::from_jwk(jwk) {
+                Ok(key) => keys.push(key),
+                Err(reason) => {
+                    let key_id = jwk.get("kid").and_then(Value::as_str).map(Into::into);
+                    skipped.push(SkippedKey { key_id, reason });
+                }
+            }
+        }
+        if keys.is_empty() {
+            return Err(KeySetError::NoUsableKey { skipped });
+        }
+        Ok(Self { keys, skipped })
     }
 
     /// A set of keys that are at hand.
@@ -75,6 +99,11 @@ impl KeySet {
     #[expect(clippy::len_without_is_empty, reason = "a key set is never empty")]
     pub fn len(&self) -> usize {
         self.keys.len()
+    }
+
+    /// The usable keys, in the order of the document.
+    pub fn keys(&self) -> impl Iterator<Item = &VerifyingKey> {
+        self.keys.iter()
     }
 
     /// The thumbprints of the usable keys, in the order of the document.

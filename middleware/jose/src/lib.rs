@@ -13,22 +13,22 @@
 //! |---|---|
 //! | [`json`] | JSON without duplicate names and without depth, into any type |
 //!
-//! Private modules, whose types are exported here: `algorithm` and `media_type` (the names of a profile), `compact`
-//! and `header` (parsing), `open` (verifying), `claims` (claims that are easily read wrongly), `jwk`, `key` and
-//! `key_set` (public keys), `signing` (private keys), `signature` (the cryptography), `base64url`.
+//! Everything else is exported here, and lies by subject in `compact` and `header` (parsing), `open` (verifying),
+//! `claims` (those that are easily read wrongly), `jwk`, `key` and `key_set` (public keys), `signing` (private keys).
 
 mod algorithm;
 mod base64url;
 mod claims;
 mod compact;
+mod crypto;
 mod header;
 pub mod json;
 mod jwk;
 mod key;
 mod key_set;
+mod material;
 mod media_type;
 mod open;
-mod signature;
 mod signing;
 
 pub use self::{

@@ -2,9 +2,13 @@
 
 use std::{fmt, sync::Arc};
 
+use jsonwebtoken::signature::Verifier as _;
 use tower_identity_core::SecretToken;
 
-use crate::{Algorithm, Header, KeySet, MediaType, Unverified};
+use crate::{Algorithm, Header, KeySet, MediaType, Unverified, VerifyingKey};
+
+/// How many keys one token may have tried: those of its `kid`, or all of a set, that fit its algorithm.
+const MAX_TRIED: usize = 4;
 
 /// What a profile accepts, whatever the token says: kinds and algorithms. Nothing else passes.
 ///
@@ -45,6 +49,31 @@ impl Accept {
     pub fn require_key_id(mut self) -> Self {
         self.key_id_required = true;
         self
+    }
+
+    /// What a header alone decides.
+    fn admit(&self, header: &Header) -> Result<Algorithm, OpenError> {
+        if header.is_critical() {
+            return Err(OpenError::Critical);
+        }
+        let accepted = match header.typ() {
+            Some(typ) => self.types.iter().any(|accepted| accepted.matches(typ)),
+            None => self.untyped,
+        };
+        if !accepted {
+            return Err(OpenError::Type { found: header.typ().map(shown) });
+        }
+        if header.content_type().is_some_and(|content| MediaType::JWT.matches(content)) {
+            return Err(OpenError::Nested);
+        }
+        let algorithm = match header.algorithm() {
+            Some(algorithm) if self.algorithms.contains(&algorithm) => algorithm,
+            _ => return Err(OpenError::Algorithm { found: shown(header.algorithm_name()) }),
+        };
+        if self.key_id_required && header.key_id().is_none() {
+            return Err(OpenError::KeyIdMissing);
+        }
+        Ok(algorithm)
     }
 }
 
@@ -203,7 +232,40 @@ impl<C> Unverified<C> {
     ///
     /// [`Unopened`], which holds the [`OpenError`] and gives the token back.
     pub fn open(self, keys: &KeySet, accept: &Accept) -> Result<Opened<C>, Unopened<C>> {
-        let _ = (keys, accept);
-        unimplemented!()
+        match self.verify(keys, accept) {
+            Ok(algorithm) => Ok(Opened {
+                token: self.token,
+                header: self.header,
+                algorithm,
+                claims: self.claims,
+                payload: self.payload,
+            }),
+            Err(error) => Err(Unopened { token: Box::new(self), error }),
+        }
     }
+
+    fn verify(&self, keys: &KeySet, accept: &Accept) -> Result<Algorithm, OpenError> {
+        let algorithm = accept.admit(&self.header)?;
+        let key_id = self.header.key_id();
+        let named = |key: &&VerifyingKey| key_id.is_none_or(|key_id| key.key_id() == Some(key_id));
+        let signed = &self.token.expose().as_bytes()[..self.signed];
+
+        let mut fitting =
+            keys.keys().filter(named).filter_map(|key| key.parsed_for(algorithm)).take(MAX_TRIED).peekable();
+        let any_fits = fitting.peek().is_some();
+        if fitting.any(|key| key.verify(signed, &self.signature).is_ok()) {
+            return Ok(algorithm);
+        }
+        Err(match key_id {
+            Some(_) if any_fits => OpenError::Signature,
+            Some(key_id) if keys.contains_key_id(key_id) => OpenError::KeyAlgorithm,
+            _ => OpenError::UnknownKey { key_id: key_id.map(shown) },
+        })
+    }
+}
+
+/// A header's text as far as an error shows it: the sender chose it, and its length.
+fn shown(text: &str) -> Box<str> {
+    const SHOWN: usize = 64;
+    text.chars().take(SHOWN).collect()
 }

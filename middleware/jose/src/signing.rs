@@ -1,47 +1,68 @@
 //! A private key, and signing with it.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
+use jsonwebtoken::{EncodingKey, signature::Signer as _};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use tower_identity_core::SecretToken;
 
-use crate::{Algorithm, MediaType, Thumbprint, VerifyingKey};
+use crate::{Algorithm, MediaType, Thumbprint, VerifyingKey, base64url, crypto::KeyPair, material::Material};
 
-/// A private key that signs tokens: ES256, Ed25519, or RSA of at least 2048 bits. Cheap to clone.
+/// A private key that signs tokens: ES256, Ed25519, or RSA of at least 2048 bits. Cheap to clone; never printed.
 ///
 /// ```
-/// use serde_json::json;
-/// use tower_identity_jose::{Algorithm, MediaType, SigningKey};
+/// use serde_json::{Value, json};
+/// use tower_identity_jose::{Accept, Algorithm, KeySet, Limits, MediaType, SigningKey, Unverified};
 ///
 /// let key = SigningKey::generate(Algorithm::Es256)?;
 /// let token = key.sign(&MediaType::ACCESS_TOKEN, &json!({"sub": "alice"}))?;
+///
+/// let keys = KeySet::from_keys([key.verifying_key()])?;
+/// let accept = Accept::new([MediaType::ACCESS_TOKEN], [Algorithm::Es256]);
+/// let opened = Unverified::<Value>::parse(token.expose(), &Limits::default())?
+///     .open(&keys, &accept)
+///     .map_err(|unopened| unopened.into_error())?;
+/// assert_eq!(opened.claims()["sub"], "alice");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct SigningKey(Arc<()>);
+pub struct SigningKey {
+    pair: Arc<KeyPair>,
+    public: Arc<Material>,
+    thumbprint: Thumbprint,
+    algorithm: Algorithm,
+    key_id: Arc<str>,
+}
 
 /// Why there is no such private key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SigningKeyError {
     /// The text is not an unencrypted private key in PEM: PKCS#8, or PKCS#1 for RSA.
-    #[error("not an unencrypted PKCS#8 private key in PEM, of P-256, Ed25519 or RSA")]
+    #[error("not an unencrypted PKCS#8 private key in PEM")]
     Unreadable,
-    /// The cryptography refuses the key: an RSA key under 2048 bits, for example.
-    #[error("the private key is not usable")]
+    /// The cryptography refuses the key: an RSA key of under 2048 bits, or a curve other than P-256.
+    #[error("the private key is not of P-256, Ed25519, or RSA of 2048 to 8192 bits")]
     Invalid,
     /// The key is not of the type that the algorithm needs, or keys of this algorithm are not generated here.
     #[error("the key is not for {0}")]
     Algorithm(Algorithm),
+    /// The cryptography keeps the private key to itself.
+    #[error("the private key cannot be exported")]
+    NotExportable,
 }
 
 /// Why nothing was signed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignError {
-    /// The claims do not serialize to a JSON object.
+    /// The header or the claims do not serialize.
+    #[error("the claims do not serialize")]
+    Serialize(#[source] Arc<serde_json::Error>),
+    /// The claims serialize to something else than a JSON object (RFC 7519 §3).
     #[error("the claims are not a JSON object")]
-    Claims,
+    NotAnObject,
     /// The cryptography failed.
     #[error("the signature could not be made")]
     Signature,
@@ -56,8 +77,8 @@ impl SigningKey {
     ///
     /// [`SigningKeyError::Algorithm`] for other algorithms.
     pub fn generate(algorithm: Algorithm) -> Result<Self, SigningKeyError> {
-        let _ = algorithm;
-        unimplemented!()
+        let pair = KeyPair::generate(algorithm).ok_or(SigningKeyError::Algorithm(algorithm))?;
+        Ok(Self::new(pair, algorithm))
     }
 
     /// Reads an unencrypted private key in PEM: PKCS#8, or PKCS#1 for RSA.
@@ -66,17 +87,36 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// [`SigningKeyError`].
+    /// [`SigningKeyError::Unreadable`] or [`SigningKeyError::Invalid`].
     pub fn from_pem(pem: &str) -> Result<Self, SigningKeyError> {
-        let _ = pem;
-        unimplemented!()
+        let pem = pem.as_bytes();
+        let (pair, algorithm) = if let Ok(key) = EncodingKey::from_ec_pem(pem) {
+            (KeyPair::p256_from_pkcs8(key.as_bytes()), Algorithm::Es256)
+        } else if let Ok(key) = EncodingKey::from_ed_pem(pem) {
+            (KeyPair::ed25519_from_pkcs8(key.as_bytes()), Algorithm::Ed25519)
+        } else if let Ok(key) = EncodingKey::from_rsa_pem(pem) {
+            (KeyPair::rsa_from_pkcs1(key.as_bytes()), Algorithm::Rs256)
+        } else {
+            return Err(SigningKeyError::Unreadable);
+        };
+        let key = Self::new(pair.ok_or(SigningKeyError::Invalid)?, algorithm);
+        if !key.public.is_of_safe_size() {
+            return Err(SigningKeyError::Invalid);
+        }
+        Ok(key)
+    }
+
+    fn new(pair: KeyPair, algorithm: Algorithm) -> Self {
+        let public = pair.public();
+        let thumbprint = public.thumbprint();
+        let key_id = thumbprint.to_string().into();
+        Self { pair: Arc::new(pair), public: Arc::new(public), thumbprint, algorithm, key_id }
     }
 
     /// The same key under another `kid`.
     #[must_use]
-    pub fn with_key_id(self, key_id: impl Into<Box<str>>) -> Self {
-        let _ = key_id.into();
-        unimplemented!()
+    pub fn with_key_id(self, key_id: impl Into<Arc<str>>) -> Self {
+        Self { key_id: key_id.into(), ..self }
     }
 
     /// The same key for another algorithm of its type: PS256 instead of RS256, for example.
@@ -85,46 +125,65 @@ impl SigningKey {
     ///
     /// [`SigningKeyError::Algorithm`] when the key is not of the type that the algorithm needs.
     pub fn with_algorithm(self, algorithm: Algorithm) -> Result<Self, SigningKeyError> {
-        Err(SigningKeyError::Algorithm(algorithm))
+        if !self.public.algorithms().contains(&algorithm) {
+            return Err(SigningKeyError::Algorithm(algorithm));
+        }
+        Ok(Self { algorithm, ..self })
     }
 
     /// The `kid`.
     #[must_use]
     pub fn key_id(&self) -> &str {
-        unimplemented!()
+        &self.key_id
     }
 
     /// The algorithm that it signs with.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
-        unimplemented!()
+        self.algorithm
     }
 
     /// The thumbprint of its public part.
     #[must_use]
     pub fn thumbprint(&self) -> Thumbprint {
-        unimplemented!()
+        self.thumbprint
     }
 
     /// Its public part.
     #[must_use]
     pub fn verifying_key(&self) -> VerifyingKey {
-        unimplemented!()
+        VerifyingKey::new(Some((*self.key_id).into()), Some(self.algorithm), &self.public)
+            .expect("the public values are those of a key pair that the same library holds")
     }
 
-    /// Its public part as a member of a key set, with `kid`, `alg` and `use`.
+    /// Its public part as an entry of a key set, with `kid`, `alg` and `use`.
     #[must_use]
-    pub fn public_jwk(&self) -> serde_json::Value {
-        unimplemented!()
+    pub fn public_jwk(&self) -> Value {
+        let mut jwk = self.public.to_jwk();
+        jwk["kid"] = (*self.key_id).into();
+        jwk["alg"] = self.algorithm.as_str().into();
+        jwk["use"] = "sig".into();
+        jwk
     }
 
-    /// The private key in PEM (PKCS#8; RSA: PKCS#1), as [`from_pem`](Self::from_pem) reads it.
+    /// The private key in PEM (PKCS#8), as [`from_pem`](Self::from_pem) reads it.
     ///
     /// # Errors
     ///
-    /// [`SigningKeyError::Invalid`] when the cryptography does not give the key away.
+    /// [`SigningKeyError::NotExportable`].
     pub fn to_pem(&self) -> Result<SecretToken, SigningKeyError> {
-        unimplemented!()
+        // 48 bytes are a line of 64 characters (RFC 7468 §2).
+        const LINE: usize = 48;
+        let pem = self.pair.with_pkcs8(|der| {
+            let mut pem = String::from("-----BEGIN PRIVATE KEY-----\n");
+            for line in der.chunks(LINE) {
+                base64_simd::STANDARD.encode_append(line, &mut pem);
+                pem.push('\n');
+            }
+            pem.push_str("-----END PRIVATE KEY-----\n");
+            SecretToken::new(pem)
+        });
+        pem.ok_or(SigningKeyError::NotExportable)
     }
 
     /// Signs claims into a compact token whose header is `typ`, `alg` and `kid`.
@@ -133,15 +192,14 @@ impl SigningKey {
     ///
     /// [`SignError`].
     pub fn sign<C: Serialize>(&self, typ: &MediaType, claims: &C) -> Result<SecretToken, SignError> {
-        let _ = (typ, claims);
-        unimplemented!()
+        self.sign_with_header(&self.header(typ), claims)
     }
 
-    /// The header that [`sign`](Self::sign) would write, to add to.
+    /// The header that [`sign`](Self::sign) writes, to add to.
     #[must_use]
-    pub fn header(&self, typ: &MediaType) -> serde_json::Map<String, serde_json::Value> {
-        let _ = typ;
-        unimplemented!()
+    pub fn header(&self, typ: &MediaType) -> Map<String, Value> {
+        let members = [("alg", self.algorithm.as_str()), ("kid", &self.key_id), ("typ", typ.as_str())];
+        members.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
     }
 
     /// Signs claims under a header that is taken as it is: nothing is added to it and nothing checked.
@@ -153,21 +211,45 @@ impl SigningKey {
     /// [`SignError`].
     pub fn sign_with_header<C: Serialize>(
         &self,
-        header: &serde_json::Map<String, serde_json::Value>,
+        header: &Map<String, Value>,
         claims: &C,
     ) -> Result<SecretToken, SignError> {
-        let _ = (header, claims);
-        unimplemented!()
+        let serialize = |error| SignError::Serialize(Arc::new(error));
+        let header = serde_json::to_vec(header).map_err(serialize)?;
+        let claims = serde_json::to_vec(claims).map_err(serialize)?;
+        if claims.first() != Some(&b'{') {
+            return Err(SignError::NotAnObject);
+        }
+        let mut token = base64url::encode(&header);
+        token.push('.');
+        base64url::encode_append(&claims, &mut token);
+        let signer = self.pair.signer(self.algorithm);
+        let signature = signer.try_sign(token.as_bytes()).map_err(|_| SignError::Signature)?;
+        token.push('.');
+        base64url::encode_append(&signature, &mut token);
+        Ok(SecretToken::new(token))
     }
 }
 
-impl std::fmt::Debug for SigningKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SigningKey(..)")
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningKey")
+            .field("key_id", &self.key_id)
+            .field("algorithm", &self.algorithm)
+            .finish_non_exhaustive()
     }
 }
 
-/// The JWKS document of these keys' public parts.
+/// The JWKS document of these keys' public parts (RFC 7517 §5).
+///
+/// ```
+/// use tower_identity_jose::{Algorithm, KeySet, SigningKey, public_key_set};
+///
+/// let key = SigningKey::generate(Algorithm::Ed25519)?.with_key_id("2026-11");
+/// let keys = KeySet::parse(public_key_set([&key]).as_bytes())?;
+/// assert!(keys.contains_key_id("2026-11"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn public_key_set<'k>(keys: impl IntoIterator<Item = &'k SigningKey>) -> String {
     let keys: Vec<_> = keys.into_iter().map(SigningKey::public_jwk).collect();
     serde_json::json!({ "keys": keys }).to_string()

@@ -1,0 +1,88 @@
+//! The public values of a key, before any cryptography library has seen them.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use serde_json::{Value, json};
+
+use crate::{Algorithm, Thumbprint, base64url};
+
+/// The public values of a key, by its type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Material {
+    /// RSA: big-endian, without leading zeros.
+    Rsa { n: Box<[u8]>, e: Box<[u8]> },
+    /// A point of P-256, uncompressed (SEC 1 §2.3.3).
+    P256 { point: Box<[u8]> },
+    /// A point of P-384, uncompressed.
+    P384 { point: Box<[u8]> },
+    /// A public key of Ed25519 (RFC 8032 §5.1.5).
+    Ed25519 { x: Box<[u8]> },
+}
+
+impl Material {
+    /// The algorithms that keys of this type are for.
+    pub(crate) fn algorithms(&self) -> &'static [Algorithm] {
+        match self {
+            Self::Rsa { .. } => &[
+                Algorithm::Rs256,
+                Algorithm::Rs384,
+                Algorithm::Rs512,
+                Algorithm::Ps256,
+                Algorithm::Ps384,
+                Algorithm::Ps512,
+            ],
+            Self::P256 { .. } => &[Algorithm::Es256],
+            Self::P384 { .. } => &[Algorithm::Es384],
+            Self::Ed25519 { .. } => &[Algorithm::EdDsa, Algorithm::Ed25519],
+        }
+    }
+
+    /// Whether an RSA key is neither too small to be safe, nor so large or of such an exponent that verifying with it
+    /// is a burden or no check at all. Other types have one size.
+    pub(crate) fn is_of_safe_size(&self) -> bool {
+        let Self::Rsa { n, e } = self else { return true };
+        let bits = n.len() * 8 - n.first().map_or(0, |byte| byte.leading_zeros() as usize);
+        let odd = e.last().is_some_and(|byte| byte % 2 == 1);
+        (2048..=8192).contains(&bits) && odd && **e != [1] && e.len() <= 4
+    }
+
+    /// SHA-256 over the required members in their canonical form (RFC 7638 §3, RFC 8037 §2).
+    pub(crate) fn thumbprint(&self) -> Thumbprint {
+        let canonical = match self {
+            Self::Rsa { n, e } => {
+                format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, base64url::encode(e), base64url::encode(n))
+            }
+            Self::P256 { point } => ec_canonical("P-256", point),
+            Self::P384 { point } => ec_canonical("P-384", point),
+            Self::Ed25519 { x } => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, base64url::encode(x)),
+        };
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest(&SHA256, canonical.as_bytes()).as_ref());
+        Thumbprint::new(bytes)
+    }
+
+    /// The members of a JSON Web Key that hold these values.
+    pub(crate) fn to_jwk(&self) -> Value {
+        match self {
+            Self::Rsa { n, e } => json!({"kty": "RSA", "n": base64url::encode(n), "e": base64url::encode(e)}),
+            Self::P256 { point } => ec_jwk("P-256", point),
+            Self::P384 { point } => ec_jwk("P-384", point),
+            Self::Ed25519 { x } => json!({"kty": "OKP", "crv": "Ed25519", "x": base64url::encode(x)}),
+        }
+    }
+}
+
+/// The coordinates of an uncompressed point: what follows its first byte, in halves.
+fn coordinates(point: &[u8]) -> (String, String) {
+    let (x, y) = point[1..].split_at(point.len() / 2);
+    (base64url::encode(x), base64url::encode(y))
+}
+
+fn ec_canonical(curve: &str, point: &[u8]) -> String {
+    let (x, y) = coordinates(point);
+    format!(r#"{{"crv":"{curve}","kty":"EC","x":"{x}","y":"{y}"}}"#)
+}
+
+fn ec_jwk(curve: &str, point: &[u8]) -> Value {
+    let (x, y) = coordinates(point);
+    json!({"kty": "EC", "crv": curve, "x": x, "y": y})
+}
