@@ -183,7 +183,6 @@ impl TestIssuer {
     }
 
     /// Publishes a new key beside the old ones and signs with it from now on. Returns the key before.
-    #[expect(clippy::must_use_candidate, reason = "the key before is of interest to few tests")]
     pub fn rotate_key(&self) -> SigningKey {
         let new = SigningKey::generate(Algorithm::Es256).expect("ES256 keys are generated");
         self.publish_key(&new);
@@ -191,7 +190,6 @@ impl TestIssuer {
     }
 
     /// Signs with this key from now on, published or not. Returns the key before.
-    #[expect(clippy::must_use_candidate, reason = "the key before is of interest to few tests")]
     pub fn sign_with(&self, key: &SigningKey) -> SigningKey {
         let mut state = self.shared.state();
         state.ever_signed.push(key.clone());
