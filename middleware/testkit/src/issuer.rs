@@ -45,7 +45,7 @@ use crate::TokenBuilder;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
 /// let issuer = TestIssuer::start();
-/// let client = reqwest::Client::builder().no_proxy().build()?;
+/// let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build()?;
 /// let ask = || {
 ///     let form = [("grant_type", "client_credentials"), ("audience", "payments"), ("scope", "payments:charge")];
 ///     client.post(issuer.url(Endpoint::Token)).basic_auth("orders", Some("secret")).form(&form).send()
