@@ -94,7 +94,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ClaimVisitor<T> {
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Claim<T>, E> {
-        Ok(T::deserialize(IntoDeserializer::<Unfit>::into_deserializer(value)).map_or(Claim::Wrong, Claim::Is))
+        Ok(Self::scalar(value))
     }
 
     fn visit_unit<E>(self) -> Result<Claim<T>, E> {

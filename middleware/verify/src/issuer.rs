@@ -122,11 +122,12 @@ impl TrustedIssuer {
     /// Reads the strings and keeps the rules; a broken one is named by the field of [`IssuerSettings`](crate::IssuerSettings).
     pub(crate) fn check(self) -> Result<Checked, InvalidSetting> {
         let issuer = Issuer::parse(&self.issuer).map_err(|wrong| InvalidSetting::new("issuer", wrong.to_string()))?;
+        let endpoint = |field: &str, url: &str| {
+            Endpoint::parse(url).map_err(|wrong| InvalidSetting::new(field, wrong.to_string()))
+        };
         let keys = match self.keys {
-            KeyLocation::Metadata => CheckedKeys::Metadata,
-            KeyLocation::At(jwks_uri) => Endpoint::parse(&jwks_uri)
-                .map(CheckedKeys::At)
-                .map_err(|wrong| InvalidSetting::new("jwks_uri", wrong.to_string()))?,
+            KeyLocation::Metadata => endpoint("issuer", issuer.as_str()).map(|_| CheckedKeys::Metadata)?,
+            KeyLocation::At(jwks_uri) => endpoint("jwks_uri", &jwks_uri).map(CheckedKeys::At)?,
             KeyLocation::Given(keys) => CheckedKeys::Given(keys),
         };
         let audiences = self

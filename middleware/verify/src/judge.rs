@@ -140,12 +140,7 @@ fn actors(outermost: Claim<Object<ActorClaim>>, rules: &Rules) -> Result<ActorCh
 ///
 /// The caller is the current actor, else the client that the token was issued to. The subject is a user unless it is
 /// the client itself: a client that may choose its own id must not become the user of that name (RFC 9068 §5).
-fn identity(
-    subject: Subject,
-    client: Subject,
-    actor: Option<&Actor>,
-    rules: &Rules,
-) -> Result<Identity, Refusal> {
+fn identity(subject: Subject, client: Subject, actor: Option<&Actor>, rules: &Rules) -> Result<Identity, Refusal> {
     let user = (subject != client).then(|| User { id: subject, issuer: rules.issuer.clone(), tenant: None });
     let (workload, evidence) = match actor {
         None => (Workload { id: client, issuer: rules.issuer.clone() }, Evidence::IssuedTo),

@@ -42,7 +42,6 @@ pub(crate) struct Keys {
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     pub(crate) keys: KeySet,
-    begun: Moment,
     refresh_at: Moment,
     gone_at: Moment,
 }
@@ -65,7 +64,6 @@ pub(crate) struct NoKeys {
     issuer: Issuer,
     #[source]
     cause: Arc<SourceError>,
-    failed_at: Moment,
     again_at: Moment,
 }
 
@@ -73,7 +71,7 @@ impl Keys {
     /// Keys that never change.
     pub(crate) fn given(keys: KeySet) -> Self {
         let never = Moment::from_origin(Duration::MAX);
-        let snapshot = Snapshot { keys, begun: Moment::default(), refresh_at: never, gone_at: never };
+        let snapshot = Snapshot { keys, refresh_at: never, gone_at: never };
         Self { at_hand: Arc::new(ArcSwapOption::from_pointee(snapshot)), fetching: None }
     }
 
@@ -116,11 +114,9 @@ impl Keys {
     /// Waits until the keys were loaded again for a key id that they lack: at most once in a window, for all who ask.
     /// That this was done before counts too.
     pub(crate) async fn reloaded(&self) -> Result<(), NoKeys> {
-        let Some(fetching) = &self.fetching else { return Ok(()) };
-        match fetching.reload.get(|| fetching.reload(&self.at_hand)).await {
-            // What failed then may have succeeded since, in the background.
-            Err(failed) if self.at_hand.load().as_ref().is_some_and(|keys| keys.begun > failed.failed_at) => Ok(()),
-            result => result,
+        match &self.fetching {
+            None => Ok(()),
+            Some(fetching) => fetching.reload.get(|| fetching.reload(&self.at_hand)).await,
         }
     }
 
@@ -155,7 +151,7 @@ impl Fetching {
                     let warm = at_hand.load().as_ref().is_some_and(|keys| now < keys.gone_at);
                     let pause = if warm { PAUSE_WARM } else { PAUSE_COLD }.max(error.retry_after().unwrap_or_default());
                     let again_at = now.saturating_add(pause);
-                    let error = NoKeys { issuer, cause: Arc::new(error), failed_at: now, again_at };
+                    let error = NoKeys { issuer, cause: Arc::new(error), again_at };
                     return Err(Failed { error, retry_after: pause });
                 }
             };
@@ -163,7 +159,6 @@ impl Fetching {
             let lifetime = Lifetime::new(Lifetime::of(max_age).fresh(), USABLE);
             at_hand.store(Some(Arc::new(Snapshot {
                 keys,
-                begun,
                 refresh_at: begun.saturating_add(lifetime.fresh()),
                 gone_at: begun.saturating_add(lifetime.usable()),
             })));

@@ -2,7 +2,29 @@
 //!
 //! A [`Verifier`] holds the issuers that this service trusts, each with the audience that this service goes by there,
 //! and turns a bearer token into a [`CallerContext`](tower_identity_core::CallerContext) or a
-//! [`Refusal`](tower_identity_core::Refusal).
+//! [`Refusal`](tower_identity_core::Refusal). It accepts signed access tokens of the strict profile of RFC 9068.
+//!
+//! ```text
+//! &str ──parse──▶ whose is it? ──keys at hand──▶ genuine? ──▶ for us, now, whom does it name? ──▶ CallerContext
+//!         jose    iss, trusted?       │           jose          judge
+//!                                     └ none, or not this one: wait for the issuer, within its budget
+//! ```
+//!
+//! An issuer that is out of reach is no verdict: keys that were had once verify for 24 h more, and what cannot be
+//! decided is [`Unavailable`](tower_identity_core::RefusalKind::Unavailable), never
+//! [`InvalidToken`](tower_identity_core::RefusalKind::InvalidToken). Tokens of unknown keys, however many, cost their
+//! issuer one fetch in 30 s, and keep no token of a known key waiting.
+//!
+//! Where it goes: inside `AuthLayer` of the room `inbound`, which reads the header and renders the refusal.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `issuer`, `settings` | [`TrustedIssuer`], in code and from a file |
+//! | `verifier`, `verification` | [`Verifier`], and [`Verification`], its future |
+//! | `trusted` | one issuer at work: opening, judging, and waiting for keys |
+//! | `keys`, `source` | its keys, kept fresh, and where they are fetched from |
+//! | `claim`, `claims` | the claims as they were found: absent, right, or wrong |
+//! | `judge` | the verdict on them: a pure function of claims, rules and time |
 
 mod claim;
 mod claims;

@@ -57,8 +57,8 @@ async fn fetch(jwks_uri: &Endpoint, http: &Http) -> Result<Document, SourceError
         .get_json_bytes(jwks_uri)
         .await
         .map_err(|source| SourceError::Fetch { jwks_uri: jwks_uri.clone(), source })?;
-    let keys = KeySet::parse(fetched.body())
-        .map_err(|source| SourceError::Document { jwks_uri: jwks_uri.clone(), source })?;
+    let keys =
+        KeySet::parse(fetched.body()).map_err(|source| SourceError::Document { jwks_uri: jwks_uri.clone(), source })?;
     let max_age = fetched.max_age().unwrap_or(DEFAULT_MAX_AGE).clamp(MIN_MAX_AGE, MAX_MAX_AGE);
     Ok(Document { keys, max_age })
 }

@@ -40,7 +40,7 @@ pub struct Verifier(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// Home first. Few, so that a walk beats a hash.
+    /// Home first, so never empty. Few, so that a walk beats a hash.
     trusted: Box<[Arc<Trusted>]>,
     limits: Limits,
     clock: Clock,

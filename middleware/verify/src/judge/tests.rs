@@ -177,14 +177,9 @@ fn jwt_a18_an_audience_is_a_string_or_a_list_of_strings_and_compared_to_the_byte
 #[test]
 fn jwt_a19_rfc9068_a5_what_is_required_is_required() {
     accepted(&good());
-    for (claim, check) in [
-        ("aud", "aud"),
-        ("exp", "exp"),
-        ("iat", "iat"),
-        ("sub", "claims"),
-        ("client_id", "claims"),
-        ("jti", "claims"),
-    ] {
+    for (claim, check) in
+        [("aud", "aud"), ("exp", "exp"), ("iat", "iat"), ("sub", "claims"), ("client_id", "claims"), ("jti", "claims")]
+    {
         assert_eq!(refused(&without(claim)), check, "{claim}");
     }
     accepted(&without("nbf"));
@@ -237,9 +232,9 @@ fn te_a1_only_the_outermost_actor_is_the_caller() {
 
 #[test]
 fn te_a2_an_actor_is_an_object_with_a_subject_and_the_chain_is_short() {
-    let nested = |levels: usize| (1..levels).fold(json!({"sub": "storefront"}), |inner, _| {
-        json!({"sub": "storefront", "act": inner})
-    });
+    let nested = |levels: usize| {
+        (1..levels).fold(json!({"sub": "storefront"}), |inner, _| json!({"sub": "storefront", "act": inner}))
+    };
     let cases = [
         (nested(1), None),
         (nested(4), None),
