@@ -126,13 +126,13 @@ impl<C: DeserializeOwned> Unverified<C> {
 /// The three parts. What lies in them is not looked at yet.
 fn parts(token: &str) -> Result<[&str; 3], ParseError> {
     let mut parts = token.split('.');
-    match (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some(header), Some(payload), Some(signature), None, ..)
+    match ([parts.next(), parts.next(), parts.next()], parts.count()) {
+        ([Some(header), Some(payload), Some(signature)], 0)
             if !header.is_empty() && !payload.is_empty() && !signature.is_empty() =>
         {
             Ok([header, payload, signature])
         }
-        (Some(_), Some(_), Some(_), Some(_), Some(_), None) => Err(ParseError::Encrypted),
+        (_, 2) => Err(ParseError::Encrypted),
         _ => Err(ParseError::NotCompact),
     }
 }

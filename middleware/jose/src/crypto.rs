@@ -189,3 +189,43 @@ fn theirs(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
         Algorithm::EdDsa | Algorithm::Ed25519 => jsonwebtoken::Algorithm::EdDSA,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base64url;
+
+    /// RFC 8037 appendix A: its payload is no JSON, so it is checked below the level of tokens.
+    #[test]
+    fn rfc8037_a4_and_a5_ed25519() {
+        const SIGNED: &[u8] = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
+        let bytes = |text: &str| base64url::decode(text).expect("base64url");
+        let seed = bytes("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A");
+        let public = bytes("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+        let signature = bytes("hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg");
+
+        let pair = KeyPair::Ed25519(Ed25519KeyPair::from_seed_and_public_key(&seed, &public).expect("a key"));
+        assert_eq!(pair.signer(Algorithm::EdDsa).try_sign(SIGNED).expect("a signature"), signature);
+
+        let key = PublicKey::new(Algorithm::EdDsa, &Material::Ed25519 { x: public.into() }).expect("a key");
+        assert!(key.verify(SIGNED, &signature).is_ok());
+        assert!(key.verify(&SIGNED[1..], &signature).is_err());
+    }
+
+    #[test]
+    fn the_crates_names_are_those_of_rfc_7518() {
+        for algorithm in Algorithm::ALL {
+            let expected = if algorithm == Algorithm::Ed25519 { "EdDSA" } else { algorithm.as_str() };
+            assert_eq!(format!("{:?}", theirs(algorithm)), expected);
+        }
+    }
+
+    #[test]
+    fn jwt_a5_values_are_parsed_for_algorithms_of_their_type_only() {
+        let pair = KeyPair::generate(Algorithm::Es256).expect("a key");
+        for algorithm in Algorithm::ALL {
+            let parsed = PublicKey::new(algorithm, &pair.public()).map(|key| key.algorithm());
+            assert_eq!(parsed, (algorithm == Algorithm::Es256).then_some(algorithm));
+        }
+    }
+}

@@ -14,7 +14,7 @@ use std::{borrow::Cow, fmt, str::FromStr};
 /// assert!(!MediaType::ACCESS_TOKEN.matches("application/x/at+jwt"));
 /// assert!(!MediaType::ACCESS_TOKEN.matches("JWT"));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub struct MediaType(Cow<'static, str>);
 
 /// The string is not a media type: it is empty, or has characters that RFC 6838 §4.2 does not allow.
@@ -28,7 +28,7 @@ impl MediaType {
     /// `client-authentication+jwt`: a client's assertion about itself (draft-ietf-oauth-rfc7523bis).
     pub const CLIENT_AUTHENTICATION: Self = Self(Cow::Borrowed("client-authentication+jwt"));
     /// `JWT`: any JWT, for the profiles that know no kinds (RFC 7519 §5.1).
-    pub const JWT: Self = Self(Cow::Borrowed("jwt"));
+    pub const JWT: Self = Self(Cow::Borrowed("JWT"));
 
     /// Reads a media type; `application/` may be left out.
     ///
@@ -46,11 +46,10 @@ impl MediaType {
         if !valid {
             return Err(InvalidMediaType(()));
         }
-        let lower = value.to_ascii_lowercase();
-        Ok(Self(Cow::Owned(lower.strip_prefix("application/").map(str::to_owned).unwrap_or(lower))))
+        Ok(Self(Cow::Owned(short(value).to_owned())))
     }
 
-    /// The short form: lower case, without `application/`.
+    /// The short form, without `application/`: as a token of this type has it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -59,14 +58,26 @@ impl MediaType {
     /// Whether a header's `typ` is this type.
     #[must_use]
     pub fn matches(&self, typ: &str) -> bool {
-        const APPLICATION: &str = "application/";
-        let short = match typ.get(..APPLICATION.len()) {
-            Some(prefix) if prefix.eq_ignore_ascii_case(APPLICATION) => &typ[APPLICATION.len()..],
-            _ => typ,
-        };
-        short.eq_ignore_ascii_case(&self.0)
+        short(typ).eq_ignore_ascii_case(&self.0)
     }
 }
+
+/// The value without `application/`, which is what goes without saying.
+fn short(value: &str) -> &str {
+    const APPLICATION: &str = "application/";
+    match value.split_at_checked(APPLICATION.len()) {
+        Some((main, sub)) if main.eq_ignore_ascii_case(APPLICATION) => sub,
+        _ => value,
+    }
+}
+
+impl PartialEq for MediaType {
+    fn eq(&self, other: &Self) -> bool {
+        self.matches(&other.0)
+    }
+}
+
+impl Eq for MediaType {}
 
 impl fmt::Display for MediaType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,6 +115,7 @@ mod tests {
         ];
         let parsed = MediaType::parse("Application/AT+jwt").expect("media type");
         assert_eq!(parsed, MediaType::ACCESS_TOKEN);
+        assert_ne!(parsed, MediaType::JWT);
         for (typ, expected) in cases {
             assert_eq!(MediaType::ACCESS_TOKEN.matches(typ), expected, "{typ:?}");
         }

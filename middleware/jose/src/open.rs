@@ -85,7 +85,7 @@ pub enum OpenError {
     #[error("the header has critical extensions, and none is understood")]
     Critical,
     /// `typ` is not among the accepted kinds.
-    #[error("the token is of another kind: typ is {found:?}")]
+    #[error("the token is of another kind: typ is {}", quoted(found.as_deref()))]
     Type {
         /// What the token says it is.
         found: Option<Box<str>>,
@@ -104,7 +104,7 @@ pub enum OpenError {
     KeyIdMissing,
     /// The set has no key of this id; or the token names none, and no key of the set verifies it. Perhaps the set is
     /// older than the key.
-    #[error("no such key in the key set: kid is {key_id:?}")]
+    #[error("no such key in the key set: kid is {}", quoted(key_id.as_deref()))]
     UnknownKey {
         /// The key that the token names.
         key_id: Option<Box<str>>,
@@ -262,6 +262,10 @@ impl<C> Unverified<C> {
             _ => OpenError::UnknownKey { key_id: key_id.map(shown) },
         })
     }
+}
+
+fn quoted(text: Option<&str>) -> String {
+    text.map_or_else(|| "absent".to_owned(), |text| format!("{text:?}"))
 }
 
 /// A header's text as far as an error shows it: the sender chose it, and its length.

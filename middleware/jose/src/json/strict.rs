@@ -257,15 +257,15 @@ impl<'de, S: DeserializeSeed<'de>> Name<'_, '_, 'de, S> {
         name: Cow<'de, str>,
         deserializer: D,
     ) -> Result<S::Value, E> {
-        *self.current = match name {
-            Cow::Borrowed(name) => Some(name),
-            Cow::Owned(_) => None,
-        };
-        let shown = name.clone();
-        let result = if self.names.insert(name) {
-            self.seed.deserialize(deserializer)
+        let result = if self.names.contains(&name) {
+            Err(JsonError::from(JsonErrorKind::DuplicateName).within(&name))
         } else {
-            Err(JsonError::from(JsonErrorKind::DuplicateName).within(&shown))
+            *self.current = match name {
+                Cow::Borrowed(name) => Some(name),
+                Cow::Owned(_) => None,
+            };
+            self.names.push(name);
+            self.seed.deserialize(deserializer)
         };
         self.level.into_parser(result)
     }

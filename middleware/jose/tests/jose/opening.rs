@@ -1,0 +1,307 @@
+//! Whether a token is of an accepted kind, and genuine: jwt_a4 to a15, a23, a25.
+
+use aws_lc_rs::hmac;
+use serde_json::{Value, json};
+use tower_identity_jose::{Accept, Algorithm, KeySet, MediaType, OpenError, SigningKey, Unopened};
+
+use crate::{
+    ED, ES, RSA, RSA_PEM, access_tokens, alice, encode, generated, header, open, parse, refused, set, token,
+    with_signature,
+};
+
+fn unknown(key_id: Option<&str>) -> OpenError {
+    OpenError::UnknownKey { key_id: key_id.map(Into::into) }
+}
+
+#[test]
+fn jwt_a4_only_accepted_algorithms_pass() {
+    let keys = set(&[&ES]);
+    for name in ["none", "noNE", "NONE", "None", "es256", "ES256 ", "HS256", ""] {
+        let forged = token(&ES, json!({"alg": name}));
+        let expected = refused(OpenError::Algorithm { found: name.into() });
+        assert_eq!(open(&forged, &keys, &access_tokens()), expected, "{name:?}");
+    }
+    assert_eq!(open(&token(&ES, json!({"alg": "ES256"})), &keys, &access_tokens()), alice());
+
+    let other = Accept::new([MediaType::ACCESS_TOKEN], [Algorithm::Rs256, Algorithm::Ed25519]);
+    let expected = refused(OpenError::Algorithm { found: "ES256".into() });
+    assert_eq!(open(&token(&ES, json!({})), &keys, &other), expected);
+}
+
+#[test]
+fn jwt_a5_a_key_is_used_for_its_own_algorithm_only() {
+    let keys = set(&[&ES, &ED, &RSA]);
+    let claims_to_be = |key: &SigningKey, name: &str| open(&token(key, json!({"alg": name})), &keys, &access_tokens());
+    for (key, name) in [(&*ES, "RS256"), (&*ES, "ES384"), (&*ES, "EdDSA"), (&*RSA, "ES256"), (&*ED, "ES256")] {
+        assert_eq!(claims_to_be(key, name), refused(OpenError::KeyAlgorithm), "{name}");
+    }
+    for (key, name) in [(&*ES, "ES256"), (&*RSA, "RS256"), (&*ED, "Ed25519")] {
+        assert_eq!(claims_to_be(key, name), alice(), "{name}");
+    }
+
+    // A good PS256 signature by a key that is published for RS256, and by the same key published for PS256.
+    let pss = RSA.clone().with_algorithm(Algorithm::Ps256).expect("an RSA key");
+    assert_eq!(open(&token(&pss, json!({})), &keys, &access_tokens()), refused(OpenError::KeyAlgorithm));
+    assert_eq!(open(&token(&pss, json!({})), &set(&[&pss]), &access_tokens()), alice());
+}
+
+#[test]
+fn jwt_a5_a_key_without_alg_is_for_the_algorithms_of_its_type() {
+    let mut jwk = RSA.public_jwk();
+    jwk.as_object_mut().expect("an object").remove("alg");
+    let keys = KeySet::parse(json!({"keys": [jwk]}).to_string().as_bytes()).expect("a key set");
+    for algorithm in [Algorithm::Rs256, Algorithm::Rs384, Algorithm::Rs512, Algorithm::Ps256, Algorithm::Ps512] {
+        let key = RSA.clone().with_algorithm(algorithm).expect("an RSA key");
+        assert_eq!(open(&token(&key, json!({})), &keys, &access_tokens()), alice(), "{algorithm}");
+    }
+    let confused = token(&RSA, json!({"alg": "ES256"}));
+    assert_eq!(open(&confused, &keys, &access_tokens()), refused(OpenError::KeyAlgorithm));
+}
+
+#[test]
+fn jwt_a5_a_public_key_is_never_a_shared_secret() {
+    let header = json!({"alg": "HS256", "typ": "at+jwt", "kid": "rsa"}).to_string();
+    let signed = format!("{}.{}", encode(header), encode(r#"{"sub":"alice"}"#));
+    let secrets = [RSA_PEM.to_owned(), RSA.public_jwk()["n"].to_string(), RSA.public_jwk().to_string()];
+    for secret in secrets {
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), signed.as_bytes());
+        let forged = format!("{signed}.{}", encode(tag));
+        let expected = refused(OpenError::Algorithm { found: "HS256".into() });
+        assert_eq!(open(&forged, &set(&[&RSA]), &access_tokens()), expected);
+    }
+    assert_eq!(open(&token(&RSA, json!({})), &set(&[&RSA]), &access_tokens()), alice());
+}
+
+#[test]
+fn jwt_a7_an_ecdsa_signature_is_two_numbers_of_the_fields_size() {
+    let good = token(&ES, json!({}));
+    let keys = set(&[&ES]);
+    let raw = crate::decode(good.rsplit('.').next().expect("three parts"));
+    let (r, s) = raw.split_at(32);
+    let integer = |bytes: &[u8]| {
+        let mut content = bytes[bytes.iter().take_while(|byte| **byte == 0).count()..].to_vec();
+        if content.first().is_none_or(|byte| byte & 0x80 != 0) {
+            content.insert(0, 0);
+        }
+        [vec![2, u8::try_from(content.len()).expect("short")], content].concat()
+    };
+    let numbers = [integer(r), integer(s)].concat();
+    let der = [vec![0x30, u8::try_from(numbers.len()).expect("short")], numbers].concat();
+    let zero = [0; 32];
+    let signatures = [
+        ("DER", der),
+        ("psychic: r and s are zero", [zero, zero].concat()),
+        ("r is zero", [&zero, s].concat()),
+        ("s is zero", [r, &zero].concat()),
+        ("short", raw[..63].to_vec()),
+        ("long", [&raw[..], &[0]].concat()),
+        ("of P-384's length", [&[0; 16], r, &[0; 16], s].concat()),
+        ("one byte", vec![0]),
+    ];
+    for (name, signature) in signatures {
+        let forged = with_signature(&good, &signature);
+        assert_eq!(open(&forged, &keys, &access_tokens()), refused(OpenError::Signature), "{name}");
+    }
+    assert_eq!(open(&with_signature(&good, &raw), &keys, &access_tokens()), alice());
+}
+
+#[test]
+fn jwt_a7_both_names_of_eddsa_open_with_one_key() {
+    let keys = set(&[&ED]);
+    for name in ["Ed25519", "EdDSA"] {
+        assert_eq!(open(&token(&ED, json!({"alg": name})), &keys, &access_tokens()), alice(), "{name}");
+    }
+    let only_one = Accept::new([MediaType::ACCESS_TOKEN], [Algorithm::Ed25519]);
+    let expected = refused(OpenError::Algorithm { found: "EdDSA".into() });
+    assert_eq!(open(&token(&ED, json!({"alg": "EdDSA"})), &keys, &only_one), expected);
+}
+
+#[test]
+fn jwt_a8_unknown_crit_is_refused() {
+    let keys = set(&[&ES]);
+    let critical = [
+        json!({"crit": ["exp"], "exp": 1}),
+        json!({"crit": ["x"], "x": 1}),
+        json!({"crit": ["x"]}),
+        json!({"crit": ["x", "x"], "x": 1}),
+        json!({"crit": ["alg"]}),
+        json!({"crit": []}),
+        json!({"crit": "x", "x": 1}),
+        json!({"crit": {"x": 1}}),
+        json!({"crit": false}),
+        json!({"crit": ["b64"], "b64": false}),
+        json!({"crit": ["b64"], "b64": true}),
+        json!({"b64": false}),
+    ];
+    for changes in critical {
+        let forged = token(&ES, changes.clone());
+        assert_eq!(open(&forged, &keys, &access_tokens()), refused(OpenError::Critical), "{changes}");
+    }
+    // `header` takes nulls for "without", so this one is written by hand.
+    let mut null = header(&ES, json!({}));
+    null.insert("crit".to_owned(), Value::Null);
+    let null = ES.sign_with_header(&null, &json!({"sub": "alice"})).expect("claims");
+    assert_eq!(open(null.expose(), &keys, &access_tokens()), refused(OpenError::Critical));
+
+    for changes in [json!({}), json!({"x": 1}), json!({"b64": true}), json!({"Crit": ["x"]})] {
+        assert_eq!(open(&token(&ES, changes.clone()), &keys, &access_tokens()), alice(), "{changes}");
+    }
+}
+
+#[test]
+fn jwt_a9_no_header_says_where_its_key_comes_from() {
+    let attacker = generated(Algorithm::Es256, "es");
+    let pointers = json!({
+        "jku": "https://attacker.example/keys",
+        "x5u": "https://attacker.example/certificate",
+        "jwk": attacker.public_jwk(),
+        "x5c": ["MIIB"],
+    });
+    let keys = set(&[&ES]);
+    assert_eq!(open(&token(&attacker, pointers.clone()), &keys, &access_tokens()), refused(OpenError::Signature));
+    assert_eq!(open(&token(&ES, pointers), &keys, &access_tokens()), alice());
+}
+
+#[test]
+fn jwt_a11_a_kid_is_only_compared() {
+    let keys = set(&[&ES]);
+    let long = "k".repeat(4000);
+    for key_id in ["../../x", "' OR '1'='1", "ES", "es ", "", "es\u{0}", "https://attacker.example/"] {
+        let expected = refused(unknown(Some(key_id)));
+        assert_eq!(open(&token(&ES, json!({"kid": key_id})), &keys, &access_tokens()), expected, "{key_id:?}");
+    }
+    let expected = refused(unknown(Some(&long[..64])));
+    assert_eq!(open(&token(&ES, json!({"kid": long})), &keys, &access_tokens()), expected);
+    assert_eq!(open(&token(&ES, json!({"kid": "es"})), &keys, &access_tokens()), alice());
+}
+
+#[test]
+fn jwt_a12_without_a_kid_the_fitting_keys_are_tried() {
+    let nameless = token(&ES, json!({"kid": null}));
+    let stranger = generated(Algorithm::Es256, "stranger");
+    assert_eq!(open(&nameless, &set(&[&ES]), &access_tokens()), alice());
+    assert_eq!(open(&nameless, &set(&[&RSA, &ED, &ES]), &access_tokens()), alice());
+    assert_eq!(open(&nameless, &set(&[&stranger, &ES]), &access_tokens()), alice());
+    assert_eq!(open(&nameless, &set(&[&stranger, &RSA]), &access_tokens()), refused(unknown(None)));
+    assert_eq!(open(&nameless, &set(&[&RSA, &ED]), &access_tokens()), refused(unknown(None)));
+
+    let strict = access_tokens().require_key_id();
+    assert_eq!(open(&nameless, &set(&[&ES]), &strict), refused(OpenError::KeyIdMissing));
+    assert_eq!(open(&token(&ES, json!({})), &set(&[&ES]), &strict), alice());
+}
+
+#[test]
+fn jwt_a12_four_keys_are_tried_and_no_more() {
+    let nameless = token(&ES, json!({"kid": null}));
+    let strangers: Vec<_> = (0..4).map(|n| generated(Algorithm::Es256, &n.to_string())).collect();
+    let before = |count: usize| {
+        let keys: Vec<_> = strangers[..count].iter().chain([&*ES]).collect();
+        open(&nameless, &set(&keys), &access_tokens())
+    };
+    assert_eq!(before(3), alice());
+    assert_eq!(before(4), refused(unknown(None)));
+}
+
+#[test]
+fn jwt_a12_keys_that_share_a_kid_are_told_apart_by_algorithm() {
+    let named = |key: &SigningKey| key.clone().with_key_id("same");
+    let (es, ed, rsa) = (named(&ES), named(&ED), named(&RSA));
+    let keys = set(&[&rsa, &generated(Algorithm::Es256, "same"), &ed, &es]);
+    for key in [&es, &ed, &rsa] {
+        assert_eq!(open(&token(key, json!({})), &keys, &access_tokens()), alice(), "{:?}", key.algorithm());
+    }
+    let stranger = generated(Algorithm::Es256, "same");
+    assert_eq!(open(&token(&stranger, json!({})), &keys, &access_tokens()), refused(OpenError::Signature));
+}
+
+#[test]
+fn jwt_a14_typ_is_a_media_type() {
+    let keys = set(&[&ES]);
+    for typ in ["at+jwt", "AT+JWT", "application/at+jwt", "Application/AT+jwt"] {
+        assert_eq!(open(&token(&ES, json!({"typ": typ})), &keys, &access_tokens()), alice(), "{typ}");
+    }
+    for typ in ["JWT", "", "application/x/at+jwt", "at+jwt;x=1", "text/at+jwt", "xat+jwt"] {
+        let expected = refused(OpenError::Type { found: Some(typ.into()) });
+        assert_eq!(open(&token(&ES, json!({"typ": typ})), &keys, &access_tokens()), expected, "{typ:?}");
+    }
+    let untyped = token(&ES, json!({"typ": null}));
+    assert_eq!(open(&untyped, &keys, &access_tokens()), refused(OpenError::Type { found: None }));
+    assert_eq!(open(&untyped, &keys, &access_tokens().or_untyped()), alice());
+}
+
+#[test]
+fn jwt_a15_no_kind_of_token_passes_for_another() {
+    let kinds = [
+        "at+jwt",
+        "JWT",
+        "txntoken+jwt",
+        "wit+jwt",
+        "wpt+jwt",
+        "dpop+jwt",
+        "oauth-id-jag+jwt",
+        "client-authentication+jwt",
+        "token-introspection+jwt",
+        "secevent+jwt",
+        "logout+jwt",
+    ];
+    let keys = set(&[&ES]);
+    for slot in kinds {
+        let accept = Accept::new([MediaType::parse(slot).expect("a media type")], [Algorithm::Es256]);
+        for kind in kinds {
+            let expected = if kind == slot { alice() } else { refused(OpenError::Type { found: Some(kind.into()) }) };
+            assert_eq!(open(&token(&ES, json!({"typ": kind})), &keys, &accept), expected, "{kind} where {slot} goes");
+        }
+    }
+}
+
+#[test]
+fn jwt_a23_a_token_within_a_token_is_refused() {
+    let keys = set(&[&ES]);
+    for cty in ["JWT", "jwt", "application/jwt"] {
+        let nested = token(&ES, json!({"cty": cty}));
+        assert_eq!(open(&nested, &keys, &access_tokens()), refused(OpenError::Nested), "{cty}");
+    }
+    assert_eq!(open(&token(&ES, json!({"cty": "json"})), &keys, &access_tokens()), alice());
+}
+
+#[test]
+fn jwt_a25_unknown_members_are_ignored_whatever_they_hold() {
+    for extra in [json!(true), json!([1, {"a": []}]), json!({"a": {"b": 1}}), json!(1.5), json!("x"), json!(-1)] {
+        let extended = token(&ES, json!({"extra": extra}));
+        assert_eq!(open(&extended, &set(&[&ES]), &access_tokens()), alice(), "{extra}");
+    }
+}
+
+#[test]
+fn checks_come_in_the_order_of_the_specification() {
+    let mut changes = json!({"crit": ["x"], "typ": "JWT", "cty": "JWT", "alg": "none", "kid": "unknown"});
+    let stranger = generated(Algorithm::Es256, "es");
+    let order = ["crit", "typ", "typ", "alg", "key", "signature"];
+    for (removed, check) in [None, Some("crit"), Some("typ"), Some("cty"), Some("alg"), Some("kid")].iter().zip(order) {
+        if let Some(name) = removed {
+            changes.as_object_mut().expect("an object").remove(*name);
+        }
+        let unopened = parse(&token(&stranger, changes.clone())).expect("a token").open(&set(&[&ES]), &access_tokens());
+        assert_eq!(unopened.map(drop).map_err(|unopened| unopened.error().check()), Err(check), "{changes}");
+    }
+}
+
+#[test]
+fn an_unopened_token_is_tried_again_with_a_newer_set() {
+    let unverified = parse(&token(&ES, json!({}))).expect("a token");
+    let unopened = unverified.open(&set(&[&ED]), &access_tokens()).expect_err("no such key");
+    assert_eq!(unopened.error(), &unknown(Some("es")));
+    let opened = unopened.into_token().open(&set(&[&ED, &ES]), &access_tokens()).map_err(Unopened::into_error);
+    let opened = opened.expect("the key is there now");
+    assert_eq!((opened.key_id(), opened.algorithm()), (Some("es"), Algorithm::Es256));
+    assert_eq!(**opened.payload(), *br#"{"sub":"alice"}"#);
+    assert_eq!(opened.into_claims(), json!({"sub": "alice"}));
+}
+
+#[test]
+fn what_the_sender_wrote_is_shown_escaped_and_cut() {
+    let forged = token(&ES, json!({"kid": "a\r\nWWW-Authenticate: x", "typ": "at+jwt"}));
+    let unopened = parse(&forged).expect("a token").open(&set(&[&ES]), &access_tokens()).expect_err("unknown key");
+    let shown = unopened.into_error().to_string();
+    assert_eq!(shown, r#"no such key in the key set: kid is "a\r\nWWW-Authenticate: x""#);
+}
