@@ -98,10 +98,13 @@ impl TokenClient {
                 discovered.token_endpoint()?
             }
         };
-        let mut form = Serializer::new(String::new());
-        grant.append_to(&mut form);
-        let authorization = auth.append_to(&mut form, issuer, http.clock())?;
-        let answer = http.post_form(endpoint, authorization, form.finish()).await?;
+        let (authorization, form) = {
+            // Not held across the await: a serializer cannot be sent between threads, and this future has to be.
+            let mut form = Serializer::new(String::new());
+            grant.append_to(&mut form);
+            (auth.append_to(&mut form, issuer, http.clock())?, form.finish())
+        };
+        let answer = http.post_form(endpoint, authorization, form).await?;
         response::read(grant, &answer)
     }
 }

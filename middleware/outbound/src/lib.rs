@@ -1,1 +1,50 @@
-//! OutboundLayer: the right credential for every downstream target, by itself
+//! The right credential for every downstream target, by itself.
+//!
+//! A service lists its [targets](Target): where it calls, and which token goes there. An [`Outbound`] built from the
+//! list then gives each request its credential, through a [layer](OutboundLayer) over a tower client or an
+//! [`HttpClient`] over reqwest. What a handler does in its caller's scope is done for that caller's user, with a token
+//! made from the user's own; what it does for itself, it [says](RequestExt::as_service).
+//!
+//! What never happens: a request to an origin that is not listed, or to a listed one without its token; a service's
+//! token where a user's belongs; a token of one user with another's request; a token past the end of the one that it
+//! was made from. Where the token cannot be had, the request is not sent, and [`OutboundError`] says why.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `target`, `settings` | one row of the list, in code and in a file |
+//! | `origin`, `path`, `targets` | which row a request's address belongs to: exactly one or none |
+//! | `acting`, `row` | for whom a request is made, and whose token it therefore takes |
+//! | `source` | how a token is obtained: one file a strategy |
+//! | `cache`, `load` | which tokens are remembered, under which key, and for how long |
+//! | `bearer` | a token as a header |
+//! | `outbound` | all of the above, built and put together |
+//! | `layer`, `client` | over a tower service, and over reqwest |
+//! | `error` | why a request was not sent |
+
+mod acting;
+mod bearer;
+mod cache;
+#[cfg(feature = "reqwest")]
+mod client;
+mod error;
+mod layer;
+mod load;
+mod origin;
+mod outbound;
+mod path;
+mod row;
+mod settings;
+mod source;
+mod target;
+mod targets;
+
+#[cfg(feature = "reqwest")]
+pub use self::client::{HttpClient, RequestBuilder, SendError};
+pub use self::{
+    acting::RequestExt,
+    error::OutboundError,
+    layer::{BoxError, OutboundFuture, OutboundLayer, OutboundService, TokenDropped},
+    outbound::{Outbound, OutboundBuilder},
+    settings::TargetSettings,
+    target::{Plaintext, Strategy, Target},
+};

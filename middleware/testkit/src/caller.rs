@@ -11,6 +11,8 @@ use tower_identity_core::{
     SecretToken, Subject, Tenant, Timestamp, TokenId, TransactionId, User, VerifiedToken, VerifiedTokenParts, Workload,
 };
 
+use crate::{TestIssuer, TokenBuilder};
+
 /// Far from now on every clock of a test: 2100-01-01T00:00:00Z.
 const NEVER: Timestamp = Timestamp::from_secs(4_102_444_800);
 
@@ -47,7 +49,7 @@ pub struct TestCaller {
     expires_at: Timestamp,
     binding: Binding,
     claims: Map<String, Value>,
-    token: Option<SecretToken>,
+    minted: Option<TokenBuilder>,
 }
 
 /// Reads what a test wrote, or stops the test where it wrote it.
@@ -77,7 +79,7 @@ impl TestCaller {
             expires_at: NEVER,
             binding: Binding::SameToken,
             claims: Map::new(),
-            token: None,
+            minted: None,
         }
     }
 
@@ -169,13 +171,13 @@ impl TestCaller {
         self
     }
 
-    /// The token itself, where the code under test sends it on to somebody who reads it.
-    pub fn token(mut self, token: SecretToken) -> Self {
-        self.token = Some(token);
-        self
+    /// Makes the token a real one of this issuer, which becomes the caller's: for a test whose service calls on, and
+    /// exchanges it there. Every context then has a token of its own.
+    pub fn signed_by(self, issuer: &TestIssuer) -> Self {
+        Self { minted: Some(issuer.token()), ..self.issuer(issuer.issuer()) }
     }
 
-    /// The context that verification would have made. Every call of one test caller makes an equal one.
+    /// The context that verification would have made.
     #[must_use]
     #[expect(
         clippy::disallowed_methods,
@@ -186,11 +188,17 @@ impl TestCaller {
     }
 
     fn parts(&self) -> VerifiedTokenParts {
-        let payload: Arc<[u8]> = Value::Object(self.payload()).to_string().into_bytes().into();
+        let mut claims = self.payload();
+        let issued = self.minted.as_ref().and_then(|token| token.claims().get("iat"));
+        claims.extend(issued.map(|issued| ("iat".to_owned(), issued.clone())));
+        let payload: Arc<[u8]> = Value::Object(claims).to_string().into_bytes().into();
         let issuer = || self.issuer.clone();
         let actors = self.actors().map(|id| Actor { id: id.clone(), issuer: issuer() }).collect();
         VerifiedTokenParts {
-            token: self.token.clone().unwrap_or_else(|| unsigned(&payload)),
+            token: match &self.minted {
+                Some(minted) => minted.clone().payload(&*payload).build(),
+                None => unsigned(&payload),
+            },
             issuer: issuer(),
             home: self.home,
             identity: Identity {

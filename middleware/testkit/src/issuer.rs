@@ -45,7 +45,7 @@ use crate::TokenBuilder;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
 /// let issuer = TestIssuer::start();
-/// let client = reqwest::Client::builder().no_proxy().build()?;
+/// let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build()?;
 /// let ask = || {
 ///     let form = [("grant_type", "client_credentials"), ("audience", "payments"), ("scope", "payments:charge")];
 ///     client.post(issuer.url(Endpoint::Token)).basic_auth("orders", Some("secret")).form(&form).send()
@@ -183,7 +183,6 @@ impl TestIssuer {
     }
 
     /// Publishes a new key beside the old ones and signs with it from now on. Returns the key before.
-    #[expect(clippy::must_use_candidate, reason = "the key before is of interest to few tests")]
     pub fn rotate_key(&self) -> SigningKey {
         let new = SigningKey::generate(Algorithm::Es256).expect("ES256 keys are generated");
         self.publish_key(&new);
@@ -191,7 +190,6 @@ impl TestIssuer {
     }
 
     /// Signs with this key from now on, published or not. Returns the key before.
-    #[expect(clippy::must_use_candidate, reason = "the key before is of interest to few tests")]
     pub fn sign_with(&self, key: &SigningKey) -> SigningKey {
         let mut state = self.shared.state();
         state.ever_signed.push(key.clone());

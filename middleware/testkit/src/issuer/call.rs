@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use serde_json::Value;
 use tower_identity_core::SecretToken;
 
@@ -70,7 +70,7 @@ impl ClientAuthentication {
         let field = |name| form.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
         let client_id = field("client_id");
         let (secret, assertion) = (field("client_secret"), field("client_assertion"));
-        let authorization = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes());
+        let authorization = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
         let read = match (authorization, secret, assertion) {
             (None, None, None) => return Self::None { client_id },
             (Some(value), None, None) => Self::read_basic(value),

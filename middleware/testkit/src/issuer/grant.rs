@@ -61,7 +61,7 @@ pub(super) fn issue(
     }
     let now = shared.clock.wall();
     let end = token.claims().get("exp").and_then(Value::as_u64).map(Timestamp::from_secs);
-    let expires_in = end.map(|end| end.since(now)).unwrap_or(Duration::ZERO);
+    let expires_in = end.map_or(Duration::ZERO, |end| end.since(now));
     let edit = shared.state().edit.clone();
     let token = edit.map_or_else(|| token.clone(), |edit| edit(token.clone()));
 

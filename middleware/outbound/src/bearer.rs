@@ -1,0 +1,75 @@
+//! A token, as the header value that it is sent as.
+
+use http::{HeaderMap, HeaderValue, header};
+use tower_identity_core::SecretToken;
+
+/// `Bearer <token>` (RFC 6750 §2.1), made once for each token that is issued. Prints nothing of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Bearer(HeaderValue);
+
+impl Bearer {
+    /// The only place where a token becomes a header. `None` if it holds a character that no header may.
+    pub(crate) fn new(token: &SecretToken) -> Option<Self> {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
+        value.set_sensitive(true);
+        Some(Self(value))
+    }
+
+    /// Makes this the request's only credential: in place of any other, also of one for a proxy, and where no hop on
+    /// the way is told to take it out (RFC 9110 §7.6.1).
+    pub(crate) fn attach(&self, headers: &mut HeaderMap) {
+        headers.insert(header::AUTHORIZATION, self.0.clone());
+        headers.remove(header::PROXY_AUTHORIZATION);
+        if headers.get_all(header::CONNECTION).iter().any(names_authorization) {
+            headers.remove(header::CONNECTION);
+        }
+    }
+}
+
+fn names_authorization(connection: &HeaderValue) -> bool {
+    let mut options = connection.as_bytes().split(|byte| *byte == b',');
+    options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"authorization"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bearer(token: &str) -> Bearer {
+        Bearer::new(&SecretToken::new(token)).expect("visible ascii")
+    }
+
+    #[test]
+    fn rfc6750_b1_the_request_has_one_credential_and_it_is_sensitive() {
+        let mut headers = HeaderMap::new();
+        headers.append("authorization", HeaderValue::from_static("Bearer inbound"));
+        headers.append("authorization", HeaderValue::from_static("Basic inbound"));
+        headers.insert("proxy-authorization", HeaderValue::from_static("Basic inbound"));
+        headers.insert("x-other", HeaderValue::from_static("stays"));
+        bearer("abc").attach(&mut headers);
+
+        let sent: Vec<_> = headers.get_all("authorization").iter().collect();
+        assert_eq!(sent, ["Bearer abc"]);
+        assert!(sent[0].is_sensitive());
+        assert_eq!(headers.get("proxy-authorization"), None);
+        assert_eq!(headers.get("x-other"), Some(&HeaderValue::from_static("stays")));
+    }
+
+    #[test]
+    fn no_hop_is_told_to_take_the_token_out() {
+        for (connection, kept) in
+            [("keep-alive, Authorization", false), ("keep-alive", true), ("x-authorization", true)]
+        {
+            let mut headers = HeaderMap::new();
+            headers.insert("connection", HeaderValue::from_static(connection));
+            bearer("abc").attach(&mut headers);
+            assert_eq!(headers.contains_key("connection"), kept, "{connection}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_no_header_may_hold_is_none_and_none_prints() {
+        assert_eq!(Bearer::new(&SecretToken::new("a\r\nx-admin: 1")), None);
+        assert!(!format!("{:?}", bearer("s3cret")).contains("s3cret"));
+    }
+}

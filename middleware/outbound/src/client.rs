@@ -1,0 +1,219 @@
+//! The same over reqwest: a client whose requests carry the credential of their target.
+
+use std::{fmt, future::Future};
+
+use http::{HeaderName, HeaderValue, Method, Uri};
+use reqwest::{Body, ClientBuilder, Response, redirect, retry};
+use serde::Serialize;
+use tower_identity_core::{CallerContext, Refusal};
+
+use crate::{Outbound, OutboundError, acting::Acting, layer::note_refusal, outbound::Ready, targets::Unlisted};
+
+impl Outbound {
+    /// A client over reqwest, which builds it: so that nothing below us sends a token elsewhere.
+    ///
+    /// Whatever the builder says, the client follows no redirect (a 3xx answer is returned as it is), repeats no
+    /// request by itself, and uses no proxy, neither from the environment nor from the builder. For egress through
+    /// a proxy, put [`layer`](Self::layer) over a client that has one. A cookie store would be shared by all users:
+    /// give the builder none.
+    ///
+    /// # Errors
+    ///
+    /// When the builder cannot be built.
+    pub fn reqwest(&self, builder: ClientBuilder) -> Result<HttpClient, reqwest::Error> {
+        let client = builder
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .no_proxy()
+            .referer(false)
+            .connection_verbose(false)
+            .build()?;
+        Ok(HttpClient { outbound: self.clone(), client })
+    }
+}
+
+/// An HTTP client whose requests carry the credential of their target. Cheap to clone.
+#[derive(Clone)]
+pub struct HttpClient {
+    outbound: Outbound,
+    client: reqwest::Client,
+}
+
+/// A request of an [`HttpClient`]. Made for the caller in whose scope [`send`](Self::send) is called, unless it says
+/// otherwise.
+#[must_use = "a request does nothing until it is sent"]
+pub struct RequestBuilder {
+    outbound: Outbound,
+    client: reqwest::Client,
+    request: reqwest::RequestBuilder,
+    /// As it was written: reading it as a URL hides dot segments.
+    address: Result<Uri, Unlisted>,
+    acting: Option<Acting>,
+}
+
+/// Why there is no response.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The request was not sent: it has no target, or there is no token for it.
+    #[error(transparent)]
+    Refused(OutboundError),
+    /// The request could not be made, or the target did not answer it. Without the address, which may hold secrets.
+    #[error("the target gave no answer")]
+    Failed(#[source] reqwest::Error),
+}
+
+impl SendError {
+    /// What our own caller is told, where the request was not sent.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Refused(error) => Some(error.refusal()),
+            Self::Failed(_) => None,
+        }
+    }
+}
+
+impl From<OutboundError> for SendError {
+    fn from(error: OutboundError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<reqwest::Error> for SendError {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Failed(error.without_url())
+    }
+}
+
+impl HttpClient {
+    /// A `GET` request.
+    pub fn get(&self, address: impl AsRef<str>) -> RequestBuilder {
+        self.request(Method::GET, address)
+    }
+
+    /// A `POST` request.
+    pub fn post(&self, address: impl AsRef<str>) -> RequestBuilder {
+        self.request(Method::POST, address)
+    }
+
+    /// A `PUT` request.
+    pub fn put(&self, address: impl AsRef<str>) -> RequestBuilder {
+        self.request(Method::PUT, address)
+    }
+
+    /// A `PATCH` request.
+    pub fn patch(&self, address: impl AsRef<str>) -> RequestBuilder {
+        self.request(Method::PATCH, address)
+    }
+
+    /// A `DELETE` request.
+    pub fn delete(&self, address: impl AsRef<str>) -> RequestBuilder {
+        self.request(Method::DELETE, address)
+    }
+
+    /// A request to an absolute address.
+    pub fn request(&self, method: Method, address: impl AsRef<str>) -> RequestBuilder {
+        let address = address.as_ref();
+        RequestBuilder {
+            outbound: self.outbound.clone(),
+            client: self.client.clone(),
+            request: self.client.request(method, address),
+            address: address.parse().map_err(|_| Unlisted::NotUri),
+            acting: None,
+        }
+    }
+}
+
+impl RequestBuilder {
+    /// Adds a header. `Authorization` is the target's and is replaced.
+    pub fn header<K, V>(self, name: K, value: V) -> Self
+    where
+        HeaderName: TryFrom<K, Error: Into<http::Error>>,
+        HeaderValue: TryFrom<V, Error: Into<http::Error>>,
+    {
+        self.with(|request| request.header(name, value))
+    }
+
+    /// Sends a value as JSON.
+    pub fn json(self, body: &(impl Serialize + ?Sized)) -> Self {
+        self.with(|request| request.json(body))
+    }
+
+    /// Adds to the query.
+    pub fn query(self, query: &(impl Serialize + ?Sized)) -> Self {
+        self.with(|request| request.query(query))
+    }
+
+    /// Sends a form.
+    pub fn form(self, form: &(impl Serialize + ?Sized)) -> Self {
+        self.with(|request| request.form(form))
+    }
+
+    /// Sends a body.
+    pub fn body(self, body: impl Into<Body>) -> Self {
+        self.with(|request| request.body(body))
+    }
+
+    /// For this caller: see [`RequestExt::on_behalf_of`](crate::RequestExt::on_behalf_of).
+    pub fn on_behalf_of(mut self, caller: &CallerContext) -> Self {
+        self.acting = Some(Acting::OnBehalfOf(caller.clone()));
+        self
+    }
+
+    /// For this service itself: see [`RequestExt::as_service`](crate::RequestExt::as_service).
+    pub fn as_service(mut self) -> Self {
+        self.acting = Some(Acting::AsService);
+        self
+    }
+
+    fn with(mut self, change: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder) -> Self {
+        self.request = change(self.request);
+        self
+    }
+
+    /// Sends the request with the credential of its target. The scope that the code runs in is read by this call, not
+    /// by the future: the future may be sent elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Refused`] when nothing was sent, [`SendError::Failed`] when the target gave no answer. Any answer
+    /// is a response, whatever its status.
+    pub fn send(self) -> impl Future<Output = Result<Response, SendError>> + Send + use<> {
+        let client = self.client.clone();
+        let prepared = self.prepare();
+        async move {
+            let (mut request, ready) = prepared?;
+            let credential = match ready {
+                Ready::Now(credential) => credential,
+                Ready::Later(pending) => pending.await?,
+            };
+            credential.bearer.attach(request.headers_mut());
+            let mut response = client.execute(request).await?;
+            note_refusal(&credential, response.status(), response.extensions_mut());
+            Ok(response)
+        }
+    }
+
+    fn prepare(self) -> Result<(reqwest::Request, Ready), SendError> {
+        let address = self.address.map_err(OutboundError::from)?;
+        self.outbound.lists(&address).map_err(OutboundError::from)?;
+        let request = self.request.build()?;
+        // What is sent is the URL, so that is what a credential is for.
+        let sent = request.url().as_str().parse().map_err(|_| OutboundError::from(Unlisted::NotUri))?;
+        let ready = self.outbound.obtain(&sent, request.headers(), self.acting)?;
+        Ok((request, ready))
+    }
+}
+
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClient").field("outbound", &self.outbound).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RequestBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestBuilder").field("acting", &self.acting).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,112 @@
+//! Why a request was not sent.
+
+use std::{error::Error, fmt, sync::Arc};
+
+use tower_identity_core::{Issuer, Refusal, RefusalKind};
+
+use crate::targets::Unlisted;
+
+/// A request was not sent, because it has no target or its target's token cannot be had.
+///
+/// Displays the target and what to do. Its [source](Error::source) is the [`Refusal`], from which the answer to our
+/// own caller is made. Holds no token, and of the request's address no more than its origin.
+#[derive(Debug)]
+pub struct OutboundError(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    reason: Reason,
+    target: Option<Arc<str>>,
+    refusal: Refusal,
+}
+
+/// What stands in the way.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Reason {
+    #[error(transparent)]
+    Unlisted(#[from] Unlisted),
+    #[error(
+        "the request's Host header is not the host of its address, so another server could get the token; leave the \
+         header out"
+    )]
+    Host,
+    #[error(
+        "takes a user's token and no caller is known here: a spawned task, a response body and spawn_blocking have \
+         none; carry it there with caller.scope(..), or say on_behalf_of(&caller), or as_service()"
+    )]
+    NoCaller,
+    #[error("takes a user's token and the caller acts for no user; require one on the route, or say as_service()")]
+    NoUser,
+    #[error(
+        "takes this service's own token and the request is on behalf of a caller, who would be lost; leave \
+         on_behalf_of out, or make the target's strategy token_exchange"
+    )]
+    ServiceOnly,
+    #[error(
+        "takes a token of {server}, which does not take tokens of {subject}; name that issuer in the server's \
+         accepted issuers if it does"
+    )]
+    ForeignSubject { server: Issuer, subject: Issuer },
+    #[error("takes a user's token and the user's token has expired; the caller needs a new one")]
+    SubjectExpired,
+    #[error("takes a token that could not be had, so nothing was sent")]
+    NoToken(Refusal),
+}
+
+impl Reason {
+    fn refusal(&self) -> Refusal {
+        let (kind, check) = match self {
+            Self::NoToken(refusal) => return refusal.clone(),
+            Self::Unlisted(_) => (RefusalKind::Misconfigured, "target"),
+            Self::Host => (RefusalKind::Misconfigured, "host"),
+            Self::NoCaller => (RefusalKind::Misconfigured, "no_caller"),
+            Self::ServiceOnly => (RefusalKind::Misconfigured, "service_only"),
+            Self::ForeignSubject { .. } => (RefusalKind::Misconfigured, "subject_issuer"),
+            Self::NoUser => (RefusalKind::Denied, "no_user"),
+            Self::SubjectExpired => (RefusalKind::InvalidToken, "exp"),
+        };
+        Refusal::new(kind, check)
+    }
+}
+
+impl OutboundError {
+    pub(crate) fn new(target: Option<Arc<str>>, reason: impl Into<Reason>) -> Self {
+        let reason = reason.into();
+        let refusal = reason.refusal();
+        tracing::warn!(
+            target = target.as_deref(),
+            fault = refusal.fault().as_str(),
+            check = refusal.check(),
+            explanation = refusal.explanation(),
+            "request not sent"
+        );
+        Self(Box::new(Inner { reason, target, refusal }))
+    }
+
+    /// What our own caller is told, and whose fault it is.
+    #[must_use]
+    pub fn refusal(&self) -> &Refusal {
+        &self.0.refusal
+    }
+}
+
+impl From<Unlisted> for OutboundError {
+    fn from(unlisted: Unlisted) -> Self {
+        Self::new(None, unlisted)
+    }
+}
+
+impl fmt::Display for OutboundError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.target {
+            Some(target) => write!(f, "{target} {}", self.0.reason),
+            None => self.0.reason.fmt(f),
+        }
+    }
+}
+
+impl Error for OutboundError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0.refusal)
+    }
+}

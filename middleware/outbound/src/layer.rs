@@ -1,0 +1,181 @@
+//! The layer: a credential for every request that goes through.
+
+use std::{
+    future::Future,
+    mem,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{Extensions, Request, Response, StatusCode};
+use pin_project_lite::pin_project;
+use tower_identity_core::BoxFuture;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{Outbound, OutboundError, acting::Acting, cache::Credential, outbound::Ready};
+
+/// What a layer's service fails with: an [`OutboundError`], or the inner service's own error.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Gives every request the credential of its target, or does not send it.
+///
+/// Goes directly around the client: *inside* whatever retries or follows redirects, so that each attempt and each hop
+/// is a request of its own to its own target. The client below must send requests to where their address says: with
+/// redirects, retries and environment proxies of its own switched off.
+///
+/// ```
+/// use http::{Request, Response};
+/// use tower::{Layer, ServiceExt, service_fn};
+/// use tower_identity_outbound::OutboundError;
+/// # use tower_identity_oauth::{ClientAuth, TokenEndpoint};
+/// # use tower_identity_outbound::{Outbound, Target};
+/// # let auth = ClientAuth::client_secret_basic("orders", "secret")?;
+/// # let outbound = Outbound::builder(TokenEndpoint::discover("https://login.example.com", auth))
+/// #     .target(Target::origin("https://payments.internal")?.audience("payments").token_exchange())
+/// #     .build()?;
+///
+/// let client = outbound.layer().layer(service_fn(async |_: Request<()>| {
+///     Ok::<_, std::io::Error>(Response::new(()))
+/// }));
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let stranger = Request::get("https://example.com/").body(()).expect("request");
+/// let error = client.oneshot(stranger).await.expect_err("not listed");
+/// assert_eq!(
+///     error.downcast_ref::<OutboundError>().map(ToString::to_string).as_deref(),
+///     Some("no target lists https://example.com; add a row with that origin, or correct the address")
+/// );
+/// # });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct OutboundLayer {
+    outbound: Outbound,
+}
+
+/// The service of an [`OutboundLayer`].
+#[derive(Debug, Clone)]
+pub struct OutboundService<S> {
+    inner: S,
+    outbound: Outbound,
+}
+
+/// On a response: the target answered 401, and the token that it was sent is forgotten. Another attempt gets a new
+/// one.
+///
+/// A target that refuses every token is not heard each time: for some seconds after one refusal the next leave the
+/// remembered token as it is, and the response without this mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenDropped;
+
+impl OutboundLayer {
+    pub(crate) fn new(outbound: Outbound) -> Self {
+        Self { outbound }
+    }
+}
+
+impl<S> Layer<S> for OutboundLayer {
+    type Service = OutboundService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        OutboundService { inner, outbound: self.outbound.clone() }
+    }
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for OutboundService<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
+    S::Error: Into<BoxError>,
+{
+    type Response = Response<ResBody>;
+    type Error = BoxError;
+    type Future = OutboundFuture<S, ReqBody>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let acting = Acting::take(request.extensions_mut());
+        let phase = match self.outbound.obtain(request.uri(), request.headers(), acting) {
+            Err(error) => Phase::Refused { error: Some(error) },
+            Ok(Ready::Now(credential)) => Phase::calling(&mut self.inner, request, credential),
+            Ok(Ready::Later(pending)) => {
+                let not_ready_inner = self.inner.clone();
+                let ready_inner = mem::replace(&mut self.inner, not_ready_inner);
+                Phase::Obtaining { pending, held: Some((ready_inner, request)) }
+            }
+        };
+        OutboundFuture { phase }
+    }
+}
+
+pin_project! {
+    /// The future of an [`OutboundService`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct OutboundFuture<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        phase: Phase<S, B>,
+    }
+}
+
+pin_project! {
+    #[project = PhaseProjection]
+    enum Phase<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        Refused { error: Option<OutboundError> },
+        Obtaining { pending: BoxFuture<'static, Result<Credential, OutboundError>>, held: Option<(S, Request<B>)> },
+        Calling { #[pin] response: S::Future, credential: Credential },
+    }
+}
+
+impl<S: Service<Request<B>>, B> Phase<S, B> {
+    fn calling(ready_inner: &mut S, mut request: Request<B>, credential: Credential) -> Self {
+        credential.bearer.attach(request.headers_mut());
+        Self::Calling { response: ready_inner.call(request), credential }
+    }
+}
+
+impl<S, ReqBody, ResBody> Future for OutboundFuture<S, ReqBody>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    S::Error: Into<BoxError>,
+{
+    type Output = Result<Response<ResBody>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut phase = self.project().phase;
+        loop {
+            let next = match phase.as_mut().project() {
+                PhaseProjection::Refused { error } => {
+                    let error = error.take().expect("polled again after it was ready");
+                    return Poll::Ready(Err(error.into()));
+                }
+                PhaseProjection::Obtaining { pending, held } => {
+                    let credential = ready!(pending.as_mut().poll(cx))?;
+                    let (mut ready_inner, request) = held.take().expect("polled again after it was ready");
+                    Phase::calling(&mut ready_inner, request, credential)
+                }
+                PhaseProjection::Calling { response, credential } => {
+                    let mut response = ready!(response.poll(cx)).map_err(Into::into)?;
+                    note_refusal(credential, response.status(), response.extensions_mut());
+                    return Poll::Ready(Ok(response));
+                }
+            };
+            phase.set(next);
+        }
+    }
+}
+
+/// A target's 401 ends the life of the token that it was sent.
+pub(crate) fn note_refusal(credential: &Credential, status: StatusCode, extensions: &mut Extensions) {
+    if status == StatusCode::UNAUTHORIZED && credential.drop_token() {
+        extensions.insert(TokenDropped);
+    }
+}

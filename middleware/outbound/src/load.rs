@@ -1,0 +1,80 @@
+//! What happens on a miss: a source is asked, and what it brings gets its lifetime.
+
+use std::time::Duration;
+
+use tower_identity_core::{Clock, Refusal, RefusalKind};
+use tower_identity_refresh::{Failed, Lifetime, Loaded};
+
+use crate::{bearer::Bearer, source::Ask};
+
+/// How long before its end a token is not used any more: for the way to the target, and for clocks that differ.
+const SKEW: Duration = Duration::from_secs(10);
+
+/// How long a token is used whose server does not say.
+const UNSAID: Duration = Duration::from_secs(60);
+
+/// How long a token is used at most, however long it would be good.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// How long a server that is out of reach is left alone, at most. Other failures are not remembered.
+const BACK_OFF: Duration = Duration::from_secs(2);
+
+pub(crate) async fn load(ask: Ask, clock: Clock) -> Result<Loaded<Bearer>, Failed<Refusal>> {
+    let recipe = &ask.recipe;
+    let issued = recipe.source.obtain(&ask).await.map_err(failed)?;
+    let Some(value) = Bearer::new(issued.access_token()) else {
+        let unusable = Refusal::new(RefusalKind::BadUpstream, "access_token").detail("holds what no header may hold");
+        return Err(failed(unusable.issuer(recipe.client.issuer().clone())));
+    };
+    let subject_left = ask.subject.as_ref().map(|token| token.expires_at().since(clock.wall()));
+    let lifetime = lifetime(issued.expires_in(), subject_left);
+    tracing::debug!(
+        issuer = recipe.client.issuer().as_str(),
+        strategy = recipe.source.name(),
+        scope = %issued.scopes(),
+        seconds = lifetime.usable().as_secs(),
+        "token obtained"
+    );
+    Ok(Loaded { value, lifetime })
+}
+
+/// A failure, which everybody who waits for it gets, and which is remembered only if the server is out of reach.
+pub(crate) fn failed(error: Refusal) -> Failed<Refusal> {
+    let retry_after = match error.kind() {
+        RefusalKind::Unavailable { retry_after } => BACK_OFF.min(*retry_after),
+        _ => Duration::ZERO,
+    };
+    Failed { error, retry_after }
+}
+
+/// How long a token is used: never past its own end, nor past the end of the user's token that it was made from.
+pub(crate) fn lifetime(expires_in: Option<Duration>, subject_left: Option<Duration>) -> Lifetime {
+    let own = expires_in.map_or(UNSAID, |life| life.saturating_sub(SKEW));
+    Lifetime::of(own.min(LONGEST).min(subject_left.unwrap_or(Duration::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn out_b3_a_token_is_used_no_longer_than_it_or_its_subject_lasts() {
+        let seconds = Duration::from_secs;
+        let cases = [
+            ((Some(300), None), 290),
+            ((Some(300), Some(1000)), 290),
+            ((Some(300), Some(100)), 100),
+            ((Some(300), Some(0)), 0),
+            ((None, None), 60),
+            ((None, Some(30)), 30),
+            ((Some(86_400), None), 3600),
+            ((Some(u64::MAX), Some(u64::MAX)), 3600),
+            ((Some(10), None), 0),
+            ((Some(3), None), 0),
+        ];
+        for ((expires_in, left), expected) in cases {
+            let got = lifetime(expires_in.map(seconds), left.map(seconds));
+            assert_eq!(got.usable(), seconds(expected), "{expires_in:?} {left:?}");
+        }
+    }
+}

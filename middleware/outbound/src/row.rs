@@ -1,0 +1,57 @@
+//! One target, compiled, and the decision whose token goes there.
+
+use std::sync::Arc;
+
+use tower_identity_core::{CallerContext, Timestamp};
+
+use crate::{
+    acting::Acting,
+    error::Reason,
+    source::{Ask, Recipe},
+};
+
+/// A target that requests resolve to.
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// Origin and prefix, for messages.
+    pub(crate) name: Arc<str>,
+    pub(crate) takes: Takes,
+}
+
+/// Whose tokens a target takes, and how each is obtained.
+#[derive(Debug)]
+pub(crate) enum Takes {
+    /// A user's; this service's own only if a request says so.
+    Users { exchange: Arc<Recipe>, own: Arc<Recipe> },
+    /// This service's own.
+    Services { own: Arc<Recipe> },
+}
+
+impl Row {
+    /// Whose token a request takes. What the request says wins over the scope that it is made in; a user is never
+    /// dropped, and never replaced by this service.
+    pub(crate) fn ask(
+        &self,
+        acting: Option<Acting>,
+        scope: impl FnOnce() -> Option<CallerContext>,
+        now: Timestamp,
+    ) -> Result<Ask, Reason> {
+        let (exchange, caller) = match (&self.takes, acting) {
+            (Takes::Services { .. }, Some(Acting::OnBehalfOf(_))) => return Err(Reason::ServiceOnly),
+            (Takes::Services { own }, _) | (Takes::Users { own, .. }, Some(Acting::AsService)) => {
+                return Ok(Ask { recipe: own.clone(), subject: None });
+            }
+            (Takes::Users { exchange, .. }, Some(Acting::OnBehalfOf(caller))) => (exchange, caller),
+            (Takes::Users { exchange, .. }, None) => (exchange, scope().ok_or(Reason::NoCaller)?),
+        };
+        let subject = caller.user_token().ok_or(Reason::NoUser)?;
+        if !exchange.client.accepts(subject.issuer()) {
+            let server = exchange.client.issuer().clone();
+            return Err(Reason::ForeignSubject { server, subject: subject.issuer().clone() });
+        }
+        if subject.expires_at() <= now {
+            return Err(Reason::SubjectExpired);
+        }
+        Ok(Ask { recipe: exchange.clone(), subject: Some(subject.clone()) })
+    }
+}

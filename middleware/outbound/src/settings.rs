@@ -1,0 +1,77 @@
+//! A target, as a row of a file.
+
+use serde::Deserialize;
+use tower_identity_core::{InvalidSetting, Scopes};
+
+use crate::{Plaintext, Strategy, Target};
+
+/// One `[[outbound.target]]` row. Each field means what the method of [`Target`] of the same name means.
+///
+/// ```
+/// use tower_identity_outbound::{Target, TargetSettings};
+///
+/// let row: TargetSettings = toml::from_str(
+///     r#"
+///     origin = "https://payments.internal"
+///     path = "/v1"
+///     audience = "payments"
+///     scope = "payments:charge"
+///     strategy = "token_exchange"
+///     "#,
+/// )?;
+/// let target = Target::try_from(row)?;
+/// # let _ = target;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct TargetSettings {
+    /// `scheme://host[:port]`.
+    pub origin: String,
+    /// A path prefix, by whole segments. Default: every path.
+    pub path: Option<String>,
+    /// Whom the token is for, by name.
+    pub audience: Option<String>,
+    /// Whom the token is for, by address.
+    pub resource: Option<String>,
+    /// What the token may do there: a list, or one string with spaces. Default: none.
+    #[serde(default)]
+    pub scope: Scopes,
+    /// Scopes that may be granted unasked. Default: none.
+    #[serde(default)]
+    pub tolerate_scope: Scopes,
+    /// How the token is obtained: `"token_exchange"` or `"client_credentials"`.
+    pub strategy: Strategy,
+    /// The name of the authorization server that issues the token. Default: the default one.
+    pub server: Option<String>,
+    /// Whether this service's own token goes along as the actor token of an exchange. Default: false.
+    #[serde(default)]
+    pub actor_token: bool,
+    /// Whether the token may go there without TLS: `"never"`, `"loopback"` or `"allowed"`. Default: `"loopback"`.
+    #[serde(default)]
+    pub plaintext: Plaintext,
+}
+
+impl TryFrom<TargetSettings> for Target {
+    type Error = InvalidSetting;
+
+    fn try_from(row: TargetSettings) -> Result<Self, InvalidSetting> {
+        let mut target = Self::origin(&row.origin)?.strategy(row.strategy).plaintext(row.plaintext);
+        target.scopes = row.scope;
+        target.tolerated = row.tolerate_scope;
+        target.server = row.server;
+        target.actor_token = row.actor_token;
+        if let Some(path) = row.path {
+            target = target.path_prefix(&path);
+        }
+        if let Some(audience) = row.audience {
+            target = target.audience(&audience);
+        }
+        if let Some(resource) = row.resource {
+            target = target.resource(&resource);
+        }
+        target.check()?;
+        Ok(target)
+    }
+}

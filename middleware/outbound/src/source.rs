@@ -1,0 +1,65 @@
+//! How a token is obtained: the seam between the cache and the strategies.
+
+mod actor;
+mod client_credentials;
+mod exchange;
+
+use std::{fmt, sync::Arc};
+
+use tower_identity_core::{Audience, BoxFuture, Fingerprint, Refusal, VerifiedToken};
+use tower_identity_oauth::{IssuedToken, Resource, TargetService, TokenClient};
+
+pub(crate) use self::{actor::ActorTokens, client_credentials::ClientCredentials, exchange::Exchange};
+use crate::cache::CacheKey;
+
+/// One strategy: turns an [`Ask`] into a token.
+pub(crate) trait TokenSource: fmt::Debug + Send + Sync {
+    /// What tells this source from all others for the same terms: part of the cache key.
+    fn name(&self) -> &'static str;
+
+    /// Asks the authorization server. What it is given is all that it may depend on.
+    fn obtain(&self, ask: &Ask) -> BoxFuture<'static, Result<IssuedToken, Refusal>>;
+}
+
+/// A row's terms at one authorization server by one source: all that is known before a request.
+#[derive(Debug)]
+pub(crate) struct Recipe {
+    pub(crate) source: Box<dyn TokenSource>,
+    pub(crate) client: TokenClient,
+    pub(crate) terms: TargetService,
+    us: Fingerprint,
+    row: Fingerprint,
+}
+
+impl Recipe {
+    pub(crate) fn new(source: impl TokenSource + 'static, client: TokenClient, terms: TargetService) -> Self {
+        let row = Fingerprint::of("outbound-row")
+            .field(client.issuer().as_str())
+            .field(source.name())
+            .optional(terms.audience.as_ref().map(Audience::as_str))
+            .optional(terms.resource.as_ref().map(Resource::as_str))
+            .field(terms.scopes.to_string())
+            .field(terms.tolerated.to_string())
+            .finish();
+        Self { us: client.fingerprint(), source: Box::new(source), client, terms, row }
+    }
+}
+
+/// Everything that decides which token is issued, and nothing else: what a source receives, and what the
+/// [key](Self::key) covers.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    pub(crate) recipe: Arc<Recipe>,
+    /// The verified token of the user; of nobody, where the token is this service's own.
+    pub(crate) subject: Option<Arc<VerifiedToken>>,
+}
+
+impl Ask {
+    pub(crate) fn key(&self) -> CacheKey {
+        CacheKey {
+            subject: self.subject.as_ref().map(|token| token.fingerprint()),
+            us: self.recipe.us,
+            row: self.recipe.row,
+        }
+    }
+}

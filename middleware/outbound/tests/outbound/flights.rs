@@ -1,0 +1,98 @@
+//! Equal requests at one time make one call of the authorization server, and nobody harms another.
+
+use crate::support::{Answer, World, echoed, issued, refused};
+
+#[tokio::test]
+async fn out_b4_two_hundred_first_requests_make_one_exchange() {
+    let world = World::new().await;
+    let http = world.for_users();
+    world.authority.closes();
+    // `send` asks for the token before it returns: all have asked before any has it.
+    let sending: Vec<_> =
+        (0..200).map(|_| http.get(world.payments.url("/")).on_behalf_of(&world.caller("alice")).send()).collect();
+    let sending: Vec<_> = sending.into_iter().map(tokio::spawn).collect();
+    world.authority.called(1).await;
+    world.authority.opens();
+    for sent in sending {
+        assert_eq!(echoed(sent.await.expect("joined")).await, "Bearer token-0");
+    }
+    assert_eq!(world.authority.calls().len(), 1);
+    assert_eq!(world.payments.got().len(), 200);
+}
+
+#[tokio::test]
+async fn out_b4_a_caller_that_goes_away_harms_no_other() {
+    let world = World::new().await;
+    let http = world.for_users();
+    let send = || http.get(world.payments.url("/")).on_behalf_of(&world.caller("alice")).send();
+    world.authority.closes();
+    let (first, second, third) = (send(), send(), send());
+    let (first, second) = (tokio::spawn(first), tokio::spawn(second));
+    world.authority.called(1).await;
+    first.abort();
+    assert!(first.await.expect_err("aborted").is_cancelled());
+    drop(third);
+    world.authority.opens();
+    assert_eq!(echoed(second.await.expect("joined")).await, "Bearer token-0");
+    assert_eq!(world.authority.calls().len(), 1);
+    assert_eq!(world.payments.got().len(), 1);
+}
+
+#[tokio::test]
+async fn out_b4_all_going_away_leaves_a_token_for_the_next() {
+    let world = World::new().await;
+    let http = world.for_users();
+    let send = || http.get(world.payments.url("/")).on_behalf_of(&world.caller("alice")).send();
+    world.authority.closes();
+    drop(send());
+    world.authority.called(1).await;
+    world.authority.opens();
+    assert_eq!(echoed(send().await).await, "Bearer token-0");
+    assert_eq!(world.authority.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn out_b4_a_failure_is_shared_and_an_outage_is_remembered_for_two_seconds() {
+    let world = World::new().await;
+    let http = world.for_users();
+    let send = || http.get(world.payments.url("/")).on_behalf_of(&world.caller("alice")).send();
+    world.authority.answers(Answer::error(503, "down").header("retry-after", "30"));
+    world.authority.closes();
+    let waiting = [send(), send(), send()];
+    world.authority.opens();
+    for failed in waiting {
+        assert_eq!(refused(failed.await).0, "token_request");
+    }
+    refused(send().await);
+    assert_eq!(world.authority.calls().len(), 1, "shared, then remembered");
+
+    world.authority.answers(issued(300));
+    world.time.advance(2);
+    assert_eq!(echoed(send().await).await, "Bearer token-1");
+}
+
+#[tokio::test]
+async fn out_b7_a_refusal_of_the_server_is_not_retried_and_not_remembered() {
+    let world = World::new().await;
+    let http = world.for_users();
+    let send = || http.get(world.payments.url("/")).on_behalf_of(&world.caller("alice")).send();
+    world.authority.answers(Answer::error(400, "invalid_grant"));
+    refused(send().await);
+    assert_eq!(world.authority.calls().len(), 1);
+    refused(send().await);
+    assert_eq!(world.authority.calls().len(), 2);
+    world.authority.answers(issued(300));
+    assert_eq!(echoed(send().await).await, "Bearer token-2");
+}
+
+#[tokio::test]
+async fn out_b4_one_users_failure_is_not_anothers() {
+    let world = World::new().await;
+    let http = world.for_users();
+    let send = |user| http.get(world.payments.url("/")).on_behalf_of(&world.caller(user)).send();
+    world.authority.answers(Answer::error(503, "down"));
+    refused(send("alice").await);
+    world.authority.answers(issued(300));
+    assert_eq!(echoed(send("bob").await).await, "Bearer token-1");
+    refused(send("alice").await);
+}

@@ -1,0 +1,108 @@
+//! How long a token is used, and how it ends before its time.
+
+use tower_identity_outbound::TokenDropped;
+
+use crate::support::{Answer, World, echoed, issued};
+
+#[tokio::test]
+async fn out_b3_a_token_is_used_until_ten_seconds_before_its_end() {
+    let world = World::new().await;
+    let http = world.for_itself();
+    let send = || http.get(world.payments.url("/")).send();
+    assert_eq!(echoed(send().await).await, "Bearer token-0");
+    world.time.advance(200);
+    assert_eq!(echoed(send().await).await, "Bearer token-0");
+    world.time.advance(90);
+    assert_eq!(echoed(send().await).await, "Bearer token-1");
+    assert_eq!(world.authority.calls().len(), 2);
+}
+
+#[tokio::test]
+async fn out_b3_a_token_whose_end_is_not_said_is_used_for_a_minute() {
+    let world = World::new().await;
+    let http = world.for_itself();
+    let send = || http.get(world.payments.url("/")).send();
+    world.authority.answers(Answer::ok(r#"{"access_token":"{token}","token_type":"Bearer"}"#));
+    assert_eq!(echoed(send().await).await, "Bearer token-0");
+    world.time.advance(40);
+    assert_eq!(echoed(send().await).await, "Bearer token-0");
+    world.time.advance(20);
+    assert_eq!(echoed(send().await).await, "Bearer token-1");
+}
+
+#[tokio::test]
+async fn out_b3_a_token_does_not_outlive_the_users_however_long_it_is_good() {
+    for (subject_seconds, calls) in [(100, 2), (3600, 1)] {
+        let world = World::new().await;
+        let http = world.for_users();
+        let caller = world.presented("alice", "token-of-alice", subject_seconds);
+        let send = || http.get(world.payments.url("/")).on_behalf_of(&caller).send();
+        world.authority.answers(issued(3600));
+        assert_eq!(echoed(send().await).await, "Bearer token-0");
+
+        // Past 80 % of the user's hundred seconds: if they bound the token, it is being refreshed now.
+        world.time.advance(85);
+        assert_eq!(echoed(send().await).await, "Bearer token-0");
+        world.authority.called(calls).await;
+        assert_eq!(world.authority.calls().len(), calls);
+    }
+}
+
+#[tokio::test]
+async fn a_token_near_its_end_is_refreshed_behind_the_callers_back() {
+    let world = World::new().await;
+    let http = world.for_users();
+    let send = || http.get(world.payments.url("/")).on_behalf_of(&world.caller("alice")).send();
+    assert_eq!(echoed(send().await).await, "Bearer token-0");
+    world.time.advance(250);
+    world.authority.closes();
+    assert_eq!(echoed(send().await).await, "Bearer token-0", "nobody waits for it");
+    world.authority.called(2).await;
+    world.authority.opens();
+    while echoed(send().await).await != "Bearer token-1" {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.authority.calls().len(), 2);
+    assert_eq!(world.authority.calls()[0], world.authority.calls()[1]);
+}
+
+#[tokio::test]
+async fn rfc6750_b2_a_token_that_the_target_refuses_is_forgotten_and_the_request_not_repeated() {
+    let world = World::new().await;
+    let http = world.for_users();
+    let send = || http.get(world.payments.url("/")).on_behalf_of(&world.caller("alice")).send();
+    let dropped = |response: &reqwest::Response| response.extensions().get::<TokenDropped>().is_some();
+
+    world.payments.answers(401, None);
+    let refused = send().await.expect("a response");
+    assert_eq!((refused.status().as_u16(), dropped(&refused)), (401, true));
+    assert_eq!(refused.text().await.expect("body"), "Bearer token-0", "left as it is");
+    assert_eq!((world.authority.calls().len(), world.payments.got().len()), (1, 1), "not retried");
+
+    world.payments.answers(200, None);
+    assert_eq!(echoed(send().await).await, "Bearer token-1");
+
+    // Other answers, 403 among them, leave the token alone.
+    world.payments.answers(403, None);
+    let refused = send().await.expect("a response");
+    assert_eq!((refused.status().as_u16(), dropped(&refused)), (403, false));
+    world.payments.answers(200, None);
+    assert_eq!(echoed(send().await).await, "Bearer token-1");
+}
+
+#[tokio::test]
+async fn a_target_that_refuses_every_token_costs_one_exchange_in_five_seconds() {
+    let world = World::new().await;
+    let http = world.for_users();
+    let send = || http.get(world.payments.url("/")).on_behalf_of(&world.caller("alice")).send();
+    world.payments.answers(401, None);
+    for _ in 0..20 {
+        assert_eq!(send().await.expect("a response").status(), 401);
+    }
+    assert_eq!(world.authority.calls().len(), 2);
+    world.time.advance(5);
+    for _ in 0..20 {
+        assert_eq!(send().await.expect("a response").status(), 401);
+    }
+    assert_eq!(world.authority.calls().len(), 3);
+}

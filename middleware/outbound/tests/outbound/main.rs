@@ -1,0 +1,13 @@
+//! The room as its users see it: a real token endpoint, a real target, and what goes between.
+
+#![cfg(feature = "reqwest")]
+
+mod acting;
+mod fail_closed;
+mod flights;
+mod layer;
+mod lifetime;
+mod partition;
+mod secrets;
+mod strangers;
+mod support;

@@ -1,0 +1,102 @@
+//! Law 11: no token and no secret in anything that is printed, at any level.
+
+use std::{
+    error::Error,
+    fmt::Debug,
+    io,
+    sync::{Arc, Mutex},
+};
+
+use tower_identity_outbound::{RequestExt, SendError, Target};
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::support::{Answer, World, client, echoed, issued};
+
+/// Whatever is logged, kept.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("unpoisoned").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().expect("unpoisoned")).into_owned()
+    }
+}
+
+/// Everything that an error says, down to its last cause, both ways of saying it.
+fn told(error: &(dyn Error + 'static)) -> String {
+    let mut text = format!("{error:?}");
+    let mut next = Some(error);
+    while let Some(error) = next {
+        text += &format!("\n{error}");
+        next = error.source();
+    }
+    text
+}
+
+fn holds_no_secret(text: &str) {
+    for secret in ["token-of-alice", "token-0", "token-1", "s3cret"] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_is_printed_or_logged_holds_a_secret() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
+    let logging = tracing::subscriber::set_default(subscriber);
+
+    let world = World::new().await;
+    let outbound = world.builder().target(world.payments.target().token_exchange()).build().expect("outbound");
+    let http = client(&outbound);
+    let alice = world.caller("alice");
+    let get = || http.get(world.payments.url("/charges?code=s3cret")).on_behalf_of(&alice);
+
+    echoed(get().send().await).await;
+    world.payments.answers(401, None);
+    get().send().await.expect("a response");
+    world.authority.answers(Answer::ok(issued(300).body.replace(":access_token", ":jwt")));
+    let failed = get().send().await.expect_err("another type of token");
+    let stranger =
+        http.get("https://s3cret@stranger.example/token-0?code=s3cret").send().await.expect_err("not listed");
+    world.authority.answers(issued(300));
+    let nowhere = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
+        format!("http://{}", listener.local_addr().expect("address"))
+    };
+    let gone = Target::origin(&nowhere).expect("origin").audience("gone").client_credentials();
+    let unreached = client(&world.builder().target(gone).build().expect("outbound"));
+    let unreached = unreached.get(format!("{nowhere}/charges?code=s3cret")).send().await.expect_err("nobody there");
+    assert!(matches!(unreached, SendError::Failed(_)), "{unreached:?}");
+
+    let request = http::Request::new(()).on_behalf_of(&alice);
+    let printed: [&dyn Debug; 5] = [&outbound, &outbound.layer(), &http, &get(), &request];
+    for printed in printed {
+        holds_no_secret(&format!("{printed:?} {printed:#?}"));
+    }
+    for error in [&failed, &stranger, &unreached] {
+        holds_no_secret(&told(error));
+    }
+    drop(logging);
+    let log = log.text();
+    assert!(log.contains("token obtained") && log.contains("request not sent"), "it was listening");
+    holds_no_secret(&log);
+}

@@ -1,0 +1,168 @@
+//! Law 2: a token goes only to an origin that is listed.
+
+use std::process::Command;
+
+use tower_identity_outbound::Target;
+
+use crate::support::{Callee, World, client, echoed, refused};
+
+#[tokio::test]
+async fn rfc6750_b1_an_address_that_only_looks_like_the_targets_gets_nothing() {
+    let world = World::new().await;
+    let listed = || world.payments.target().path_prefix("/v1").token_exchange();
+    let http = client(&world.builder().target(listed()).build().expect("outbound"));
+    let alice = world.caller("alice");
+    let port = world.payments.port();
+    let refusals = [
+        (format!("http://127.0.0.1:{port}/"), "no target of"),
+        (format!("http://127.0.0.1:{port}/v1x"), "no target of"),
+        (format!("http://127.0.0.1:{port}/v"), "no target of"),
+        (format!("http://127.0.0.1:{port}/V1/charges"), "no target of"),
+        (format!("http://127.0.0.1:{port}//v1/charges"), "no target of"),
+        (format!("http://127.0.0.1:{port}/v1/../admin"), "dot segment"),
+        (format!("http://127.0.0.1:{port}/x/../v1/charges"), "dot segment"),
+        (format!("http://127.0.0.1:{port}/v1/%2e%2e/admin"), "dot segment"),
+        (format!("http://127.0.0.1:{port}/v1/%2E%2E/admin"), "dot segment"),
+        (format!("http://127.0.0.1:{port}/v1/..%2fadmin"), "dot segment"),
+        (format!("http://127.0.0.1:{port}/v1%2f..%2fadmin"), "dot segment"),
+        (format!("http://127.0.0.1:{port}/v1/..%5cadmin"), "dot segment"),
+        (format!("http://127.0.0.1:{port}/v1\\..\\admin"), "no uri"),
+        (format!("http://alice@127.0.0.1:{port}/v1/"), "user name or password"),
+        (format!("http://127.0.0.1:{port}@localhost/v1/"), "user name or password"),
+        (format!("http://localhost:{port}/v1/"), "no target lists"),
+        (format!("http://127.0.0.1.:{port}/v1/"), "no target lists"),
+        (format!("http://127.1:{port}/v1/"), "no target lists"),
+        (format!("http://0x7f000001:{port}/v1/"), "no target lists"),
+        (format!("http://127.0.0.2:{port}/v1/"), "no target lists"),
+        (format!("https://127.0.0.1:{port}/v1/"), "no target lists"),
+        ("http://127.0.0.1/v1/".to_owned(), "no target lists"),
+        ("http://127.0.0.1:99999/v1/".to_owned(), "no port"),
+        ("/v1/charges".to_owned(), "no scheme and host"),
+        ("127.0.0.1/v1".to_owned(), "no uri"),
+        (String::new(), "no uri"),
+        (format!("http://127.0.0.1:{port}/v1/\r\nx-admin: 1"), "no uri"),
+        (format!("http://127.0.0.1\t:{port}/v1/"), "no uri"),
+    ];
+    for (address, why) in refusals {
+        let (check, text) = refused(http.get(&address).on_behalf_of(&alice).send().await);
+        assert_eq!(check, "target", "{address}");
+        assert!(text.contains(why), "{address}: {text}");
+    }
+    assert_eq!((world.authority.calls().len(), world.payments.got().len()), (0, 0));
+
+    // The control: the same address, as it is meant.
+    for path in ["/v1", "/v1/", "/v1/charges?x=../..", "/v1/a.b/..c"] {
+        assert_eq!(
+            echoed(http.get(world.payments.url(path)).on_behalf_of(&alice).send().await).await,
+            "Bearer token-0"
+        );
+    }
+    assert_eq!(world.payments.got().len(), 4);
+}
+
+#[tokio::test]
+async fn a_host_name_has_no_case_and_a_default_port_need_not_be_written() {
+    let world = World::new().await;
+    let origin = format!("http://localhost:{}", world.payments.port());
+    let target = Target::origin(&origin).expect("origin").audience("payments").client_credentials();
+    let http = client(&world.builder().target(target).build().expect("outbound"));
+    let shouted = format!("HTTP://LocalHost:{}/", world.payments.port());
+    assert_eq!(echoed(http.get(shouted).send().await).await, "Bearer token-0");
+    // Default ports are in the tables of `origin`; nothing listens there.
+}
+
+#[tokio::test]
+async fn a_host_header_that_is_not_the_targets_stops_the_request() {
+    let world = World::new().await;
+    let http = world.for_itself();
+    let get = || http.get(world.payments.url("/"));
+    assert_eq!(refused(get().header("host", "stranger.example").send().await).0, "host");
+    let twice = get().header("host", format!("127.0.0.1:{}", world.payments.port())).header("host", "stranger.example");
+    assert_eq!(refused(twice.send().await).0, "host");
+    assert_eq!((world.authority.calls().len(), world.payments.got().len()), (0, 0));
+    echoed(get().header("host", format!("127.0.0.1:{}", world.payments.port())).send().await).await;
+}
+
+#[tokio::test]
+async fn a_redirect_carries_no_token_to_anybody() {
+    let world = World::new().await;
+    let stranger = Callee::start().await;
+    let http = world.for_itself();
+    for status in [301, 302, 303, 307, 308] {
+        world.payments.answers(status, Some(stranger.url("/collect")));
+        let response = http.post(world.payments.url("/")).body("order").send().await.expect("a response");
+        assert_eq!(response.status(), status, "returned as it is");
+    }
+    world.payments.answers(302, Some(world.payments.url("/again")));
+    assert_eq!(http.get(world.payments.url("/")).send().await.expect("a response").status(), 302);
+    assert_eq!((world.payments.got().len(), stranger.got().len()), (6, 0));
+}
+
+#[tokio::test]
+async fn a_builder_that_follows_redirects_and_has_a_proxy_is_set_right() {
+    let world = World::new().await;
+    let (proxy, stranger) = (Callee::start().await, Callee::start().await);
+    let builder = || {
+        let proxy = reqwest::Proxy::all(proxy.url("")).expect("proxy");
+        reqwest::Client::builder().proxy(proxy).redirect(reqwest::redirect::Policy::limited(5))
+    };
+    let outbound = world.builder().target(world.payments.target().client_credentials()).build().expect("outbound");
+    let http = outbound.reqwest(builder()).expect("client");
+    world.payments.answers(302, Some(stranger.url("/collect")));
+    assert_eq!(http.get(world.payments.url("/")).send().await.expect("a response").status(), 302);
+    assert_eq!((world.payments.got().len(), proxy.got().len(), stranger.got().len()), (1, 0, 0));
+
+    // The control: what the builder makes by itself.
+    builder().build().expect("client").get(world.payments.url("/")).send().await.expect("a response");
+    assert_eq!((world.payments.got().len(), proxy.got().len()), (1, 1));
+}
+
+const PROXIED: &str = "TOWER_IDENTITY_TEST_PROXIED";
+
+/// Sees its own environment only in a process of its own: run again by itself, with a proxy set.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_of_the_environment_sees_no_token() {
+    if std::env::var_os(PROXIED).is_some() {
+        return in_an_environment_with_a_proxy().await;
+    }
+    let proxy = Callee::start().await;
+    let variables = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+    let mut child = Command::new(std::env::current_exe().expect("this binary"));
+    child.args(["--exact", "strangers::a_proxy_of_the_environment_sees_no_token"]).env(PROXIED, "1");
+    child.envs(variables.map(|variable| (variable, proxy.url("")))).env_remove("NO_PROXY").env_remove("no_proxy");
+    let output = tokio::task::spawn_blocking(move || child.output()).await.expect("joined").expect("run");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let got: Vec<_> = proxy.got().iter().map(|got| got.authorization().join(",")).collect();
+    assert_eq!(got, [""], "the control's request, which has no token, and nothing else");
+}
+
+async fn in_an_environment_with_a_proxy() {
+    let world = World::new().await;
+    // The control: the variables are in force, for a client that heeds them.
+    reqwest::get(world.payments.url("/control")).await.expect("the proxy's answer");
+    assert_eq!(world.payments.got().len(), 0);
+    assert_eq!(echoed(world.for_itself().get(world.payments.url("/")).send().await).await, "Bearer token-0");
+    assert_eq!(world.authority.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn inbound_credentials_go_no_further() {
+    let world = World::new().await;
+    let response = world
+        .for_users()
+        .get(world.payments.url("/"))
+        .header("authorization", "Bearer token-of-alice")
+        .header("authorization", "Basic YTpi")
+        .header("proxy-authorization", "Basic YTpi")
+        .header("connection", "authorization")
+        .header("x-request-id", "7")
+        .on_behalf_of(&world.caller("alice"))
+        .send();
+    assert_eq!(echoed(response.await).await, "Bearer token-0");
+    let got = &world.payments.got()[0];
+    assert_eq!(got.authorization(), ["Bearer token-0"]);
+    assert_eq!(got.headers.get("proxy-authorization"), None);
+    assert_eq!(got.headers.get("connection"), None);
+    assert_eq!(got.headers["x-request-id"], "7");
+    assert_eq!(got.path, "/");
+}

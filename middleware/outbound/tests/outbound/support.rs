@@ -1,0 +1,338 @@
+//! The two ends of the wire, for real on loopback: a token endpoint and a target that record what they get.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Form, Router,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use tokio::{net::TcpListener, sync::Semaphore};
+use tower_identity_core::{
+    ActorChain, AuthenticationContext, Binding, BoxFuture, CallerContext, Clock, Evidence, Identity, Moment, Scopes,
+    SecretToken, TimeSource, Timestamp, User, VerifiedToken, VerifiedTokenParts, Workload,
+};
+use tower_identity_oauth::{ClientAuth, TokenEndpoint};
+use tower_identity_outbound::{HttpClient, Outbound, OutboundBuilder, SendError, Target};
+
+/// 2026-11-01T00:00:00Z.
+pub(crate) const START: u64 = 1_793_491_200;
+
+/// The `grant_type` of an exchange.
+pub(crate) const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+
+/// The parameters of one call of a token endpoint, and `client`, who authenticated.
+pub(crate) type Call = BTreeMap<String, String>;
+
+pub(crate) fn call<const N: usize>(pairs: [(&str, &str); N]) -> Call {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// What a token endpoint answers: a status, a content type, headers, a body with `{token}` for a token of its own.
+#[derive(Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: Vec<(&'static str, &'static str)>,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn ok(body: impl Into<String>) -> Self {
+        Self { status: StatusCode::OK, headers: vec![("content-type", "application/json")], body: body.into() }
+    }
+
+    pub(crate) fn error(status: u16, code: &str) -> Self {
+        let status = StatusCode::from_u16(status).expect("status");
+        Self { status, ..Self::ok(format!(r#"{{"error":"{code}"}}"#)) }
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: &'static str) -> Self {
+        self.headers.retain(|(other, _)| *other != name);
+        self.headers.push((name, value));
+        self
+    }
+}
+
+/// The answer of a good server, to an exchange and to client credentials, for so many seconds.
+pub(crate) fn issued(seconds: u64) -> Answer {
+    Answer::ok(format!(
+        r#"{{"access_token":"{{token}}","token_type":"Bearer","expires_in":{seconds},
+            "issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}}"#
+    ))
+}
+
+#[derive(Clone)]
+pub(crate) struct Authority(Arc<AuthorityInner>);
+
+struct AuthorityInner {
+    url: String,
+    calls: Mutex<Vec<Call>>,
+    answer: Mutex<Answer>,
+    /// One permit lets one call be answered.
+    gate: Semaphore,
+}
+
+impl Authority {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+        let url = format!("http://{}", listener.local_addr().expect("address"));
+        let inner = AuthorityInner {
+            url,
+            calls: Mutex::default(),
+            answer: Mutex::new(issued(300)),
+            gate: Semaphore::new(Semaphore::MAX_PERMITS),
+        };
+        let authority = Self(Arc::new(inner));
+        let app = Router::new().route("/token", post(token)).with_state(authority.clone());
+        tokio::spawn(async { axum::serve(listener, app).await });
+        authority
+    }
+
+    pub(crate) fn issuer(&self) -> &str {
+        &self.0.url
+    }
+
+    /// What it is from now on that every call is answered.
+    pub(crate) fn answers(&self, answer: Answer) {
+        *self.0.answer.lock().expect("unpoisoned") = answer;
+    }
+
+    /// From now on calls wait, until [`opens`](Self::opens).
+    pub(crate) fn closes(&self) {
+        self.0.gate.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    pub(crate) fn opens(&self) {
+        self.0.gate.add_permits(Semaphore::MAX_PERMITS);
+    }
+
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.0.calls.lock().expect("unpoisoned").clone()
+    }
+
+    /// Waits until it has had so many calls.
+    pub(crate) async fn called(&self, times: usize) {
+        while self.calls().len() < times {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The call that a token was issued for.
+    pub(crate) fn call_of(&self, authorization: &str) -> Call {
+        let number = authorization.strip_prefix("Bearer token-").expect("a token of this server");
+        self.calls()[number.parse::<usize>().expect("its number")].clone()
+    }
+
+    pub(crate) fn endpoint(&self, client: &str) -> TokenEndpoint {
+        let auth = ClientAuth::client_secret_post(client, SecretToken::new("s3cret-of-ours")).expect("client");
+        TokenEndpoint::at(self.issuer(), format!("{}/token", self.issuer()), auth)
+    }
+}
+
+async fn token(State(authority): State<Authority>, Form(mut call): Form<Call>) -> Response {
+    call.remove("client_secret");
+    let number = {
+        let mut calls = authority.0.calls.lock().expect("unpoisoned");
+        calls.push(call);
+        calls.len() - 1
+    };
+    authority.0.gate.acquire().await.expect("never closed").forget();
+    authority.0.gate.add_permits(1);
+    let answer = authority.0.answer.lock().expect("unpoisoned").clone();
+    let body = answer.body.replace("{token}", &format!("token-{number}"));
+    let mut response = (answer.status, body).into_response();
+    response.headers_mut().remove(header::CONTENT_TYPE);
+    for (name, value) in answer.headers {
+        response.headers_mut().append(name, value.parse().expect("value"));
+    }
+    response
+}
+
+/// One request that a target got.
+#[derive(Debug, Clone)]
+pub(crate) struct Got {
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+}
+
+impl Got {
+    /// The values of `Authorization`, all of them.
+    pub(crate) fn authorization(&self) -> Vec<&str> {
+        self.headers.get_all("authorization").iter().map(|value| value.to_str().expect("ascii")).collect()
+    }
+}
+
+/// A service that is called: answers with the `Authorization` that it got.
+#[derive(Clone)]
+pub(crate) struct Callee(Arc<CalleeInner>);
+
+struct CalleeInner {
+    url: String,
+    got: Mutex<Vec<Got>>,
+    status: Mutex<(StatusCode, Option<String>)>,
+}
+
+impl Callee {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+        let url = format!("http://{}", listener.local_addr().expect("address"));
+        let callee =
+            Self(Arc::new(CalleeInner { url, got: Mutex::default(), status: Mutex::new((StatusCode::OK, None)) }));
+        let app = Router::new().fallback(echo).with_state(callee.clone());
+        tokio::spawn(async { axum::serve(listener, app).await });
+        callee
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.0.url)
+    }
+
+    pub(crate) fn port(&self) -> &str {
+        self.0.url.rsplit(':').next().expect("a port")
+    }
+
+    pub(crate) fn answers(&self, status: u16, location: Option<String>) {
+        *self.0.status.lock().expect("unpoisoned") = (StatusCode::from_u16(status).expect("status"), location);
+    }
+
+    pub(crate) fn got(&self) -> Vec<Got> {
+        self.0.got.lock().expect("unpoisoned").clone()
+    }
+
+    pub(crate) fn target(&self) -> Target {
+        Target::origin(&self.0.url).expect("origin").audience("payments").scope("payments:charge")
+    }
+}
+
+async fn echo(State(callee): State<Callee>, request: Request) -> Response {
+    let got = Got { path: request.uri().to_string(), headers: request.headers().clone() };
+    let body = got.authorization().join(", ");
+    callee.0.got.lock().expect("unpoisoned").push(got);
+    let (status, location) = callee.0.status.lock().expect("unpoisoned").clone();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    if let Some(location) = location {
+        response.headers_mut().insert("location", location.parse().expect("value"));
+    }
+    response
+}
+
+/// Time that stands still until it is moved.
+#[derive(Clone, Default)]
+pub(crate) struct ManualTime(Arc<AtomicU64>);
+
+impl ManualTime {
+    pub(crate) fn advance(&self, seconds: u64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        Clock::new(self.clone())
+    }
+}
+
+impl TimeSource for ManualTime {
+    fn wall(&self) -> Timestamp {
+        Timestamp::from_secs(START + self.0.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Moment {
+        Moment::from_origin(Duration::from_secs(1000 + self.0.load(Ordering::SeqCst)))
+    }
+
+    fn sleep_until(&self, _: Moment) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// One authorization server, one target, and time.
+pub(crate) struct World {
+    pub(crate) authority: Authority,
+    pub(crate) payments: Callee,
+    pub(crate) time: ManualTime,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self { authority: Authority::start().await, payments: Callee::start().await, time: ManualTime::default() }
+    }
+
+    pub(crate) fn builder(&self) -> OutboundBuilder {
+        Outbound::builder(self.authority.endpoint("orders")).clock(self.time.clock())
+    }
+
+    /// A client whose one target takes users' tokens.
+    pub(crate) fn for_users(&self) -> HttpClient {
+        client(&self.builder().target(self.payments.target().token_exchange()).build().expect("outbound"))
+    }
+
+    /// A client whose one target takes this service's own token.
+    pub(crate) fn for_itself(&self) -> HttpClient {
+        client(&self.builder().target(self.payments.target().client_credentials()).build().expect("outbound"))
+    }
+
+    /// A caller with a user, whose token lasts an hour.
+    pub(crate) fn caller(&self, user: &str) -> CallerContext {
+        self.presented(user, &format!("token-of-{user}"), 3600)
+    }
+
+    /// The same with another token.
+    pub(crate) fn presented(&self, user: &str, token: &str, seconds: u64) -> CallerContext {
+        self.of_issuer(self.authority.issuer(), Some(user), token, seconds)
+    }
+
+    pub(crate) fn caller_without_user(&self) -> CallerContext {
+        self.of_issuer(self.authority.issuer(), None, "token-of-storefront", 3600)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "these tests stand where verification stands")]
+    pub(crate) fn of_issuer(&self, issuer: &str, user: Option<&str>, token: &str, seconds: u64) -> CallerContext {
+        let issuer = tower_identity_core::Issuer::parse(issuer).expect("issuer");
+        let token = VerifiedToken::assertion(VerifiedTokenParts {
+            token: SecretToken::new(token),
+            issuer: issuer.clone(),
+            home: true,
+            identity: Identity {
+                workload: Workload { id: "storefront".parse().expect("id"), issuer: issuer.clone() },
+                evidence: Evidence::IssuedTo,
+                user: user.map(|id| User { id: id.parse().expect("id"), issuer, tenant: None }),
+            },
+            actors: ActorChain::default(),
+            scopes: Scopes::default(),
+            audience: vec!["orders".parse().expect("audience")],
+            token_id: None,
+            transaction: None,
+            authentication: AuthenticationContext::default(),
+            expires_at: self.time.clock().wall().saturating_add(Duration::from_secs(seconds)),
+            payload: Arc::from(*b"{}"),
+        });
+        CallerContext::assertion(Arc::new(token), None, Binding::SameToken)
+    }
+}
+
+pub(crate) fn client(outbound: &Outbound) -> HttpClient {
+    outbound.reqwest(reqwest::Client::builder()).expect("client")
+}
+
+/// The `Authorization` that the target got.
+pub(crate) async fn echoed(response: Result<reqwest::Response, SendError>) -> String {
+    let response = response.expect("sent");
+    assert_eq!(response.status(), 200);
+    response.text().await.expect("body")
+}
+
+/// The failing check and the text of a refusal; what was sent is a failure of the test.
+pub(crate) fn refused(response: Result<reqwest::Response, SendError>) -> (&'static str, String) {
+    let error = response.expect_err("not sent");
+    (error.refusal().expect("refused before it was sent").check(), error.to_string())
+}
