@@ -12,14 +12,14 @@ use tower_identity_core::{BoxFuture, Clock, Moment, TimeSource, Timestamp};
 
 /// Seconds since the test began.
 #[derive(Clone, Default)]
-pub struct ManualTime(Arc<AtomicU64>);
+pub(crate) struct ManualTime(Arc<AtomicU64>);
 
 impl ManualTime {
-    pub fn clock(&self) -> Clock {
+    pub(crate) fn clock(&self) -> Clock {
         Clock::new(self.clone())
     }
 
-    pub fn set(&self, second: u64) {
+    pub(crate) fn set(&self, second: u64) {
         self.0.store(second, Ordering::SeqCst);
     }
 }
