@@ -1,1 +1,51 @@
-//! Identity through a mesh of services: who is calling, for whom, and the right token for every call onward
+//! Identity through a mesh of services: who is calling, for whom, and the right token for every call onward.
+//!
+//! This is the one dependency that a service adds. It holds no logic of its own but [reading a file](Settings); it
+//! brings together the rooms that do the work:
+//!
+//! ```text
+//! request ─▶ AuthLayer ─▶ RequireLayer ─▶ handler(caller: Caller) ─▶ HttpClient or OutboundLayer ─▶ next service
+//!            │ Verifier     │ Rule                                    │ Target: which token goes there
+//!            ▼              ▼                                         ▼
+//!            TrustedIssuer  Refusal ─▶ status, challenge, problem     TokenEndpoint ─▶ token, cached per user
+//! ```
+//!
+//! | what you want | where it is |
+//! |---|---|
+//! | authenticate callers | [`Verifier`], [`TrustedIssuer`], [`AuthLayer`] |
+//! | say who may | [`RequireLayer`] and [`rule`] |
+//! | know who it is, in a handler | [`Caller`], [`UserCaller`], [`WorkloadCaller`], [`Claims`] |
+//! | call on, with the right token | [`Outbound`], [`Target`], [`TokenEndpoint`], [`ClientAuth`], [`HttpClient`] |
+//! | carry the caller into a task or a stream | [`CallerContext::scope`], [`CallerContext::scope_stream`] |
+//! | answer errors of downstream calls | [`Problem`] |
+//! | do all of this from a file | [`Settings`] |
+//!
+//! Feature `axum` (default) brings the extractors, feature `reqwest` (default) brings [`HttpClient`].
+
+mod config;
+
+#[cfg(feature = "axum")]
+pub use axum_identity::{Caller, Claims, Problem, Rejection, UserCaller, WorkloadCaller};
+pub use tower_identity_core::{
+    Actor, ActorChain, Audience, AuthenticationContext, Binding, CallerContext, ClientId, Clock, Evidence, Fault,
+    InvalidSetting, Issuer, Principal, Refusal, RefusalKind, Scope, Scopes, SecretToken, Subject, Tenant, Timestamp,
+    TokenId, TransactionId, User, Workload, ambient,
+};
+pub use tower_identity_inbound::{AuthLayer, CallerName, CorrelationId, Inbound, RequireLayer, Rule, rule};
+pub use tower_identity_jose::{Algorithm, KeySet, SigningKey};
+pub use tower_identity_oauth::{ClientAuth, TokenEndpoint};
+#[cfg(feature = "reqwest")]
+pub use tower_identity_outbound::{HttpClient, RequestBuilder, SendError};
+pub use tower_identity_outbound::{
+    Outbound, OutboundBuilder, OutboundError, OutboundLayer, Plaintext, RequestExt, Strategy, Target,
+};
+pub use tower_identity_refresh::system_clock;
+pub use tower_identity_verify::{TrustedIssuer, Verifier, VerifierBuilder};
+
+pub use self::config::{Settings, SettingsError};
+
+/// The examples of the README are compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+#[derive(Debug)]
+pub struct Readme;

@@ -1,0 +1,318 @@
+//! Reads a service's settings from a file: who may call it, and where it calls on.
+//!
+//! ```toml
+//! [[inbound.issuer]]                       # the first is home: workload names without an issuer are its
+//! issuer = "https://login.example.com"
+//! audience = "orders"
+//!
+//! [outbound.server.login]                  # an authorization server, and who we are there
+//! issuer = "https://login.example.com"
+//! client_id = "orders"
+//! client_secret_file = "orders.secret"
+//!
+//! [[outbound.target]]
+//! origin = "https://payments.internal"
+//! audience = "payments"
+//! scope = "payments:charge"
+//! strategy = "token_exchange"
+//! ```
+//!
+//! A file that breaks a rule is refused whole, and the error names the file, the line, the field and the rule. Tables
+//! other than `inbound` and `outbound` are the service's own: [`Settings::section`] reads them by the same standard.
+
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    fmt,
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, de::DeserializeOwned};
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+use tower_identity_core::{InvalidSetting, settings::Step};
+use tower_identity_oauth::ServerSettings;
+use tower_identity_outbound::{Outbound, Target, TargetSettings};
+use tower_identity_verify::{IssuerSettings, TrustedIssuer, Verifier};
+
+/// A service's settings, read and checked as a whole.
+///
+/// ```
+/// use tower_identity::Settings;
+///
+/// let settings = Settings::parse(
+///     r#"
+///     [[inbound.issuer]]
+///     issuer = "https://login.example.com"
+///     audience = "orders"
+///     "#,
+///     "orders.toml",
+/// )?;
+/// let verifier = settings.verifier()?;
+///
+/// let refused = Settings::parse("[[inbound.issuer]]\nissuer = 'https://login.example.com'\n", "orders.toml");
+/// assert_eq!(
+///     refused.unwrap_err().to_string(),
+///     "orders.toml:1: inbound.issuer[0]: missing field `audience`",
+/// );
+/// # Ok::<(), tower_identity::SettingsError>(())
+/// ```
+#[derive(Debug)]
+pub struct Settings {
+    document: Document,
+    verifier: Option<Verifier>,
+    outbound: Option<Outbound>,
+}
+
+/// A settings file is refused: which file, line and field, and the rule that is broken.
+#[derive(Debug)]
+pub struct SettingsError {
+    file: String,
+    line: Option<usize>,
+    field: String,
+    rule: String,
+    source: Option<std::io::Error>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InboundTable {
+    issuer: Vec<IssuerSettings>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OutboundTable {
+    server: BTreeMap<String, ServerSettings>,
+    #[serde(default)]
+    target: Vec<TargetSettings>,
+}
+
+impl Settings {
+    /// Reads a file. Files that it names are looked for beside it.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] when the file cannot be read or breaks a rule.
+    pub fn from_path(path: impl AsRef<Path>) -> Result<Self, SettingsError> {
+        let path = path.as_ref();
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| SettingsError::unreadable(&name, error))?;
+        Self::read(&text, name, path.parent().unwrap_or(Path::new("")))
+    }
+
+    /// Reads the text of a file; `name` is what errors call it. Files that it names are looked for in the current
+    /// directory.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] when the text breaks a rule.
+    pub fn parse(text: &str, name: impl Into<String>) -> Result<Self, SettingsError> {
+        Self::read(text, name.into(), Path::new(""))
+    }
+
+    fn read(text: &str, name: String, beside: &Path) -> Result<Self, SettingsError> {
+        let document = Document::parse(text, name)?;
+        let verifier = document.table("inbound")?.map(build_verifier).transpose();
+        let outbound = document.table("outbound")?.map(|table| build_outbound(table, beside)).transpose();
+        let placed = |invalid: InvalidSetting| document.locate(&invalid);
+        Ok(Self { verifier: verifier.map_err(placed)?, outbound: outbound.map_err(placed)?, document })
+    }
+
+    /// What verifies the tokens of requests to this service: the `[inbound]` table.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] when the file has no such table.
+    pub fn verifier(&self) -> Result<Verifier, SettingsError> {
+        self.verifier.clone().ok_or_else(|| self.document.missing("inbound"))
+    }
+
+    /// What attaches tokens to requests from this service: the `[outbound]` table.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] when the file has no such table.
+    pub fn outbound(&self) -> Result<Outbound, SettingsError> {
+        self.outbound.clone().ok_or_else(|| self.document.missing("outbound"))
+    }
+
+    /// A table of the service's own.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] when the file has no such table, or the table is not of this type.
+    pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T, SettingsError> {
+        self.document.table(name)?.ok_or_else(|| self.document.missing(name))
+    }
+
+    /// Refuses a value of [a section](Self::section), naming its line.
+    #[must_use]
+    pub fn refuse(&self, invalid: &InvalidSetting) -> SettingsError {
+        self.document.locate(invalid)
+    }
+}
+
+fn build_verifier(table: InboundTable) -> Result<Verifier, InvalidSetting> {
+    let mut issuers = table.issuer.into_iter().enumerate().map(|(at, settings)| {
+        TrustedIssuer::try_from(settings).map_err(|invalid| invalid.within(at).within("issuer").within("inbound"))
+    });
+    let home = issuers.next().unwrap_or_else(|| Err(InvalidSetting::new("inbound", "lists no issuer")))?;
+    issuers
+        .try_fold(Verifier::builder(home), |builder, issuer| Ok(builder.issuer(issuer?)))?
+        .build()
+        .map_err(|invalid| invalid.within("inbound"))
+}
+
+fn build_outbound(table: OutboundTable, beside: &Path) -> Result<Outbound, InvalidSetting> {
+    let default = default_server(&table.server)?;
+    let mut servers = BTreeMap::new();
+    for (name, settings) in table.server {
+        let endpoint = settings
+            .token_endpoint(beside)
+            .map_err(|invalid| invalid.within(name.as_str()).within("server").within("outbound"))?;
+        servers.insert(name, endpoint);
+    }
+    let first = servers.get(&default).expect("the default is one of the servers").clone();
+    let mut builder =
+        servers.into_iter().fold(Outbound::builder(first), |builder, (name, endpoint)| builder.server(name, endpoint));
+    for (at, settings) in table.target.into_iter().enumerate() {
+        let target =
+            Target::try_from(settings).map_err(|invalid| invalid.within(at).within("target").within("outbound"))?;
+        builder = builder.target(target);
+    }
+    builder.build().map_err(|invalid| invalid.within("outbound"))
+}
+
+fn default_server(servers: &BTreeMap<String, ServerSettings>) -> Result<String, InvalidSetting> {
+    let marked: Vec<_> = servers.iter().filter(|(_, settings)| settings.is_default()).map(|(name, _)| name).collect();
+    match (marked.as_slice(), servers.len()) {
+        ([one], _) => Ok((*one).clone()),
+        ([], 1) => Ok(servers.keys().next().cloned().unwrap_or_default()),
+        ([], 0) => Err(InvalidSetting::new("server", "lists no authorization server").within("outbound")),
+        ([], _) => {
+            Err(InvalidSetting::new("server", "of several servers, one must say default = true").within("outbound"))
+        }
+        (_, _) => Err(InvalidSetting::new("server", "only one server may say default = true").within("outbound")),
+    }
+}
+
+/// The text of a file, which is well formed. May hold secrets.
+struct Document {
+    name: String,
+    text: String,
+}
+
+impl Document {
+    fn parse(text: &str, name: String) -> Result<Self, SettingsError> {
+        let document = Self { name, text: text.to_owned() };
+        document.root()?;
+        Ok(document)
+    }
+
+    /// Every value with the place where it stands. Read anew for each table: a file is small, and read once.
+    fn root(&self) -> Result<DeValue<'_>, SettingsError> {
+        DeTable::parse(&self.text)
+            .map(|table| DeValue::Table(table.into_inner()))
+            .map_err(|error| self.refuse(error.span(), String::new(), error.message()))
+    }
+
+    fn table<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, SettingsError> {
+        let root = self.root()?;
+        let Some(value) = root.get(name) else { return Ok(None) };
+        let span = value.span();
+        serde_path_to_error::deserialize(ValueDeserializer::from(value.clone())).map(Some).map_err(|error| {
+            let path = match error.path().to_string() {
+                path if path == "." => name.to_owned(),
+                path if path.starts_with('[') => format!("{name}{path}"),
+                path => format!("{name}.{path}"),
+            };
+            self.refuse(error.inner().span().or(Some(span)), path, error.inner().message())
+        })
+    }
+
+    /// The line of an invalid setting: of its own value, or of the innermost table around it that the file has.
+    fn locate(&self, invalid: &InvalidSetting) -> SettingsError {
+        let root = self.root().ok();
+        let mut innermost = root.as_ref();
+        let mut span = None;
+        for step in invalid.path() {
+            let inner = innermost.and_then(|value| match step {
+                Step::Field(name) => value.get(name.as_str()),
+                Step::Index(index) => value.get(*index),
+            });
+            let Some(inner) = inner else { break };
+            innermost = Some(inner.get_ref());
+            span = Some(inner.span());
+        }
+        let text = invalid.to_string();
+        let field = text.strip_suffix(invalid.rule()).and_then(|field| field.strip_suffix(": ")).unwrap_or_default();
+        self.refuse(span, field.to_owned(), invalid.rule())
+    }
+
+    fn missing(&self, table: &str) -> SettingsError {
+        self.refuse(None, table.to_owned(), "the file has no such table")
+    }
+
+    fn refuse(&self, span: Option<Range<usize>>, field: String, rule: &str) -> SettingsError {
+        let line = span.and_then(|span| Some(1 + self.text.get(..span.start)?.matches('\n').count()));
+        SettingsError { file: self.name.clone(), line, field, rule: rule.trim_end().replace('\n', " "), source: None }
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl SettingsError {
+    fn unreadable(name: &str, error: std::io::Error) -> Self {
+        let rule = "cannot be read".to_owned();
+        Self { file: name.to_owned(), line: None, field: String::new(), rule, source: Some(error) }
+    }
+
+    /// The file, as it was named.
+    #[must_use]
+    pub fn file(&self) -> PathBuf {
+        PathBuf::from(&self.file)
+    }
+
+    /// The line, from 1, where one is known.
+    #[must_use]
+    pub fn line(&self) -> Option<usize> {
+        self.line
+    }
+
+    /// The field, from the outermost table in; empty when the file as a whole is meant.
+    #[must_use]
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+
+    /// The rule that is broken.
+    #[must_use]
+    pub fn rule(&self) -> &str {
+        &self.rule
+    }
+}
+
+/// `file:line: field: rule`, leaving out what is not known.
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        if !self.field.is_empty() {
+            write!(f, ": {}", self.field)?;
+        }
+        write!(f, ": {}", self.rule)
+    }
+}
+
+impl Error for SettingsError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|error| error as &(dyn Error + 'static))
+    }
+}
