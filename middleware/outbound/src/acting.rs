@@ -36,6 +36,7 @@ pub trait RequestExt: Sized + private::Sealed {
     /// For this service itself, whoever is calling: a target that takes users' tokens gets this service's own, by
     /// client credentials (RFC 6749 §4.4), for the audience and scope of its row.
     #[must_use]
+    #[expect(clippy::wrong_self_convention, reason = "says in which role, and converts nothing")]
     fn as_service(self) -> Self;
 }
 

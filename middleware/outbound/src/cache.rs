@@ -3,17 +3,15 @@
 use std::{
     convert::Infallible,
     future::Future,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use quick_cache::sync::Cache;
-use tower_identity_core::{BoxFuture, Clock, Fingerprint, Refusal};
+use tower_identity_core::{Clock, Fingerprint, Refusal};
 use tower_identity_refresh::Slot;
 
 use crate::{bearer::Bearer, load, source::Ask};
@@ -40,9 +38,11 @@ pub(crate) struct TokenCache {
     clock: Clock,
 }
 
+/// The token of one key, or the place for it.
 #[derive(Debug)]
-struct Entry {
+pub(crate) struct Entry {
     slot: Slot<Bearer, Refusal>,
+    clock: Clock,
     /// When the target last made us forget the token: milliseconds since the clock's origin, 0 for never.
     dropped: AtomicU64,
 }
@@ -52,13 +52,6 @@ struct Entry {
 pub(crate) struct Credential {
     pub(crate) bearer: Bearer,
     entry: Arc<Entry>,
-    clock: Clock,
-}
-
-/// A token that is at hand, or on its way.
-pub(crate) enum Obtained {
-    Now(Result<Credential, Refusal>),
-    Later(BoxFuture<'static, Result<Credential, Refusal>>),
 }
 
 impl TokenCache {
@@ -66,41 +59,43 @@ impl TokenCache {
         Self { entries: Cache::new(capacity), clock }
     }
 
-    /// The token for an ask. At once, without a box, while one is usable.
-    pub(crate) fn obtain(&self, ask: Ask) -> Obtained {
-        let entry = self.entry(&ask.key());
-        let clock = self.clock.clone();
-        let mut get = entry.slot.get({
-            let clock = clock.clone();
-            move || load::load(ask, clock)
-        });
-        // A first look; whoever polls next leaves the waker that counts.
-        match Pin::new(&mut get).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(result) => Obtained::Now(result.map(|bearer| Credential { bearer, entry, clock })),
-            Poll::Pending => {
-                Obtained::Later(Box::pin(async move { get.await.map(|bearer| Credential { bearer, entry, clock }) }))
-            }
-        }
+    pub(crate) fn entry(&self, key: &CacheKey) -> Arc<Entry> {
+        let new = || Ok::<_, Infallible>(Arc::new(Entry::new(self.clock.clone())));
+        self.entries.get_or_insert_with(key, new).unwrap_or_else(|never| match never {})
+    }
+}
+
+impl Entry {
+    fn new(clock: Clock) -> Self {
+        Self { slot: Slot::new(clock.clone()), clock, dropped: AtomicU64::new(0) }
     }
 
-    fn entry(&self, key: &CacheKey) -> Arc<Entry> {
-        let new = || Entry { slot: Slot::new(self.clock.clone()), dropped: AtomicU64::new(0) };
-        self.entries
-            .get_or_insert_with(key, || Ok::<_, Infallible>(Arc::new(new())))
-            .unwrap_or_else(|never| match never {})
+    /// Whether there is a token that can be used now, so that [`token`](Self::token) is ready.
+    pub(crate) fn has_token(&self) -> bool {
+        self.slot.peek().is_some()
+    }
+
+    /// The token: remembered, or from the source.
+    pub(crate) fn token(&self, ask: Ask) -> impl Future<Output = Result<Bearer, Refusal>> + Unpin + Send + use<> {
+        self.slot.get(|| load::load(ask))
     }
 }
 
 impl Credential {
-    /// The target refused this token: forgets it, if it is still the one that is remembered. Whether it did.
+    pub(crate) fn new(bearer: Bearer, entry: Arc<Entry>) -> Self {
+        Self { bearer, entry }
+    }
+
+    /// The target refused this token: forgets it, if it is still the one that is remembered. Whether the next request
+    /// gets another.
     pub(crate) fn drop_token(&self) -> bool {
-        let now = u64::try_from(self.clock.monotonic().since_origin().as_millis()).unwrap_or(u64::MAX).max(1);
-        let heard = self.entry.dropped.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
-            (last == 0 || now.saturating_sub(last) >= DROP_PAUSE.as_millis() as u64).then_some(now)
-        });
-        if heard.is_ok() {
-            self.entry.slot.evict(|bearer| *bearer == self.bearer);
+        let Entry { slot, clock, dropped } = &*self.entry;
+        let now = u64::try_from(clock.monotonic().since_origin().as_millis()).unwrap_or(u64::MAX).max(1);
+        let heard = |last: u64| last == 0 || u128::from(now.saturating_sub(last)) >= DROP_PAUSE.as_millis();
+        if dropped.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| heard(last).then_some(now)).is_err() {
+            return false;
         }
-        heard.is_ok()
+        slot.evict(|remembered| *remembered == self.bearer);
+        true
     }
 }

@@ -7,7 +7,7 @@ use reqwest::{Body, ClientBuilder, Response, redirect, retry};
 use serde::Serialize;
 use tower_identity_core::{CallerContext, Refusal};
 
-use crate::{Outbound, OutboundError, acting::Acting, layer::note_refusal, outbound::Ready, targets::Unlisted};
+use crate::{Outbound, OutboundError, acting::Acting, layer::note_refusal, outbound::Obtained, targets::Unlisted};
 
 impl Outbound {
     /// A client over reqwest, which builds it: so that nothing below us sends a token elsewhere.
@@ -183,10 +183,10 @@ impl RequestBuilder {
         let client = self.client.clone();
         let prepared = self.prepare();
         async move {
-            let (mut request, ready) = prepared?;
-            let credential = match ready {
-                Ready::Now(credential) => credential,
-                Ready::Later(pending) => pending.await?,
+            let (mut request, obtained) = prepared?;
+            let credential = match obtained {
+                Obtained::Now(credential) => credential,
+                Obtained::Later(pending) => pending.await?,
             };
             credential.bearer.attach(request.headers_mut());
             let mut response = client.execute(request).await?;
@@ -195,14 +195,14 @@ impl RequestBuilder {
         }
     }
 
-    fn prepare(self) -> Result<(reqwest::Request, Ready), SendError> {
+    fn prepare(self) -> Result<(reqwest::Request, Obtained), SendError> {
         let address = self.address.map_err(OutboundError::from)?;
         self.outbound.lists(&address).map_err(OutboundError::from)?;
         let request = self.request.build()?;
         // What is sent is the URL, so that is what a credential is for.
         let sent = request.url().as_str().parse().map_err(|_| OutboundError::from(Unlisted::NotUri))?;
-        let ready = self.outbound.obtain(&sent, request.headers(), self.acting)?;
-        Ok((request, ready))
+        let obtained = self.outbound.obtain(&sent, request.headers(), self.acting)?;
+        Ok((request, obtained))
     }
 }
 

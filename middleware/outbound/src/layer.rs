@@ -1,6 +1,7 @@
 //! The layer: a credential for every request that goes through.
 
 use std::{
+    fmt,
     future::Future,
     mem,
     pin::Pin,
@@ -13,7 +14,7 @@ use tower_identity_core::BoxFuture;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{Outbound, OutboundError, acting::Acting, cache::Credential, outbound::Ready};
+use crate::{Outbound, OutboundError, acting::Acting, cache::Credential, outbound::Obtained};
 
 /// What a layer's service fails with: an [`OutboundError`], or the inner service's own error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -28,9 +29,10 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// use http::{Request, Response};
 /// use tower::{Layer, ServiceExt, service_fn};
 /// use tower_identity_outbound::OutboundError;
+/// # use tower_identity_jose::{Algorithm, SigningKey};
 /// # use tower_identity_oauth::{ClientAuth, TokenEndpoint};
 /// # use tower_identity_outbound::{Outbound, Target};
-/// # let auth = ClientAuth::client_secret_basic("orders", "secret")?;
+/// # let auth = ClientAuth::private_key_jwt("orders", SigningKey::generate(Algorithm::Es256)?)?;
 /// # let outbound = Outbound::builder(TokenEndpoint::discover("https://login.example.com", auth))
 /// #     .target(Target::origin("https://payments.internal")?.audience("payments").token_exchange())
 /// #     .build()?;
@@ -100,8 +102,8 @@ where
         let acting = Acting::take(request.extensions_mut());
         let phase = match self.outbound.obtain(request.uri(), request.headers(), acting) {
             Err(error) => Phase::Refused { error: Some(error) },
-            Ok(Ready::Now(credential)) => Phase::calling(&mut self.inner, request, credential),
-            Ok(Ready::Later(pending)) => {
+            Ok(Obtained::Now(credential)) => Phase::calling(&mut self.inner, request, credential),
+            Ok(Obtained::Later(pending)) => {
                 let not_ready_inner = self.inner.clone();
                 let ready_inner = mem::replace(&mut self.inner, not_ready_inner);
                 Phase::Obtaining { pending, held: Some((ready_inner, request)) }
@@ -170,6 +172,17 @@ where
             };
             phase.set(next);
         }
+    }
+}
+
+impl<S: Service<Request<B>>, B> fmt::Debug for OutboundFuture<S, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let phase = match &self.phase {
+            Phase::Refused { .. } => "Refused",
+            Phase::Obtaining { .. } => "Obtaining",
+            Phase::Calling { .. } => "Calling",
+        };
+        f.debug_struct("OutboundFuture").field("phase", &format_args!("{phase}")).finish()
     }
 }
 

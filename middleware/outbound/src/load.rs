@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_identity_core::{Clock, Refusal, RefusalKind};
+use tower_identity_core::{Refusal, RefusalKind};
 use tower_identity_refresh::{Failed, Lifetime, Loaded};
 
 use crate::{bearer::Bearer, source::Ask};
@@ -19,14 +19,14 @@ const LONGEST: Duration = Duration::from_secs(3600);
 /// How long a server that is out of reach is left alone, at most. Other failures are not remembered.
 const BACK_OFF: Duration = Duration::from_secs(2);
 
-pub(crate) async fn load(ask: Ask, clock: Clock) -> Result<Loaded<Bearer>, Failed<Refusal>> {
+pub(crate) async fn load(ask: Ask) -> Result<Loaded<Bearer>, Failed<Refusal>> {
     let recipe = &ask.recipe;
     let issued = recipe.source.obtain(&ask).await.map_err(failed)?;
     let Some(value) = Bearer::new(issued.access_token()) else {
         let unusable = Refusal::new(RefusalKind::BadUpstream, "access_token").detail("holds what no header may hold");
         return Err(failed(unusable.issuer(recipe.client.issuer().clone())));
     };
-    let subject_left = ask.subject.as_ref().map(|token| token.expires_at().since(clock.wall()));
+    let subject_left = ask.subject.as_ref().map(|token| token.expires_at().since(recipe.clock.wall()));
     let lifetime = lifetime(issued.expires_in(), subject_left);
     tracing::debug!(
         issuer = recipe.client.issuer().as_str(),

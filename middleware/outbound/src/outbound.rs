@@ -1,6 +1,13 @@
 //! [`Outbound`]: the targets, their tokens, and what gives a request its credential.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
 
 use http::{HeaderMap, Uri, header};
 use tower_identity_core::{BoxFuture, Clock, InvalidSetting, ambient};
@@ -9,7 +16,7 @@ use tower_identity_oauth::{Http, TargetService, TokenClient, TokenEndpoint};
 use crate::{
     OutboundError, OutboundLayer, Strategy, Target,
     acting::Acting,
-    cache::{Credential, Obtained, TokenCache},
+    cache::{Credential, TokenCache},
     error::Reason,
     origin::OriginOf,
     row::{Row, Takes},
@@ -48,10 +55,11 @@ impl Outbound {
     /// Begins with the authorization server that issues the tokens of every target that names no other.
     ///
     /// ```
+    /// use tower_identity_jose::{Algorithm, SigningKey};
     /// use tower_identity_oauth::{ClientAuth, TokenEndpoint};
     /// use tower_identity_outbound::{Outbound, Target};
     ///
-    /// let auth = ClientAuth::client_secret_basic("orders", "secret")?;
+    /// let auth = ClientAuth::private_key_jwt("orders", SigningKey::generate(Algorithm::Es256)?)?;
     /// let outbound = Outbound::builder(TokenEndpoint::discover("https://login.example.com", auth))
     ///     .target(Target::origin("https://payments.internal")?.audience("payments").token_exchange())
     ///     .build()?;
@@ -81,7 +89,7 @@ impl Outbound {
         uri: &Uri,
         headers: &HeaderMap,
         acting: Option<Acting>,
-    ) -> Result<Ready, OutboundError> {
+    ) -> Result<Obtained, OutboundError> {
         let Shared { targets, cache, clock } = &*self.0;
         let row = targets.resolve(uri)?;
         let refused = |reason: Reason| OutboundError::new(Some(row.name.clone()), reason);
@@ -89,15 +97,20 @@ impl Outbound {
             return Err(refused(Reason::Host));
         }
         let ask = row.ask(acting, ambient::current, clock.wall()).map_err(refused)?;
-        match cache.obtain(ask) {
-            Obtained::Now(result) => result.map(Ready::Now).map_err(|refusal| refused(Reason::NoToken(refusal))),
-            Obtained::Later(pending) => {
-                let name = row.name.clone();
-                Ok(Ready::Later(Box::pin(async move {
-                    pending.await.map_err(|refusal| OutboundError::new(Some(name), Reason::NoToken(refusal)))
-                })))
-            }
+        let entry = cache.entry(&ask.key());
+        let at_hand = entry.has_token();
+        let mut token = entry.token(ask);
+        if at_hand && let Poll::Ready(token) = Pin::new(&mut token).poll(&mut Context::from_waker(Waker::noop())) {
+            let bearer = token.map_err(|refusal| refused(Reason::NoToken(refusal)))?;
+            return Ok(Obtained::Now(Credential::new(bearer, entry)));
         }
+        let name = row.name.clone();
+        Ok(Obtained::Later(Box::pin(async move {
+            match token.await {
+                Ok(bearer) => Ok(Credential::new(bearer, entry)),
+                Err(refusal) => Err(OutboundError::new(Some(name), Reason::NoToken(refusal))),
+            }
+        })))
     }
 
     /// Whether an address has a target, as it is written.
@@ -108,7 +121,7 @@ impl Outbound {
 }
 
 /// A credential that is at hand, or on its way.
-pub(crate) enum Ready {
+pub(crate) enum Obtained {
     Now(Credential),
     Later(BoxFuture<'static, Result<Credential, OutboundError>>),
 }
@@ -201,12 +214,12 @@ impl Clients {
             scopes: target.scopes.clone(),
             tolerated: target.tolerated.clone(),
         };
-        let own = Arc::new(Recipe::new(ClientCredentials, client.clone(), terms.clone()));
+        let own = Arc::new(Recipe::new(ClientCredentials, client.clone(), terms.clone(), clock.clone()));
         let takes = match strategy {
             Strategy::ClientCredentials => Takes::Services { own },
             Strategy::TokenExchange => {
                 let actor = target.actor_token.then(|| ActorTokens::new(clock.clone()));
-                let exchange = Arc::new(Recipe::new(Exchange { actor }, client.clone(), terms));
+                let exchange = Arc::new(Recipe::new(Exchange { actor }, client.clone(), terms, clock.clone()));
                 Takes::Users { exchange, own }
             }
         };

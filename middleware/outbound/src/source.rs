@@ -6,7 +6,7 @@ mod exchange;
 
 use std::{fmt, sync::Arc};
 
-use tower_identity_core::{Audience, BoxFuture, Fingerprint, Refusal, VerifiedToken};
+use tower_identity_core::{Audience, BoxFuture, Clock, Fingerprint, Refusal, VerifiedToken};
 use tower_identity_oauth::{IssuedToken, Resource, TargetService, TokenClient};
 
 pub(crate) use self::{actor::ActorTokens, client_credentials::ClientCredentials, exchange::Exchange};
@@ -27,12 +27,18 @@ pub(crate) struct Recipe {
     pub(crate) source: Box<dyn TokenSource>,
     pub(crate) client: TokenClient,
     pub(crate) terms: TargetService,
+    pub(crate) clock: Clock,
     us: Fingerprint,
     row: Fingerprint,
 }
 
 impl Recipe {
-    pub(crate) fn new(source: impl TokenSource + 'static, client: TokenClient, terms: TargetService) -> Self {
+    pub(crate) fn new(
+        source: impl TokenSource + 'static,
+        client: TokenClient,
+        terms: TargetService,
+        clock: Clock,
+    ) -> Self {
         let row = Fingerprint::of("outbound-row")
             .field(client.issuer().as_str())
             .field(source.name())
@@ -41,7 +47,7 @@ impl Recipe {
             .field(terms.scopes.to_string())
             .field(terms.tolerated.to_string())
             .finish();
-        Self { us: client.fingerprint(), source: Box::new(source), client, terms, row }
+        Self { us: client.fingerprint(), source: Box::new(source), client, terms, clock, row }
     }
 }
 

@@ -1,8 +1,9 @@
 //! For whom: what the request says, then the scope that the code runs in, then an error.
 
-use tower_identity_outbound::{RequestExt, Target};
+use tower_identity_core::ambient;
+use tower_identity_outbound::{OutboundError, RequestExt, Target};
 
-use crate::support::{Call, EXCHANGE, World, client, echoed, refused};
+use crate::support::{Authority, Call, EXCHANGE, World, client, echoed, refused};
 
 /// Whose token each call of the authorization server was for: the subject token, or nobody's.
 fn subjects(world: &World) -> Vec<Option<String>> {
@@ -45,7 +46,7 @@ async fn out_b8_without_a_caller_nothing_is_sent() {
 
     // A spawned task has no scope, though it was spawned in one.
     let (http, url) = (http.clone(), world.payments.url("/"));
-    let spawned = alice.scope(async { tokio::spawn(async move { http.get(url).send().await }) }).await;
+    let spawned = ambient::enter(&mut Some(alice.clone()), || tokio::spawn(async move { http.get(url).send().await }));
     assert_eq!(refused(spawned.await.expect("joined")).0, "no_caller");
     assert_eq!(world.authority.calls(), Vec::<Call>::new());
     assert_eq!(world.payments.got().len(), 0);
@@ -95,8 +96,8 @@ async fn the_scope_is_that_of_the_call_and_not_of_the_poll() {
     let http = world.for_users();
     let (alice, bob) = (world.caller("alice"), world.caller("bob"));
 
-    let request = alice.scope(async { http.get(world.payments.url("/")) }).await;
-    let sending = bob.scope(async { request.send() }).await;
+    let request = ambient::enter(&mut Some(alice.clone()), || http.get(world.payments.url("/")));
+    let sending = ambient::enter(&mut Some(bob), || request.send());
     echoed(alice.scope(sending).await).await;
     assert_eq!(subjects(&world), [of("bob")]);
 }
@@ -119,7 +120,7 @@ async fn a_request_for_a_layer_says_it_in_its_extensions() {
     send(get().as_service()).await.expect("sent");
     alice.scope(async { send(get()).await }).await.expect("sent");
     let error = send(get()).await.map(drop).expect_err("nobody's");
-    let error = error.downcast::<tower_identity_outbound::OutboundError>().expect("ours");
+    let error = error.downcast::<OutboundError>().expect("ours");
     assert_eq!(error.refusal().check(), "no_caller");
     assert_eq!(subjects(&world), [of("alice"), None]);
     let sent: Vec<_> = world.payments.got().iter().map(|got| got.authorization().join(",")).collect();
@@ -129,7 +130,7 @@ async fn a_request_for_a_layer_says_it_in_its_extensions() {
 #[tokio::test]
 async fn targets_may_have_their_tokens_from_different_servers() {
     let world = World::new().await;
-    let partner = crate::support::Authority::start().await;
+    let partner = Authority::start().await;
     let elsewhere = |target: Target| target.path_prefix("/partner").server("partner").client_credentials();
     let outbound = world
         .builder()

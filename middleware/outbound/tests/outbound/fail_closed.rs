@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_identity_core::{Refusal, RefusalKind};
+use tower_identity_core::{Refusal, RefusalKind, SecretToken};
 use tower_identity_oauth::{ClientAuth, TokenEndpoint};
 use tower_identity_outbound::{HttpClient, Outbound};
 
@@ -112,7 +112,7 @@ async fn a_server_that_is_out_of_reach_is_unavailable_and_nothing_is_sent() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
         format!("http://{}", listener.local_addr().expect("address"))
     };
-    let auth = ClientAuth::client_secret_basic("orders", "s3cret").expect("client");
+    let auth = ClientAuth::client_secret_basic("orders", SecretToken::new("s3cret")).expect("client");
     let endpoint = TokenEndpoint::at(world.authority.issuer(), nowhere, auth);
     let outbound = Outbound::builder(endpoint)
         .clock(world.time.clock())

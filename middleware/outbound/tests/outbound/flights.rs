@@ -7,10 +7,10 @@ async fn out_b4_two_hundred_first_requests_make_one_exchange() {
     let world = World::new().await;
     let http = world.for_users();
     world.authority.closes();
-    // `send` asks for the token before it returns: all have asked before any has it.
-    let sending: Vec<_> =
-        (0..200).map(|_| http.get(world.payments.url("/")).on_behalf_of(&world.caller("alice")).send()).collect();
-    let sending: Vec<_> = sending.into_iter().map(tokio::spawn).collect();
+    let alice = world.caller("alice");
+    let send = |_| tokio::spawn(http.get(world.payments.url("/")).on_behalf_of(&alice).send());
+    let sending: Vec<_> = (0..200).map(send).collect();
+    // One thread, first come first served: when the call is there, all have asked.
     world.authority.called(1).await;
     world.authority.opens();
     for sent in sending {
@@ -26,12 +26,10 @@ async fn out_b4_a_caller_that_goes_away_harms_no_other() {
     let http = world.for_users();
     let send = || http.get(world.payments.url("/")).on_behalf_of(&world.caller("alice")).send();
     world.authority.closes();
-    let (first, second, third) = (send(), send(), send());
-    let (first, second) = (tokio::spawn(first), tokio::spawn(second));
+    let (first, second) = (tokio::spawn(send()), tokio::spawn(send()));
     world.authority.called(1).await;
     first.abort();
     assert!(first.await.expect_err("aborted").is_cancelled());
-    drop(third);
     world.authority.opens();
     assert_eq!(echoed(second.await.expect("joined")).await, "Bearer token-0");
     assert_eq!(world.authority.calls().len(), 1);
@@ -39,16 +37,26 @@ async fn out_b4_a_caller_that_goes_away_harms_no_other() {
 }
 
 #[tokio::test]
-async fn out_b4_all_going_away_leaves_a_token_for_the_next() {
+async fn out_b4_the_only_caller_going_away_leaves_a_token_for_the_next() {
     let world = World::new().await;
     let http = world.for_users();
     let send = || http.get(world.payments.url("/")).on_behalf_of(&world.caller("alice")).send();
     world.authority.closes();
-    drop(send());
+    let only = tokio::spawn(send());
     world.authority.called(1).await;
+    only.abort();
+    assert!(only.await.expect_err("aborted").is_cancelled());
     world.authority.opens();
     assert_eq!(echoed(send().await).await, "Bearer token-0");
     assert_eq!(world.authority.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn a_request_that_is_never_awaited_asks_for_nothing() {
+    let world = World::new().await;
+    drop(world.for_users().get(world.payments.url("/")).on_behalf_of(&world.caller("alice")).send());
+    tokio::task::yield_now().await;
+    assert_eq!(world.authority.calls().len(), 0);
 }
 
 #[tokio::test]
@@ -58,10 +66,11 @@ async fn out_b4_a_failure_is_shared_and_an_outage_is_remembered_for_two_seconds(
     let send = || http.get(world.payments.url("/")).on_behalf_of(&world.caller("alice")).send();
     world.authority.answers(Answer::error(503, "down").header("retry-after", "30"));
     world.authority.closes();
-    let waiting = [send(), send(), send()];
+    let waiting = [send(), send(), send()].map(tokio::spawn);
+    world.authority.called(1).await;
     world.authority.opens();
     for failed in waiting {
-        assert_eq!(refused(failed.await).0, "token_request");
+        assert_eq!(refused(failed.await.expect("joined")).0, "token_request");
     }
     refused(send().await);
     assert_eq!(world.authority.calls().len(), 1, "shared, then remembered");

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use proptest::{prelude::*, test_runner::TestRunner};
-use tower_identity_core::CallerContext;
+use tower_identity_core::{CallerContext, ambient};
 use tower_identity_outbound::{HttpClient, Target};
 
 use crate::support::{Call, EXCHANGE, World, call, client, echoed};
@@ -93,10 +93,10 @@ async fn send(http: HttpClient, address: String, caller: CallerContext, tuple: T
     let request = http.get(address);
     let sending = if tuple.as_service {
         request.as_service().send()
-    } else if ROWS[tuple.row].exchange && tuple.user % 2 == 0 {
+    } else if ROWS[tuple.row].exchange && tuple.user.is_multiple_of(2) {
         request.on_behalf_of(&caller).send()
     } else {
-        caller.scope(async { request.send() }).await
+        ambient::enter(&mut Some(caller), || request.send())
     };
     echoed(sending.await).await
 }
@@ -132,9 +132,9 @@ fn out_b1_out_b2_a_token_is_always_the_one_of_its_tuple() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("runtime");
     let tuple = (0..PRESENTED.len(), 0..ROWS.len(), proptest::bool::weighted(0.2))
         .prop_map(|(user, row, as_service)| Tuple { user, row, as_service });
-    let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() };
     TestRunner::new(config)
-        .run(&prop::collection::vec(tuple, 1..80), |tuples| {
+        .run(&prop::collection::vec(tuple, 1..120), |tuples| {
             runtime.block_on(every_token_is_of_its_tuple(tuples));
             Ok(())
         })
