@@ -40,27 +40,30 @@ use crate::TokenBuilder;
 /// exchange any unexpired access token that this issuer, or one that it [accepts](Self::accept), has signed. What is
 /// malformed is refused as the RFCs say. Tests judge the client by the [recorded calls](Self::token_calls).
 ///
+/// A verifier, tested against one, and how it bears an outage:
+///
 /// ```
-/// use tower_identity_testkit::{Endpoint, Failure, TestIssuer};
+/// use std::time::Duration;
+/// use tower_identity_testkit::{Endpoint, ManualClock, TestIssuer};
+/// use tower_identity_verify::{TrustedIssuer, Verifier};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-/// let issuer = TestIssuer::start();
-/// let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build()?;
-/// let ask = || {
-///     let form = [("grant_type", "client_credentials"), ("audience", "payments"), ("scope", "payments:charge")];
-///     client.post(issuer.url(Endpoint::Token)).basic_auth("orders", Some("secret")).form(&form).send()
-/// };
+/// let clock = ManualClock::new();
+/// let issuer = TestIssuer::builder().clock(clock.clock()).start();
+/// let trusted = TrustedIssuer::discover(issuer.issuer().as_str()).audience("orders");
+/// let verifier = Verifier::builder(trusted).clock(clock.clock()).build()?;
 ///
-/// assert_eq!(ask().await?.json::<serde_json::Value>().await?["scope"], "payments:charge");
-/// assert_eq!(issuer.token_calls()[0].field("audience"), Some("payments"));
-///
-/// issuer.fail_once(Endpoint::Token, Failure::Unavailable { retry_after: 7 });
-/// assert_eq!(ask().await?.headers()["retry-after"], "7");
-/// assert_eq!(issuer.calls(Endpoint::Token), 2);
+/// let token = issuer.token().subject("alice").client("storefront").audience("orders");
+/// let (control, attack) = (token.clone().build(), token.tampered().build());
+/// assert!(verifier.bearer(control.expose()).await.is_ok());
+/// assert_eq!(verifier.bearer(attack.expose()).await.expect_err("tampered").check(), "signature");
+/// assert_eq!(issuer.calls(Endpoint::Keys), 1);
 ///
 /// issuer.stop();
-/// assert!(ask().await.is_err_and(|error| error.is_connect()));
-/// # Ok::<(), reqwest::Error>(())
+/// assert!(verifier.bearer(control.expose()).await.is_ok());
+/// clock.advance(Duration::from_secs(331));
+/// assert_eq!(verifier.bearer(control.expose()).await.expect_err("expired").check(), "exp");
+/// # Ok::<(), tower_identity_core::InvalidSetting>(())
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -1,0 +1,137 @@
+//! The kit against the real verifier: what it mints is what it says, and its callers are as verification makes them.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tower_identity_core::{AuthenticationContext, CallerContext, RefusalKind, SecretToken, SessionId, Timestamp};
+use tower_identity_jose::{Algorithm, SigningKey};
+use tower_identity_testkit::{Endpoint, Failure, ManualClock, TestCaller, TestIssuer, TokenBuilder, assert_hides};
+use tower_identity_verify::{TrustedIssuer, Verifier};
+
+struct House {
+    clock: ManualClock,
+    issuer: TestIssuer,
+    verifier: Verifier,
+}
+
+impl House {
+    fn new() -> Self {
+        let clock = ManualClock::new();
+        let issuer = TestIssuer::builder().clock(clock.clock()).start();
+        let trusted = TrustedIssuer::keys_at(issuer.issuer().as_str(), issuer.url(Endpoint::Keys)).audience("test");
+        let verifier = Verifier::builder(trusted).clock(clock.clock()).build().expect("a verifier");
+        Self { clock, issuer, verifier }
+    }
+
+    /// The check that refuses the token, or `ok`.
+    async fn judge(&self, token: TokenBuilder) -> &'static str {
+        self.verifier.bearer(token.build().expose()).await.map_or_else(|refusal| refusal.check(), |_| "ok")
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_wrong_in_the_one_way_that_was_asked_for() {
+    let house = House::new();
+    let token = || house.issuer.token();
+    let foreign = SigningKey::generate(Algorithm::Es256).expect("a key");
+    let other = SigningKey::generate(Algorithm::Ed25519).expect("a key");
+    house.issuer.publish_key(&other);
+    let now = house.clock.clock().wall();
+    let cases = [
+        (token(), "ok"),
+        (token().subject("alice").client("orders").scope("a b").acted_by("orders"), "ok"),
+        (token().sign_with(&other), "ok"),
+        (token().header("typ", "application/AT+JWT"), "ok"),
+        (token().header("typ", "JWT"), "typ"),
+        (token().without_header("typ"), "typ"),
+        (token().header("crit", json!(["b64"])), "crit"),
+        (token().unsigned(), "format"),
+        (token().unsigned().signature([0; 64]), "alg"),
+        (token().sign_with(&foreign).header("kid", house.issuer.key().key_id()), "signature"),
+        (token().tampered(), "signature"),
+        (token().signature([0; 64]), "signature"),
+        (token().payload(b"no json".as_slice()), "claims"),
+        (token().claim("iss", "https://else.example"), "iss"),
+        (token().audience("payments"), "aud"),
+        (token().without("jti"), "claims"),
+        (token().expires_at(now.saturating_sub(Duration::from_secs(30))), "exp"),
+        (token().issued_at(now.saturating_add(Duration::from_secs(31))), "iat"),
+        (token().acted_by("orders").claim("client_id", "storefront"), "act"),
+    ];
+    for (at, (token, expected)) in cases.into_iter().enumerate() {
+        assert_eq!(house.judge(token.clone()).await, expected, "case {at}: {token:?}");
+    }
+}
+
+#[tokio::test]
+async fn bytes_go_into_the_token_as_they_are() {
+    let house = House::new();
+    let claims = Value::Object(house.issuer.token().claims().clone()).to_string();
+    assert_eq!(house.judge(house.issuer.token().payload(claims.clone())).await, "ok");
+    let twice = claims.replacen('{', r#"{"sub":"mallory","#, 1);
+    assert_eq!(house.judge(house.issuer.token().payload(twice)).await, "claims");
+    assert_eq!(house.judge(house.issuer.token().payload(claims).tampered()).await, "claims");
+}
+
+#[tokio::test]
+async fn a_bearer_header_presents_the_token_and_hides_it() {
+    let house = House::new();
+    let value = house.issuer.token().bearer();
+    let token = value.to_str().expect("visible ASCII").strip_prefix("Bearer ").expect("the scheme").to_owned();
+    assert!(house.verifier.bearer(&token).await.is_ok());
+    assert_hides(&value, [token]);
+}
+
+/// All that a context says.
+fn told(context: &CallerContext) -> (Value, String, Timestamp, bool, Value) {
+    let (principal, token) = (context.principal(), context.caller_token());
+    let seen = format!("{:?} {:?} {:?}", principal.evidence(), principal.authentication(), principal.transaction());
+    let claims = token.claims().expect("an object");
+    (json!(principal), seen, principal.expires_at(), token.is_of_home(), claims)
+}
+
+#[tokio::test]
+async fn a_signed_test_caller_is_to_the_word_what_verification_makes_of_its_token() {
+    let house = House::new();
+    let end = house.clock.clock().wall().saturating_add(Duration::from_secs(60));
+    let signed_in = AuthenticationContext {
+        auth_time: Some(Timestamp::from_secs(1_767_000_000)),
+        acr: Some("urn:acr:2".to_owned()),
+        amr: vec!["pwd".to_owned(), "otp".to_owned()],
+        session: Some(SessionId::parse("s-1").expect("a name")),
+    };
+    let alone = TestCaller::workload("orders").scope("a b").expires_at(end);
+    let cases = [
+        alone.clone(),
+        alone.clone().user("alice"),
+        alone.clone().user("alice").acting_after(["storefront"]).transaction("t-1").claim("groups", json!(["x"])),
+        alone.user("alice").authentication(signed_in),
+    ];
+    for caller in cases {
+        let stated = caller.signed_by(&house.issuer).context();
+        let token: &SecretToken = stated.caller_token().token();
+        let verified = house.verifier.bearer(token.expose()).await.expect("a valid token");
+        assert_eq!(told(&stated), told(&verified));
+    }
+}
+
+#[tokio::test]
+async fn an_unsigned_test_caller_is_worth_nothing_to_a_verifier() {
+    let house = House::new();
+    let stated = TestCaller::workload("orders").issuer(house.issuer.issuer()).context();
+    let refusal = house.verifier.bearer(stated.caller_token().token().expose()).await.expect_err("unsigned");
+    assert_eq!((refusal.kind(), refusal.check()), (&RefusalKind::InvalidToken, "format"));
+}
+
+#[tokio::test]
+async fn jwks_a3_garbage_beside_the_keys_is_skipped_and_an_outage_is_no_verdict() {
+    let house = House::new();
+    house.issuer.publish_jwk(json!({"kty": "AKP", "kid": "later"}));
+    house.issuer.fail_once(Endpoint::Keys, Failure::Html);
+    let token = house.issuer.token().build();
+    let refusal = house.verifier.bearer(token.expose()).await.expect_err("no keys yet");
+    assert!(matches!(refusal.kind(), RefusalKind::Unavailable { .. }), "{refusal}");
+    house.clock.advance(Duration::from_secs(60));
+    assert!(house.verifier.bearer(token.expose()).await.is_ok());
+    assert_eq!(house.issuer.calls(Endpoint::Keys), 2);
+}
