@@ -50,7 +50,7 @@ impl LogCapture {
     }
 
     /// Asserts that no secret, and no part of a token, was logged: see
-    /// [`assert_text_hides`](crate::secrecy::assert_text_hides).
+    /// [`assert_text_hides`].
     ///
     /// # Panics
     ///
