@@ -17,6 +17,24 @@ impl Outbound {
     /// a proxy, put [`layer`](Self::layer) over a client that has one. A cookie store would be shared by all users:
     /// give the builder none.
     ///
+    /// ```
+    /// # use tower_identity_jose::{Algorithm, SigningKey};
+    /// # use tower_identity_oauth::{ClientAuth, TokenEndpoint};
+    /// # use tower_identity_outbound::{Outbound, Target};
+    /// # let auth = ClientAuth::private_key_jwt("orders", SigningKey::generate(Algorithm::Es256)?)?;
+    /// # let outbound = Outbound::builder(TokenEndpoint::discover("https://login.example.com", auth))
+    /// #     .target(Target::origin("https://payments.internal")?.audience("payments").token_exchange())
+    /// #     .build()?;
+    /// let http = outbound.reqwest(reqwest::Client::builder())?;
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    ///
+    /// // Outside a caller's scope there is no user whose token could be exchanged, so nothing is sent.
+    /// let error = http.post("https://payments.internal/charges").send().await.expect_err("nobody's");
+    /// assert_eq!(error.refusal().map(|refusal| refusal.check()), Some("no_caller"));
+    /// # });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// When the builder cannot be built.
@@ -59,7 +77,7 @@ pub enum SendError {
     #[error(transparent)]
     Refused(OutboundError),
     /// The request could not be made, or the target did not answer it. Without the address, which may hold secrets.
-    #[error("the target gave no answer")]
+    #[error("the request could not be made, or the target gave no answer")]
     Failed(#[source] reqwest::Error),
 }
 
@@ -197,7 +215,7 @@ impl RequestBuilder {
 
     fn prepare(self) -> Result<(reqwest::Request, Obtained), SendError> {
         let address = self.address.map_err(OutboundError::from)?;
-        self.outbound.lists(&address).map_err(OutboundError::from)?;
+        self.outbound.row(&address).map_err(OutboundError::from)?;
         let request = self.request.build()?;
         // What is sent is the URL, so that is what a credential is for.
         let sent = request.url().as_str().parse().map_err(|_| OutboundError::from(Unlisted::NotUri))?;

@@ -47,10 +47,14 @@ pub(crate) fn failed(error: Refusal) -> Failed<Refusal> {
     Failed { error, retry_after }
 }
 
-/// How long a token is used: never past its own end, nor past the end of the user's token that it was made from.
+/// How long a token is used: never past its own end, nor past the end of the user's token that it was made from. It
+/// is refreshed ahead of its own end only; ahead of the user's there is nothing to gain.
 pub(crate) fn lifetime(expires_in: Option<Duration>, subject_left: Option<Duration>) -> Lifetime {
-    let own = expires_in.map_or(UNSAID, |life| life.saturating_sub(SKEW));
-    Lifetime::of(own.min(LONGEST).min(subject_left.unwrap_or(Duration::MAX)))
+    let own = expires_in.map_or(UNSAID, |life| life.saturating_sub(SKEW)).min(LONGEST);
+    match subject_left {
+        Some(left) if left <= own => Lifetime::new(left, left),
+        _ => Lifetime::of(own),
+    }
 }
 
 #[cfg(test)]
@@ -61,20 +65,23 @@ mod tests {
     fn out_b3_a_token_is_used_no_longer_than_it_or_its_subject_lasts() {
         let seconds = Duration::from_secs;
         let cases = [
-            ((Some(300), None), 290),
-            ((Some(300), Some(1000)), 290),
-            ((Some(300), Some(100)), 100),
-            ((Some(300), Some(0)), 0),
-            ((None, None), 60),
-            ((None, Some(30)), 30),
-            ((Some(86_400), None), 3600),
-            ((Some(u64::MAX), Some(u64::MAX)), 3600),
-            ((Some(10), None), 0),
-            ((Some(3), None), 0),
+            ((Some(300), None), 290, true),
+            ((Some(300), Some(1000)), 290, true),
+            ((Some(300), Some(290)), 290, false),
+            ((Some(300), Some(100)), 100, false),
+            ((Some(300), Some(0)), 0, false),
+            ((None, None), 60, true),
+            ((None, Some(30)), 30, false),
+            ((Some(86_400), None), 3600, true),
+            ((Some(86_400), Some(7200)), 3600, true),
+            ((Some(u64::MAX), Some(u64::MAX)), 3600, true),
+            ((Some(10), None), 0, false),
+            ((Some(3), Some(60)), 0, false),
         ];
-        for ((expires_in, left), expected) in cases {
-            let got = lifetime(expires_in.map(seconds), left.map(seconds));
-            assert_eq!(got.usable(), seconds(expected), "{expires_in:?} {left:?}");
+        for ((expires_in, left), usable, ahead) in cases {
+            let lifetime = lifetime(expires_in.map(seconds), left.map(seconds));
+            assert_eq!(lifetime.usable(), seconds(usable), "{expires_in:?} {left:?}");
+            assert_eq!(lifetime.fresh() < lifetime.usable(), ahead, "{expires_in:?} {left:?}");
         }
     }
 }

@@ -233,6 +233,10 @@ mod tests {
             ("payments.internal:8443", false),
             ("orders.internal", false),
             ("me@payments.internal", false),
+            ("payments.internal@", false),
+            ("@", false),
+            (":", false),
+            ("[", false),
             ("", false),
             ("payments.internal, orders.internal", false),
         ];

@@ -90,8 +90,8 @@ impl Outbound {
         headers: &HeaderMap,
         acting: Option<Acting>,
     ) -> Result<Obtained, OutboundError> {
-        let Shared { targets, cache, clock } = &*self.0;
-        let row = targets.resolve(uri)?;
+        let Shared { cache, clock, .. } = &*self.0;
+        let row = self.row(uri)?;
         let refused = |reason: Reason| OutboundError::new(Some(row.name.clone()), reason);
         if !is_same_host(uri, headers) {
             return Err(refused(Reason::Host));
@@ -113,10 +113,9 @@ impl Outbound {
         })))
     }
 
-    /// Whether an address has a target, as it is written.
-    #[cfg(feature = "reqwest")]
-    pub(crate) fn lists(&self, uri: &Uri) -> Result<(), Unlisted> {
-        self.0.targets.resolve(uri).map(drop)
+    /// The target of an address.
+    pub(crate) fn row(&self, uri: &Uri) -> Result<&Row, Unlisted> {
+        self.0.targets.resolve(uri)
     }
 }
 

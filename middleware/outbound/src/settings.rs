@@ -75,3 +75,48 @@ impl TryFrom<TargetSettings> for Target {
         Ok(target)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROW: &str = "origin = 'https://a.internal'\naudience = 'a'\nstrategy = 'token_exchange'\n";
+
+    fn read(more: &str) -> Result<Target, String> {
+        let row: TargetSettings =
+            toml::from_str(&format!("{ROW}{more}")).map_err(|error| error.message().to_owned())?;
+        Target::try_from(row).map_err(|wrong| wrong.to_string())
+    }
+
+    #[test]
+    fn a_row_of_a_file_is_the_target_that_code_makes() {
+        let code = Target::origin("https://a.internal").expect("origin").audience("a").token_exchange();
+        assert_eq!(format!("{:?}", read("").expect("row")), format!("{code:?}"));
+        let every = "path = '/v1'\nresource = 'https://a.internal/v1'\nscope = 'x y'\ntolerate_scope = ['profile']\n\
+                     server = 'partner'\nactor_token = true\nplaintext = 'never'";
+        let code = code
+            .path_prefix("/v1")
+            .resource("https://a.internal/v1")
+            .scope("x")
+            .scope("y")
+            .tolerate_scope("profile")
+            .server("partner")
+            .actor_token()
+            .plaintext(Plaintext::Never);
+        assert_eq!(format!("{:?}", read(every).expect("row")), format!("{code:?}"));
+    }
+
+    #[test]
+    fn a_wrong_row_names_the_field_and_the_rule() {
+        let cases = [
+            ("path = 'v1'", "path: does not begin with a slash"),
+            ("resource = 'a'", "resource: a resource is an absolute URI without fragment"),
+            ("scopes = 'x'", "unknown field `scopes`, expected one of"),
+            ("plaintext = 'yes'", "unknown variant `yes`, expected one of `never`, `loopback`, `allowed`"),
+        ];
+        for (more, expected) in cases {
+            let refused = read(more).expect_err(more);
+            assert!(refused.starts_with(expected), "{refused}");
+        }
+    }
+}

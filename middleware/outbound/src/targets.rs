@@ -18,6 +18,7 @@ pub(crate) struct Targets<T> {
 pub(crate) enum Unlisted {
     #[error("the request's address has no scheme and host, so nobody can say whose it is; send absolute addresses")]
     NotAbsolute,
+    #[cfg(feature = "reqwest")]
     #[error("the request's address is no uri; percent-encode what does not belong in one")]
     NotUri,
     #[error("the request's address holds a user name or password; take it out, the target's token is the credential")]
@@ -84,6 +85,8 @@ impl<T> Targets<T> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn listed(rows: &[(&str, &str, &'static str)]) -> Targets<&'static str> {
@@ -126,6 +129,62 @@ mod tests {
             for (address, expected) in cases {
                 let uri = address.parse().expect("uri");
                 assert_eq!(targets.resolve(&uri).copied(), expected, "{address}");
+            }
+        }
+    }
+
+    /// Addresses of the pieces that attackers make them of.
+    fn addresses() -> impl Strategy<Value = String> {
+        let pieces = [
+            "http://",
+            "https://",
+            "HTTPS://",
+            "a.internal",
+            "A.Internal",
+            "b.internal",
+            "evil.example",
+            ":",
+            "443",
+            "8443",
+            "80",
+            "@",
+            "/",
+            "//",
+            "\\",
+            ".",
+            "..",
+            "%2e",
+            "%2F",
+            "%5c",
+            "%",
+            "[",
+            "]",
+            "?",
+            "#",
+            ";",
+            "v1",
+            "v1x",
+            "x",
+            "é",
+        ];
+        let piece = prop::sample::select(pieces.to_vec());
+        (prop::sample::select(vec!["https://a.internal", "https://", ""]), prop::collection::vec(piece, 0..8))
+            .prop_map(|(begin, rest)| begin.to_owned() + &rest.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever is resolved is, for another reader of addresses, below the same prefix of the same origin.
+        #[test]
+        fn rfc6750_b1_two_readers_of_an_address_agree_on_its_target(address in addresses()) {
+            let targets = listed(&[("https://a.internal", "/v1", "v1")]);
+            let resolved = address.parse::<Uri>().ok().and_then(|uri| targets.resolve(&uri).ok().copied());
+            if resolved.is_some() {
+                let url = url::Url::parse(&address).expect("an address for both");
+                prop_assert_eq!(url.origin().ascii_serialization(), "https://a.internal");
+                prop_assert!(url.path() == "/v1" || url.path().starts_with("/v1/"), "{}", url);
+                prop_assert!(url.username().is_empty() && url.password().is_none());
             }
         }
     }

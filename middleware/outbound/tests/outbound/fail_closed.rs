@@ -54,11 +54,13 @@ fn failures() -> Vec<(&'static str, Answer, RefusalKind)> {
 
 /// Those that only an exchange can fail with.
 fn failures_of_exchange() -> Vec<(&'static str, Answer, RefusalKind)> {
+    let step_up = RefusalKind::InsufficientAuthentication { acr_values: Vec::new(), max_age: None };
     let jwt = issued(300).body.replace("token-type:access_token", "token-type:jwt");
     vec![
         ("a subject token that is not accepted", Answer::error(400, "invalid_grant"), RefusalKind::InvalidToken),
         ("an exchange that is not accepted", Answer::error(400, "invalid_request"), RefusalKind::Denied),
         ("an exchange that is not allowed", Answer::error(403, "access_denied"), RefusalKind::Denied),
+        ("a wish to see the user again", Answer::error(400, "interaction_required"), step_up),
         ("another type of token", Answer::ok(jwt), RefusalKind::BadUpstream),
     ]
 }
@@ -72,7 +74,7 @@ async fn not_sent(http: &HttpClient, world: &World, name: &str) -> Refusal {
 }
 
 #[tokio::test]
-async fn a_target_gets_no_request_in_whatever_way_the_exchange_fails() {
+async fn out_b5_out_b7_a_target_gets_no_request_in_whatever_way_the_exchange_fails() {
     for (name, answer, kind) in failures().into_iter().chain(failures_of_exchange()) {
         let world = World::new().await;
         let http = world.for_users();
@@ -90,7 +92,7 @@ async fn a_target_gets_no_request_in_whatever_way_the_exchange_fails() {
 }
 
 #[tokio::test]
-async fn a_target_gets_no_request_in_whatever_way_client_credentials_fail() {
+async fn out_b5_out_b7_a_target_gets_no_request_in_whatever_way_client_credentials_fail() {
     for (name, answer, kind) in failures() {
         let world = World::new().await;
         let http = world.for_itself();

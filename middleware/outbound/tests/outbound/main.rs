@@ -3,6 +3,7 @@
 #![cfg(feature = "reqwest")]
 
 mod acting;
+mod build;
 mod fail_closed;
 mod flights;
 mod layer;

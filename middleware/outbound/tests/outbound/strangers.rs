@@ -1,10 +1,8 @@
 //! Law 2: a token goes only to an origin that is listed.
 
-use std::process::Command;
-
 use tower_identity_outbound::Target;
 
-use crate::support::{Callee, World, client, echoed, refused};
+use crate::support::{Callee, World, client, echoed, is_alone, refused, run_alone};
 
 #[tokio::test]
 async fn rfc6750_b1_an_address_that_only_looks_like_the_targets_gets_nothing() {
@@ -117,21 +115,15 @@ async fn a_builder_that_follows_redirects_and_has_a_proxy_is_set_right() {
     assert_eq!((world.payments.got().len(), proxy.got().len()), (1, 1));
 }
 
-const PROXIED: &str = "TOWER_IDENTITY_TEST_PROXIED";
-
-/// Sees its own environment only in a process of its own: run again by itself, with a proxy set.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+/// Sees its own environment only in a process of its own.
+#[tokio::test]
 async fn a_proxy_of_the_environment_sees_no_token() {
-    if std::env::var_os(PROXIED).is_some() {
+    if is_alone() {
         return in_an_environment_with_a_proxy().await;
     }
     let proxy = Callee::start().await;
-    let variables = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
-    let mut child = Command::new(std::env::current_exe().expect("this binary"));
-    child.args(["--exact", "strangers::a_proxy_of_the_environment_sees_no_token"]).env(PROXIED, "1");
-    child.envs(variables.map(|variable| (variable, proxy.url("")))).env_remove("NO_PROXY").env_remove("no_proxy");
-    let output = tokio::task::spawn_blocking(move || child.output()).await.expect("joined").expect("run");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let variables = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].map(|name| (name, proxy.url("")));
+    run_alone("strangers::a_proxy_of_the_environment_sees_no_token", variables.to_vec()).await;
     let got: Vec<_> = proxy.got().iter().map(|got| got.authorization().join(",")).collect();
     assert_eq!(got, [""], "the control's request, which has no token, and nothing else");
 }

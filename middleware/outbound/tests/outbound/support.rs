@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    process::Command,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -322,6 +323,24 @@ impl World {
 
 pub(crate) fn client(outbound: &Outbound) -> HttpClient {
     outbound.reqwest(reqwest::Client::builder()).expect("client")
+}
+
+const ALONE: &str = "TOWER_IDENTITY_TEST_ALONE";
+
+/// Whether this process runs one test only: see [`run_alone`].
+pub(crate) fn is_alone() -> bool {
+    std::env::var_os(ALONE).is_some()
+}
+
+/// Runs a test again by itself, in a process of its own with these variables: for what a process has one of.
+pub(crate) async fn run_alone(test: &'static str, variables: Vec<(&'static str, String)>) {
+    let mut child = Command::new(std::env::current_exe().expect("this binary"));
+    child.args(["--exact", test, "--nocapture"]).env(ALONE, "1").env_remove("NO_PROXY").env_remove("no_proxy");
+    child.envs(variables);
+    let output = tokio::task::spawn_blocking(move || child.output()).await.expect("joined").expect("run");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let why = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}\n{why}");
 }
 
 /// The `Authorization` that the target got.
