@@ -98,21 +98,18 @@ impl Settings {
         let path = path.as_ref();
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| SettingsError::unreadable(&name, error))?;
-        Self::read(&text, name, path.parent().unwrap_or(Path::new("")))
+        Self::parse(&text, name)
     }
 
-    /// Reads the text of a file; `name` is what errors call it. Files that it names are looked for in the current
-    /// directory.
+    /// Reads the text of a file that goes by this name. Files that it names are looked for beside it, as if the text
+    /// had been read from there.
     ///
     /// # Errors
     ///
     /// [`SettingsError`] when the text breaks a rule.
     pub fn parse(text: &str, name: impl Into<String>) -> Result<Self, SettingsError> {
-        Self::read(text, name.into(), Path::new(""))
-    }
-
-    fn read(text: &str, name: String, beside: &Path) -> Result<Self, SettingsError> {
-        let document = Document::parse(text, name)?;
+        let document = Document::parse(text, name.into())?;
+        let beside = document.directory();
         let verifier = document.table("inbound")?.map(build_verifier).transpose();
         let outbound = document.table("outbound")?.map(|table| build_outbound(table, beside)).transpose();
         let placed = |invalid: InvalidSetting| document.locate(&invalid);
@@ -144,6 +141,12 @@ impl Settings {
     /// [`SettingsError`] when the file has no such table, or the table is not of this type.
     pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T, SettingsError> {
         self.document.table(name)?.ok_or_else(|| self.document.missing(name))
+    }
+
+    /// Where a file is that a [section](Self::section) names: beside this one, unless its path is absolute.
+    #[must_use]
+    pub fn beside(&self, file: impl AsRef<Path>) -> PathBuf {
+        self.document.directory().join(file)
     }
 
     /// Refuses a value of [a section](Self::section), naming its line.
@@ -215,6 +218,10 @@ impl Document {
         DeTable::parse(&self.text)
             .map(|table| DeValue::Table(table.into_inner()))
             .map_err(|error| self.refuse(error.span(), String::new(), error.message()))
+    }
+
+    fn directory(&self) -> &Path {
+        Path::new(&self.name).parent().unwrap_or(Path::new(""))
     }
 
     fn table<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, SettingsError> {

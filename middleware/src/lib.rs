@@ -27,9 +27,9 @@ mod config;
 #[cfg(feature = "axum")]
 pub use axum_identity::{Caller, Claims, Problem, Rejection, UserCaller, WorkloadCaller};
 pub use tower_identity_core::{
-    Actor, ActorChain, Audience, AuthenticationContext, Binding, CallerContext, ClientId, Clock, Evidence, Fault,
-    InvalidSetting, Issuer, Principal, Refusal, RefusalKind, Scope, Scopes, SecretToken, Subject, Tenant, Timestamp,
-    TokenId, TransactionId, User, Workload, ambient,
+    Actor, ActorChain, Audience, AuthenticationContext, Binding, BoxFuture, CallerContext, ClientId, Clock, Evidence,
+    Fault, InvalidSetting, Issuer, Principal, Refusal, RefusalKind, Scope, Scopes, SecretToken, SessionId, Subject,
+    Tenant, Timestamp, TokenId, TransactionId, User, Workload, ambient,
 };
 pub use tower_identity_inbound::{AuthLayer, CallerName, CorrelationId, Inbound, RequireLayer, Rule, rule};
 pub use tower_identity_jose::{Algorithm, KeySet, SigningKey};

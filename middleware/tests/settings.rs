@@ -1,5 +1,7 @@
 //! A file is read as a whole or refused as a whole, with its line, field and rule.
 
+use std::{fs, path::Path};
+
 use tower_identity::Settings;
 
 const GOOD: &str = r#"
@@ -102,4 +104,20 @@ fn a_table_that_is_asked_for_must_be_there_and_be_right() {
     assert!(refused.rule().starts_with("invalid type: integer `7`, expected a string"), "{}", refused.rule());
     let unreadable = Settings::from_path("/nowhere/orders.toml").expect_err("no file");
     assert_eq!(unreadable.to_string(), "/nowhere/orders.toml: cannot be read");
+}
+
+#[test]
+fn files_are_looked_for_beside_the_name_that_a_text_goes_by() {
+    let text = GOOD.replace("client_secret = \"hidden\"", "client_secret_file = \"orders.secret\"");
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("beside");
+    fs::create_dir_all(&directory).expect("a directory");
+    fs::write(directory.join("orders.secret"), "hidden").expect("a file");
+
+    let name = directory.join("orders.toml").display().to_string();
+    let settings = Settings::parse(&text, &name).expect("the file is there");
+    assert_eq!(settings.beside("price-list.toml"), directory.join("price-list.toml"));
+    assert_eq!(settings.beside("/etc/price-list.toml"), Path::new("/etc/price-list.toml"));
+
+    let refused = Settings::parse(&text, "orders.toml").expect_err("there is no such file here");
+    assert_eq!((refused.line(), refused.field()), (Some(12), "outbound.server.login.client_secret_file"));
 }
