@@ -1,0 +1,55 @@
+//! Binding an address.
+
+use std::{io, net::SocketAddr};
+
+use tokio::net::TcpListener;
+
+/// An address cannot be listened on. The program ends with exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: change it with {option}")]
+pub struct ListenError {
+    address: SocketAddr,
+    option: &'static str,
+    source: io::Error,
+}
+
+impl ListenError {
+    /// The address that was tried.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// Binds an address; `option` is what the user would change it with. Connections queue from now on, and are answered
+/// once the listener is [served](crate::serve()).
+///
+/// # Errors
+///
+/// [`ListenError`] when the address is in use, not this machine's, or not permitted.
+pub async fn listen(address: SocketAddr, option: &'static str) -> Result<TcpListener, ListenError> {
+    TcpListener::bind(address).await.map_err(|source| ListenError { address, option, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_in_use_is_named_with_the_option_that_changes_it() {
+        let any = "127.0.0.1:0".parse().expect("address");
+        let first = listen(any, "--listen").await.expect("a free port");
+        let taken = first.local_addr().expect("bound");
+
+        let refused = listen(taken, "--listen").await.expect_err("the port is in use");
+        assert_eq!(refused.to_string(), format!("cannot listen on {taken}: change it with --listen"));
+        assert_eq!(refused.address(), taken);
+        let cause = refused.source().and_then(|source| source.downcast_ref::<io::Error>()).map(io::Error::kind);
+        assert_eq!(cause, Some(io::ErrorKind::AddrInUse));
+
+        drop(first);
+        assert_eq!(listen(taken, "--listen").await.map(|again| again.local_addr().ok()).ok(), Some(Some(taken)));
+    }
+}

@@ -1,0 +1,106 @@
+//! A service as its own program: `--settings file.toml`, and an exit code that says whose turn it is.
+
+use std::{error::Error, io, net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use clap::{Command, FromArgMatches, Parser};
+use serde::Deserialize;
+use tower_identity::{Settings, SettingsError};
+
+use crate::{ListenError, Run, listen, log};
+
+#[derive(Parser)]
+struct Arguments {
+    /// The service's settings
+    #[arg(long, value_name = "FILE")]
+    settings: PathBuf,
+    /// Listen here instead of on the address in the settings
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+}
+
+/// The part of `[service]` that all services have.
+#[derive(Deserialize)]
+struct Listen {
+    listen: SocketAddr,
+}
+
+/// Why a program did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The settings break a rule.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The address is taken.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// No HTTP client can be built.
+    #[error("no HTTP client can be built")]
+    Client(#[from] reqwest::Error),
+    /// The system gives no threads, no signals or no connections.
+    #[error("the system does not let the service run")]
+    System(#[from] io::Error),
+}
+
+impl StartError {
+    /// 2 for what the user can set right, in the settings or by an option; 1 for the rest.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Settings(_) | Self::Listen(_) => 2,
+            Self::Client(_) | Self::System(_) => 1,
+        }
+    }
+
+    /// Writes the error and its causes to standard error and gives the exit code.
+    pub fn report(&self) -> ExitCode {
+        let mut line = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            line.push_str(": ");
+            line.push_str(&error.to_string());
+            cause = error.source();
+        }
+        eprintln!("{line}");
+        ExitCode::from(self.exit_code())
+    }
+}
+
+/// The whole of a service's `main`: reads the arguments and the settings, listens, and runs until Ctrl-C.
+pub fn main(name: &'static str, about: &'static str, run: Run) -> ExitCode {
+    let command = <Arguments as clap::CommandFactory>::command().name(name).about(about);
+    let arguments = parse(command);
+    log::init("info");
+    match start(&arguments, name, run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
+}
+
+fn parse(command: Command) -> Arguments {
+    Arguments::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+}
+
+fn start(arguments: &Arguments, name: &'static str, run: Run) -> Result<(), StartError> {
+    let settings = Settings::from_path(&arguments.settings)?;
+    let address = match arguments.listen {
+        Some(address) => address,
+        None => settings.section::<Listen>("service")?.listen,
+    };
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let listener = listen(address, "--listen, or with listen in [service]").await?;
+        let address = listener.local_addr()?;
+        let serving = run(&settings, listener, Box::pin(interrupted()))?;
+        tracing::info!(%address, "{name} listens");
+        Ok(serving.await?)
+    })
+}
+
+/// Resolves on Ctrl-C.
+pub async fn interrupted() {
+    if let Err(error) = tokio::signal::ctrl_c().await {
+        // Without the signal the service runs until it is killed.
+        tracing::warn!(%error, "Ctrl-C is not available");
+        std::future::pending::<()>().await;
+    }
+}
