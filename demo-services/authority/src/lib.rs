@@ -1,1 +1,39 @@
-//! The demo mesh's authorization server and security token service
+//! The demo mesh's authorization server and security token service.
+//!
+//! It authenticates services, issues tokens to them (client credentials), and turns a user's token for one service
+//! into one for the next (token exchange, RFC 8693), by rows of policy that are data: who, from which audience, to
+//! which, and what the scopes become. It signs in users without asking for a password, on a developer's machine only.
+//!
+//! | endpoint | what it answers |
+//! |---|---|
+//! | `GET /.well-known/oauth-authorization-server`, `/.well-known/openid-configuration` | metadata (RFC 8414) |
+//! | `GET /jwks` | public keys (RFC 7517) |
+//! | `POST /token` | tokens (RFC 6749 §4.4, RFC 8693) |
+//! | `POST /dev/sign-in` | a user's first token, to this machine only |
+//!
+//! The modules, in the order in which a token request meets them: `form`, `authenticate` (with `client` and
+//! `replay`), `token`, `exchange` (with `presented` and `policy`), `issue` (with `claims`), and `error` for the rest.
+
+mod app;
+mod authenticate;
+mod authority;
+mod claims;
+mod client;
+mod error;
+mod exchange;
+mod form;
+mod issue;
+mod metadata;
+mod policy;
+mod presented;
+mod replay;
+mod settings;
+mod sign_in;
+mod token;
+
+pub use self::{
+    app::{app, run},
+    authority::Authority,
+    policy::{ClientCredentialsRow, ExchangeRow},
+    settings::{AuthoritySettings, ClientSettings, SignInSettings},
+};

@@ -1,0 +1,58 @@
+//! The authority's routes, and running it.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderValue, header},
+    middleware::map_response,
+    response::Response,
+    routing::{get, post},
+};
+use demo_kit::{Serving, StartError, Stop, serve};
+use tokio::net::TcpListener;
+use tower_identity::{Settings, system_clock};
+
+use crate::{Authority, metadata, sign_in, token};
+
+/// Room for a form with a subject and an actor token of the largest size, percent-encoded.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// The authority's routes, for a listener on this address.
+///
+/// Must be served with the peer's address ([`ConnectInfo`](axum::extract::ConnectInfo)), which the development sign-in
+/// judges by. Where the listener is not on loopback, there is no development sign-in.
+pub fn app(authority: Arc<Authority>, listening_on: SocketAddr) -> Router {
+    let mut secret = Router::new().route("/token", post(token::token));
+    if authority.sign_in.is_some() && listening_on.ip().is_loopback() {
+        secret = secret.route("/dev/sign-in", post(sign_in::sign_in));
+    }
+    Router::new()
+        .route("/.well-known/oauth-authorization-server", get(metadata::metadata))
+        .route("/.well-known/openid-configuration", get(metadata::metadata))
+        .route("/jwks", get(metadata::jwks))
+        .merge(secret.layer(map_response(no_store)))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(authority)
+}
+
+/// Answers that hold a token, or say why there is none, are kept by nobody (RFC 6749 §5.1).
+async fn no_store(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Checks the settings' table `authority` now, and serves the listener when the future is awaited.
+///
+/// # Errors
+///
+/// [`StartError::Settings`] names the line of what is wrong.
+pub fn run(settings: &Settings, listener: TcpListener, stop: Stop) -> Result<Serving, StartError> {
+    let authority = Authority::new(settings.section("authority")?, &settings.beside(""), system_clock())
+        .map_err(|invalid| settings.refuse(&invalid.within("authority")))?;
+    Ok(Box::pin(async move {
+        let app = app(Arc::new(authority), listener.local_addr()?);
+        serve(listener, app, stop).await
+    }))
+}

@@ -1,0 +1,168 @@
+//! The authorization server as a value: who it is, whom it knows, what it allows.
+
+use std::{collections::BTreeSet, path::Path, time::Duration};
+
+use tower_identity::{Audience, ClientId, Clock, InvalidSetting, Issuer, Scopes, Subject};
+use tower_identity_jose::{Algorithm, KeySet, SigningKey, SigningKeyError};
+
+use crate::{
+    client::{Client, Clients},
+    policy::Policy,
+    replay::UsedAssertions,
+    settings::{AuthoritySettings, SignInSettings},
+};
+
+/// An authorization server and security token service (RFC 6749, RFC 8693).
+///
+/// A value without a network: [`app`](crate::app) serves it.
+#[derive(Debug)]
+pub struct Authority {
+    pub(crate) issuer: Issuer,
+    pub(crate) clock: Clock,
+    pub(crate) key: SigningKey,
+    /// The public half of `key`: what our own tokens are verified by when they come back.
+    pub(crate) own_keys: KeySet,
+    pub(crate) access_token_lifetime: Duration,
+    pub(crate) sign_in_token_lifetime: Duration,
+    pub(crate) users: BTreeSet<Subject>,
+    pub(crate) sign_in: Option<SignInSettings>,
+    pub(crate) clients: Clients,
+    pub(crate) policy: Policy,
+    pub(crate) used_assertions: UsedAssertions,
+}
+
+impl Authority {
+    /// Checks the settings as a whole. Key files are looked for beside `directory`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] names the field, from the table `authority` in.
+    pub fn new(settings: AuthoritySettings, directory: &Path, clock: Clock) -> Result<Self, InvalidSetting> {
+        check_issuer(&settings.issuer)?;
+        let key = signing_key(&settings, directory)?;
+        let mut authority = Self {
+            issuer: settings.issuer,
+            clock,
+            own_keys: KeySet::from_keys([key.verifying_key()]).expect("one key is not none"),
+            key,
+            access_token_lifetime: lifetime("access_token_seconds", settings.access_token_seconds)?,
+            sign_in_token_lifetime: lifetime("sign_in_token_seconds", settings.sign_in_token_seconds)?,
+            users: settings.users.into_iter().collect(),
+            sign_in: settings.sign_in,
+            clients: Clients::default(),
+            policy: Policy { exchange: settings.policy, client_credentials: settings.client_credentials },
+            used_assertions: UsedAssertions::default(),
+        };
+        for (at, client) in settings.clients.into_iter().enumerate() {
+            authority.register(client).map_err(|invalid| invalid.within(at).within("client"))?;
+        }
+        authority.check_rows()?;
+        authority.check_sign_in()?;
+        Ok(authority)
+    }
+
+    fn register(&mut self, client: crate::settings::ClientSettings) -> Result<(), InvalidSetting> {
+        let client = Client::try_from(client)?;
+        self.check_client_id(&client.id).map_err(|rule| InvalidSetting::new("id", rule))?;
+        self.clients.register(client)
+    }
+
+    /// Users and clients share the `sub` of access tokens: one name for both would let a client pass for a user
+    /// (RFC 9068 §5).
+    fn check_client_id(&self, id: &ClientId) -> Result<(), String> {
+        if self.users.contains(id.as_str()) { Err(format!("{id} is a user's name")) } else { Ok(()) }
+    }
+
+    fn check_rows(&self) -> Result<(), InvalidSetting> {
+        for (at, row) in self.policy.exchange.iter().enumerate() {
+            let placed = |invalid: InvalidSetting| invalid.within(at).within("policy");
+            self.check_row(&row.client, &row.to, row.scopes.values()).map_err(placed)?;
+            let own = self.clients.find(row.client.as_str()).is_some_and(|client| client.audience.contains(&row.from));
+            if !own {
+                return Err(placed(InvalidSetting::new(
+                    "from",
+                    format!("{} is no audience of {}", row.from, row.client),
+                )));
+            }
+        }
+        for (at, row) in self.policy.client_credentials.iter().enumerate() {
+            self.check_row(&row.client, &row.to, [&row.scopes].into_iter())
+                .map_err(|invalid| invalid.within(at).within("client_credentials"))?;
+        }
+        Ok(())
+    }
+
+    fn check_row<'a>(
+        &self,
+        client: &ClientId,
+        to: &Audience,
+        mut scopes: impl Iterator<Item = &'a Scopes>,
+    ) -> Result<(), InvalidSetting> {
+        if self.clients.find(client.as_str()).is_none() {
+            return Err(InvalidSetting::new("client", format!("{client} is not registered")));
+        }
+        if !self.clients.owns(to) {
+            return Err(InvalidSetting::new("to", format!("{to} is no client's audience")));
+        }
+        if scopes.all(Scopes::is_empty) {
+            return Err(InvalidSetting::new("scopes", "grants nothing"));
+        }
+        Ok(())
+    }
+
+    fn check_sign_in(&self) -> Result<(), InvalidSetting> {
+        let Some(sign_in) = &self.sign_in else { return Ok(()) };
+        let invalid = |field, rule| Err(InvalidSetting::new(field, rule).within("sign_in"));
+        if let Err(rule) = self.check_client_id(&sign_in.client) {
+            return invalid("client", rule);
+        }
+        if self.clients.find(sign_in.client.as_str()).is_some() {
+            return invalid("client", format!("{} is a client with a credential of its own", sign_in.client));
+        }
+        if !self.clients.owns(&sign_in.audience) {
+            return invalid("audience", format!("{} is no client's audience", sign_in.audience));
+        }
+        Ok(())
+    }
+}
+
+fn signing_key(settings: &AuthoritySettings, directory: &Path) -> Result<SigningKey, InvalidSetting> {
+    let unusable = |error: SigningKeyError| InvalidSetting::new("signing_key_file", error.to_string());
+    let Some(file) = &settings.signing_key_file else {
+        return SigningKey::generate(Algorithm::Es256).map_err(unusable);
+    };
+    let invalid = |rule: String| InvalidSetting::new("signing_key_file", rule);
+    let pem =
+        std::fs::read_to_string(directory.join(file)).map_err(|error| invalid(format!("cannot be read: {error}")))?;
+    let key = SigningKey::from_pem(&pem).map_err(unusable)?;
+    if key.algorithm() != Algorithm::Es256 {
+        return Err(invalid(format!("holds a key for {}, not for ES256", key.algorithm())));
+    }
+    Ok(key)
+}
+
+fn lifetime(field: &'static str, seconds: u64) -> Result<Duration, InvalidSetting> {
+    if (1..=86_400).contains(&seconds) {
+        Ok(Duration::from_secs(seconds))
+    } else {
+        Err(InvalidSetting::new(field, "is not between 1 second and a day"))
+    }
+}
+
+/// The metadata and every endpoint stand at the root of the issuer's origin.
+fn check_issuer(issuer: &Issuer) -> Result<(), InvalidSetting> {
+    let invalid = |rule| Err(InvalidSetting::new("issuer", rule));
+    let Some((scheme, authority)) = issuer.as_str().split_once("://") else { return invalid("is not a URL") };
+    if authority.contains(['/', '?', '#', '@']) {
+        return invalid("has more than scheme, host and port");
+    }
+    let loopback = ["127.0.0.1", "[::1]", "localhost"]
+        .iter()
+        .any(|host| authority.strip_prefix(host).is_some_and(|rest| rest.is_empty() || rest.starts_with(':')));
+    match scheme {
+        "https" => Ok(()),
+        "http" if loopback => Ok(()),
+        "http" => invalid("is http on an address that is not loopback"),
+        _ => invalid("is neither https nor http"),
+    }
+}

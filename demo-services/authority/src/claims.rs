@@ -1,0 +1,92 @@
+//! The claims of this authority's access tokens (RFC 9068 §2.2, RFC 8693 §4), written and read back.
+
+use serde::{Deserialize, Serialize};
+use tower_identity::{Audience, ClientId, Issuer, Scopes, SessionId, Subject, Timestamp, TokenId, TransactionId};
+use tower_identity_jose::{AudienceClaim, NumericDate, json};
+
+/// The longest chain of actors that is issued.
+pub(crate) const MAX_ACTORS: usize = 4;
+
+/// What is written. One audience, always.
+#[derive(Debug, Serialize)]
+pub(crate) struct IssuedClaims<'a> {
+    pub(crate) iss: &'a Issuer,
+    pub(crate) sub: &'a Subject,
+    pub(crate) aud: &'a Audience,
+    pub(crate) client_id: &'a ClientId,
+    pub(crate) scope: String,
+    pub(crate) iat: Timestamp,
+    pub(crate) exp: Timestamp,
+    pub(crate) jti: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) act: Option<ActClaim>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) txn: Option<&'a TransactionId>,
+    #[serde(flatten)]
+    pub(crate) authentication: &'a AuthenticationClaims,
+}
+
+/// How and when the user signed in: fixed at sign-in, unchanged across exchanges (RFC 9068 §2.2.1).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AuthenticationClaims {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) auth_time: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) acr: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) amr: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sid: Option<SessionId>,
+}
+
+/// One actor, and those before it (RFC 8693 §4.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ActClaim {
+    pub(crate) iss: Issuer,
+    pub(crate) sub: Subject,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) act: Option<Box<ActClaim>>,
+}
+
+impl ActClaim {
+    /// How many actors the chain has.
+    pub(crate) fn depth(&self) -> usize {
+        std::iter::successors(Some(self), |actor| actor.act.as_deref()).count()
+    }
+}
+
+/// What is read back from a token that a client presents to us.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PresentedClaims {
+    pub(crate) iss: Issuer,
+    pub(crate) sub: Subject,
+    pub(crate) aud: AudienceClaim,
+    pub(crate) client_id: ClientId,
+    #[serde(default)]
+    pub(crate) scope: String,
+    pub(crate) exp: NumericDate,
+    #[serde(default, deserialize_with = "json::not_null")]
+    pub(crate) nbf: Option<NumericDate>,
+    #[serde(rename = "jti")]
+    pub(crate) _jti: TokenId,
+    pub(crate) act: Option<ActClaim>,
+    pub(crate) may_act: Option<MayActClaim>,
+    pub(crate) cnf: Option<serde::de::IgnoredAny>,
+    pub(crate) txn: Option<TransactionId>,
+    #[serde(flatten)]
+    pub(crate) authentication: AuthenticationClaims,
+}
+
+/// Who may act for the subject (RFC 8693 §4.4): every member that is given must match.
+#[derive(Debug, Deserialize)]
+pub(crate) struct MayActClaim {
+    pub(crate) sub: Option<Subject>,
+    pub(crate) iss: Option<Issuer>,
+    pub(crate) client_id: Option<ClientId>,
+}
+
+impl PresentedClaims {
+    pub(crate) fn scopes(&self) -> Option<Scopes> {
+        Scopes::parse(&self.scope).ok()
+    }
+}

@@ -1,0 +1,122 @@
+//! Token exchange (RFC 8693): a user's token for one audience becomes one for the next, and says who acts.
+
+use tower_identity::Timestamp;
+
+use crate::{
+    authority::Authority,
+    claims::{ActClaim, MAX_ACTORS, PresentedClaims},
+    client::Client,
+    error::{ErrorCode, TokenError},
+    form::Form,
+    issue::{AccessToken, TokenResponse},
+    token::{requested_scopes, target},
+};
+
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+
+impl Authority {
+    /// Exchanges the subject token for one that names the authenticated client as the current actor.
+    pub(crate) fn exchange(&self, client: &Client, form: &Form<'_>) -> Result<TokenResponse, TokenError> {
+        if form.one("requested_token_type").is_some_and(|asked| asked != ACCESS_TOKEN) {
+            return Err(TokenError::invalid_request("only access tokens are issued"));
+        }
+        let target = target(form)?.ok_or(NO_TARGET)?;
+        let requested = requested_scopes(form)?;
+        let subject = self.subject(client, form)?;
+        let actor_ends = self.actor_token(client, form)?;
+
+        let held = subject.scopes().ok_or(BAD_SUBJECT)?;
+        let scopes = self.policy.exchange(&client.id, (subject.aud.as_slice(), &held), &target, requested.as_ref())?;
+        let actors = self.acting(client, subject.act)?;
+
+        let mut expires_at = self.clock.wall().saturating_add(self.access_token_lifetime);
+        for bound in [Some(subject.exp.timestamp()), actor_ends].into_iter().flatten() {
+            expires_at = expires_at.min(bound);
+        }
+        let issued = self.issue(AccessToken {
+            subject: &subject.sub,
+            audience: &target,
+            client: &client.id,
+            scopes: &scopes,
+            expires_at,
+            actors: Some(actors),
+            transaction: subject.txn.as_ref(),
+            authentication: &subject.authentication,
+        });
+        issued.map(|issued| TokenResponse { issued_token_type: Some(ACCESS_TOKEN), ..issued })
+    }
+
+    /// The subject token: an access token of ours, about a user, that was sent to this very client.
+    fn subject(&self, client: &Client, form: &Form<'_>) -> Result<PresentedClaims, TokenError> {
+        let token = form.one("subject_token").ok_or(NO_SUBJECT)?;
+        match form.one("subject_token_type") {
+            None => return Err(NO_SUBJECT_TYPE),
+            Some(ACCESS_TOKEN) => {}
+            Some(_) => return Err(BAD_SUBJECT_TYPE),
+        }
+        let subject = self.verify_own(token).map_err(|error| {
+            tracing::info!(error = &error as &dyn std::error::Error, "subject token refused");
+            BAD_SUBJECT
+        })?;
+        // A client's own token would be issued again as if a user of that name existed.
+        if !self.users.contains(&subject.sub) {
+            return Err(NOT_A_USER);
+        }
+        // Whoever merely saw a token cannot exchange it.
+        if !client.audience.iter().any(|own| subject.aud.as_slice().contains(own)) {
+            return Err(NOT_SENT_TO_CLIENT);
+        }
+        // To exchange it would be to turn a bound token into one that anybody may bear.
+        if subject.cnf.is_some() {
+            return Err(BOUND_SUBJECT);
+        }
+        if let Some(may_act) = &subject.may_act {
+            let allowed = may_act.sub.as_ref().is_none_or(|sub| *sub == client.subject)
+                && may_act.iss.as_ref().is_none_or(|iss| *iss == self.issuer)
+                && may_act.client_id.as_ref().is_none_or(|id| *id == client.id);
+            if !allowed {
+                return Err(MAY_NOT_ACT);
+            }
+        }
+        Ok(subject)
+    }
+
+    /// The actor token, where one is sent, can only say what client authentication already said. Returns its end.
+    fn actor_token(&self, client: &Client, form: &Form<'_>) -> Result<Option<Timestamp>, TokenError> {
+        let token = match (form.one("actor_token"), form.one("actor_token_type")) {
+            (None, None) => return Ok(None),
+            (Some(token), Some(ACCESS_TOKEN)) => token,
+            (Some(_), Some(_)) => return Err(BAD_ACTOR_TYPE),
+            (None, Some(_)) | (Some(_), None) => return Err(HALF_AN_ACTOR),
+        };
+        let actor = self.verify_own(token).map_err(|error| {
+            tracing::info!(error = &error as &dyn std::error::Error, "actor token refused");
+            BAD_ACTOR
+        })?;
+        if actor.sub != client.subject || actor.client_id != client.id || actor.act.is_some() {
+            return Err(ANOTHER_ACTOR);
+        }
+        Ok(Some(actor.exp.timestamp()))
+    }
+
+    /// The authenticated client, and below it who acted before.
+    fn acting(&self, client: &Client, before: Option<ActClaim>) -> Result<ActClaim, TokenError> {
+        let actors = ActClaim { iss: self.issuer.clone(), sub: client.subject.clone(), act: before.map(Box::new) };
+        if actors.depth() > MAX_ACTORS { Err(TOO_MANY_ACTORS) } else { Ok(actors) }
+    }
+}
+
+const NO_TARGET: TokenError = TokenError::new(ErrorCode::InvalidTarget, "an exchange names its audience or resource");
+const NO_SUBJECT: TokenError = TokenError::invalid_request("subject_token is missing");
+const NO_SUBJECT_TYPE: TokenError = TokenError::invalid_request("subject_token_type is missing");
+const BAD_SUBJECT_TYPE: TokenError = TokenError::invalid_request("this subject_token_type is not exchanged here");
+const BAD_SUBJECT: TokenError = TokenError::invalid_request("the subject token is not acceptable");
+const NOT_A_USER: TokenError = TokenError::invalid_request("the subject token is not about a user");
+const NOT_SENT_TO_CLIENT: TokenError = TokenError::invalid_request("the subject token is not addressed to this client");
+const BOUND_SUBJECT: TokenError = TokenError::invalid_request("the subject token is bound to a key");
+const MAY_NOT_ACT: TokenError = TokenError::invalid_request("the subject token names another actor in may_act");
+const HALF_AN_ACTOR: TokenError = TokenError::invalid_request("actor_token and actor_token_type come together");
+const BAD_ACTOR_TYPE: TokenError = TokenError::invalid_request("this actor_token_type is not accepted here");
+const BAD_ACTOR: TokenError = TokenError::invalid_request("the actor token is not acceptable");
+const ANOTHER_ACTOR: TokenError = TokenError::invalid_request("the actor token is not the client's own");
+const TOO_MANY_ACTORS: TokenError = TokenError::invalid_request("too many actors have acted already");

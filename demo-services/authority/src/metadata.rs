@@ -1,0 +1,54 @@
+//! What the authority says about itself: metadata (RFC 8414, OpenID Connect Discovery 1.0) and keys (RFC 7517 §5).
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderName, header},
+    response::IntoResponse,
+};
+use serde::Serialize;
+use tower_identity::Issuer;
+use tower_identity_jose::{Algorithm, public_key_set};
+
+use crate::{
+    authenticate::ASSERTION_ALGORITHMS,
+    authority::Authority,
+    token::{CLIENT_CREDENTIALS, TOKEN_EXCHANGE},
+};
+
+/// How long metadata and keys may be cached.
+const CACHE_CONTROL: (HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=300");
+
+/// One document for both well-known locations, so that they cannot disagree. Members without values are left out.
+#[derive(Serialize)]
+struct Metadata {
+    issuer: Issuer,
+    token_endpoint: String,
+    jwks_uri: String,
+    grant_types_supported: [&'static str; 2],
+    token_endpoint_auth_methods_supported: [&'static str; 2],
+    token_endpoint_auth_signing_alg_values_supported: [Algorithm; ASSERTION_ALGORITHMS.len()],
+    subject_types_supported: [&'static str; 1],
+}
+
+/// `GET /.well-known/oauth-authorization-server` and `GET /.well-known/openid-configuration`.
+pub(crate) async fn metadata(State(authority): State<Arc<Authority>>) -> impl IntoResponse {
+    let issuer = &authority.issuer;
+    let document = Json(Metadata {
+        issuer: issuer.clone(),
+        token_endpoint: format!("{issuer}/token"),
+        jwks_uri: format!("{issuer}/jwks"),
+        grant_types_supported: [CLIENT_CREDENTIALS, TOKEN_EXCHANGE],
+        token_endpoint_auth_methods_supported: ["client_secret_basic", "private_key_jwt"],
+        token_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
+        subject_types_supported: ["public"],
+    });
+    ([CACHE_CONTROL], document)
+}
+
+/// `GET /jwks`.
+pub(crate) async fn jwks(State(authority): State<Arc<Authority>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/jwk-set+json"), CACHE_CONTROL], public_key_set([&authority.key]))
+}

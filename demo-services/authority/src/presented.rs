@@ -1,0 +1,40 @@
+//! Reading back the authority's own access tokens: subject and actor tokens of an exchange (RFC 8693 §2.1).
+
+use tower_identity_jose::{Accept, Limits, MediaType, OpenError, ParseError, Unopened, Unverified};
+
+use crate::{authority::Authority, claims::PresentedClaims};
+
+/// Why a token is not one of ours, or not one any more. For the log; the client learns which of its tokens it was.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotOurs {
+    #[error("the token is malformed")]
+    Malformed(#[source] ParseError),
+    #[error("the token is not signed by us as an access token")]
+    Unverified(#[source] OpenError),
+    #[error("the token names another issuer")]
+    Issuer,
+    #[error("the token has ended, or not begun")]
+    Time,
+}
+
+impl Authority {
+    /// Verifies an access token of this authority: signature, kind, issuer and time. Its audience is not ours to be.
+    pub(crate) fn verify_own(&self, token: &str) -> Result<PresentedClaims, NotOurs> {
+        let accept = Accept::new([MediaType::ACCESS_TOKEN], [self.key.algorithm()]);
+        let claims = Unverified::<PresentedClaims>::parse(token, &Limits::default())
+            .map_err(NotOurs::Malformed)?
+            .open(&self.own_keys, &accept)
+            .map_err(Unopened::into_error)
+            .map_err(NotOurs::Unverified)?
+            .into_claims();
+        let now = self.clock.wall();
+        if claims.iss != self.issuer {
+            return Err(NotOurs::Issuer);
+        }
+        // No leeway: both times are of our own clock.
+        if claims.exp.timestamp() <= now || claims.nbf.is_some_and(|nbf| nbf.timestamp() > now) {
+            return Err(NotOurs::Time);
+        }
+        Ok(claims)
+    }
+}

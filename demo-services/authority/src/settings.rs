@@ -1,0 +1,72 @@
+//! The `[authority]` table of the settings file.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use tower_identity::{Audience, ClientId, Issuer, Scopes, SecretToken, Subject};
+
+use crate::policy::{ClientCredentialsRow, ExchangeRow};
+
+/// What an authority is made of. [`Authority::new`](crate::Authority::new) checks it as a whole.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthoritySettings {
+    /// Its identifier and base address: an origin without a path, `http` on a loopback address only.
+    pub issuer: Issuer,
+    /// A PEM file with the ES256 private key that signs; without it a key is generated at each start.
+    pub signing_key_file: Option<PathBuf>,
+    /// How long issued tokens live, in seconds.
+    #[serde(default = "access_token_seconds")]
+    pub access_token_seconds: u64,
+    /// How long a user's first token lives, in seconds.
+    #[serde(default = "sign_in_token_seconds")]
+    pub sign_in_token_seconds: u64,
+    /// Who there is. None of them may be named like a client: the two share the `sub` of access tokens.
+    pub users: Vec<Subject>,
+    /// The development sign-in; without it there is none.
+    pub sign_in: Option<SignInSettings>,
+    /// Who may authenticate.
+    #[serde(default, rename = "client")]
+    pub clients: Vec<ClientSettings>,
+    /// Who may exchange users' tokens.
+    #[serde(default)]
+    pub policy: Vec<ExchangeRow>,
+    /// Who may have tokens of its own.
+    #[serde(default)]
+    pub client_credentials: Vec<ClientCredentialsRow>,
+}
+
+/// What a user's first token says.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignInSettings {
+    /// The public client that it is issued to.
+    pub client: ClientId,
+    /// Whom it is for.
+    pub audience: Audience,
+    /// What it allows.
+    pub scopes: Scopes,
+}
+
+/// A registered client. It authenticates by a secret or by a key, not both.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientSettings {
+    /// Its identifier.
+    pub id: ClientId,
+    /// The audiences that are its own: it may exchange tokens that are addressed to one of them.
+    #[serde(default)]
+    pub audience: Vec<Audience>,
+    /// For `client_secret_basic`.
+    pub client_secret: Option<SecretToken>,
+    /// For `private_key_jwt`: public keys, as JWKs (RFC 7517 §4).
+    pub keys: Option<Vec<serde_json::Value>>,
+}
+
+const fn access_token_seconds() -> u64 {
+    300
+}
+
+const fn sign_in_token_seconds() -> u64 {
+    900
+}

@@ -1,0 +1,94 @@
+//! The token endpoint: one request in, one token or one error out (RFC 6749 §3.2).
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{RawQuery, State},
+    http::HeaderMap,
+};
+use tower_identity::{Audience, Scopes};
+
+use crate::{
+    authority::Authority,
+    claims::AuthenticationClaims,
+    client::Client,
+    error::{ErrorCode, TokenError},
+    form::Form,
+    issue::{AccessToken, TokenResponse},
+};
+
+pub(crate) const CLIENT_CREDENTIALS: &str = "client_credentials";
+pub(crate) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+
+/// `POST /token`.
+pub(crate) async fn token(
+    State(authority): State<Arc<Authority>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<TokenResponse>, TokenError> {
+    if query.is_some() {
+        return Err(TokenError::invalid_request("parameters belong in the body"));
+    }
+    let form = Form::read(&headers, &body)?;
+    let client = authority.authenticate(&headers, &form)?;
+    let issued = match form.one("grant_type") {
+        Some(CLIENT_CREDENTIALS) => authority.client_credentials(client, &form),
+        Some(TOKEN_EXCHANGE) => authority.exchange(client, &form),
+        Some(_) => Err(TokenError::new(ErrorCode::UnsupportedGrantType, "this grant is not offered here")),
+        None => Err(TokenError::invalid_request("grant_type is missing")),
+    };
+    issued.map(Json)
+}
+
+impl Authority {
+    /// A token of the client's own: `sub` and `client_id` are the client, nobody acts (RFC 6749 §4.4, RFC 9068 §2.2).
+    fn client_credentials(&self, client: &Client, form: &Form<'_>) -> Result<TokenResponse, TokenError> {
+        let (target, requested) = (target(form)?, requested_scopes(form)?);
+        let (audience, scopes) = self.policy.client_credentials(&client.id, target.as_ref(), requested.as_ref())?;
+        self.issue(AccessToken {
+            subject: &client.subject,
+            audience: &audience,
+            client: &client.id,
+            scopes: &scopes,
+            expires_at: self.clock.wall().saturating_add(self.access_token_lifetime),
+            actors: None,
+            transaction: None,
+            authentication: &AuthenticationClaims::default(),
+        })
+    }
+}
+
+/// The one target that the request names, if any, as an audience: one token, one audience (RFC 8707 §2).
+pub(crate) fn target(form: &Form<'_>) -> Result<Option<Audience>, TokenError> {
+    for resource in form.many("resource") {
+        let absolute = resource.split_once(':').is_some_and(|(scheme, rest)| is_scheme(scheme) && !rest.is_empty());
+        if !absolute || resource.contains('#') {
+            return Err(BAD_RESOURCE);
+        }
+    }
+    let mut named = form.many("audience").chain(form.many("resource"));
+    match (named.next(), named.next()) {
+        (None, _) => Ok(None),
+        (Some(_), Some(_)) => Err(SEVERAL_TARGETS),
+        (Some(target), None) => Audience::parse(target).map(Some).map_err(|_| BAD_TARGET),
+    }
+}
+
+/// RFC 3986 §3.1.
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.chars().all(|next| next.is_ascii_alphanumeric() || matches!(next, '+' | '-' | '.'))
+}
+
+pub(crate) fn requested_scopes(form: &Form<'_>) -> Result<Option<Scopes>, TokenError> {
+    form.one("scope").map(|scope| Scopes::parse(scope).map_err(|_| BAD_SCOPE)).transpose()
+}
+
+const BAD_RESOURCE: TokenError =
+    TokenError::new(ErrorCode::InvalidTarget, "a resource is an absolute URI without fragment");
+const BAD_TARGET: TokenError = TokenError::new(ErrorCode::InvalidTarget, "the audience is not a usable name");
+const SEVERAL_TARGETS: TokenError = TokenError::new(ErrorCode::InvalidTarget, "name one audience or one resource");
+const BAD_SCOPE: TokenError = TokenError::new(ErrorCode::InvalidScope, "the scope is outside its grammar");

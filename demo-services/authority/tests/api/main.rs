@@ -1,0 +1,9 @@
+//! The authority over real HTTP: every requirement that it keeps, beside the request that breaks it.
+
+mod client_assertion;
+mod exchange;
+mod metadata;
+mod settings;
+mod sign_in;
+mod support;
+mod token_endpoint;
