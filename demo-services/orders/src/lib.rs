@@ -1,1 +1,20 @@
-//! The orders service of the demo shop
+//! The demo shop's orders: the middle of the mesh. By day it calls on for the user, at night for itself.
+//!
+//! | endpoint | who may |
+//! |---|---|
+//! | `GET /prices` | a user, with `prices:read` |
+//! | `POST /orders` | a user, with `orders:write`: charges the user's money at payments |
+//! | `GET /orders` | a user, with `orders:read`: their own orders |
+//! | `GET /trace` | a user: whom orders saw, and whom payments saw when called for the same user |
+//! | `GET /whoami` | whoever was authenticated: answers whom it saw |
+//! | `POST /settlements/run` | this machine: runs the nightly settlement now, as the service itself |
+
+mod app;
+mod basket;
+mod book;
+mod nightly;
+
+pub use self::{
+    app::{Orders, OrdersSettings, app, run},
+    basket::Price,
+};

@@ -1,1 +1,13 @@
-//! The storefront service of the demo shop
+//! The demo shop's storefront: the edge of the mesh. Users arrive here, and every call to orders is made for them.
+//!
+//! | endpoint | who may |
+//! |---|---|
+//! | `GET /products` | a user, with `catalog:read` |
+//! | `POST /orders` | a user, with `orders:write` |
+//! | `GET /orders` | a user, with `orders:read`: their own orders |
+//! | `GET /trace` | a user: whom each service saw, from here to payments |
+//! | `GET /whoami` | whoever was authenticated: answers whom it saw |
+
+mod app;
+
+pub use self::app::{Storefront, StorefrontSettings, app, run};

@@ -1,0 +1,134 @@
+//! Orders' routes, who may take which, and running it.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use axum_identity::{Caller, Problem, UserCaller};
+use demo_kit::{Hop, Serving, StartError, Stop, http_client, serve, successful, whoami};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tower_identity::{
+    AuthLayer, HttpClient, RequireLayer, Settings, Verifier,
+    rule::{scope, user},
+    system_clock,
+};
+
+use crate::{
+    basket::{Basket, Price},
+    book::{Book, Order},
+    nightly,
+};
+
+/// The table `[service]` of orders' settings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrdersSettings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Where payments is, as an origin.
+    pub payments: String,
+    /// How often charges are settled.
+    pub settle_every_seconds: u64,
+    /// What there is to buy.
+    #[serde(rename = "price")]
+    pub prices: Vec<Price>,
+}
+
+/// What orders' handlers work with.
+#[derive(Debug, Clone)]
+pub struct Orders {
+    pub(crate) http: HttpClient,
+    pub(crate) payments: Arc<str>,
+    prices: Arc<[Price]>,
+    book: Arc<Book>,
+}
+
+impl Orders {
+    /// Orders at these prices, charged at payments, with an empty book.
+    #[must_use]
+    pub fn new(http: HttpClient, payments: impl Into<Arc<str>>, prices: impl Into<Arc<[Price]>>) -> Self {
+        Self { http, payments: payments.into(), prices: prices.into(), book: Arc::default() }
+    }
+}
+
+/// Orders' routes.
+///
+/// Must be served with the peer's address ([`ConnectInfo`](axum::extract::ConnectInfo)), which the nightly run's
+/// trigger judges by.
+pub fn app(verifier: Verifier, orders: Orders) -> Router {
+    Router::new()
+        .route("/prices", get(prices).layer(RequireLayer::new(scope("prices:read").and(user()))))
+        .route("/orders", post(place).layer(RequireLayer::new(scope("orders:write").and(user()))))
+        .route("/orders", get(list).layer(RequireLayer::new(scope("orders:read").and(user()))))
+        .route("/trace", get(trace).layer(RequireLayer::new(user())))
+        .route("/whoami", get(whoami))
+        .layer(AuthLayer::new(verifier).realm("orders"))
+        // Beside the layer, not under it: there is no caller to authenticate.
+        .route("/settlements/run", post(nightly::run_now))
+        .with_state(orders)
+}
+
+async fn prices(State(orders): State<Orders>) -> Json<Arc<[Price]>> {
+    Json(orders.prices)
+}
+
+#[derive(Deserialize)]
+struct Receipt {
+    id: String,
+}
+
+async fn place(
+    State(orders): State<Orders>,
+    caller: UserCaller,
+    Json(basket): Json<Basket>,
+) -> Result<Response, Problem> {
+    let cents = match basket.price(&orders.prices) {
+        Ok(cents) => cents,
+        Err(refused) => return Ok((StatusCode::UNPROCESSABLE_ENTITY, refused.to_string()).into_response()),
+    };
+    let Some(id) = orders.book.begin() else { return Ok(StatusCode::INSUFFICIENT_STORAGE.into_response()) };
+
+    // Sent with a token for payments that says: the caller's user, and orders acting for them.
+    let charge = json!({ "order": id, "cents": cents });
+    let answer = orders.http.post(format!("{}/charges", orders.payments)).json(&charge).send().await?;
+    let receipt: Receipt = successful("payments", answer)?.json().await?;
+
+    let order = Order { id, lines: basket.lines, cents, charge: receipt.id };
+    orders.book.keep(caller.user(), order.clone());
+    Ok((StatusCode::CREATED, Json(order)).into_response())
+}
+
+async fn list(State(orders): State<Orders>, caller: UserCaller) -> Json<Vec<Order>> {
+    Json(orders.book.of(caller.user()))
+}
+
+async fn trace(State(orders): State<Orders>, caller: Caller) -> Result<Json<[Hop; 2]>, Problem> {
+    let answer = orders.http.get(format!("{}/whoami", orders.payments)).send().await?;
+    let principal = successful("payments", answer)?.json().await?;
+    Ok(Json([Hop::seen_by("orders", &caller)?, Hop { service: "payments".to_owned(), principal }]))
+}
+
+/// Checks the settings now; serves the listener, and settles every night, when the future is awaited.
+///
+/// # Errors
+///
+/// [`StartError::Settings`] names the line of what is wrong.
+pub fn run(settings: &Settings, listener: TcpListener, stop: Stop) -> Result<Serving, StartError> {
+    let service: OrdersSettings = settings.section("service")?;
+    let orders = Orders::new(http_client(settings)?, service.payments, service.prices);
+    let nights = nightly::every(Duration::from_secs(service.settle_every_seconds), orders.clone(), system_clock());
+    let served = serve(listener, app(settings.verifier()?, orders), stop);
+    Ok(Box::pin(async {
+        tokio::select! {
+            served = served => served,
+            never = nights => match never {},
+        }
+    }))
+}

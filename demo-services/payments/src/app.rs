@@ -1,0 +1,80 @@
+//! Payments' routes, who may take which, and running it.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use axum_identity::{UserCaller, WorkloadCaller};
+use demo_kit::{Serving, StartError, Stop, serve, whoami};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tower_identity::{
+    AuthLayer, CallerName, RequireLayer, Settings, Verifier,
+    rule::{callers, no_user, scope, user},
+};
+
+use crate::{
+    Ledger,
+    ledger::{ChargeRequest, NotCharged, Settlement},
+};
+
+/// The table `[service]` of payments' settings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentsSettings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Which workloads may charge and settle.
+    pub callers: Vec<CallerName>,
+}
+
+/// Payments' routes.
+pub fn app(verifier: Verifier, may_call: &[CallerName], ledger: Arc<Ledger>) -> Router {
+    let charging = callers(may_call.to_vec()).and(user()).and(scope("payments:charge"));
+    let settling = callers(may_call.to_vec()).and(no_user()).and(scope("payments:settle"));
+    Router::new()
+        .route("/charges", post(charge).layer(RequireLayer::new(charging)))
+        .route("/settlements", post(settle).layer(RequireLayer::new(settling)))
+        .route("/whoami", get(whoami))
+        // Outside of all routes: a request that is not authenticated meets none of them.
+        .layer(AuthLayer::new(verifier).realm("payments"))
+        .with_state(ledger)
+}
+
+async fn charge(State(ledger): State<Arc<Ledger>>, caller: UserCaller, Json(request): Json<ChargeRequest>) -> Response {
+    match ledger.charge(request, caller.user().clone(), caller.workload().clone()) {
+        Ok(charge) => (StatusCode::CREATED, Json(charge)).into_response(),
+        Err(refused @ NotCharged::Amount) => (StatusCode::UNPROCESSABLE_ENTITY, refused.to_string()).into_response(),
+        Err(refused @ NotCharged::Full) => (StatusCode::INSUFFICIENT_STORAGE, refused.to_string()).into_response(),
+    }
+}
+
+/// What was settled, and the principal at whose word.
+#[derive(Serialize)]
+struct Settled {
+    #[serde(flatten)]
+    settlement: Settlement,
+    requested_by: WorkloadCaller,
+}
+
+async fn settle(State(ledger): State<Arc<Ledger>>, caller: WorkloadCaller) -> Json<Settled> {
+    let settlement = ledger.settle();
+    tracing::info!(charges = settlement.charges, cents = settlement.cents, by = %caller.workload().id, "settled");
+    Json(Settled { settlement, requested_by: caller })
+}
+
+/// Checks the settings now, and serves the listener when the future is awaited.
+///
+/// # Errors
+///
+/// [`StartError::Settings`] names the line of what is wrong.
+pub fn run(settings: &Settings, listener: TcpListener, stop: Stop) -> Result<Serving, StartError> {
+    let service: PaymentsSettings = settings.section("service")?;
+    let app = app(settings.verifier()?, &service.callers, Arc::default());
+    Ok(serve(listener, app, stop))
+}

@@ -1,0 +1,94 @@
+//! The storefront's routes, who may take which, and running it.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use axum_identity::{Caller, Problem};
+use demo_kit::{Hop, Serving, StartError, Stop, http_client, serve, successful, whoami};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tower_identity::{
+    AuthLayer, HttpClient, RequireLayer, Settings, Verifier,
+    rule::{scope, user},
+};
+
+/// The table `[service]` of the storefront's settings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StorefrontSettings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Where orders is, as an origin.
+    pub orders: String,
+}
+
+/// What the storefront's handlers work with.
+#[derive(Debug, Clone)]
+pub struct Storefront {
+    http: HttpClient,
+    orders: Arc<str>,
+}
+
+impl Storefront {
+    /// A storefront before orders.
+    #[must_use]
+    pub fn new(http: HttpClient, orders: impl Into<Arc<str>>) -> Self {
+        Self { http, orders: orders.into() }
+    }
+}
+
+/// The storefront's routes.
+pub fn app(verifier: Verifier, storefront: Storefront) -> Router {
+    Router::new()
+        .route("/products", get(products).layer(RequireLayer::new(scope("catalog:read").and(user()))))
+        .route("/orders", post(buy).layer(RequireLayer::new(scope("orders:write").and(user()))))
+        .route("/orders", get(list).layer(RequireLayer::new(scope("orders:read").and(user()))))
+        .route("/trace", get(trace).layer(RequireLayer::new(user())))
+        .route("/whoami", get(whoami))
+        .layer(AuthLayer::new(verifier).realm("storefront"))
+        .with_state(storefront)
+}
+
+async fn products(State(shop): State<Storefront>) -> Result<Json<Value>, Problem> {
+    let answer = shop.http.get(format!("{}/prices", shop.orders)).send().await?;
+    Ok(Json(successful("orders", answer)?.json().await?))
+}
+
+async fn buy(State(shop): State<Storefront>, Json(basket): Json<Value>) -> Result<Response, Problem> {
+    let answer = shop.http.post(format!("{}/orders", shop.orders)).json(&basket).send().await?;
+    if answer.status() == StatusCode::UNPROCESSABLE_ENTITY {
+        // What is wrong with the basket is the user's to know.
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, answer.text().await?).into_response());
+    }
+    let order: Value = successful("orders", answer)?.json().await?;
+    Ok((StatusCode::CREATED, Json(order)).into_response())
+}
+
+async fn list(State(shop): State<Storefront>) -> Result<Json<Value>, Problem> {
+    let answer = shop.http.get(format!("{}/orders", shop.orders)).send().await?;
+    Ok(Json(successful("orders", answer)?.json().await?))
+}
+
+async fn trace(State(shop): State<Storefront>, caller: Caller) -> Result<Json<Vec<Hop>>, Problem> {
+    let answer = shop.http.get(format!("{}/trace", shop.orders)).send().await?;
+    let beyond: Vec<Hop> = successful("orders", answer)?.json().await?;
+    Ok(Json([vec![Hop::seen_by("storefront", &caller)?], beyond].concat()))
+}
+
+/// Checks the settings now, and serves the listener when the future is awaited.
+///
+/// # Errors
+///
+/// [`StartError::Settings`] names the line of what is wrong.
+pub fn run(settings: &Settings, listener: TcpListener, stop: Stop) -> Result<Serving, StartError> {
+    let service: StorefrontSettings = settings.section("service")?;
+    let storefront = Storefront::new(http_client(settings)?, service.orders);
+    Ok(serve(listener, app(settings.verifier()?, storefront), stop))
+}
