@@ -1,1 +1,23 @@
-//! The mesh command: starts the authority and the three services, and walks the story
+//! The demo mesh in one process: the authority and the three services of the shop, from the same files that start each
+//! of them as its own program, and a walk through what they refuse and what they allow.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`mesh`] | starting and stopping the four |
+//! | [`files`] | their settings, moved to other addresses where asked |
+//! | [`invitation`] | what is printed once they are up |
+//! | [`story`] | the walk: what is done, and what each hop must have seen |
+//! | [`page`] | how the walk looks in a terminal |
+
+pub mod files;
+pub mod invitation;
+pub mod mesh;
+pub mod page;
+pub mod story;
+
+pub use self::{
+    files::{Addresses, Part},
+    invitation::Invitation,
+    mesh::Mesh,
+    page::Page,
+};

@@ -1,0 +1,157 @@
+//! The settings files of the four programs.
+
+use std::{
+    borrow::Cow,
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use demo_kit::{Run, StartError};
+use serde::Deserialize;
+use tower_identity::Settings;
+
+/// One of the programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The authorization server.
+    Authority,
+    /// The edge.
+    Storefront,
+    /// The middle.
+    Orders,
+    /// The leaf.
+    Payments,
+}
+
+impl Part {
+    /// All of them, in the order of their ports.
+    pub const ALL: [Self; 4] = [Self::Authority, Self::Storefront, Self::Orders, Self::Payments];
+
+    /// Its name, and that of its file without `.toml`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Authority => "authority",
+            Self::Storefront => "storefront",
+            Self::Orders => "orders",
+            Self::Payments => "payments",
+        }
+    }
+
+    pub(crate) fn run(self) -> Run {
+        match self {
+            Self::Authority => demo_authority::run,
+            Self::Storefront => demo_storefront::run,
+            Self::Orders => demo_orders::run,
+            Self::Payments => demo_payments::run,
+        }
+    }
+}
+
+/// Where the programs listen. By default, where their files say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// The address, in place of the one in each file.
+    pub ip: Option<IpAddr>,
+    /// The first of four ports, in place of the ones in the files; 0 is four ports that are free.
+    pub first_port: Option<u16>,
+}
+
+impl Addresses {
+    /// Where a program listens whose file says `in_its_file`.
+    fn of(self, part: Part, in_its_file: SocketAddr) -> SocketAddr {
+        let port = match self.first_port {
+            None => in_its_file.port(),
+            Some(0) => 0,
+            Some(first) => first.saturating_add(part as u16),
+        };
+        SocketAddr::new(self.ip.unwrap_or(in_its_file.ip()), port)
+    }
+}
+
+/// The files of the four programs, each with what it says about itself.
+#[derive(Debug)]
+pub(crate) struct Files {
+    directory: PathBuf,
+    files: Vec<File>,
+}
+
+#[derive(Debug)]
+struct File {
+    part: Part,
+    text: String,
+    listen: SocketAddr,
+}
+
+#[derive(Deserialize)]
+struct Listen {
+    listen: SocketAddr,
+}
+
+impl Files {
+    /// Reads and checks all four.
+    pub(crate) fn read(directory: &Path) -> Result<Self, StartError> {
+        let read = |part: Part| {
+            let path = path_of(directory, part);
+            let listen = Settings::from_path(&path)?.section::<Listen>("service")?.listen;
+            Ok(File { part, text: std::fs::read_to_string(path)?, listen })
+        };
+        let files = Part::ALL.into_iter().map(read).collect::<Result<_, StartError>>()?;
+        Ok(Self { directory: directory.to_owned(), files })
+    }
+
+    /// Where each program is to listen.
+    pub(crate) fn addresses(&self, asked: Addresses) -> impl Iterator<Item = (Part, SocketAddr)> {
+        self.files.iter().map(move |file| (file.part, asked.of(file.part, file.listen)))
+    }
+
+    /// The settings of all four once they listen at these addresses, in the order of the parts.
+    ///
+    /// The files name each other by address, and the authority is who it is by its address: so it is exchanged
+    /// everywhere, in the text, where every line stays where it was.
+    pub(crate) fn moved(&self, listening: &[SocketAddr]) -> Result<Vec<Settings>, StartError> {
+        let moves: Vec<_> =
+            self.files.iter().zip(listening).map(|(file, now)| (file.listen.to_string(), now.to_string())).collect();
+        let parse = |file: &File| {
+            Ok(Settings::parse(
+                &replaced(&file.text, &moves),
+                path_of(&self.directory, file.part).display().to_string(),
+            )?)
+        };
+        self.files.iter().map(parse).collect()
+    }
+}
+
+fn path_of(directory: &Path, part: Part) -> PathBuf {
+    directory.join(part.name()).with_extension("toml")
+}
+
+/// Replaces each first string by its second, in one pass: what was put in is not replaced again.
+fn replaced<'a>(text: &'a str, moves: &[(String, String)]) -> Cow<'a, str> {
+    let mut result = String::new();
+    let mut rest = text;
+    let next = |rest: &str| moves.iter().filter_map(|(from, to)| Some((rest.find(from)?, from.len(), to))).min();
+    while let Some((at, length, to)) = next(rest) {
+        // A longer number that begins alike is another port.
+        let whole = !rest[at + length..].starts_with(|next: char| next.is_ascii_digit());
+        result.push_str(&rest[..at]);
+        result.push_str(if whole { to } else { &rest[at..at + length] });
+        rest = &rest[at + length..];
+    }
+    if result.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(result + rest) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_move_once_and_whole() {
+        let moves = [("h:70", "h:71"), ("h:71", "h:72")].map(|(from, to)| (from.to_owned(), to.to_owned()));
+        let cases =
+            [("http://h:70 h:71", "http://h:71 h:72"), ("h:701 h:70/x", "h:701 h:71/x"), ("g:70", "g:70"), ("", "")];
+        for (text, expected) in cases {
+            assert_eq!(replaced(text, &moves), expected);
+        }
+    }
+}

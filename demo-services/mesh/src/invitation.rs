@@ -1,0 +1,31 @@
+//! What is printed once the mesh is up: where it listens, and what to try.
+
+use std::fmt;
+
+use crate::{Mesh, Part};
+
+/// Addresses, and lines for a shell.
+#[derive(Debug)]
+pub struct Invitation<'a>(pub &'a Mesh);
+
+impl fmt::Display for Invitation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origin = |part| self.0.origin(part).unwrap_or_default();
+        writeln!(f, "The shop is open:\n")?;
+        for part in Part::ALL {
+            writeln!(f, "  {:<11}{}", part.name(), origin(part))?;
+        }
+        let (authority, storefront) = (origin(Part::Authority), origin(Part::Storefront));
+        writeln!(
+            f,
+            r#"
+Get a token for Alice, order something for her, and see whom each service saw:
+
+  TOKEN=$(curl -s {authority}/dev/sign-in -H 'content-type: application/json' -d '{{"user":"alice"}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+  curl -s {storefront}/orders -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{{"lines":[{{"sku":"tea","quantity":2}}]}}'
+  curl -s {storefront}/trace -H "authorization: Bearer $TOKEN"
+
+`mesh demo` walks through the rest. Ctrl-C stops it."#
+        )
+    }
+}

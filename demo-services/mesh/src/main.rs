@@ -1,0 +1,74 @@
+//! `mesh` starts the demo mesh and runs until Ctrl-C; `mesh demo` walks the story and ends.
+
+use std::{net::IpAddr, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use demo_kit::{StartError, log, program};
+use demo_mesh::{Addresses, Invitation, Mesh, Page, story};
+
+/// The files in this repository, wherever the command is run from.
+const SETTINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../settings");
+
+const OPTION: &str = "--port-base";
+
+/// The demo mesh: an authorization server, a storefront, orders and payments.
+#[derive(Parser)]
+#[command(name = "mesh")]
+struct Arguments {
+    /// The directory with the four settings files
+    #[arg(long, value_name = "DIRECTORY", default_value = SETTINGS, hide_default_value = true, global = true)]
+    settings: PathBuf,
+    /// Listen at four ports from this one on; 0 is whatever is free
+    #[arg(long, value_name = "PORT", global = true)]
+    port_base: Option<u16>,
+    /// Listen on this address, which has to be one of this machine only
+    #[arg(long, value_name = "ADDRESS", global = true)]
+    listen: Option<IpAddr>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Walk through what the mesh refuses and allows, at ports that are free
+    Demo,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let ended = match arguments.command {
+        None => serve(&arguments),
+        Some(Command::Demo) => demo(&arguments),
+    };
+    ended.unwrap_or_else(|error| error.report())
+}
+
+fn serve(arguments: &Arguments) -> Result<ExitCode, StartError> {
+    log::init("info");
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let mesh = Mesh::start(&arguments.settings, arguments.addresses(), OPTION).await?;
+        println!("{}", Invitation(&mesh));
+        program::interrupted().await;
+        mesh.stop().await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn demo(arguments: &Arguments) -> Result<ExitCode, StartError> {
+    // The walk provokes refusals, and prints what comes of them itself.
+    log::init("off");
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let addresses = arguments.addresses();
+        let free = Addresses { first_port: addresses.first_port.or(Some(0)), ..addresses };
+        let mut mesh = Mesh::start(&arguments.settings, free, OPTION).await?;
+        let told = story::tell(&mut mesh, &arguments.settings, &mut Page::stdout()).await?;
+        mesh.stop().await?;
+        Ok(if told.held == told.steps { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    })
+}
+
+impl Arguments {
+    fn addresses(&self) -> Addresses {
+        Addresses { ip: self.listen, first_port: self.port_base }
+    }
+}

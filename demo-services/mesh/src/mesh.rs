@@ -1,0 +1,93 @@
+//! Starting and stopping the four programs in one process.
+
+use std::{io, net::SocketAddr, path::Path};
+
+use demo_kit::{StartError, listen};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+use crate::files::{Addresses, Files, Part};
+
+/// The mesh at work.
+#[derive(Debug)]
+pub struct Mesh {
+    running: Vec<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    part: Part,
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<io::Result<()>>,
+}
+
+impl Mesh {
+    /// Starts all four from the files in a directory; `option` is what the user would change the addresses with.
+    ///
+    /// All files are checked and all addresses are bound before anything is served. On return each program answers:
+    /// what connects before it is served waits in its listener.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] when a file is wrong or an address is taken. Nothing is left running then.
+    pub async fn start(directory: &Path, addresses: Addresses, option: &'static str) -> Result<Self, StartError> {
+        let files = Files::read(directory)?;
+        let mut listeners: Vec<TcpListener> = Vec::new();
+        for (_, address) in files.addresses(addresses) {
+            listeners.push(listen(address, option).await?);
+        }
+        let listening = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>()?;
+        let settings = files.moved(&listening)?;
+
+        let mut checked = Vec::new();
+        for ((part, listener), settings) in Part::ALL.into_iter().zip(listeners).zip(&settings) {
+            let (stop, stopped) = oneshot::channel();
+            let stopped = async {
+                // A sender that is dropped stops the program too: nobody could stop it later.
+                let _ = stopped.await;
+            };
+            let address = listener.local_addr()?;
+            checked.push((part, address, stop, part.run()(settings, listener, Box::pin(stopped))?));
+        }
+        let serve = |(part, address, stop, serving)| Running { part, address, stop, served: tokio::spawn(serving) };
+        Ok(Self { running: checked.into_iter().map(serve).collect() })
+    }
+
+    /// Where a program listens, as an origin; `None` once it was stopped.
+    #[must_use]
+    pub fn origin(&self, part: Part) -> Option<String> {
+        self.running.iter().find(|running| running.part == part).map(|running| format!("http://{}", running.address))
+    }
+
+    /// Stops one program: it takes no new connection, answers what it was asked, and is gone.
+    ///
+    /// # Errors
+    ///
+    /// When it had already failed.
+    pub async fn stop_one(&mut self, part: Part) -> io::Result<()> {
+        let Some(at) = self.running.iter().position(|running| running.part == part) else { return Ok(()) };
+        self.running.swap_remove(at).stop().await
+    }
+
+    /// Stops what still runs, all at once.
+    ///
+    /// # Errors
+    ///
+    /// The first failure of a program.
+    pub async fn stop(self) -> io::Result<()> {
+        let (stops, served): (Vec<_>, Vec<_>) =
+            self.running.into_iter().map(|running| (running.stop, running.served)).unzip();
+        drop(stops);
+        for served in served {
+            served.await??;
+        }
+        Ok(())
+    }
+}
+
+impl Running {
+    async fn stop(self) -> io::Result<()> {
+        drop(self.stop);
+        self.served.await?
+    }
+}

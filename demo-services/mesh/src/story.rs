@@ -1,0 +1,51 @@
+//! The walk: what is done, and what each hop must have seen. Every line that is printed as held was checked.
+
+mod answer;
+mod steps;
+mod walk;
+
+use std::{io::Write, path::Path};
+
+use demo_kit::StartError;
+
+use self::{
+    steps::{
+        another_audience, at_night, authority_stops, first_order, own_orders_only, skipping_a_service, wrong_door,
+    },
+    walk::Walk,
+};
+use crate::{Mesh, Page};
+
+/// How many steps there are, and how many held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// The steps of the story.
+    pub steps: usize,
+    /// Those of which every check held.
+    pub held: usize,
+}
+
+/// Walks through the mesh, which was started from the files in this directory. The last step stops its authority.
+///
+/// # Errors
+///
+/// When the page cannot be written, or the storefront's file cannot be read. A check that does not hold is no error: it
+/// is printed, and its step is missing among those that [held](Told::held).
+pub async fn tell<W: Write>(mesh: &mut Mesh, directory: &Path, page: &mut Page<W>) -> Result<Told, StartError> {
+    let mut walk = Walk::new(mesh, directory, page)?;
+    walk.step("Alice buys two tins of tea and a cup", first_order).await?;
+    walk.step("Bob sees his own orders, and none of Alice's", own_orders_only).await?;
+    walk.step("At night orders settles with payments: for nobody, as itself", at_night).await?;
+    walk.step("Alice's token for the storefront is tried at payments", wrong_door).await?;
+    walk.step("Her token for orders is tried there too", another_audience).await?;
+    walk.step("The storefront goes straight to payments, with a token that policy gives it", skipping_a_service)
+        .await?;
+    walk.step("The authority is stopped", authority_stops).await?;
+    Ok(walk.told()?)
+}
+
+/// The last line of the page.
+fn closing(told: Told) -> String {
+    let Told { steps, held } = told;
+    if held == steps { format!("All {steps} steps hold.") } else { format!("{held} of {steps} steps hold.") }
+}

@@ -1,0 +1,86 @@
+//! What a service answered, and whom it saw.
+
+use std::fmt;
+
+use reqwest::{
+    RequestBuilder, StatusCode,
+    header::{HeaderMap, WWW_AUTHENTICATE},
+};
+use serde_json::{Value, json};
+
+/// A response, read to its end.
+#[derive(Debug)]
+pub(super) struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    pub(super) body: Value,
+}
+
+impl Answer {
+    pub(super) async fn to(request: RequestBuilder) -> Result<Self, reqwest::Error> {
+        let response = request.send().await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = response.bytes().await?;
+        Ok(Self { status, headers, body: serde_json::from_slice(&body).unwrap_or(Value::Null) })
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The status, and the error code of the challenge if there is one: `401 invalid_token`.
+    pub(super) fn outcome(&self) -> String {
+        let challenge = self.header(WWW_AUTHENTICATE.as_str()).unwrap_or_default();
+        let error = challenge.split_once("error=\"").and_then(|(_, rest)| rest.split_once('"'));
+        match error {
+            Some((error, _)) => format!("{} {error}", self.status.as_u16()),
+            None => self.status.as_u16().to_string(),
+        }
+    }
+}
+
+/// Whom a service must have seen: everything that a principal says but its token's id.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen<'a> {
+    pub(super) service: &'a str,
+    pub(super) caller: &'a str,
+    pub(super) user: Option<&'a str>,
+    /// Who acts for the user, the current one first.
+    pub(super) actors: &'a [&'a str],
+    pub(super) scopes: &'a [&'a str],
+}
+
+impl Seen<'_> {
+    /// The principal in JSON, as this issuer vouches for it.
+    pub(super) fn principal(&self, issuer: &str) -> Value {
+        let named = |id: &str| json!({ "id": id, "issuer": issuer });
+        json!({
+            "caller": named(self.caller),
+            "user": self.user.map(named),
+            "actors": self.actors.iter().map(|id| named(id)).collect::<Vec<_>>(),
+            "scopes": self.scopes,
+            "audience": self.service,
+            "binding": "same_token",
+        })
+    }
+}
+
+/// `orders      saw storefront for alice: orders:read orders:write`
+impl fmt::Display for Seen<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<10} saw {} for {}", self.service, self.caller, self.user.unwrap_or("nobody"))?;
+        if let Some(before) = self.actors.get(1..).filter(|before| !before.is_empty()) {
+            write!(f, ", after {}", before.join(", "))?;
+        }
+        write!(f, ": {}", self.scopes.join(" "))
+    }
+}
+
+/// A principal without its token's id, which is another each time.
+pub(super) fn lasting(principal: &Value) -> Value {
+    let mut lasting = principal.clone();
+    if let Some(members) = lasting.as_object_mut() {
+        members.remove("token_id");
+    }
+    lasting
+}

@@ -1,0 +1,115 @@
+//! The steps, one function each.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use super::{
+    answer::Seen,
+    walk::{Broken, Walk},
+};
+use crate::Part;
+
+const AT_STOREFRONT: Seen<'_> = Seen {
+    service: "storefront",
+    caller: "storefront-web",
+    user: Some("alice"),
+    actors: &[],
+    scopes: &["catalog:read", "orders:read", "orders:write"],
+};
+
+const AT_ORDERS: Seen<'_> = Seen {
+    service: "orders",
+    caller: "storefront",
+    user: Some("alice"),
+    actors: &["storefront"],
+    scopes: &["orders:read", "orders:write", "prices:read"],
+};
+
+const AT_PAYMENTS: Seen<'_> = Seen {
+    service: "payments",
+    caller: "orders",
+    user: Some("alice"),
+    actors: &["orders", "storefront"],
+    scopes: &["payments:charge", "payments:read"],
+};
+
+fn basket() -> Value {
+    json!({ "lines": [{ "sku": "tea", "quantity": 2 }, { "sku": "cup", "quantity": 1 }] })
+}
+
+fn charge() -> Value {
+    json!({ "order": "order-1", "cents": 1 })
+}
+
+pub(super) async fn first_order<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
+    let alice = walk.sign_in("alice").await?;
+    let order = walk.post(Part::Storefront, "/orders", &alice, basket()).await?;
+    walk.holds("the order is placed: 201", "201", order.outcome())?;
+    walk.holds("her money is charged: 28.80", 2880, order.body["cents"].clone())?;
+
+    let trace = walk.get(Part::Storefront, "/trace", &alice).await?;
+    for (at, seen) in [AT_STOREFRONT, AT_ORDERS, AT_PAYMENTS].into_iter().enumerate() {
+        walk.saw(seen, &trace.body[at]["principal"])?;
+    }
+    Ok(())
+}
+
+pub(super) async fn own_orders_only<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
+    let (alice, bob) = (walk.sign_in("alice").await?, walk.sign_in("bob").await?);
+    let hers = walk.get(Part::Storefront, "/orders", &alice).await?;
+    let ids: Vec<_> = hers.body.as_array().into_iter().flatten().map(|order| order["id"].clone()).collect();
+    walk.holds("Alice sees one order", json!(["order-1"]), ids)?;
+    let his = walk.get(Part::Storefront, "/orders", &bob).await?;
+    walk.holds("Bob sees none", json!([]), his.body)
+}
+
+pub(super) async fn at_night<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
+    let settled = walk.post_bare(Part::Orders, "/settlements/run").await?;
+    let seen = Seen { user: None, actors: &[], scopes: &["payments:settle"], ..AT_PAYMENTS };
+    walk.saw(seen, &settled.body["requested_by"])?;
+    let (charges, cents) = (&settled.body["charges"], &settled.body["cents"]);
+    walk.holds("one charge is settled: 28.80", json!([1, 2880]), json!([charges, cents]))
+}
+
+pub(super) async fn wrong_door<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
+    let alice = walk.sign_in("alice").await?;
+    let whoami = walk.get(Part::Storefront, "/whoami", &alice).await?;
+    walk.saw(AT_STOREFRONT, &whoami.body)?;
+    let refused = walk.post(Part::Payments, "/charges", &alice, charge()).await?;
+    walk.holds("payments refuses the same token: 401 invalid_token", "401 invalid_token", refused.outcome())
+}
+
+pub(super) async fn another_audience<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
+    let alice = walk.sign_in("alice").await?;
+    let for_orders = walk.exchange_as_storefront(&alice, "orders").await?;
+    let whoami = walk.get(Part::Orders, "/whoami", &for_orders).await?;
+    walk.saw(AT_ORDERS, &whoami.body)?;
+    let refused = walk.post(Part::Payments, "/charges", &for_orders, charge()).await?;
+    walk.holds("payments refuses the same token: 401 invalid_token", "401 invalid_token", refused.outcome())
+}
+
+pub(super) async fn skipping_a_service<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
+    let alice = walk.sign_in("alice").await?;
+    let for_payments = walk.exchange_as_storefront(&alice, "payments").await?;
+    let whoami = walk.get(Part::Payments, "/whoami", &for_payments).await?;
+    let seen = Seen { caller: "storefront", actors: &["storefront"], scopes: &["payments:charge"], ..AT_PAYMENTS };
+    walk.saw(seen, &whoami.body)?;
+    let refused = walk.post(Part::Payments, "/charges", &for_payments, charge()).await?;
+    walk.holds("the token is good, the storefront is not on payments' list of callers: 403", "403", refused.outcome())
+}
+
+pub(super) async fn authority_stops<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
+    // Carol signs in and has not been anywhere yet.
+    let (alice, carol) = (walk.sign_in("alice").await?, walk.sign_in("carol").await?);
+    let before = walk.post(Part::Storefront, "/orders", &alice, basket()).await?;
+    walk.holds("Alice orders, while it runs: 201", "201", before.outcome())?;
+
+    walk.stop(Part::Authority).await?;
+    let known = walk.post(Part::Storefront, "/orders", &alice, basket()).await?;
+    walk.holds("Alice is known, and orders again without it: 201", "201", known.outcome())?;
+    let new = walk.post(Part::Storefront, "/orders", &carol, basket()).await?;
+    walk.holds("Carol is new, and is told to come back: 503", "503", new.outcome())?;
+    let seconds = new.header("retry-after").and_then(|seconds| seconds.parse::<u64>().ok());
+    walk.holds("and when", true, seconds.is_some_and(|seconds| seconds > 0))
+}
