@@ -1,1 +1,1 @@
-//! One test binary over the whole house, on the test kit
+//! Tests of the whole house; there is nothing here but `tests/` and `benches/`.

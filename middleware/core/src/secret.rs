@@ -49,6 +49,12 @@ impl fmt::Debug for SecretToken {
     }
 }
 
+impl From<&str> for SecretToken {
+    fn from(secret: &str) -> Self {
+        Self::new(secret)
+    }
+}
+
 impl From<String> for SecretToken {
     fn from(secret: String) -> Self {
         Self::new(secret)
