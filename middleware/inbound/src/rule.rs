@@ -28,8 +28,6 @@ use crate::Inbound;
 
 mod caller;
 mod node;
-#[cfg(test)]
-mod tests;
 
 pub use self::caller::CallerName;
 

@@ -44,7 +44,7 @@ impl Node {
     pub(super) fn fault_at_top(&self) -> Option<InvalidSetting> {
         match self {
             Self::All(nodes) if nodes.iter().any(|node| matches!(node, Self::Callers(_))) => {
-                nodes.iter().filter(|node| **node != Self::NoUser).find_map(Self::fault)
+                first_fault("all", nodes, |node| *node != Self::NoUser)
             }
             node => node.fault(),
         }
@@ -63,8 +63,8 @@ impl Node {
             Self::NoUser => {
                 Some(InvalidSetting::new("no_user", "stands only at the top of a rule, beside a list of callers"))
             }
-            Self::All(nodes) => nodes.iter().find_map(Self::fault).map(|fault| fault.within("all")),
-            Self::Any(nodes) => nodes.iter().find_map(Self::fault).map(|fault| fault.within("any")),
+            Self::All(nodes) => first_fault("all", nodes, |_| true),
+            Self::Any(nodes) => first_fault("any", nodes, |_| true),
             Self::Invalid(fault) => Some(fault.clone()),
         }
     }
@@ -110,6 +110,11 @@ impl Node {
             Self::All(_) | Self::Any(_) | Self::Invalid(_) => denied("rule", format!("needs {self}")),
         }
     }
+}
+
+fn first_fault(field: &str, nodes: &[Node], counts: impl Fn(&Node) -> bool) -> Option<InvalidSetting> {
+    let mut parts = nodes.iter().enumerate().filter(|(_, node)| counts(node));
+    parts.find_map(|(at, node)| Some(node.fault()?.within(at).within(field)))
 }
 
 fn insufficient(required: Scopes, found: &Scopes, needs: &Node) -> Refusal {

@@ -1,0 +1,168 @@
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header::AUTHORIZATION};
+use tower_identity_core::{Refusal, RefusalKind};
+use tower_identity_inbound::{Credentials, Presented, presented::MAX_TOKEN_BYTES};
+
+/// What a request presents, as a value that tests can compare.
+#[derive(Debug, PartialEq)]
+enum Read {
+    Absent,
+    Malformed(RefusalKind, &'static str),
+    Bearer(String),
+}
+
+fn read_with(fields: &[&[u8]], uri: &'static str) -> (Read, Option<Refusal>) {
+    let mut headers = HeaderMap::new();
+    for field in fields {
+        headers.append(AUTHORIZATION, HeaderValue::from_bytes(field).expect("header value"));
+    }
+    match Presented::read(&headers, &Uri::from_static(uri)) {
+        Presented::Absent => (Read::Absent, None),
+        Presented::Malformed(refusal) => (Read::Malformed(refusal.kind().clone(), refusal.check()), Some(refusal)),
+        Presented::Credentials(Credentials::Bearer(token)) => (Read::Bearer(token.to_owned()), None),
+        Presented::Credentials(other) => panic!("no test presents {other:?}"),
+    }
+}
+
+fn read(field: impl AsRef<[u8]>) -> Read {
+    read_with(&[field.as_ref()], "/").0
+}
+
+fn bearer(token: &str) -> Read {
+    Read::Bearer(token.to_owned())
+}
+
+fn malformed(check: &'static str) -> Read {
+    Read::Malformed(RefusalKind::MalformedRequest, check)
+}
+
+fn another_scheme() -> Read {
+    Read::Malformed(RefusalKind::NoCredential, "scheme")
+}
+
+#[test]
+fn rfc6750_a1_the_scheme_is_read_in_any_case_and_the_token_as_it_is() {
+    for field in ["Bearer aBc", "bearer aBc", "BEARER aBc", "bEaReR aBc"] {
+        assert_eq!(read(field), bearer("aBc"), "{field}");
+    }
+    assert_ne!(read("Bearer aBc"), read("Bearer abc"));
+}
+
+#[test]
+fn rfc6750_a2_spaces_separate_and_nothing_else_does() {
+    let cases = [
+        ("Bearer abc", bearer("abc")),
+        ("Bearer   abc", bearer("abc")),
+        ("Bearer a-._~+/9==", bearer("a-._~+/9==")),
+        ("Bearer", malformed("token68")),
+        ("Bearer ", malformed("token68")),
+        ("Bearer ==", malformed("token68")),
+        ("Bearer abc ", malformed("token68")),
+        ("Bearer abc def", malformed("token68")),
+        ("Bearer a=bc", malformed("token68")),
+        ("Bearer \"abc\"", malformed("token68")),
+        ("Bearer abc;", malformed("token68")),
+        ("Bearer\tabc", malformed("scheme")),
+        ("Bearer \tabc", malformed("token68")),
+        ("Bearer: abc", malformed("scheme")),
+        (" Bearer abc", malformed("scheme")),
+        ("", malformed("scheme")),
+        ("(Bearer) abc", malformed("scheme")),
+    ];
+    for (field, expected) in cases {
+        assert_eq!(read(field), expected, "{field:?}");
+    }
+}
+
+#[test]
+fn rfc6750_a3_two_fields_are_refused_in_every_order_and_one_passes() {
+    let two: [&[&[u8]]; 4] = [
+        &[b"Bearer abc", b"Bearer def"],
+        &[b"Bearer abc", b"Bearer abc"],
+        &[b"Basic abc", b"Bearer abc"],
+        &[b"Bearer abc", b""],
+    ];
+    for fields in two {
+        assert_eq!(read_with(fields, "/").0, malformed("authorization"));
+    }
+    assert_eq!(read_with(&[b"Bearer abc"], "/").0, bearer("abc"));
+}
+
+#[test]
+fn rfc6750_a3_fields_that_a_proxy_joined_by_a_comma_are_refused() {
+    let cases = [
+        ("Bearer abc,Bearer def", malformed("token68")),
+        ("Bearer abc, Bearer def", malformed("token68")),
+        ("Basic abc, Bearer def", malformed("authorization")),
+        ("Digest realm=\"a\\\", b\", Bearer def", malformed("authorization")),
+        // The controls: a comma inside of quotes is content of the one credential, of a scheme that we do not take.
+        ("Digest realm=\"a\\\", b\"", another_scheme()),
+        ("Basic abc", another_scheme()),
+    ];
+    for (field, expected) in cases {
+        assert_eq!(read(field), expected, "{field}");
+    }
+}
+
+#[test]
+fn rfc6750_a4_bearer_beside_dpop_is_refused_and_dpop_alone_is_another_scheme() {
+    assert_eq!(read_with(&[b"Bearer abc", b"DPoP abc"], "/").0, malformed("authorization"));
+    assert_eq!(read("DPoP abc"), another_scheme());
+}
+
+#[test]
+fn rfc6750_a5_a_token_in_the_query_is_ignored_alone_and_refused_beside_a_field() {
+    for uri in ["/?access_token=x", "/?a=b&access_token=", "/?access%5Ftoken=x", "/?access_token"] {
+        assert_eq!(read_with(&[], uri).0, Read::Absent, "{uri}");
+        assert_eq!(read_with(&[b"Bearer abc"], uri).0, malformed("query"), "{uri}");
+    }
+    for uri in ["/?token=x", "/?my_access_token=x", "/access_token=x", "/?Access_Token=x"] {
+        assert_eq!(read_with(&[b"Bearer abc"], uri).0, bearer("abc"), "{uri}");
+    }
+}
+
+#[test]
+fn rfc6750_a8_bytes_outside_visible_ascii_are_refused_without_a_panic() {
+    for byte in (0x80..=0xff_u8).chain([b'\t']) {
+        assert_eq!(read([b"Bearer a".as_slice(), &[byte], b"b"].concat()).clone_kind(), Some("malformed_request"));
+        assert_eq!(read([&[byte][..], b"Bearer ab"].concat()).clone_kind(), Some("malformed_request"));
+    }
+    assert_eq!(read("Bearer ab"), bearer("ab"));
+}
+
+#[test]
+fn rfc6750_a8_a_token_has_a_longest_length() {
+    let longest = "a".repeat(MAX_TOKEN_BYTES);
+    assert_eq!(read(format!("Bearer {longest}")), bearer(&longest));
+    assert_eq!(read(format!("Bearer {longest}a")), malformed("length"));
+}
+
+#[test]
+fn rfc6750_a10_what_is_read_never_prints_the_token() {
+    let token = "eyJhbGciOiJFUzI1NiJ9.c2VjcmV0.c2ln";
+    assert_eq!(format!("{:?}", Credentials::Bearer(token)), "Bearer(..)");
+    // A client that forgets the scheme sends its token in the scheme's place.
+    let forgot: [&[u8]; 4] = [b"", b"Token ", b"Bearer \"", b"\xff"];
+    for before in forgot {
+        let (_, refusal) = read_with(&[&[before, token.as_bytes()].concat()], "/");
+        let refusal = refusal.expect("refused");
+        assert!(!format!("{refusal} {refusal:?}").contains("eyJ"), "{refusal:?}");
+    }
+}
+
+#[test]
+fn no_other_field_is_a_credential() {
+    for name in ["proxy-authorization", "x-authorization", "cookie", "x-forwarded-access-token"] {
+        let mut headers = HeaderMap::new();
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static("Bearer abc"));
+        assert!(matches!(Presented::read(&headers, &Uri::from_static("/")), Presented::Absent), "{name}");
+    }
+}
+
+impl Read {
+    fn clone_kind(&self) -> Option<&'static str> {
+        match self {
+            Self::Malformed(kind, _) => Some(kind.as_str()),
+            Self::Absent | Self::Bearer(_) => None,
+        }
+    }
+}
