@@ -3,5 +3,6 @@
 
 mod presented;
 mod rendering;
+mod require;
 mod rules;
 mod support;

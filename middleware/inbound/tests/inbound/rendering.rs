@@ -124,7 +124,7 @@ async fn g1_g2_over_grpc_the_answer_is_200_and_trailers_only() {
 }
 
 #[tokio::test]
-async fn ep1_the_peer_learns_nothing_of_the_check_its_detail_or_its_cause() {
+async fn e_p1_the_peer_learns_nothing_of_the_check_its_detail_or_its_cause() {
     for kind in kinds() {
         for asked in [Asked::default(), asked("application/grpc")] {
             let response = rendered(kind.clone(), &asked, CorrelationId::random());
@@ -135,7 +135,7 @@ async fn ep1_the_peer_learns_nothing_of_the_check_its_detail_or_its_cause() {
 }
 
 #[test]
-fn ep2_no_text_can_leave_its_quotes_in_a_challenge() {
+fn e_p2_no_text_can_leave_its_quotes_in_a_challenge() {
     let hostile = "gold\"\r\nset-cookie: a=b\\\u{1F980}\0";
     let kind = RefusalKind::InsufficientAuthentication { acr_values: vec![hostile.to_owned()], max_age: None };
     let response = rendered(kind, &Asked::default(), CorrelationId::random());
@@ -147,7 +147,7 @@ fn ep2_no_text_can_leave_its_quotes_in_a_challenge() {
 }
 
 #[test]
-fn ep3_every_401_carries_exactly_one_challenge() {
+fn e_p3_every_401_carries_exactly_one_challenge() {
     for kind in kinds() {
         let response = rendered(kind.clone(), &Asked::default(), CorrelationId::random());
         let challenge = header(response.headers(), "www-authenticate");

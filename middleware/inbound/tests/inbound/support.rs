@@ -102,3 +102,14 @@ pub(crate) fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     assert_eq!(values.next(), None, "{name} stands twice");
     value
 }
+
+/// A refusal, as far as tests of layers compare it: status, challenge, and the code of the problem.
+pub(crate) async fn refused<B>(response: Response<B>) -> (u16, Option<String>, String)
+where
+    B: http_body::Body<Data = Bytes, Error: std::fmt::Debug>,
+{
+    let correlation = header(response.headers(), "x-correlation-id").expect("a correlation id");
+    let Seen { status, challenge, body } = see(response).await;
+    assert_eq!((&body["correlation_id"], &body["status"]), (&correlation.into(), &status.into()));
+    (status, challenge, body["code"].as_str().expect("a code").to_owned())
+}
