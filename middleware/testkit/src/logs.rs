@@ -2,11 +2,11 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
 use tracing::{
-    Subscriber,
+    Dispatch, Subscriber,
     instrument::{WithDispatch, WithSubscriber},
     subscriber::DefaultGuard,
 };
@@ -38,6 +38,11 @@ impl LogCapture {
     /// Starts to collect what this thread logs.
     #[must_use = "collecting ends when the capture is dropped"]
     pub fn start() -> Self {
+        // While there is one subscriber only, tracing asks the current thread's about a new callsite: another test's
+        // thread has none, and would switch the callsite off for this one. A second subscriber makes it ask all.
+        static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Registry::default()));
+        LazyLock::force(&SECOND);
+
         let text = Text::default();
         let until_dropped = tracing::subscriber::set_default(Registry::default().with(text.layer()));
         Self { text, _until_dropped: until_dropped }
