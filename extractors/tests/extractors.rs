@@ -252,7 +252,8 @@ async fn e_p1_any_other_error_is_500_without_its_text_which_is_in_the_log_under_
     assert_eq!(see(response).await, internal());
 
     let text = logs.text();
-    let told = ["ERROR", "stage=\"handler\"", "calling secret-host failed: disk /var/secret-path is full", &correlation];
+    let told =
+        ["ERROR", "stage=\"handler\"", "calling secret-host failed: disk /var/secret-path is full", &correlation];
     for part in told {
         assert!(text.contains(part), "{part} is not in {text}");
     }

@@ -118,7 +118,11 @@ async fn g1_g2_over_grpc_the_answer_is_200_and_trailers_only() {
 
             let over_http = rendered(kind.clone(), &Asked::default(), CorrelationId::random());
             let challenge = header(over_http.headers(), "www-authenticate");
-            assert_eq!(see(response.map(Full::new)).await, Seen { status: 200, challenge, body: Value::Null }, "{kind:?}");
+            assert_eq!(
+                see(response.map(Full::new)).await,
+                Seen { status: 200, challenge, body: Value::Null },
+                "{kind:?}"
+            );
         }
     }
 }

@@ -145,7 +145,11 @@ fn a_bare_name_is_of_home_and_a_name_with_its_issuer_of_that_one() {
         (callers([of_partner("orders")]), at(PARTNER), Ok(())),
         (callers([of_partner("orders")]), at(HOME), denied("callers")),
         (callers([CallerName::of_issuer(HOME, "orders").expect("name")]), at(HOME), Ok(())),
-        (callers([CallerName::of_issuer("https://partner.example/", "orders").expect("name")]), at(PARTNER), denied("callers")),
+        (
+            callers([CallerName::of_issuer("https://partner.example/", "orders").expect("name")]),
+            at(PARTNER),
+            denied("callers"),
+        ),
     ];
     for (rule, given, expected) in cases {
         assert_eq!(check(&rule, &given), expected, "{rule}, token of {}", given.token_issuer);
@@ -247,7 +251,10 @@ fn a_configuration_that_is_wrong_is_refused() {
         (r#"{"callers":[]}"#, "callers: is empty"),
         (r#"{"callers":[{"issuer":"https://a.example"}]}"#, "the name of a workload, or a table of its issuer"),
         (r#"{"callers":[{"issuer":"https://a.example","id":"b","x":1}]}"#, "the name of a workload, or a table of its"),
-        (r#"{"all":[{"all":[{"callers":["orders"]},"no_user"]},"user"]}"#, "all[0].all[1].no_user: stands only at the top"),
+        (
+            r#"{"all":[{"all":[{"callers":["orders"]},"no_user"]},"user"]}"#,
+            "all[0].all[1].no_user: stands only at the top",
+        ),
         (r#""anybody""#, "unknown variant `anybody`"),
         (r#""invalid""#, "unknown variant `invalid`"),
     ];
