@@ -1,6 +1,7 @@
 //! The inbound room through its public face: what is presented, what a rule says, what a peer is told, and the layers
 //! driven by hand.
 
+mod auth;
 mod presented;
 mod rendering;
 mod require;
