@@ -30,6 +30,29 @@ use crate::{
 /// Authenticates requests by a [`Verifier`].
 ///
 /// A request without a credential is refused (401), unless the layer is [optional](Self::optional).
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// use std::convert::Infallible;
+///
+/// use http::{Request, Response};
+/// use tower::{ServiceBuilder, ServiceExt};
+/// use tower_identity_inbound::{AuthLayer, RequireLayer, rule::{scope, user}};
+/// use tower_identity_verify::{TrustedIssuer, Verifier};
+///
+/// let home = TrustedIssuer::discover("https://login.example.com").audience("orders");
+/// let service = ServiceBuilder::new()
+///     .layer(AuthLayer::new(Verifier::builder(home).build()?).realm("orders"))
+///     .layer(RequireLayer::new(scope("orders:write").and(user())))
+///     .service_fn(|_: Request<String>| async { Ok::<_, Infallible>(Response::new("placed".to_owned())) });
+///
+/// let Ok(response) = service.oneshot(Request::new(String::new())).await;
+/// assert_eq!(response.status(), 401);
+/// assert_eq!(response.headers()["www-authenticate"], r#"Bearer realm="orders""#);
+/// # Ok::<(), tower_identity_core::InvalidSetting>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct AuthLayer {
     verifier: Verifier,
@@ -54,6 +77,8 @@ impl AuthLayer {
     }
 
     /// Names the realm of every challenge, further in too. Characters that a challenge cannot carry are left out.
+    ///
+    /// Without one, a challenge that has no other parameter names the realm `api`.
     #[must_use]
     pub fn realm(mut self, realm: impl AsRef<str>) -> Self {
         self.realm = Realm::quote(realm.as_ref());

@@ -14,8 +14,8 @@
 //! | `correlation_id` | of a refusal: what the response carries as `x-correlation-id` |
 //!
 //! Accepted requests and those without a credential are told at `DEBUG`, other faults of the caller at `INFO`, faults
-//! of the authorization server at `WARN`, faults of this service at `ERROR`. No event names a user, a workload or any
-//! part of a token.
+//! of the authorization server at `WARN`, faults of this service at `ERROR`. A `detail` may name the workload that was
+//! found in the place of another. None names a user, and none has any part of a token.
 
 use std::{error::Error, fmt};
 
@@ -101,7 +101,7 @@ fn refuse_with(stage: Stage, refusal: &Refusal, error: &(dyn Error + 'static), a
         Fault::Caller if *refusal.kind() == RefusalKind::NoCredential => tell!(Level::DEBUG),
         Fault::Caller => tell!(Level::INFO),
         Fault::AuthorizationServer => tell!(Level::WARN),
-        Fault::Configuration | _ => tell!(Level::ERROR),
+        _ => tell!(Level::ERROR),
     }
     render::response(refusal, asked, correlation)
 }

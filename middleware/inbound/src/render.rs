@@ -97,9 +97,8 @@ impl Row {
             RefusalKind::BadUpstream => {
                 (StatusCode::BAD_GATEWAY, "14", "a service that this one depends on gave an unusable answer")
             }
-            RefusalKind::Misconfigured | _ => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "13", "this service could not handle the request")
-            }
+            // What is not in the map is our own mistake.
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "13", "this service could not handle the request"),
         };
         Self { status, grpc_status, detail }
     }

@@ -22,6 +22,28 @@ use crate::{
 ///
 /// It stands inside of [`AuthLayer`](crate::AuthLayer), around a router or a single route. Where no layer has
 /// authenticated the request it answers 500 and does not call on: a wrong order never opens a door.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// use std::convert::Infallible;
+///
+/// use http::{Request, Response};
+/// use tower::{Layer, ServiceExt, service_fn};
+/// use tower_identity_inbound::{RequireLayer, rule::{callers, no_user}};
+/// use tower_identity_testkit::{TestCaller, with_caller};
+///
+/// let handler = service_fn(|_: Request<String>| async { Ok::<_, Infallible>(Response::new("done".to_owned())) });
+/// let nightly_run = RequireLayer::new(callers(["scheduler"]).and(no_user())).layer(handler);
+/// let status = async |caller| {
+///     let Ok(response) = with_caller(caller).layer(nightly_run.clone()).oneshot(Request::new(String::new())).await;
+///     response.status().as_u16()
+/// };
+/// assert_eq!(status(TestCaller::workload("scheduler")).await, 200);
+/// assert_eq!(status(TestCaller::workload("scheduler").user("alice")).await, 403);
+/// assert_eq!(status(TestCaller::workload("storefront")).await, 403);
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct RequireLayer {
     rule: Arc<Rule>,
