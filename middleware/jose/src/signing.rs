@@ -99,11 +99,7 @@ impl SigningKey {
         } else {
             return Err(SigningKeyError::Unreadable);
         };
-        let key = Self::new(pair.ok_or(SigningKeyError::Invalid)?, algorithm);
-        if !key.public.is_of_safe_size() {
-            return Err(SigningKeyError::Invalid);
-        }
-        Ok(key)
+        pair.map(|pair| Self::new(pair, algorithm)).ok_or(SigningKeyError::Invalid)
     }
 
     fn new(pair: KeyPair, algorithm: Algorithm) -> Self {
