@@ -67,7 +67,7 @@ pub fn app(verifier: Verifier, orders: Orders) -> Router {
         .route("/prices", get(prices).layer(RequireLayer::new(scope("prices:read").and(user()))))
         .route("/orders", post(place).layer(RequireLayer::new(scope("orders:write").and(user()))))
         .route("/orders", get(list).layer(RequireLayer::new(scope("orders:read").and(user()))))
-        .route("/trace", get(trace).layer(RequireLayer::new(user())))
+        .route("/trace", get(trace).layer(RequireLayer::new(scope("orders:read").and(user()))))
         .route("/whoami", get(whoami))
         .layer(AuthLayer::new(verifier).realm("orders"))
         // Beside the layer, not under it: there is no caller to authenticate.

@@ -5,7 +5,7 @@
 //! | `GET /prices` | a user, with `prices:read` |
 //! | `POST /orders` | a user, with `orders:write`: charges the user's money at payments |
 //! | `GET /orders` | a user, with `orders:read`: their own orders |
-//! | `GET /trace` | a user: whom orders saw, and whom payments saw when called for the same user |
+//! | `GET /trace` | a user, with `orders:read`: whom orders saw, and whom payments saw when called for the same user |
 //! | `GET /whoami` | whoever was authenticated: answers whom it saw |
 //! | `POST /settlements/run` | this machine: runs the nightly settlement now, as the service itself |
 

@@ -50,7 +50,7 @@ pub fn app(verifier: Verifier, storefront: Storefront) -> Router {
         .route("/products", get(products).layer(RequireLayer::new(scope("catalog:read").and(user()))))
         .route("/orders", post(buy).layer(RequireLayer::new(scope("orders:write").and(user()))))
         .route("/orders", get(list).layer(RequireLayer::new(scope("orders:read").and(user()))))
-        .route("/trace", get(trace).layer(RequireLayer::new(user())))
+        .route("/trace", get(trace).layer(RequireLayer::new(scope("orders:read").and(user()))))
         .route("/whoami", get(whoami))
         .layer(AuthLayer::new(verifier).realm("storefront"))
         .with_state(storefront)

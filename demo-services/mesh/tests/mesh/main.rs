@@ -1,0 +1,7 @@
+//! The whole demo over real HTTP: the story, the command, foreign issuers, and who may take which route.
+
+mod foreign_issuer;
+mod program;
+mod story;
+mod support;
+mod who_may;

@@ -1,0 +1,110 @@
+use std::{
+    io::{BufRead, BufReader, Read},
+    net::TcpListener,
+    path::Path,
+    process::{Command, ExitStatus, Stdio},
+};
+
+use crate::support::{changed, shipped};
+
+fn mesh(settings: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mesh"));
+    command.arg("--settings").arg(settings).args(arguments).env_remove("RUST_LOG");
+    command
+}
+
+fn ended(mut command: Command) -> (Option<i32>, String, String) {
+    let output = command.output().expect("run");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_demo_ends_with_0_when_every_step_holds_and_with_1_when_one_does_not() {
+    let (code, out, err) = ended(mesh(&shipped(), &["demo"]));
+    assert_eq!((code, out.as_str(), err.as_str()), (Some(0), include_str!("story.txt"), ""));
+
+    let wrong = changed("program-demo", "payments.toml", "callers = [\"orders\"]", "callers = [\"ledger\"]");
+    let (code, out, err) = ended(mesh(&wrong, &["demo"]));
+    assert_eq!((code, err.as_str()), (Some(1), ""));
+    assert!(out.contains("   ✘ the order is placed: 201: expected \"201\", found \"502\""), "{out}");
+}
+
+#[test]
+fn a_malformed_file_is_named_with_its_line_field_and_rule_and_nothing_starts() {
+    let cases = [
+        (
+            "orders.toml",
+            "sku = \"kettle\"",
+            "sky = \"kettle\"",
+            "orders.toml:13: service.price[1].sky: unknown field `sky`",
+        ),
+        (
+            "payments.toml",
+            "audience = \"payments\"",
+            "audience = \"\"",
+            "payments.toml:8: inbound.issuer[0].audience: ",
+        ),
+        ("authority.toml", "from = \"orders\"", "from = \"payments\"", "authority.toml:54: authority.policy[1].from: "),
+        ("storefront.toml", "listen = \"127.0.0.1:7001\"", "listen = 7001", "storefront.toml:3: service.listen: "),
+        (
+            "orders.toml",
+            "keys/orders.pem",
+            "keys/none.pem",
+            "orders.toml:35: outbound.server.authority.private_key_file: ",
+        ),
+    ];
+    for (at, (file, from, to, expected)) in cases.into_iter().enumerate() {
+        let directory = changed(&format!("program-{at}"), file, from, to);
+        let (code, out, err) = ended(mesh(&directory, &["--port-base", "0"]));
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+        let line = err.strip_prefix(&format!("{}/", directory.display())).unwrap_or_else(|| panic!("{err}"));
+        assert!(line.starts_with(expected), "{line}");
+        assert_eq!(err.lines().count(), 1, "{err}");
+    }
+}
+
+#[test]
+fn a_port_in_use_is_named_with_the_option_that_changes_it() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("bound").port();
+    let (code, out, err) = ended(mesh(&shipped(), &["--port-base", &port.to_string()]));
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(err.starts_with(&format!("cannot listen on 127.0.0.1:{port}: change it with --port-base: ")), "{err}");
+}
+
+/// Interrupts a process as Ctrl-C does, and gives its end.
+#[cfg(unix)]
+fn interrupted(mut child: std::process::Child) -> ExitStatus {
+    let signalled = Command::new("kill").arg("-INT").arg(child.id().to_string()).status().expect("signalled");
+    assert!(signalled.success());
+    child.wait().expect("ended")
+}
+
+#[cfg(unix)]
+#[test]
+fn the_mesh_says_where_it_listens_and_what_to_try_and_stops_when_interrupted() {
+    let mut child =
+        mesh(&shipped(), &["--port-base", "0"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("run");
+    let mut out = BufReader::new(child.stdout.take().expect("piped"));
+    let mut lines = Vec::new();
+    while !lines.last().is_some_and(|line: &String| line.contains("Ctrl-C")) {
+        let mut line = String::new();
+        assert_ne!(out.read_line(&mut line).expect("text"), 0, "it ended early: {lines:?}");
+        lines.push(line);
+    }
+    let origin = |name: &str| {
+        let found = lines.iter().find_map(|line| line.trim().strip_prefix(name)?.trim().strip_prefix("http://"));
+        found.unwrap_or_else(|| panic!("{name} is not in {lines:?}")).to_owned()
+    };
+    for name in ["authority", "storefront", "orders", "payments"] {
+        let mut stream = std::net::TcpStream::connect(origin(name)).expect("it listens");
+        std::io::Write::write_all(&mut stream, b"GET /whoami HTTP/1.0\r\n\r\n").expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answered");
+        let status = if name == "authority" { "HTTP/1.0 404" } else { "HTTP/1.0 401" };
+        assert!(answer.starts_with(status), "{name}: {answer}");
+    }
+    assert_eq!(lines.iter().filter(|line| line.contains("curl ")).count(), 3);
+    assert!(interrupted(child).success());
+}

@@ -1,0 +1,60 @@
+use std::path::Path;
+
+use demo_mesh::{
+    Mesh, Page,
+    story::{Told, tell},
+};
+
+use crate::support::{FREE, changed, shipped};
+
+async fn told(directory: &Path) -> (Told, String) {
+    let mut mesh = Mesh::start(directory, FREE, "--port-base").await.expect("started");
+    let mut page = Page::plain(Vec::new());
+    let told = tell(&mut mesh, directory, &mut page).await.expect("told");
+    mesh.stop().await.expect("stopped");
+    (told, String::from_utf8(page.into_inner()).expect("text"))
+}
+
+#[tokio::test]
+async fn the_story_holds_and_is_told_like_this() {
+    let (told, text) = told(&shipped()).await;
+    assert_eq!(text, include_str!("story.txt"));
+    assert_eq!(told, Told { steps: 7, held: 7 });
+}
+
+/// Each of these mistakes in the settings breaks the step that is there to show it, and the story says so.
+#[tokio::test]
+async fn a_step_that_does_not_hold_is_marked() {
+    let broken = [
+        (
+            "payments.toml",
+            "callers = [\"orders\"]",
+            "callers = [\"orders\", \"storefront\"]",
+            "   ✘ the token is good, the storefront is not on payments' list of callers: 403: expected \"403\", found \"201\"",
+        ),
+        (
+            "payments.toml",
+            "audience = \"payments\"",
+            "audience = [\"payments\", \"orders\"]",
+            "   ✘ payments refuses the same token: 401 invalid_token: expected \"401 invalid_token\", found \"403\"",
+        ),
+        (
+            "orders.toml",
+            "sku = \"tea\"\nname = \"A tin of tea\"\ncents = 1250",
+            "sku = \"tea\"\nname = \"A tin of tea\"\ncents = 1251",
+            "   ✘ her money is charged: 28.80: expected 2880, found 2882",
+        ),
+        (
+            "authority.toml",
+            "\"orders:read\" = [\"payments:read\"]",
+            "\"orders:read\" = []",
+            "   ✘ whom payments saw: expected ",
+        ),
+    ];
+    for (at, (file, from, to, line)) in broken.into_iter().enumerate() {
+        let (told, text) = told(&changed(&format!("story-{at}"), file, from, to)).await;
+        assert!(told.held < told.steps, "{text}");
+        assert!(text.contains(line), "{line}\n{text}");
+        assert!(text.ends_with(&format!("\n{} of 7 steps hold.\n", told.held)), "{text}");
+    }
+}

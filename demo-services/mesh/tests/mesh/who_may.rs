@@ -1,0 +1,130 @@
+//! Every route of the shop, and what becomes of every kind of caller there.
+
+use std::fmt::Write;
+
+use demo_mesh::{Mesh, Part};
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::{Value, json};
+use tower_identity::SigningKey;
+use tower_identity_jose::{MediaType, random_id};
+
+use crate::support::{FREE, shipped, text_of};
+
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// The routes of the three services, each with a body that is good for it.
+fn routes() -> Vec<(Part, Method, &'static str, Value)> {
+    let basket = json!({ "lines": [{ "sku": "tea", "quantity": 1 }] });
+    vec![
+        (Part::Storefront, Method::GET, "/products", Value::Null),
+        (Part::Storefront, Method::POST, "/orders", basket.clone()),
+        (Part::Storefront, Method::GET, "/orders", Value::Null),
+        (Part::Storefront, Method::GET, "/trace", Value::Null),
+        (Part::Storefront, Method::GET, "/whoami", Value::Null),
+        (Part::Orders, Method::GET, "/prices", Value::Null),
+        (Part::Orders, Method::POST, "/orders", basket),
+        (Part::Orders, Method::GET, "/orders", Value::Null),
+        (Part::Orders, Method::GET, "/trace", Value::Null),
+        (Part::Orders, Method::GET, "/whoami", Value::Null),
+        (Part::Orders, Method::POST, "/settlements/run", Value::Null),
+        (Part::Payments, Method::POST, "/charges", json!({ "order": "order-1", "cents": 1 })),
+        (Part::Payments, Method::POST, "/settlements", Value::Null),
+        (Part::Payments, Method::GET, "/whoami", Value::Null),
+    ]
+}
+
+/// Gets tokens at the authority, as whichever client.
+struct Tokens {
+    http: Client,
+    authority: String,
+}
+
+impl Tokens {
+    async fn sign_in(&self, user: &str) -> String {
+        let request = self.http.post(format!("{}/dev/sign-in", self.authority));
+        token_of(request.json(&json!({ "user": user }))).await
+    }
+
+    async fn storefront(&self, form: &[(&str, &str)]) -> String {
+        let secret = "storefront%3A+demo+only%2C+100%25+public";
+        token_of(self.http.post(format!("{}/token", self.authority)).basic_auth("storefront", Some(secret)).form(form))
+            .await
+    }
+
+    async fn orders(&self, form: &[(&str, &str)]) -> String {
+        let key = SigningKey::from_pem(&text_of("keys/orders.pem")).expect("a key");
+        let now = tower_identity::system_clock().wall().as_secs();
+        let claims = json!({
+            "iss": "orders", "sub": "orders", "aud": self.authority, "jti": random_id(), "exp": now + 60,
+        });
+        let assertion = key.sign(&MediaType::CLIENT_AUTHENTICATION, &claims).expect("signed");
+        let own = [("client_assertion_type", JWT_BEARER), ("client_assertion", assertion.expose())];
+        token_of(self.http.post(format!("{}/token", self.authority)).form(&[&own[..], form].concat())).await
+    }
+}
+
+async fn token_of(request: RequestBuilder) -> String {
+    let answer: Value = request.send().await.expect("answered").json().await.expect("JSON");
+    answer["access_token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
+fn exchange<'a>(subject: &'a str, audience: &'a str, scope: &'a str) -> [(&'a str, &'a str); 5] {
+    [
+        ("grant_type", TOKEN_EXCHANGE),
+        ("subject_token", subject),
+        ("subject_token_type", ACCESS_TOKEN),
+        ("audience", audience),
+        ("scope", scope),
+    ]
+}
+
+#[tokio::test]
+async fn every_route_and_every_kind_of_caller() {
+    let mesh = Mesh::start(&shipped(), FREE, "--port-base").await.expect("started");
+    let origin = |part| mesh.origin(part).expect("it runs");
+    let http = Client::builder().no_proxy().build().expect("a client");
+    let tokens = Tokens { http: http.clone(), authority: origin(Part::Authority) };
+
+    let alice = tokens.sign_in("alice").await;
+    let at_orders = tokens.storefront(&exchange(&alice, "orders", "prices:read orders:read orders:write")).await;
+    let looking_only = tokens.storefront(&exchange(&alice, "orders", "prices:read")).await;
+    let skipping = tokens.storefront(&exchange(&alice, "payments", "payments:charge")).await;
+    let at_payments = tokens.orders(&exchange(&at_orders, "payments", "payments:charge")).await;
+    let own = [("grant_type", "client_credentials"), ("audience", "payments"), ("scope", "payments:settle")];
+    let orders_itself = tokens.orders(&own).await;
+
+    let callers = [
+        ("nobody", None),
+        ("alice", Some(&alice)),
+        ("storefront for alice", Some(&at_orders)),
+        ("storefront for alice, prices:read only", Some(&looking_only)),
+        ("storefront for alice, at payments", Some(&skipping)),
+        ("orders for alice", Some(&at_payments)),
+        ("orders", Some(&orders_itself)),
+    ];
+    let mut matrix = String::new();
+    for (at, (caller, _)) in callers.iter().enumerate() {
+        writeln!(matrix, "{at} {caller}").expect("a string");
+    }
+    writeln!(matrix, "\n{:34}0   1   2   3   4   5   6", "").expect("a string");
+    for (part, method, path, body) in routes() {
+        write!(matrix, "{:34}", format!("{:10} {method} {path}", part.name())).expect("a string");
+        for (_, token) in callers {
+            let mut request = http.request(method.clone(), format!("{}{path}", origin(part)));
+            if let Some(token) = token {
+                request = request.bearer_auth(token);
+            }
+            if !body.is_null() {
+                request = request.json(&body);
+            }
+            let status = request.send().await.expect("answered").status();
+            write!(matrix, "{} ", status.as_u16()).expect("a string");
+        }
+        matrix.truncate(matrix.trim_end().len());
+        matrix.push('\n');
+    }
+    mesh.stop().await.expect("stopped");
+    assert!(matrix == include_str!("who_may.txt"), "{matrix}");
+}
