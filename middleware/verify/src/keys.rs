@@ -3,6 +3,10 @@
 //! The keys at hand are a snapshot that every verification reads without waiting and without a lock. Two slots bring
 //! newer ones: `load` for want of any keys, and in the background ahead of their age; `reload` for a key id that they
 //! lack, whose one success or failure stands for the whole window of [`RELOAD_WINDOW`], however many ask.
+//!
+//! A refresh begins with a request, like all work of a verifier. A key that its issuer withdraws is refused from the
+//! first refresh on; a service that nobody called for longer than its keys are fresh answers the first callers with the
+//! keys that it has, and from then on with the new ones.
 
 use std::{
     pin::pin,
