@@ -162,3 +162,76 @@ impl fmt::Debug for Clock {
         f.write_str("Clock")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn wall_time_saturates_at_both_ends() {
+        let end = Timestamp::from_unix(Duration::MAX);
+        for (got, expected) in [
+            (Timestamp::from_secs(10).saturating_add(SECOND), Timestamp::from_secs(11)),
+            (Timestamp::from_secs(10).saturating_sub(SECOND), Timestamp::from_secs(9)),
+            (end.saturating_add(SECOND), end),
+            (Timestamp::default().saturating_sub(SECOND), Timestamp::from_secs(0)),
+        ] {
+            assert_eq!(got, expected);
+        }
+        assert_eq!(Timestamp::from_secs(10).since(Timestamp::from_secs(7)), 3 * SECOND);
+        assert_eq!(Timestamp::from_secs(7).since(Timestamp::from_secs(10)), Duration::ZERO);
+    }
+
+    #[test]
+    fn wall_time_is_written_in_whole_seconds_rounded_down() {
+        let late = Timestamp::from_unix(Duration::from_millis(1_999));
+        assert_eq!((late.as_secs(), serde_json::to_string(&late).expect("json")), (1, "1".to_owned()));
+        assert_eq!(serde_json::from_str::<Timestamp>("1").expect("seconds"), Timestamp::from_secs(1));
+        assert_eq!(late.since_epoch(), Duration::from_millis(1_999));
+    }
+
+    #[test]
+    fn the_systems_time_before_1970_is_1970() {
+        assert_eq!(Timestamp::from_system(SystemTime::UNIX_EPOCH + SECOND), Timestamp::from_secs(1));
+        assert_eq!(Timestamp::from_system(SystemTime::UNIX_EPOCH - SECOND), Timestamp::from_secs(0));
+    }
+
+    #[test]
+    fn monotonic_time_saturates_at_both_ends() {
+        let (seven, ten) = (Moment::from_origin(7 * SECOND), Moment::from_origin(10 * SECOND));
+        let end = Moment::from_origin(Duration::MAX);
+        assert_eq!(seven.saturating_add(3 * SECOND), ten);
+        assert_eq!(end.saturating_add(SECOND), end);
+        assert_eq!((ten.since(seven), seven.since(ten)), (3 * SECOND, Duration::ZERO));
+    }
+
+    /// Stands at 5 s, and is ready for no other moment than 7 s.
+    struct Standing;
+
+    impl TimeSource for Standing {
+        fn wall(&self) -> Timestamp {
+            Timestamp::from_secs(1_000)
+        }
+
+        fn monotonic(&self) -> Moment {
+            Moment::from_origin(5 * SECOND)
+        }
+
+        fn sleep_until(&self, moment: Moment) -> BoxFuture<'static, ()> {
+            assert_eq!(moment, Moment::from_origin(7 * SECOND));
+            Box::pin(std::future::ready(()))
+        }
+    }
+
+    #[test]
+    fn a_sleep_counts_from_now_and_a_clone_is_the_same_clock() {
+        use futures_util::FutureExt;
+
+        let clock = Clock::new(Standing).clone();
+        assert_eq!((clock.wall(), clock.monotonic()), (Timestamp::from_secs(1_000), Moment::from_origin(5 * SECOND)));
+        assert_eq!(clock.sleep(2 * SECOND).now_or_never(), Some(()));
+        assert_eq!(clock.sleep_until(Moment::from_origin(7 * SECOND)).now_or_never(), Some(()));
+    }
+}

@@ -1,0 +1,53 @@
+//! Tokens and contexts that no verifier has seen.
+
+use std::sync::Arc;
+
+use tower_identity_core::{
+    ActorChain, AuthenticationContext, Binding, CallerContext, Evidence, Identity, SecretToken, Timestamp, User,
+    VerifiedToken, VerifiedTokenParts, Workload,
+};
+
+pub(crate) const ISSUER: &str = "https://as.example";
+
+pub(crate) fn workload(id: &str) -> Workload {
+    Workload { id: id.parse().expect("subject"), issuer: ISSUER.parse().expect("issuer") }
+}
+
+pub(crate) fn user(id: &str) -> User {
+    User { id: id.parse().expect("subject"), issuer: ISSUER.parse().expect("issuer"), tenant: None }
+}
+
+/// A token of `orders` for `payments` that says nothing more.
+pub(crate) fn parts() -> VerifiedTokenParts {
+    VerifiedTokenParts {
+        token: SecretToken::new("head.payload.signature"),
+        issuer: ISSUER.parse().expect("issuer"),
+        home: true,
+        identity: Identity { workload: workload("orders"), evidence: Evidence::IssuedTo, user: None },
+        actors: ActorChain::default(),
+        scopes: "payments:charge".parse().map(|scope| [scope].into_iter().collect()).expect("scope"),
+        audience: vec!["payments".parse().expect("audience")],
+        token_id: None,
+        transaction: None,
+        authentication: AuthenticationContext::default(),
+        expires_at: Timestamp::from_secs(1000),
+        payload: Arc::from(*b"{}"),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "these tests are about what follows from verification")]
+pub(crate) fn token(parts: VerifiedTokenParts) -> Arc<VerifiedToken> {
+    Arc::new(VerifiedToken::assertion(parts))
+}
+
+#[expect(clippy::disallowed_methods, reason = "these tests are about what follows from verification")]
+pub(crate) fn context(caller: VerifiedTokenParts, user: Option<VerifiedTokenParts>, binding: Binding) -> CallerContext {
+    CallerContext::assertion(token(caller), user.map(token), binding)
+}
+
+/// `orders`, acting for a user.
+pub(crate) fn acting_for(id: &str) -> CallerContext {
+    let mut caller = parts();
+    caller.identity.user = Some(user(id));
+    context(caller, None, Binding::SameToken)
+}
