@@ -60,3 +60,37 @@ impl TimeSource for TokioTime {
         })
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::{
+        pin::pin,
+        task::{Context, Waker},
+        time::Duration,
+    };
+
+    use super::*;
+
+    #[test]
+    fn it_can_be_read_without_a_runtime_and_every_handle_has_one_origin() {
+        let first = system_clock().monotonic();
+        let second = system_clock().monotonic();
+        assert!(first <= second);
+        assert!(system_clock().wall() > Timestamp::from_secs(1_750_000_000), "some time after 2025");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_sleeps_by_tokios_time() {
+        let clock = system_clock();
+        let before = clock.monotonic();
+        clock.sleep(Duration::from_secs(3600)).await;
+        assert!(clock.monotonic().since(before) >= Duration::from_secs(3600));
+        clock.sleep_until(before).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_time_does_not_come() {
+        let mut sleep = pin!(system_clock().sleep(Duration::MAX));
+        assert!(sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+}

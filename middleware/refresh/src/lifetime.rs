@@ -77,3 +77,36 @@ pub struct Failed<E> {
     /// than it takes to tell those who wait; a refresh in the background still pauses for a second.
     pub retry_after: Duration,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_life_is_refreshed_after_70_to_80_percent_and_not_always_at_once() {
+        let hour = Duration::from_secs(3600);
+        let starts: HashSet<_> = (0..64).map(|_| Lifetime::of(hour).fresh()).collect();
+        assert!(starts.iter().all(|start| (2520..=2880).contains(&start.as_secs())), "{starts:?}");
+        assert!(starts.len() > 32, "thrown 64 times: {starts:?}");
+    }
+
+    #[test]
+    fn no_length_of_life_is_too_short_or_too_long() {
+        for usable in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
+            for dice in [0, u32::MAX] {
+                let life = Lifetime::jittered(usable, dice);
+                assert!(life.fresh() <= life.usable(), "{life:?}");
+                assert_eq!(life.usable(), usable);
+            }
+        }
+    }
+
+    #[test]
+    fn fresh_is_never_the_later_end() {
+        let (one, two) = (Duration::from_secs(1), Duration::from_secs(2));
+        assert_eq!((Lifetime::new(one, two).fresh(), Lifetime::new(one, two).usable()), (one, two));
+        assert_eq!(Lifetime::new(two, one), Lifetime::new(one, one));
+    }
+}
