@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn no_realm_can_leave_its_quotes() {
+    fn cve_2026_50630_no_realm_can_leave_its_quotes() {
         let cases = [
             ("orders", r#""orders""#),
             (r#"a"b\c"#, r#""a\"b\\c""#),
@@ -136,5 +136,18 @@ mod tests {
         }
         assert_eq!(Realm::quote("\r\n"), None);
         assert_eq!(Realm::quote(""), None);
+    }
+
+    #[test]
+    fn cve_2026_50630_every_character_is_quoted_escaped_or_left_out() {
+        for character in '\0'..='\u{ffff}' {
+            let quoted = quote(&format!("a{character}b"));
+            let expected = match character {
+                '"' | '\\' => format!("\"a\\{character}b\""),
+                ' '..='~' => format!("\"a{character}b\""),
+                _ => "\"ab\"".to_owned(),
+            };
+            assert_eq!(quoted, expected, "{character:?}");
+        }
     }
 }

@@ -1,92 +1,20 @@
-//! The layer in front of a real issuer on loopback.
+//! What is let through, and what is refused, in front of a real issuer on loopback.
 
-use std::{
-    convert::Infallible,
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::{Pin, pin},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::{Context, Poll, Waker},
-};
+use std::{convert::Infallible, pin::pin};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, header::AUTHORIZATION};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use tower::{Layer, Service, ServiceExt, service_fn};
+use tokio::task::JoinSet;
+use tower::{Layer, ServiceExt, service_fn};
 use tower_identity_core::ambient;
 use tower_identity_inbound::{
-    AuthBody, AuthLayer, Inbound, RequireLayer,
+    RequireLayer,
     rule::{scope, user},
 };
-use tower_identity_testkit::{Endpoint, LogCapture, TestCaller, TestIssuer, TokenBuilder};
-use tower_identity_verify::{TrustedIssuer, Verifier};
-use tower_test::mock;
+use tower_identity_testkit::{Endpoint, Failure, TestCaller, TestIssuer};
 
-use crate::support::{header, refused};
-
-fn layer(issuer: &TestIssuer) -> AuthLayer {
-    let home = TrustedIssuer::discover(issuer.issuer().as_str()).audience("orders");
-    AuthLayer::new(Verifier::builder(home).build().expect("a verifier"))
-}
-
-/// A layer whose verifier has its keys already: it decides without waiting.
-async fn warm(issuer: &TestIssuer) -> AuthLayer {
-    let layer = layer(issuer);
-    let response = through(&layer, request([issuer_token(issuer).bearer()])).await;
-    assert_eq!(response.status(), 200);
-    layer
-}
-
-fn issuer_token(issuer: &TestIssuer) -> TokenBuilder {
-    issuer.token().client("storefront").subject("alice").audience("orders").scope("orders:write")
-}
-
-fn request(authorization: impl IntoIterator<Item = HeaderValue>) -> Request<Full<Bytes>> {
-    let mut request = Request::new(Full::default());
-    for value in authorization {
-        request.headers_mut().append(AUTHORIZATION, value);
-    }
-    request
-}
-
-fn value(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).expect("a header value")
-}
-
-/// What a handler found in its request and around it.
-#[derive(Debug, Clone, PartialEq)]
-struct Found {
-    user: Option<String>,
-    ambient: Option<String>,
-    headers: HeaderMap,
-}
-
-fn user_of(context: &tower_identity_core::CallerContext) -> String {
-    context.principal().user().expect("a user").id.to_string()
-}
-
-/// Tells what it finds, at the call and at the poll.
-async fn through(layer: &AuthLayer, request: Request<Full<Bytes>>) -> Response<AuthBody<Full<Bytes>>> {
-    let handler = service_fn(|request: Request<Full<Bytes>>| {
-        let ambient = ambient::current().as_ref().map(user_of);
-        async move {
-            assert_eq!(ambient::current().as_ref().map(user_of), ambient, "at the call and at the poll");
-            let user = Inbound::of(request.extensions()).expect("always there").caller().map(user_of);
-            let mut response = Response::new(Full::default());
-            response.extensions_mut().insert(Found { user, ambient, headers: request.headers().clone() });
-            Ok::<_, Infallible>(response)
-        }
-    });
-    let Ok(response) = layer.layer(handler).oneshot(request).await;
-    assert!(ambient::current().is_none(), "the scope ends with the call");
-    response
-}
-
-fn found<B>(response: &Response<B>) -> Option<Found> {
-    response.extensions().get().cloned()
-}
+use crate::support::{Found, found, header, issuer_token, layer, refused, request, through, value, warm};
 
 #[tokio::test]
 async fn rfc6750_a10_the_handler_finds_the_caller_around_it_and_in_the_request_and_no_credential() {
@@ -211,6 +139,38 @@ async fn e10_an_issuer_that_is_down_is_503_and_neither_401_nor_anonymous() {
 }
 
 #[tokio::test]
+async fn cve_2025_64527_repeated_fields_ask_no_issuer_for_keys_however_many_come_at_once() {
+    let issuer = TestIssuer::start();
+    let bearer = issuer_token(&issuer).bearer();
+    issuer.fail(Endpoint::Keys, Failure::Status(StatusCode::INTERNAL_SERVER_ERROR));
+    let layer = layer(&issuer);
+    let repeated: JoinSet<_> = (0..16)
+        .map(|_| {
+            let (layer, request) = (layer.clone(), request([bearer.clone(), bearer.clone()]));
+            async move { through(&layer, request).await.status() }
+        })
+        .collect();
+    assert_eq!(repeated.join_all().await, [StatusCode::BAD_REQUEST; 16]);
+    assert_eq!((issuer.calls(Endpoint::Metadata), issuer.calls(Endpoint::Keys)), (0, 0));
+    // The control: one field, which needs the keys that cannot be had.
+    assert_eq!(through(&layer, request([bearer])).await.status(), 503);
+    assert_eq!(issuer.calls(Endpoint::Keys), 1);
+}
+
+#[tokio::test]
+async fn cve_2021_32701_one_token_is_judged_by_each_routes_own_rule() {
+    let issuer = TestIssuer::start();
+    let layer = warm(&issuer).await;
+    let bearer = issuer_token(&issuer).bearer();
+    let handler = service_fn(|_: Request<Full<Bytes>>| async { Ok::<_, Infallible>(Response::new(())) });
+    for (needs, status) in [("orders:write", 200), ("orders:admin", 403), ("orders:write", 200)] {
+        let route = layer.layer(RequireLayer::new(scope(needs)).layer(handler));
+        let Ok(response) = route.oneshot(request([bearer.clone()])).await;
+        assert_eq!(response.status(), status, "{needs}");
+    }
+}
+
+#[tokio::test]
 async fn the_realm_stands_in_the_challenges_further_in_too_and_breaks_out_of_none() {
     let issuer = TestIssuer::start();
     let layer = layer(&issuer).realm("or\"ders\r\nset-cookie: a=b").optional();
@@ -235,136 +195,6 @@ async fn the_realm_stands_in_the_challenges_further_in_too_and_breaks_out_of_non
     }
 }
 
-fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(Waker::noop()))
-}
-
-#[tokio::test]
-async fn after_a_wait_the_very_service_that_was_ready_is_called() {
-    let issuer = TestIssuer::start();
-    let held = issuer.hold(Endpoint::Keys);
-    // The mock panics when it is called without having been polled ready, and so would a fresh clone of it.
-    let (inner, mut handle) = mock::pair::<Request<Full<Bytes>>, Response<Full<Bytes>>>();
-    let mut service = layer(&issuer).layer(inner);
-
-    handle.allow(1);
-    let mut calling = pin!(service.ready().await.expect("ready").call(request([issuer_token(&issuer).bearer()])));
-    assert!(poll_once(calling.as_mut()).is_pending());
-    assert_eq!(format!("{calling:?}"), "AuthFuture::Verifying");
-    issuer.arrived(Endpoint::Keys, 1).await;
-    // The readiness went with the call: what stayed behind has to be polled anew.
-    handle.allow(0);
-    assert!(poll_once(pin!(service.ready())).is_pending());
-
-    held.release();
-    let (response, ()) = tokio::join!(calling.as_mut(), async {
-        let (request, answer) = handle.next_request().await.expect("the call");
-        assert_eq!(request.headers().get(AUTHORIZATION), None);
-        answer.send_response(Response::new(Full::default()));
-    });
-    assert_eq!(response.expect("a response").status(), 200);
-
-    // With keys at hand the service itself is called, at once.
-    handle.allow(1);
-    let calling = service.ready().await.expect("ready").call(request([issuer_token(&issuer).bearer()]));
-    assert_eq!(format!("{calling:?}"), "AuthFuture::Calling");
-    handle.next_request().await.expect("the call").1.send_response(Response::new(Full::default()));
-    assert_eq!(calling.await.expect("a response").status(), 200);
-}
-
-#[tokio::test]
-async fn a_refusal_calls_nobody_and_uses_no_readiness_up() {
-    let issuer = TestIssuer::start();
-    let layer = warm(&issuer).await;
-    let (inner, mut handle) = mock::pair::<Request<Full<Bytes>>, Response<Full<Bytes>>>();
-    let mut service = layer.layer(inner);
-    handle.allow(1);
-
-    let refused = service.ready().await.expect("ready").call(request([value("Bearer x")]));
-    assert_eq!(format!("{refused:?}"), "AuthFuture::Refused");
-    assert_eq!(refused.await.expect("a response").status(), 401);
-    assert!(poll_once(pin!(handle.next_request())).is_pending());
-
-    let calling = service.ready().await.expect("still ready").call(request([issuer_token(&issuer).bearer()]));
-    handle.next_request().await.expect("the call").1.send_response(Response::new(Full::default()));
-    assert_eq!(calling.await.expect("a response").status(), 200);
-}
-
-#[tokio::test]
-async fn a_client_that_leaves_while_keys_are_fetched_calls_nobody_and_frees_what_it_held() {
-    let issuer = TestIssuer::start();
-    let held = issuer.hold(Endpoint::Keys);
-    let alive = Arc::new(());
-    let inner = service_fn({
-        let alive = Arc::clone(&alive);
-        move |_: Request<Full<Bytes>>| {
-            let alive = Arc::clone(&alive);
-            async move {
-                drop(alive);
-                Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
-            }
-        }
-    });
-    let mut service = layer(&issuer).layer(inner);
-    let before = Arc::strong_count(&alive);
-    let mut calling = Box::pin(service.call(request([issuer_token(&issuer).bearer()])));
-    assert!(poll_once(calling.as_mut()).is_pending());
-    assert_eq!(Arc::strong_count(&alive), before + 1, "the service that was ready is in the future");
-    drop(calling);
-    assert_eq!(Arc::strong_count(&alive), before);
-
-    drop(held);
-    let response = service.ready().await.map(|service| service.call(request([issuer_token(&issuer).bearer()])));
-    let Ok(calling) = response;
-    assert_eq!(calling.await.map(|response| response.status()), Ok(http::StatusCode::OK));
-}
-
-#[tokio::test]
-async fn the_scope_is_closed_after_a_handler_that_panics_or_is_dropped() {
-    let issuer = TestIssuer::start();
-    let layer = warm(&issuer).await;
-    let bearer = issuer_token(&issuer).bearer();
-
-    let at_call = service_fn(|_: Request<Full<Bytes>>| -> std::future::Ready<Result<Response<()>, Infallible>> {
-        assert!(ambient::current().is_some());
-        panic!("at the call");
-    });
-    let mut service = layer.layer(at_call);
-    let panicked = catch_unwind(AssertUnwindSafe(|| drop(service.call(request([bearer.clone()])))));
-    assert_eq!(panicked.expect_err("panics").downcast_ref(), Some(&"at the call"));
-    assert!(ambient::current().is_none());
-
-    let at_poll = service_fn(|_: Request<Full<Bytes>>| async {
-        assert!(ambient::current().is_some());
-        panic!("at the poll") as Result<Response<()>, Infallible>
-    });
-    let mut calling = Box::pin(layer.layer(at_poll).call(request([bearer.clone()])));
-    let panicked = catch_unwind(AssertUnwindSafe(|| poll_once(calling.as_mut()).is_ready()));
-    assert_eq!(panicked.expect_err("panics").downcast_ref(), Some(&"at the poll"));
-    assert!(ambient::current().is_none());
-
-    let polls = Arc::new(AtomicUsize::new(0));
-    let never = {
-        let polls = Arc::clone(&polls);
-        service_fn(move |_: Request<Full<Bytes>>| {
-            let polls = Arc::clone(&polls);
-            std::future::poll_fn(move |_| {
-                assert!(ambient::current().is_some());
-                polls.fetch_add(1, Ordering::Relaxed);
-                Poll::<Result<Response<()>, Infallible>>::Pending
-            })
-        })
-    };
-    let mut calling = Box::pin(layer.layer(never).call(request([bearer])));
-    for _ in 0..2 {
-        assert!(poll_once(calling.as_mut()).is_pending());
-        assert!(ambient::current().is_none(), "between polls");
-    }
-    drop(calling);
-    assert!(ambient::current().is_none());
-    assert_eq!(polls.load(Ordering::Relaxed), 2);
-}
-
 #[tokio::test]
 async fn e12_rules_and_authentication_in_the_wrong_order_open_nothing() {
     let issuer = TestIssuer::start();
@@ -380,63 +210,4 @@ async fn e12_rules_and_authentication_in_the_wrong_order_open_nothing() {
     // Twice is a mistake too, and one that closes: the outer has taken the credential away.
     let Ok(twice) = layer.layer(layer.layer(handler)).oneshot(call()).await;
     assert_eq!(twice.status(), 401);
-}
-
-#[tokio::test]
-async fn every_decision_leaves_one_event_that_its_answer_points_to_and_no_token() {
-    let issuer = TestIssuer::start();
-    let layer = warm(&issuer).await.optional();
-    let good = issuer_token(&issuer).build();
-    let for_another = issuer_token(&issuer).audience("payments").build();
-    let bearer = |token: &str| value(&format!("Bearer {token}"));
-    let cases = [
-        (request([]), "DEBUG", r#"outcome="anonymous""#, None),
-        (request([bearer(good.expose())]), "DEBUG", r#"outcome="accepted""#, Some(issuer.issuer().as_str())),
-        (request([value("Basic abc")]), "DEBUG", r#"kind="no_credential" check="scheme" fault="caller""#, None),
-        (request([value("Bearer ")]), "INFO", r#"kind="malformed_request" check="token68" fault="caller""#, None),
-        (
-            request([bearer(for_another.expose())]),
-            "INFO",
-            r#"kind="invalid_token" check="aud" fault="caller""#,
-            Some(issuer.issuer().as_str()),
-        ),
-    ];
-    for (request, level, fields, named) in cases {
-        let logs = LogCapture::start();
-        let response = through(&layer, request).await;
-        let text = logs.text();
-        let events: Vec<_> = text.lines().filter(|line| line.contains("tower_identity::decision")).collect();
-        let [event] = events[..] else { panic!("not one event but {events:?}") };
-        assert!(event.trim_start().starts_with(level), "{event}");
-        assert!(event.contains(r#"stage="authentication""#) && event.contains(fields), "{event}");
-        assert_eq!(named.is_some(), event.contains("issuer="), "{event}");
-        assert!(named.is_none_or(|issuer| event.contains(issuer)), "{event}");
-        let correlation = header(response.headers(), "x-correlation-id");
-        assert_eq!(correlation.is_some(), event.contains("correlation_id="), "{event}");
-        assert!(correlation.is_none_or(|id| event.contains(&id)), "{event}");
-        logs.assert_hides([good.expose(), for_another.expose()]);
-    }
-}
-
-#[tokio::test]
-async fn a_correlation_id_is_ours_and_never_the_peers() {
-    let issuer = TestIssuer::start();
-    let mut request = request([]);
-    request.headers_mut().insert("x-correlation-id", value("chosen-by-the-peer"));
-    let response = through(&layer(&issuer), request).await;
-    let ours = header(response.headers(), "x-correlation-id").expect("an id");
-    assert!(ours.len() == 32 && ours.bytes().all(|b| b.is_ascii_hexdigit()), "{ours}");
-}
-
-/// Bodies of no framework, in and out.
-#[derive(Debug, PartialEq)]
-struct OwnBody;
-
-#[tokio::test]
-async fn the_layer_asks_nothing_of_the_bodies_that_it_passes_through() {
-    let issuer = TestIssuer::start();
-    let inner = service_fn(|_: Request<OwnBody>| async { Ok::<_, Infallible>(Response::new(OwnBody)) });
-    let answer: Result<Response<AuthBody<OwnBody>>, Infallible> =
-        layer(&issuer).optional().layer(inner).oneshot(Request::new(OwnBody)).await;
-    assert_eq!(answer.map(|response| response.status()), Ok(http::StatusCode::OK));
 }

@@ -2,6 +2,8 @@
 //! driven by hand.
 
 mod auth;
+mod calling;
+mod events;
 mod presented;
 mod rendering;
 mod require;

@@ -123,8 +123,8 @@ fn rfc6750_a5_a_token_in_the_query_is_ignored_alone_and_refused_beside_a_field()
 #[test]
 fn rfc6750_a8_bytes_outside_visible_ascii_are_refused_without_a_panic() {
     for byte in (0x80..=0xff_u8).chain([b'\t']) {
-        assert_eq!(read([b"Bearer a".as_slice(), &[byte], b"b"].concat()).clone_kind(), Some("malformed_request"));
-        assert_eq!(read([&[byte][..], b"Bearer ab"].concat()).clone_kind(), Some("malformed_request"));
+        assert_eq!(read([b"Bearer a".as_slice(), &[byte], b"b"].concat()).kind(), Some("malformed_request"));
+        assert_eq!(read([&[byte][..], b"Bearer ab"].concat()).kind(), Some("malformed_request"));
     }
     assert_eq!(read("Bearer ab"), bearer("ab"));
 }
@@ -159,7 +159,7 @@ fn no_other_field_is_a_credential() {
 }
 
 impl Read {
-    fn clone_kind(&self) -> Option<&'static str> {
+    fn kind(&self) -> Option<&'static str> {
         match self {
             Self::Malformed(kind, _) => Some(kind.as_str()),
             Self::Absent | Self::Bearer(_) => None,

@@ -1,15 +1,19 @@
-//! Callers made by hand, and what the tests read out of responses and events.
+//! Callers made by hand, the layer in front of an issuer, and what the tests read out of responses.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, Response};
-use http_body_util::BodyExt;
+use http::{HeaderMap, HeaderValue, Request, Response, header::AUTHORIZATION};
+use http_body_util::{BodyExt, Full};
 use serde_json::Value;
+use tower::{Layer, ServiceExt, service_fn};
 use tower_identity_core::{
     ActorChain, AuthenticationContext, Binding, CallerContext, Evidence, Identity, Scopes, SecretToken, Timestamp,
-    User, VerifiedToken, VerifiedTokenParts, Workload,
+    User, VerifiedToken, VerifiedTokenParts, Workload, ambient,
 };
+use tower_identity_inbound::{AuthBody, AuthLayer, Inbound};
+use tower_identity_testkit::{TestIssuer, TokenBuilder};
+use tower_identity_verify::{TrustedIssuer, Verifier};
 
 pub(crate) const HOME: &str = "https://as.example";
 pub(crate) const PARTNER: &str = "https://partner.example";
@@ -112,4 +116,66 @@ where
     let Seen { status, challenge, body } = see(response).await;
     assert_eq!((&body["correlation_id"], &body["status"]), (&correlation.into(), &status.into()));
     (status, challenge, body["code"].as_str().expect("a code").to_owned())
+}
+
+pub(crate) fn layer(issuer: &TestIssuer) -> AuthLayer {
+    let home = TrustedIssuer::discover(issuer.issuer().as_str()).audience("orders");
+    AuthLayer::new(Verifier::builder(home).build().expect("a verifier"))
+}
+
+/// A layer whose verifier has its keys already: it decides without waiting.
+pub(crate) async fn warm(issuer: &TestIssuer) -> AuthLayer {
+    let layer = layer(issuer);
+    let response = through(&layer, request([issuer_token(issuer).bearer()])).await;
+    assert_eq!(response.status(), 200);
+    layer
+}
+
+pub(crate) fn issuer_token(issuer: &TestIssuer) -> TokenBuilder {
+    issuer.token().client("storefront").subject("alice").audience("orders").scope("orders:write")
+}
+
+pub(crate) fn request(authorization: impl IntoIterator<Item = HeaderValue>) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::default());
+    for value in authorization {
+        request.headers_mut().append(AUTHORIZATION, value);
+    }
+    request
+}
+
+pub(crate) fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("a header value")
+}
+
+/// What a handler found in its request and around it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Found {
+    pub(crate) user: Option<String>,
+    pub(crate) ambient: Option<String>,
+    pub(crate) headers: HeaderMap,
+}
+
+pub(crate) fn user_of(context: &CallerContext) -> String {
+    context.principal().user().expect("a user").id.to_string()
+}
+
+/// Tells what it finds, at the call and at the poll.
+pub(crate) async fn through(layer: &AuthLayer, request: Request<Full<Bytes>>) -> Response<AuthBody<Full<Bytes>>> {
+    let handler = service_fn(|request: Request<Full<Bytes>>| {
+        let ambient = ambient::current().as_ref().map(user_of);
+        async move {
+            assert_eq!(ambient::current().as_ref().map(user_of), ambient, "at the call and at the poll");
+            let user = Inbound::of(request.extensions()).expect("always there").caller().map(user_of);
+            let mut response = Response::new(Full::default());
+            response.extensions_mut().insert(Found { user, ambient, headers: request.headers().clone() });
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let Ok(response) = layer.layer(handler).oneshot(request).await;
+    assert!(ambient::current().is_none(), "the scope ends with the call");
+    response
+}
+
+pub(crate) fn found<B>(response: &Response<B>) -> Option<Found> {
+    response.extensions().get().cloned()
 }
