@@ -1,6 +1,9 @@
 //! A token that was verified, and what it says.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use serde::de::DeserializeOwned;
 
@@ -21,7 +24,6 @@ pub struct Identity {
 }
 
 /// What verification found out about a token: the argument of [`VerifiedToken::assertion`].
-#[derive(Debug)]
 pub struct VerifiedTokenParts {
     /// The token as it was presented.
     pub token: SecretToken,
@@ -53,10 +55,30 @@ pub struct VerifiedTokenParts {
 ///
 /// Only verification makes one: whoever holds it need not ask again. It says nothing about the request that it came
 /// with; how caller and user are related on a request is the [binding](crate::Binding).
-#[derive(Debug)]
 pub struct VerifiedToken {
     parts: VerifiedTokenParts,
     fingerprint: OnceLock<Fingerprint>,
+}
+
+/// Whom and for what, never the token nor its payload: a claim may hold another token.
+impl fmt::Debug for VerifiedTokenParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedToken")
+            .field("issuer", &self.issuer)
+            .field("identity", &self.identity)
+            .field("actors", &self.actors)
+            .field("scopes", &self.scopes)
+            .field("audience", &self.audience)
+            .field("token_id", &self.token_id)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for VerifiedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.parts.fmt(f)
+    }
 }
 
 impl VerifiedToken {

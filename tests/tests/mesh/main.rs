@@ -1,8 +1,12 @@
 //! One test binary over the whole house: real services, real HTTP on loopback, real signatures.
 
 mod ambient;
+mod backends;
+mod demo;
 mod house;
-
+mod leaks;
 mod mixing;
+mod processes;
 mod refusals;
+mod replay;
 mod servers;

@@ -57,3 +57,14 @@ fn claims_are_read_as_the_type_that_is_asked_for() {
     let missed = verified.claims::<Others>().expect_err("the payload has no such member");
     assert!(missed.is_data() && missed.to_string().starts_with("missing field `region`"), "{missed}");
 }
+
+#[test]
+fn debug_tells_whom_a_token_names_and_neither_the_token_nor_its_payload() {
+    let mut parts = parts();
+    parts.payload = Arc::from(*br#"{"embedded":"another-token"}"#);
+    let text = format!("{:?}", token(parts));
+    assert!(text.contains("orders") && text.contains("payments"), "{text}");
+    for hidden in ["head", "signature", "another-token", "123, 34"] {
+        assert!(!text.contains(hidden), "{text}");
+    }
+}

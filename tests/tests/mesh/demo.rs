@@ -1,0 +1,95 @@
+//! The demo's four programs at free ports: their files, moved, and what a person does with them.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use reqwest::{Client, Response};
+use serde_json::{Value, json};
+
+/// The files that the README's command starts from.
+const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../demo-services/settings");
+
+/// The programs in the order of the ports in their files, which begin at 7000.
+pub(crate) const PARTS: [&str; 4] = ["authority", "storefront", "orders", "payments"];
+
+/// A copy of the settings with ports that were free a moment ago; removed on drop.
+pub(crate) struct Moved {
+    directory: PathBuf,
+    ports: [u16; 4],
+}
+
+impl Moved {
+    pub(crate) fn new() -> Self {
+        static COPIES: AtomicU32 = AtomicU32::new(0);
+        let copy = format!("mesh-{}-{}", std::process::id(), COPIES.fetch_add(1, Ordering::Relaxed));
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(copy);
+        fs::create_dir_all(directory.join("keys")).expect("a directory for the copy");
+        fs::copy(Path::new(FILES).join("keys/orders.pem"), directory.join("keys/orders.pem")).expect("the demo's key");
+
+        let held = PARTS.map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+        let ports = held.map(|listener| listener.local_addr().expect("bound").port());
+        for part in PARTS {
+            let text = fs::read_to_string(Path::new(FILES).join(part).with_extension("toml")).expect("a file");
+            let moved = ports.iter().enumerate().fold(text, |text, (at, port)| {
+                text.replace(&format!("127.0.0.1:700{at}"), &format!("127.0.0.1:{port}"))
+            });
+            fs::write(directory.join(part).with_extension("toml"), moved).expect("written");
+        }
+        Self { directory, ports }
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(crate) fn file(&self, part: &str) -> PathBuf {
+        self.directory.join(part).with_extension("toml")
+    }
+
+    pub(crate) fn origin(&self, part: &str) -> String {
+        let at = PARTS.iter().position(|name| *name == part).expect("one of the parts");
+        format!("http://127.0.0.1:{}", self.ports[at])
+    }
+
+    pub(crate) fn url(&self, part: &str, path: &str) -> String {
+        format!("{}{path}", self.origin(part))
+    }
+}
+
+impl Drop for Moved {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Somebody at a browser: signs in, and orders.
+pub(crate) struct Person<'a> {
+    pub(crate) shop: &'a Moved,
+    pub(crate) client: Client,
+}
+
+impl<'a> Person<'a> {
+    pub(crate) fn of(shop: &'a Moved) -> Self {
+        Self { shop, client: Client::builder().no_proxy().build().expect("client") }
+    }
+
+    pub(crate) async fn sign_in(&self, user: &str) -> String {
+        let request = self.client.post(self.shop.url("authority", "/dev/sign-in")).json(&json!({ "user": user }));
+        let answer: Value = request.send().await.expect("sent").json().await.expect("json");
+        answer["access_token"].as_str().expect("a token").to_owned()
+    }
+
+    pub(crate) async fn order(&self, token: &str) -> Response {
+        let basket = json!({ "lines": [{ "sku": "tea", "quantity": 1 }] });
+        let request = self.client.post(self.shop.url("storefront", "/orders")).bearer_auth(token).json(&basket);
+        request.send().await.expect("the storefront is up")
+    }
+
+    pub(crate) async fn get(&self, part: &str, path: &str, token: &str) -> Response {
+        self.client.get(self.shop.url(part, path)).bearer_auth(token).send().await.expect("the service is up")
+    }
+}
