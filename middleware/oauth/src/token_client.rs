@@ -3,7 +3,9 @@
 use std::{fmt, sync::Arc};
 
 use form_urlencoded::Serializer;
+use http::HeaderValue;
 use tower_identity_core::{ClientId, Fingerprint, Issuer};
+use tower_identity_jose::SignError;
 
 use crate::{ClientAuth, Discovery, Endpoint, Grant, Http, IssuedToken, TokenError, response, token_error::Cause};
 
@@ -89,7 +91,7 @@ impl TokenClient {
     }
 
     async fn ask(&self, grant: &Grant) -> Result<IssuedToken, Cause> {
-        let Inner { issuer, at, auth, http, .. } = &*self.0;
+        let Inner { at, http, .. } = &*self.0;
         let discovered;
         let endpoint = match at {
             Where::Known(endpoint) => endpoint,
@@ -98,14 +100,18 @@ impl TokenClient {
                 discovered.token_endpoint()?
             }
         };
-        let (authorization, form) = {
-            // Not held across the await: a serializer cannot be sent between threads, and this future has to be.
-            let mut form = Serializer::new(String::new());
-            grant.append_to(&mut form);
-            (auth.append_to(&mut form, issuer, http.clock())?, form.finish())
-        };
+        let (form, authorization) = self.compose(grant)?;
         let answer = http.post_form(endpoint, authorization, form).await?;
         response::read(grant, &answer)
+    }
+
+    /// The form, and the header's part of who we are.
+    fn compose(&self, grant: &Grant) -> Result<(String, Option<&HeaderValue>), SignError> {
+        let Inner { issuer, auth, http, .. } = &*self.0;
+        let mut form = Serializer::new(String::new());
+        grant.append_to(&mut form);
+        let authorization = auth.append_to(&mut form, issuer, http.clock())?;
+        Ok((form.finish(), authorization))
     }
 }
 

@@ -99,5 +99,67 @@ pub(crate) struct Checked {
 
 #[cfg(test)]
 mod tests {
+    use tower_identity_refresh::system_clock;
+
     use super::*;
+
+    fn auth(client_id: &str) -> ClientAuth {
+        ClientAuth::client_secret_basic(client_id, "hunter2".to_owned()).expect("usable")
+    }
+
+    fn http() -> Http {
+        Http::new(system_clock()).expect("TLS can be set up")
+    }
+
+    fn connected(endpoint: &TokenEndpoint) -> TokenClient {
+        endpoint.connect(&http()).expect("nothing is wrong")
+    }
+
+    #[test]
+    fn a_server_accepts_tokens_of_its_own_issuer_and_of_those_that_are_listed_to_the_byte() {
+        let accepts = |client: &TokenClient, issuer: &str| client.accepts(&issuer.parse().expect("issuer"));
+        let alone = connected(&TokenEndpoint::discover("https://as.example", auth("orders")));
+        assert!(accepts(&alone, "https://as.example"));
+        assert!(!accepts(&alone, "https://as.example/"));
+        assert!(!accepts(&alone, "https://other.example"));
+
+        let endpoint = TokenEndpoint::discover("https://as.example", auth("orders"));
+        let both = connected(&endpoint.accepts_issuer("https://other.example"));
+        assert!(accepts(&both, "https://as.example"));
+        assert!(accepts(&both, "https://other.example"));
+        assert!(!accepts(&both, "https://other.example/"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_kept_until_it_is_connected() {
+        let refused = |endpoint: TokenEndpoint| endpoint.connect(&http()).expect_err("refused").to_string();
+        let rule = "is neither https nor http on a loopback address";
+        let orders = || auth("orders");
+        assert_eq!(refused(TokenEndpoint::discover("", orders())), "issuer: issuer is empty");
+        let plain = TokenEndpoint::discover("http://as.example", orders());
+        assert_eq!(refused(plain), format!("issuer: \"http://as.example\" {rule}"));
+        let query = TokenEndpoint::discover("https://as.example?a", orders());
+        assert_eq!(refused(query), "issuer: \"https://as.example?a\" has a query");
+        let plain = TokenEndpoint::at("https://as.example", "http://as.example/token", orders());
+        assert_eq!(refused(plain), format!("token_endpoint: {rule}"));
+        let nameless = TokenEndpoint::discover("https://as.example", orders()).accepts_issuer("");
+        assert_eq!(refused(nameless), "accepts_issuers[0]: issuer is empty");
+    }
+
+    #[test]
+    fn out_b1_a_fingerprint_differs_by_issuer_endpoint_and_client() {
+        let token = "https://as.example/token";
+        let all = [
+            TokenEndpoint::discover("https://as.example", auth("orders")),
+            TokenEndpoint::discover("https://as.example/", auth("orders")),
+            TokenEndpoint::discover("https://as.example", auth("payments")),
+            TokenEndpoint::at("https://as.example", token, auth("orders")),
+            TokenEndpoint::at("https://as.example", "https://inside.example/token", auth("orders")),
+        ];
+        let fingerprints: Vec<_> = all.iter().map(|endpoint| connected(endpoint).fingerprint()).collect();
+        for (at, one) in fingerprints.iter().enumerate() {
+            assert!(!fingerprints[at + 1..].contains(one), "{at}");
+        }
+        assert_eq!(connected(&all[0]).fingerprint(), fingerprints[0]);
+    }
 }

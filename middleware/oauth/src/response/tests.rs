@@ -1,1 +1,333 @@
+use serde_json::json;
+use tower_identity_core::{Fault, RefusalKind};
 
+use super::*;
+use crate::{ClientCredentials, ConfigurationProblem, DEFAULT_RETRY_AFTER, TargetService, TokenExchange, TokenType};
+
+const ACCESS: &str = TokenType::AccessToken.as_str();
+
+fn target() -> TargetService {
+    TargetService {
+        audience: Some("payments".parse().expect("audience")),
+        scopes: scopes("charge refund"),
+        tolerated: scopes("profile"),
+        ..TargetService::default()
+    }
+}
+
+fn scopes(text: &str) -> Scopes {
+    Scopes::parse(text).expect("scopes")
+}
+
+fn exchange() -> Grant {
+    TokenExchange::new(SecretToken::new("user"), target()).expect("exchangeable").into()
+}
+
+fn client_credentials() -> Grant {
+    ClientCredentials::new(target()).into()
+}
+
+fn answer(status: u16, body: impl Into<bytes::Bytes>) -> Answer {
+    Answer { status: StatusCode::from_u16(status).expect("status"), retry_after: None, body: body.into() }
+}
+
+fn success(grant: &Grant, body: &Value) -> Result<IssuedToken, Nonsense> {
+    read_success(grant, body.to_string().as_bytes())
+}
+
+/// The answer that every case below differs from in one member.
+fn usual() -> Value {
+    json!({
+        "access_token": "eyJ.a-b_c~d+e/f==",
+        "token_type": "Bearer",
+        "issued_token_type": ACCESS,
+        "expires_in": 300,
+        "scope": "charge",
+    })
+}
+
+fn with(member: &str, value: Value) -> Value {
+    let mut body = usual();
+    body[member] = value;
+    body
+}
+
+fn without(member: &str) -> Value {
+    let mut body = usual();
+    body.as_object_mut().expect("object").remove(member);
+    body
+}
+
+fn issued(granted: &str, expires_in: Option<u64>) -> Result<IssuedToken, Nonsense> {
+    Ok(IssuedToken {
+        access_token: SecretToken::new("eyJ.a-b_c~d+e/f=="),
+        scopes: scopes(granted),
+        expires_in: expires_in.map(Duration::from_secs),
+    })
+}
+
+#[test]
+fn what_servers_really_answer_is_read() {
+    let cases = [
+        ("as the standard has it", usual(), issued("charge", Some(300))),
+        ("token type in lower case", with("token_type", json!("bearer")), issued("charge", Some(300))),
+        ("token type in upper case", with("token_type", json!("BEARER")), issued("charge", Some(300))),
+        ("no scope: as asked", without("scope"), issued("charge refund", Some(300))),
+        ("a null scope: as asked", with("scope", Value::Null), issued("charge refund", Some(300))),
+        ("an empty scope: nothing", with("scope", json!("")), issued("", Some(300))),
+        ("a tolerated scope", with("scope", json!("profile charge")), issued("charge profile", Some(300))),
+        ("no lifetime", without("expires_in"), issued("charge", None)),
+        ("a null lifetime", with("expires_in", Value::Null), issued("charge", None)),
+        ("a lifetime in digits", with("expires_in", json!("3599")), issued("charge", Some(3599))),
+        ("a lifetime with a fraction", with("expires_in", json!(299.9)), issued("charge", Some(299))),
+        ("a lifetime of zero", with("expires_in", json!(0)), issued("charge", Some(0))),
+        ("null members that mean nothing", with("refresh_token", Value::Null), issued("charge", Some(300))),
+        ("members of the server's own", with("expires_at", json!({"a": [1]})), issued("charge", Some(300))),
+    ];
+    for (name, body, expected) in cases {
+        assert_eq!(success(&exchange(), &body), expected, "{name}");
+    }
+    for plain in [without("issued_token_type"), with("issued_token_type", Value::Null)] {
+        assert_eq!(success(&client_credentials(), &plain), issued("charge", Some(300)), "{plain}");
+    }
+}
+
+#[test]
+fn out_b5_only_a_bearer_token_is_used() {
+    for (found, refused) in [
+        (json!("N_A"), Nonsense::TokenType("N_A".into())),
+        (json!("DPoP"), Nonsense::TokenType("DPoP".into())),
+        (json!("mac"), Nonsense::TokenType("mac".into())),
+        (json!(""), Nonsense::TokenType(String::new())),
+        (json!("x".repeat(5000)), Nonsense::TokenType("x".repeat(64))),
+        (json!(["Bearer"]), Nonsense::Member("token_type")),
+        (Value::Null, Nonsense::Member("token_type")),
+    ] {
+        for grant in [exchange(), client_credentials()] {
+            assert_eq!(success(&grant, &with("token_type", found.clone())), Err(refused.clone()), "{found}");
+        }
+    }
+    assert_eq!(success(&exchange(), &without("token_type")), Err(Nonsense::Member("token_type")));
+}
+
+#[test]
+fn te_b1_an_exchange_issues_the_type_that_was_requested() {
+    let refresh = "urn:ietf:params:oauth:token-type:refresh_token";
+    for (found, refused) in [
+        (json!(refresh), Nonsense::IssuedTokenType(refresh.into())),
+        (json!(ACCESS.to_uppercase()), Nonsense::IssuedTokenType(ACCESS.to_uppercase())),
+        (json!(1), Nonsense::Member("issued_token_type")),
+        (Value::Null, Nonsense::Member("issued_token_type")),
+    ] {
+        assert_eq!(success(&exchange(), &with("issued_token_type", found.clone())), Err(refused), "{found}");
+    }
+    // What a server answers that lost the subject token on the way and granted client credentials instead.
+    assert_eq!(success(&exchange(), &without("issued_token_type")), Err(Nonsense::Member("issued_token_type")));
+    assert_eq!(success(&exchange(), &usual()), issued("charge", Some(300)), "the control");
+}
+
+#[test]
+fn a_scope_wider_than_asked_is_refused() {
+    for grant in [exchange(), client_credentials()] {
+        let wider = success(&grant, &with("scope", json!("charge admin profile email")));
+        assert_eq!(wider, Err(Nonsense::WiderScope(scopes("admin email"))));
+        assert_eq!(success(&grant, &with("scope", json!("Charge"))), Err(Nonsense::WiderScope(scopes("Charge"))));
+        assert_eq!(
+            success(&grant, &with("scope", json!("charge refund profile"))),
+            issued("charge refund profile", Some(300))
+        );
+    }
+    let asks_for_nothing: Grant = ClientCredentials::new(TargetService::default()).into();
+    let everything = success(&asks_for_nothing, &usual());
+    assert_eq!(everything, Err(Nonsense::WiderScope(scopes("charge"))), "a default is not what was asked");
+    assert_eq!(success(&asks_for_nothing, &without("scope")), issued("", Some(300)));
+}
+
+#[test]
+fn members_outside_their_grammar_are_refused() {
+    let cases = [
+        ("access_token", json!("")),
+        ("access_token", json!("==")),
+        ("access_token", json!("a b")),
+        ("access_token", json!("a\r\nx: y")),
+        ("access_token", json!("a,b")),
+        ("access_token", json!("a=b")),
+        ("access_token", json!("ä")),
+        ("access_token", json!(7)),
+        ("access_token", Value::Null),
+        ("scope", json!(["charge"])),
+        ("scope", json!("char\"ge")),
+        ("expires_in", json!(-1)),
+        ("expires_in", json!("soon")),
+        ("expires_in", json!("")),
+        ("expires_in", json!(1e300)),
+        ("expires_in", json!(true)),
+    ];
+    for (member, value) in cases {
+        let refused = success(&exchange(), &with(member, value.clone()));
+        assert_eq!(refused, Err(Nonsense::Member(member)), "{member} {value}");
+    }
+    assert_eq!(success(&exchange(), &without("access_token")), Err(Nonsense::Member("access_token")));
+}
+
+#[test]
+fn a_success_is_one_json_object_that_says_nothing_twice() {
+    let twice = usual().to_string().replacen('{', r#"{"scope":"charge","#, 1);
+    let deep = with("x", serde_json::from_str(&format!("{}{}", "[".repeat(40), "]".repeat(40))).expect("json"));
+    for body in ["", "<!doctype html><title>Login</title>", "[]", "null", "\"token\"", &twice, &deep.to_string()] {
+        assert_eq!(read_success(&exchange(), body.as_bytes()), Err(Nonsense::NotJson), "{body}");
+    }
+}
+
+#[test]
+fn te_c1_each_failure_is_somebodys_fault_and_one_row_of_the_error_map() {
+    let code = |code: &str| ErrorCode::read(code).expect("code");
+    let rejected = |name: &str| TokenErrorKind::Rejected { code: code(name) };
+    let ours = |name: &str| TokenErrorKind::OurConfiguration { problem: ConfigurationProblem::Code(code(name)) };
+    let by_status = |status: u16| TokenErrorKind::OurConfiguration {
+        problem: ConfigurationProblem::Status(StatusCode::from_u16(status).expect("status")),
+    };
+    let nonsense = |status: u16| TokenErrorKind::Nonsense {
+        what: Nonsense::Status(StatusCode::from_u16(status).expect("status")),
+    };
+    let unavailable = || TokenErrorKind::Unavailable { retry_after: DEFAULT_RETRY_AFTER };
+    let retry_after = RefusalKind::Unavailable { retry_after: DEFAULT_RETRY_AFTER };
+    let step_up = RefusalKind::InsufficientAuthentication { acr_values: vec![], max_age: None };
+
+    // The status, the body, and what either grant makes of it.
+    let cases: [(u16, &str, TokenErrorKind, RefusalKind, TokenErrorKind); 26] = [
+        (
+            400,
+            r#"{"error":"invalid_grant"}"#,
+            rejected("invalid_grant"),
+            RefusalKind::InvalidToken,
+            ours("invalid_grant"),
+        ),
+        (
+            401,
+            r#"{"error":"token_revoked"}"#,
+            rejected("token_revoked"),
+            RefusalKind::InvalidToken,
+            ours("token_revoked"),
+        ),
+        (
+            400,
+            r#"{"error":"invalid_request"}"#,
+            rejected("invalid_request"),
+            RefusalKind::Denied,
+            ours("invalid_request"),
+        ),
+        (400, r#"{"error":"access_denied"}"#, rejected("access_denied"), RefusalKind::Denied, ours("access_denied")),
+        (
+            403,
+            r#"{"error":"scope_escalation"}"#,
+            rejected("scope_escalation"),
+            RefusalKind::Denied,
+            ours("scope_escalation"),
+        ),
+        (
+            400,
+            r#"{"error":"interaction_required"}"#,
+            TokenErrorKind::StepUp { code: code("interaction_required"), acr_values: vec![], max_age: None },
+            step_up,
+            ours("interaction_required"),
+        ),
+        (
+            400,
+            r#"{"error":"insufficient_user_authentication","acr_values":"gold a\"b silver","max_age":60}"#,
+            TokenErrorKind::StepUp {
+                code: code("insufficient_user_authentication"),
+                acr_values: vec!["gold".into(), "silver".into()],
+                max_age: Some(Duration::from_secs(60)),
+            },
+            RefusalKind::InsufficientAuthentication {
+                acr_values: vec!["gold".into(), "silver".into()],
+                max_age: Some(Duration::from_secs(60)),
+            },
+            ours("insufficient_user_authentication"),
+        ),
+        (
+            401,
+            r#"{"error":"invalid_client"}"#,
+            ours("invalid_client"),
+            RefusalKind::Misconfigured,
+            ours("invalid_client"),
+        ),
+        (
+            400,
+            r#"{"error":"unauthorized_client"}"#,
+            ours("unauthorized_client"),
+            RefusalKind::Misconfigured,
+            ours("unauthorized_client"),
+        ),
+        (
+            400,
+            r#"{"error":"invalid_target"}"#,
+            ours("invalid_target"),
+            RefusalKind::Misconfigured,
+            ours("invalid_target"),
+        ),
+        (
+            400,
+            r#"{"error":"invalid_scope","scope":"x"}"#,
+            ours("invalid_scope"),
+            RefusalKind::Misconfigured,
+            ours("invalid_scope"),
+        ),
+        (400, r#"{"error":"scope_invalid"}"#, ours("scope_invalid"), RefusalKind::Misconfigured, ours("scope_invalid")),
+        (
+            400,
+            r#"{"error":"unsupported_grant_type"}"#,
+            ours("unsupported_grant_type"),
+            RefusalKind::Misconfigured,
+            ours("unsupported_grant_type"),
+        ),
+        (
+            400,
+            r#"{"error":"use_dpop_nonce"}"#,
+            ours("use_dpop_nonce"),
+            RefusalKind::Misconfigured,
+            ours("use_dpop_nonce"),
+        ),
+        (403, "", by_status(403), RefusalKind::Misconfigured, by_status(403)),
+        (401, "<html>", by_status(401), RefusalKind::Misconfigured, by_status(401)),
+        (404, "Not Found", by_status(404), RefusalKind::Misconfigured, by_status(404)),
+        (405, r#"{"error":7}"#, by_status(405), RefusalKind::Misconfigured, by_status(405)),
+        (400, "<html>", nonsense(400), RefusalKind::BadUpstream, nonsense(400)),
+        (400, "{\"error\":\"a\\nb\"}", nonsense(400), RefusalKind::BadUpstream, nonsense(400)),
+        (201, r#"{"access_token":"a","token_type":"Bearer"}"#, nonsense(201), RefusalKind::BadUpstream, nonsense(201)),
+        (500, r#"{"error":"invalid_grant"}"#, unavailable(), retry_after.clone(), unavailable()),
+        (503, "", unavailable(), retry_after.clone(), unavailable()),
+        (429, r#"{"title":"Too Many Requests"}"#, unavailable(), retry_after.clone(), unavailable()),
+        (408, "", unavailable(), retry_after.clone(), unavailable()),
+        (400, r#"{"error":"temporarily_unavailable"}"#, unavailable(), retry_after, unavailable()),
+    ];
+    let issuer: tower_identity_core::Issuer = "https://as.example".parse().expect("issuer");
+    for (status, body, of_exchange, refusal, of_client_credentials) in cases {
+        let read = |grant: &Grant| {
+            let cause = read(grant, &answer(status, body)).expect_err("a failure");
+            cause.of(grant.kind(), issuer.clone())
+        };
+        let error = read(&exchange());
+        assert_eq!(error.kind(), &of_exchange, "{status} {body}");
+        assert_eq!(error.refusal().kind(), &refusal, "{status} {body}");
+        assert_eq!(error.fault(), refusal.fault());
+        assert_eq!(error.refusal().named_issuer(), Some(&issuer));
+
+        let error = read(&client_credentials());
+        assert_eq!(error.kind(), &of_client_credentials, "{status} {body}");
+        assert_ne!(error.fault(), Fault::Caller, "no caller has a part in client credentials");
+    }
+}
+
+#[test]
+fn an_error_says_grant_server_and_reason_and_nothing_that_the_server_wrote_freely() {
+    let body = r#"{"error":"invalid_grant","error_description":"token eyJhbGciOi.secret is expired"}"#;
+    let cause = read(&exchange(), &answer(400, body)).expect_err("a failure");
+    let error = cause.of(crate::GrantKind::TokenExchange, "https://as.example".parse().expect("issuer"));
+    assert_eq!(
+        error.to_string(),
+        "no token by token_exchange from https://as.example: the token is not accepted there: invalid_grant"
+    );
+    assert!(!format!("{error:?} {:?}", error.refusal()).contains("eyJhbGciOi"));
+}

@@ -1,1 +1,177 @@
+use std::{
+    fs,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
+use serde_json::{Value, json};
+use tower_identity_jose::Algorithm;
+
+use super::*;
+
+/// A folder of its own for each test, gone afterwards.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let unique = format!("tower-identity-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(unique);
+        fs::create_dir(&path).expect("a new folder");
+        Self(path)
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.0.join(name), content).expect("written");
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn table(changes: &Value) -> Value {
+    let mut table = json!({"issuer": "https://as.example", "client_id": "orders"});
+    for (field, value) in changes.as_object().expect("object") {
+        table[field] = value.clone();
+    }
+    table
+}
+
+fn read(folder: &Folder, changes: &Value) -> Result<TokenEndpoint, InvalidSetting> {
+    serde_json::from_value::<ServerSettings>(table(changes)).expect("the shape").token_endpoint(&folder.0)
+}
+
+fn accepted(folder: &Folder, changes: &Value) -> String {
+    format!("{:?}", read(folder, changes).expect("accepted"))
+}
+
+fn refused(folder: &Folder, changes: &Value) -> String {
+    let error = read(folder, changes).expect_err("refused").to_string();
+    error.replace(folder.0.to_str().expect("utf-8"), "$folder")
+}
+
+fn built(endpoint: &TokenEndpoint) -> String {
+    format!("{endpoint:?}")
+}
+
+#[test]
+fn a_file_and_code_build_the_same() {
+    let folder = Folder::new();
+    folder.write("secret", "hunter2\n");
+    let basic = || ClientAuth::client_secret_basic("orders", "hunter2".to_owned()).expect("usable");
+    let post = ClientAuth::client_secret_post("orders", "hunter2".to_owned()).expect("usable");
+    let issuer = "https://as.example";
+
+    let here = json!({"client_secret": "hunter2"});
+    assert_eq!(accepted(&folder, &here), built(&TokenEndpoint::discover(issuer, basic())));
+    let in_a_file = json!({"client_secret_file": "secret", "token_endpoint_auth_method": "client_secret_post"});
+    assert_eq!(accepted(&folder, &in_a_file), built(&TokenEndpoint::discover(issuer, post)));
+    let elsewhere = json!({
+        "client_secret_file": folder.0.join("secret"),
+        "token_endpoint": "https://inside.example/token",
+        "accepts_issuers": ["https://other.example"],
+    });
+    let expected =
+        TokenEndpoint::at(issuer, "https://inside.example/token", basic()).accepts_issuer("https://other.example");
+    assert_eq!(accepted(&folder, &elsewhere), built(&expected));
+}
+
+#[test]
+fn a_private_key_is_read_from_its_file_and_named_by_its_thumbprint_or_as_the_server_knows_it() {
+    let folder = Folder::new();
+    let key = SigningKey::generate(Algorithm::Es256).expect("key");
+    folder.write("key.pem", key.to_pem().expect("pem").expose());
+    let settings = |changes: &Value| serde_json::from_value::<ServerSettings>(table(changes)).expect("the shape");
+    let auth = settings(&json!({"private_key_file": "key.pem"})).client_auth(&folder.0).expect("usable");
+    assert_eq!(auth.fingerprint(), ClientAuth::private_key_jwt("orders", key).expect("usable").fingerprint());
+    assert_eq!(auth.method(), "private_key_jwt");
+    assert!(read(&folder, &json!({"private_key_file": "key.pem", "key_id": "2026-11"})).is_ok());
+    assert_eq!(refused(&folder, &json!({"private_key_file": "key.pem", "key_id": ""})), "key_id: is empty");
+}
+
+#[test]
+fn exactly_one_credential_is_there() {
+    let folder = Folder::new();
+    folder.write("secret", "hunter2");
+    let rule = "client_secret: exactly one of client_secret, client_secret_file and private_key_file has to be there";
+    for wrong in [
+        json!({}),
+        json!({"client_secret": "hunter2", "client_secret_file": "secret"}),
+        json!({"client_secret": "hunter2", "private_key_file": "secret"}),
+        json!({"client_secret_file": "secret", "private_key_file": "secret"}),
+    ] {
+        assert_eq!(refused(&folder, &wrong), rule, "{wrong}");
+    }
+    assert!(read(&folder, &json!({"client_secret_file": "secret"})).is_ok(), "the control");
+}
+
+#[test]
+fn errors_name_the_field_and_the_path_and_never_the_content() {
+    let folder = Folder::new();
+    folder.write("empty", "\n");
+    folder.write("binary", b"hunter2\xff");
+    folder.write("large", "hunter2".repeat(10_000));
+    folder.write("not-a-key", "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n");
+    let cases = [
+        (json!({"client_secret_file": "missing"}), "client_secret_file: cannot read $folder/missing: "),
+        (json!({"client_secret_file": "."}), "client_secret_file: cannot read $folder/.: "),
+        (json!({"client_secret_file": "empty"}), "client_secret_file: $folder/empty is empty"),
+        (json!({"client_secret_file": "binary"}), "client_secret_file: cannot read $folder/binary: "),
+        (json!({"client_secret_file": "large"}), "client_secret_file: $folder/large is larger than 65536 bytes"),
+        (json!({"private_key_file": "missing"}), "private_key_file: cannot read $folder/missing: "),
+        (json!({"private_key_file": "not-a-key"}), "private_key_file: $folder/not-a-key: "),
+    ];
+    for (wrong, expected) in cases {
+        let error = refused(&folder, &wrong);
+        assert!(error.starts_with(expected), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn fields_that_do_not_go_together_and_values_that_break_a_rule_are_named() {
+    let folder = Folder::new();
+    folder.write("secret", "hunter2");
+    let cases = [
+        (
+            json!({"client_secret": "hunter2", "token_endpoint_auth_method": "private_key_jwt"}),
+            "token_endpoint_auth_method: private_key_jwt needs a private_key_file",
+        ),
+        (
+            json!({"private_key_file": "secret", "token_endpoint_auth_method": "client_secret_basic"}),
+            "token_endpoint_auth_method: a private_key_file is for private_key_jwt",
+        ),
+        (json!({"client_secret": "hunter2", "key_id": "1"}), "key_id: goes with private_key_file only"),
+        (json!({"client_secret": ""}), "client_secret: is empty"),
+        (json!({"client_secret": "hunter2", "client_id": ""}), "client_id: client id is empty"),
+        (json!({"client_secret": "hunter2", "issuer": ""}), "issuer: issuer is empty"),
+        (
+            json!({"client_secret": "hunter2", "issuer": "http://as.example"}),
+            r#"issuer: "http://as.example" is neither https nor http on a loopback address"#,
+        ),
+        (
+            json!({"client_secret": "hunter2", "token_endpoint": "http://as.example/token"}),
+            "token_endpoint: is neither https nor http on a loopback address",
+        ),
+        (
+            json!({"client_secret": "hunter2", "accepts_issuers": ["https://a.example", " "]}),
+            "accepts_issuers[1]: issuer is empty",
+        ),
+    ];
+    for (wrong, expected) in cases {
+        assert_eq!(refused(&folder, &wrong), expected);
+    }
+}
+
+#[test]
+fn unknown_fields_are_refused_and_nothing_secret_prints() {
+    let misspelt = table(&json!({"client_secrets": "hunter2"}));
+    let error = serde_json::from_value::<ServerSettings>(misspelt).expect_err("unknown field").to_string();
+    assert!(error.starts_with("unknown field `client_secrets`"), "{error}");
+    let settings: ServerSettings =
+        serde_json::from_value(table(&json!({"client_secret": "hunter2", "default": true}))).expect("the shape");
+    assert!(settings.is_default());
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}

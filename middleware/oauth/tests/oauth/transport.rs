@@ -1,0 +1,157 @@
+//! The client for authorization servers: deadline, cap, redirects, proxies.
+
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    net::TcpListener,
+    pin::pin,
+    process::Command,
+    task::Poll,
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, Bytes},
+    http::{StatusCode, header},
+};
+use tower_identity_oauth::{DEADLINE, Endpoint, FetchError, Fetched, MAX_BODY_BYTES};
+
+use crate::support::{ManualTime, Server, json, raw_server};
+
+fn endpoint(url: &str) -> Endpoint {
+    url.parse().expect("loopback")
+}
+
+/// What can be compared of a result.
+fn outcome(result: Result<Fetched, FetchError>) -> Result<usize, String> {
+    result.map(|fetched| fetched.body().len()).map_err(|error| error.to_string())
+}
+
+async fn get(url: &str) -> Result<usize, String> {
+    outcome(ManualTime::new().http().get_json_bytes(&endpoint(url)).await)
+}
+
+#[tokio::test]
+async fn a_document_comes_with_how_long_it_may_be_kept() {
+    let server = Server::start().await;
+    server.answer(|_| ([(header::CACHE_CONTROL, "public, max-age=300")], "{}"));
+    let fetched = ManualTime::new().http().get_json_bytes(&endpoint(&server.url("/keys"))).await.expect("a document");
+    assert_eq!(fetched.body(), &Bytes::from_static(b"{}"));
+    assert_eq!(fetched.max_age(), Some(Duration::from_secs(300)));
+    let arrived = server.arrived();
+    let [request] = &arrived[..] else { panic!("{} requests", arrived.len()) };
+    assert_eq!(request.uri.path(), "/keys");
+    for credential in [header::AUTHORIZATION, header::COOKIE, header::REFERER] {
+        assert_eq!(request.headers.get(&credential), None, "{credential}");
+    }
+}
+
+#[tokio::test]
+async fn rfc8414_a6_a_body_is_read_up_to_the_cap_whether_its_length_is_announced_or_not() {
+    let server = Server::start().await;
+    let spaces = |count| Bytes::from(vec![b' '; count]);
+    let refused = Err("the answer is larger than 262144 bytes".to_owned());
+
+    server.answer(move |_| json(spaces(MAX_BODY_BYTES)));
+    assert_eq!(get(&server.url("/")).await, Ok(MAX_BODY_BYTES), "the control");
+    server.forget_answers().answer(move |_| json(spaces(MAX_BODY_BYTES + 1)));
+    assert_eq!(get(&server.url("/")).await, refused);
+    server.forget_answers().answer(move |_| json(spaces(10 << 20)));
+    assert_eq!(get(&server.url("/")).await, refused);
+
+    server.forget_answers().answer(move |_| {
+        let chunk = move || Ok::<_, Infallible>(spaces(16 << 10));
+        json(Body::from_stream(futures_util::stream::repeat_with(chunk)))
+    });
+    assert_eq!(get(&server.url("/")).await, refused, "a body without end");
+}
+
+#[tokio::test]
+async fn rfc8414_a6_a_redirect_is_refused_and_nobody_is_asked_where_it_points() {
+    let (server, canary) = (Server::start().await, Server::start().await);
+    canary.answer(|_| json("{}"));
+    for status in [StatusCode::MOVED_PERMANENTLY, StatusCode::FOUND, StatusCode::TEMPORARY_REDIRECT] {
+        let to = canary.url("/");
+        server.forget_answers().answer(move |_| (status, [(header::LOCATION, to.clone())]));
+        let refused = Err(format!("the server redirects ({status}), which is not followed"));
+        assert_eq!(get(&server.url("/")).await, refused);
+    }
+    assert_eq!(canary.arrived().len(), 0);
+    assert_eq!(get(&canary.url("/")).await, Ok(2), "the control: it does answer");
+}
+
+#[tokio::test]
+async fn another_status_than_200_is_no_document_and_says_whether_to_try_again() {
+    let server = Server::start().await;
+    for (status, transient) in
+        [(204, false), (400, false), (404, false), (408, true), (429, true), (500, true), (503, true)]
+    {
+        let status = StatusCode::from_u16(status).expect("status");
+        server.forget_answers().answer(move |_| (status, [(header::RETRY_AFTER, "7")]));
+        let http = ManualTime::new().http();
+        let error = http.get_json_bytes(&endpoint(&server.url("/"))).await.expect_err("no document");
+        assert_eq!(error.to_string(), format!("the server answers {status}"));
+        assert_eq!((error.is_transient(), error.retry_after()), (transient, Some(Duration::from_secs(7))), "{status}");
+        assert_eq!(server.arrived().len(), 1, "nothing below us tries again");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_up_is_out_of_reach() {
+    let unreachable = Err("the server is out of reach or hung up".to_owned());
+    let (silent, _arrivals) = raw_server(b"", true).await;
+    assert_eq!(get(&silent).await, unreachable);
+    let (broken_off, _arrivals) = raw_server(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}", true).await;
+    assert_eq!(get(&broken_off).await, unreachable);
+    let (no_http, _arrivals) = raw_server(b"220 mail.example ESMTP\r\n", true).await;
+    assert_eq!(get(&no_http).await, unreachable);
+    let (whole, _arrivals) = raw_server(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", true).await;
+    assert_eq!(get(&whole).await, Ok(2), "the control");
+
+    let nobody = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port");
+    assert_eq!(get(&format!("http://{nobody}/")).await, unreachable);
+}
+
+#[tokio::test]
+async fn a_server_that_is_slow_has_until_the_deadline_for_the_whole_answer() {
+    for (says, where_it_stops) in [
+        (&b""[..], "before its first byte"),
+        (&b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}"[..], "within the body"),
+    ] {
+        let (url, mut arrivals) = raw_server(says, false).await;
+        let time = ManualTime::new();
+        let http = time.http();
+        let url = endpoint(&url);
+        let mut get = pin!(http.get_json_bytes(&url));
+        tokio::select! {
+            early = &mut get => panic!("{where_it_stops}: {early:?}"),
+            arrived = arrivals.recv() => assert_eq!(arrived, Some(())),
+        }
+        time.advance(DEADLINE - Duration::from_millis(1));
+        let waits = poll_fn(|cx| Poll::Ready(get.as_mut().poll(cx).is_pending())).await;
+        assert!(waits, "{where_it_stops}: a millisecond is left");
+        time.advance(Duration::from_millis(1));
+        assert_eq!(outcome(get.await), Err("no answer within 5 s".to_owned()), "{where_it_stops}");
+    }
+}
+
+/// Runs a test above once more, in a process whose environment names a proxy.
+#[test]
+fn the_environments_proxy_is_not_used() {
+    let proxy = TcpListener::bind("127.0.0.1:0").expect("a port");
+    proxy.set_nonblocking(true).expect("non-blocking");
+    let url = format!("http://{}", proxy.local_addr().expect("an address"));
+    let child = Command::new(std::env::current_exe().expect("this test binary"))
+        .args(["--exact", "transport::a_document_comes_with_how_long_it_may_be_kept"])
+        .envs(
+            ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+                .map(|name| (name, &url)),
+        )
+        .envs([("no_proxy", ""), ("NO_PROXY", "")])
+        .output()
+        .expect("the child runs");
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && said.contains("1 passed"), "{said}");
+    let visitor = proxy.accept().expect_err("nobody came");
+    assert_eq!(visitor.kind(), std::io::ErrorKind::WouldBlock);
+}
