@@ -6,7 +6,7 @@ use form_urlencoded::{Serializer, byte_serialize};
 use http::HeaderValue;
 use serde::Serialize;
 use tower_identity_core::{ClientId, Clock, Fingerprint, InvalidSetting, Issuer, SecretToken};
-use tower_identity_jose::{MediaType, SignError, SigningKey, random_id};
+use tower_identity_jose::{MediaType, SignError, SigningKey, Thumbprint, random_id};
 
 /// How long a client assertion is good for.
 const ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
@@ -97,7 +97,7 @@ impl ClientAuth {
         Fingerprint::of("client-auth")
             .field(self.client_id.as_str())
             .field(self.method())
-            .optional(thumbprint.as_ref().map(|thumbprint| thumbprint.as_bytes()))
+            .optional(thumbprint.as_ref().map(Thumbprint::as_bytes))
             .finish()
     }
 

@@ -271,7 +271,7 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn headers(name: http::HeaderName, values: &[&'static str]) -> HeaderMap {
+    fn headers(name: &http::HeaderName, values: &[&'static str]) -> HeaderMap {
         values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))).collect()
     }
 
@@ -290,7 +290,7 @@ mod tests {
             (&[], None),
         ];
         for (values, expected) in cases {
-            assert_eq!(max_age(&headers(CACHE_CONTROL, values)), expected, "{values:?}");
+            assert_eq!(max_age(&headers(&CACHE_CONTROL, values)), expected, "{values:?}");
         }
     }
 
@@ -305,7 +305,7 @@ mod tests {
             ("1.5", None),
         ];
         for (value, expected) in cases {
-            assert_eq!(retry_after(&headers(RETRY_AFTER, &[value])), expected.map(Duration::from_secs), "{value}");
+            assert_eq!(retry_after(&headers(&RETRY_AFTER, &[value])), expected.map(Duration::from_secs), "{value}");
         }
         assert_eq!(retry_after(&HeaderMap::new()), None);
     }

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     fn auth(client_id: &str) -> ClientAuth {
-        ClientAuth::client_secret_basic(client_id, "hunter2".to_owned()).expect("usable")
+        ClientAuth::client_secret_basic(client_id, "hunter2").expect("usable")
     }
 
     fn http() -> Http {

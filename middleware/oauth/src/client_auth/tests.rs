@@ -104,8 +104,8 @@ fn empty_and_padded_ids_and_secrets_are_refused_by_field() {
 #[test]
 fn nothing_secret_prints() {
     let auths = [
-        ClientAuth::client_secret_basic("orders", "hunter2".to_owned()).expect("usable"),
-        ClientAuth::client_secret_post("orders", "hunter2".to_owned()).expect("usable"),
+        ClientAuth::client_secret_basic("orders", "hunter2").expect("usable"),
+        ClientAuth::client_secret_post("orders", "hunter2").expect("usable"),
     ];
     for auth in auths {
         let expected = format!("ClientAuth {{ client_id: \"orders\", method: {} }}", auth.method());

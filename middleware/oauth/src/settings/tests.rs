@@ -60,8 +60,8 @@ fn built(endpoint: &TokenEndpoint) -> String {
 fn a_file_and_code_build_the_same() {
     let folder = Folder::new();
     folder.write("secret", "hunter2\n");
-    let basic = || ClientAuth::client_secret_basic("orders", "hunter2".to_owned()).expect("usable");
-    let post = ClientAuth::client_secret_post("orders", "hunter2".to_owned()).expect("usable");
+    let basic = || ClientAuth::client_secret_basic("orders", "hunter2").expect("usable");
+    let post = ClientAuth::client_secret_post("orders", "hunter2").expect("usable");
     let issuer = "https://as.example";
 
     let here = json!({"client_secret": "hunter2"});

@@ -60,7 +60,7 @@ impl TimeSource for ManualTime {
         let mut now = self.0.subscribe();
         Box::pin(async move {
             if now.wait_for(|now| *now >= moment.since_origin()).await.is_err() {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         })
     }

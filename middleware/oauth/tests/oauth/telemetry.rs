@@ -63,8 +63,8 @@ async fn one_event_says_server_grant_outcome_and_duration_and_nothing_secret_is_
 
     let time = ManualTime::new();
     let connect = |auth| TokenEndpoint::at("https://as.example", server.url("/token"), auth).connect(&time.http());
-    let basic = connect(ClientAuth::client_secret_basic("orders", "BASIC-SECRET".to_owned()).expect("usable"));
-    let post = connect(ClientAuth::client_secret_post("orders", "POST-SECRET".to_owned()).expect("usable"));
+    let basic = connect(ClientAuth::client_secret_basic("orders", "BASIC-SECRET").expect("usable"));
+    let post = connect(ClientAuth::client_secret_post("orders", "POST-SECRET").expect("usable"));
     let key = SigningKey::generate(Algorithm::Es256).expect("key");
     let jwt = connect(ClientAuth::private_key_jwt("orders", key).expect("usable")).expect("loopback");
 

@@ -18,7 +18,7 @@ use tower_identity_oauth::{
 use crate::support::{self, Arrived, ManualTime, Server, html, raw_server};
 
 fn auth() -> ClientAuth {
-    ClientAuth::client_secret_basic("orders", "hunter2".to_owned()).expect("usable")
+    ClientAuth::client_secret_basic("orders", "hunter2").expect("usable")
 }
 
 fn client(server: &Server) -> TokenClient {
