@@ -127,7 +127,7 @@ fn te_b1_an_exchange_issues_the_type_that_was_requested() {
 }
 
 #[test]
-fn a_scope_wider_than_asked_is_refused() {
+fn cve_2022_1245_a_scope_wider_than_asked_is_refused() {
     for grant in [exchange(), client_credentials()] {
         let wider = success(&grant, &with("scope", json!("charge admin profile email")));
         assert_eq!(wider, Err(Nonsense::WiderScope(scopes("admin email"))));
