@@ -43,8 +43,9 @@ impl IssuedToken {
     }
 }
 
-/// The wire form of a success (RFC 6749 §5.1, RFC 8693 §2.2.1). Values are judged by us: what serde says of a wrong
-/// type quotes the value, which may be a token.
+/// The wire form of a success (RFC 6749 §5.1, RFC 8693 §2.2.1). A `null` is an absent member: some servers send it for
+/// what they do not have. Values are judged by us: what serde says of a wrong type quotes the value, which may be a
+/// token.
 #[derive(Deserialize)]
 struct Success {
     access_token: Option<Value>,
@@ -116,10 +117,10 @@ fn read_failure(answer: &Answer) -> FailureAnswer {
     }
 }
 
-/// A member that is a string where it is there at all. Some servers send `null` for what they do not have.
+/// A member that is a string where it is there at all.
 fn text<'v>(member: &'static str, value: Option<&'v Value>) -> Result<Option<&'v str>, Nonsense> {
     match value {
-        None | Some(Value::Null) => Ok(None),
+        None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(Nonsense::Member(member)),
     }
