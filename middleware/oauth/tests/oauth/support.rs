@@ -2,8 +2,11 @@
 
 use std::{
     collections::VecDeque,
+    future::{Future, poll_fn},
     net::SocketAddr,
+    pin::Pin,
     sync::{Arc, Mutex},
+    task::Poll,
     time::Duration,
 };
 
@@ -64,6 +67,15 @@ impl TimeSource for ManualTime {
             }
         })
     }
+}
+
+/// The output of a future that is expected to be ready; a test that waited for it instead could wait for ever.
+pub(crate) async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 /// One request as it arrived.

@@ -1,6 +1,6 @@
 //! A token endpoint that is as it should be, and one that is not, in every way that was seen.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use axum::{
     body::Bytes,
@@ -15,7 +15,7 @@ use tower_identity_oauth::{
     ServerSettings, TargetService, TokenClient, TokenEndpoint, TokenError, TokenErrorKind, TokenExchange,
 };
 
-use crate::support::{self, Arrived, ManualTime, Server, html, raw_server};
+use crate::support::{self, Arrived, ManualTime, Server, html, poll_once, raw_server};
 
 fn auth() -> ClientAuth {
     ClientAuth::client_secret_basic("orders", "hunter2").expect("usable")
@@ -98,7 +98,10 @@ fn seen(error: &TokenError) -> (TokenErrorKind, RefusalKind, Fault) {
 async fn an_exchange_on_the_wire_names_subject_target_and_us() {
     let server = Server::start().await;
     server.answer(issues(success()));
-    let token = client(&server).request(&exchange()).await.expect("a token");
+    let client = client(&server);
+    // In a task of its own, as a cache would: the request can be sent between threads.
+    let asking = tokio::spawn(async move { client.request(&exchange()).await });
+    let token = asking.await.expect("no panic").expect("a token");
     assert_eq!(parts(&token), the_token());
 
     let arrived = server.arrived();
@@ -221,10 +224,15 @@ async fn a_server_that_hangs_up_or_hangs_is_unavailable() {
     let (url, mut arrivals) = raw_server(b"", false).await;
     let time = ManualTime::new();
     let client = TokenEndpoint::at("https://as.example", url, auth()).connect(&time.http()).expect("loopback");
-    let asking = tokio::spawn(async move { client.request(&exchange()).await });
-    arrivals.recv().await.expect("the request is there");
+    let grant = exchange();
+    let mut asking = pin!(client.request(&grant));
+    tokio::select! {
+        early = &mut asking => panic!("{early:?}"),
+        arrived = arrivals.recv() => assert_eq!(arrived, Some(())),
+    }
     time.advance(DEADLINE);
-    let error = asking.await.expect("no panic").expect_err("nothing came");
+    let ended = poll_once(asking.as_mut()).await.expect("the deadline is over");
+    let error = ended.expect_err("nothing came");
     assert_eq!(seen(&error), unavailable(DEFAULT_RETRY_AFTER));
 }
 

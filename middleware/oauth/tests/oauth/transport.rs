@@ -2,7 +2,6 @@
 
 use std::{
     convert::Infallible,
-    future::{Future, poll_fn},
     net::TcpListener,
     pin::pin,
     process::Command,
@@ -10,7 +9,6 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    task::Poll,
     time::Duration,
 };
 
@@ -20,7 +18,7 @@ use axum::{
 };
 use tower_identity_oauth::{DEADLINE, Endpoint, FetchError, Fetched, MAX_BODY_BYTES};
 
-use crate::support::{ManualTime, Server, json, raw_server};
+use crate::support::{ManualTime, Server, json, poll_once, raw_server};
 
 fn endpoint(url: &str) -> Endpoint {
     url.parse().expect("loopback")
@@ -135,13 +133,11 @@ async fn a_server_that_is_slow_has_until_the_deadline_for_the_whole_answer() {
             arrived = arrivals.recv() => assert_eq!(arrived, Some(())),
         }
         time.advance(DEADLINE - Duration::from_millis(1));
-        let early = poll_fn(|cx| Poll::Ready(get.as_mut().poll(cx))).await;
-        assert!(early.is_pending(), "{where_it_stops}: a millisecond is left");
+        let early = poll_once(get.as_mut()).await;
+        assert!(early.is_none(), "{where_it_stops}: a millisecond is left");
         time.advance(Duration::from_millis(1));
-        match poll_fn(|cx| Poll::Ready(get.as_mut().poll(cx))).await {
-            Poll::Ready(ended) => assert_eq!(outcome(ended), Err("no answer within 5 s".to_owned())),
-            Poll::Pending => panic!("{where_it_stops}: it waits beyond the deadline"),
-        }
+        let ended = poll_once(get.as_mut()).await.expect("the deadline is over");
+        assert_eq!(outcome(ended), Err("no answer within 5 s".to_owned()), "{where_it_stops}");
     }
 }
 
