@@ -71,6 +71,11 @@ fn a_bad_file_is_refused_with_its_line_field_and_rule() {
             "\"token_exchange\"\nserver = \"elsewhere\"",
             "orders.toml:19: outbound.target[0].server: ",
         ),
+        (
+            "client_secret = \"hidden\"",
+            "client_secret = 4711",
+            "orders.toml:12: outbound.server.login.client_secret: a secret is a string",
+        ),
         ("[outbound.server.login]", "[outbound.server.login", "orders.toml:9: "),
     ];
     for (from, to, expected) in cases {

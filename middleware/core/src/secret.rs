@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use serde::de::Error as _;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -63,13 +64,21 @@ impl From<String> for SecretToken {
 
 impl<'de> serde::Deserialize<'de> for SecretToken {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Box::<str>::deserialize(deserializer).map(Self::new)
+        // The reader's own message would quote what it found.
+        Box::<str>::deserialize(deserializer).map(Self::new).map_err(|_| D::Error::custom("a secret is a string"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_of_the_wrong_type_is_not_quoted() {
+        let refused = serde_json::from_str::<SecretToken>("12345").expect_err("a number").to_string();
+        assert!(refused.starts_with("a secret is a string") && !refused.contains("123"), "{refused}");
+        assert_eq!(serde_json::from_str::<SecretToken>("\"12345\"").expect("a string").expose(), "12345");
+    }
 
     #[test]
     fn equality_is_of_the_text_and_debug_shows_nothing() {

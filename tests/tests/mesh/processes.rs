@@ -89,9 +89,9 @@ fn proxy() -> (String, Arc<AtomicU32>) {
     let connections = Arc::<AtomicU32>::default();
     let count = Arc::clone(&connections);
     thread::spawn(move || {
-        listener.incoming().for_each(|_| {
+        for _ in listener.incoming() {
             count.fetch_add(1, Ordering::SeqCst);
-        })
+        }
     });
     (address, connections)
 }
