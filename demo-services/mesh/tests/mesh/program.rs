@@ -45,13 +45,13 @@ fn a_malformed_file_is_named_with_its_line_field_and_rule_and_nothing_starts() {
             "audience = \"\"",
             "payments.toml:8: inbound.issuer[0].audience: ",
         ),
-        ("authority.toml", "from = \"orders\"", "from = \"payments\"", "authority.toml:54: authority.policy[1].from: "),
+        ("authority.toml", "from = \"orders\"", "from = \"payments\"", "authority.toml:46: authority.policy[1].from: "),
         ("storefront.toml", "listen = \"127.0.0.1:7001\"", "listen = 7001", "storefront.toml:3: service.listen: "),
         (
             "orders.toml",
             "keys/orders.pem",
             "keys/none.pem",
-            "orders.toml:35: outbound.server.authority.private_key_file: ",
+            "orders.toml:29: outbound.server.authority.private_key_file: ",
         ),
     ];
     for (at, (file, from, to, expected)) in cases.into_iter().enumerate() {
