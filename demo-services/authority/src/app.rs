@@ -23,6 +23,24 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 ///
 /// Must be served with the peer's address ([`ConnectInfo`](axum::extract::ConnectInfo)), which the development sign-in
 /// judges by. Where the listener is not on loopback, there is no development sign-in.
+///
+/// ```
+/// use std::{path::Path, sync::Arc};
+///
+/// use demo_authority::{Authority, AuthoritySettings, app};
+///
+/// let settings: AuthoritySettings = serde_json::from_str(
+///     r#"{
+///         "issuer": "https://login.example.com",
+///         "users": ["alice"],
+///         "client": [{ "id": "orders", "audience": ["orders"], "client_secret": "sixteen bytes, or more" }]
+///     }"#,
+/// )?;
+/// let authority = Authority::new(settings, Path::new(""), tower_identity::system_clock())?;
+/// let app = app(Arc::new(authority), "127.0.0.1:7000".parse()?);
+/// # let _ = app;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn app(authority: Arc<Authority>, listening_on: SocketAddr) -> Router {
     let mut secret = Router::new().route("/token", post(token::token));
     if authority.sign_in.is_some() && listening_on.ip().is_loopback() {

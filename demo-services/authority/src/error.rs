@@ -81,10 +81,37 @@ impl IntoResponse for TokenError {
             _ => StatusCode::BAD_REQUEST,
         };
         let mut response = (status, Json(Body { error: self.code, error_description: self.reason })).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         if status == StatusCode::UNAUTHORIZED {
             let basic = HeaderValue::from_static(r#"Basic realm="authority""#);
             response.headers_mut().insert(header::WWW_AUTHENTICATE, basic);
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc6749_c5_each_code_has_its_status() {
+        let unavailable = TokenError::new(ErrorCode::TemporarilyUnavailable, "full");
+        let cases = [
+            (TokenError::invalid_request("x"), 400, None, None),
+            (TokenError::invalid_client("x"), 400, None, None),
+            (TokenError::invalid_client("x").challenged(), 401, Some(r#"Basic realm="authority""#), None),
+            (TokenError::new(ErrorCode::InvalidTarget, "x"), 400, None, None),
+            (unavailable, 503, None, Some("1")),
+            (TokenError::not_signed(SignError::Signature), 500, None, None),
+        ];
+        for (error, status, challenge, retry_after) in cases {
+            let response = error.clone().into_response();
+            let header = |name| response.headers().get(name).map(|value| value.to_str().expect("text"));
+            let found = (response.status().as_u16(), header(header::WWW_AUTHENTICATE), header(header::RETRY_AFTER));
+            assert_eq!(found, (status, challenge, retry_after), "{error}");
+        }
     }
 }

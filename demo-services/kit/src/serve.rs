@@ -22,6 +22,20 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Serves until told to stop, and then until the requests that are under way are answered, or five seconds have passed.
 /// Handlers find their peer's address in [`ConnectInfo`](axum::extract::ConnectInfo).
+///
+/// ```
+/// use axum::{Router, routing::get};
+///
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// let listener = demo_kit::listen("127.0.0.1:0".parse()?, "--listen").await?;
+/// let app = Router::new().route("/", get(async || "hello"));
+/// let at_once = Box::pin(async {});
+/// demo_kit::serve(listener, app, at_once).await?;
+/// # Ok(())
+/// # })
+/// # .map_err(|error: Box<dyn std::error::Error>| error)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use]
 pub fn serve(listener: TcpListener, app: Router, stop: Stop) -> Serving {
     Box::pin(async move {

@@ -62,6 +62,22 @@ impl Orders {
 ///
 /// Must be served with the peer's address ([`ConnectInfo`](axum::extract::ConnectInfo)), which the nightly run's
 /// trigger judges by.
+///
+/// ```
+/// use demo_orders::{Orders, app};
+/// use tower_identity::{ClientAuth, Outbound, Target, TokenEndpoint, TrustedIssuer, Verifier};
+///
+/// let login = "https://login.example.com";
+/// let verifier = Verifier::builder(TrustedIssuer::discover(login).audience("orders")).build()?;
+/// let auth = ClientAuth::client_secret_basic("orders", "secret")?;
+/// let http = Outbound::builder(TokenEndpoint::discover(login, auth))
+///     .target(Target::origin("https://payments.internal")?.audience("payments").token_exchange())
+///     .build()?
+///     .reqwest(reqwest::Client::builder())?;
+/// let app = app(verifier, Orders::new(http, "https://payments.internal", Vec::new()));
+/// # let _ = app;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn app(verifier: Verifier, orders: Orders) -> Router {
     Router::new()
         .route("/prices", get(prices).layer(RequireLayer::new(scope("prices:read").and(user()))))

@@ -34,6 +34,16 @@ pub struct PaymentsSettings {
 }
 
 /// Payments' routes.
+///
+/// ```
+/// use demo_payments::app;
+/// use tower_identity::{TrustedIssuer, Verifier};
+///
+/// let login = TrustedIssuer::discover("https://login.example.com").audience("payments");
+/// let app = app(Verifier::builder(login).build()?, &["orders".try_into()?], Default::default());
+/// # let _ = app;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn app(verifier: Verifier, may_call: &[CallerName], ledger: Arc<Ledger>) -> Router {
     let charging = callers(may_call.to_vec()).and(user()).and(scope("payments:charge"));
     let settling = callers(may_call.to_vec()).and(no_user()).and(scope("payments:settle"));

@@ -45,6 +45,22 @@ impl Storefront {
 }
 
 /// The storefront's routes.
+///
+/// ```
+/// use demo_storefront::{Storefront, app};
+/// use tower_identity::{ClientAuth, Outbound, Target, TokenEndpoint, TrustedIssuer, Verifier};
+///
+/// let login = "https://login.example.com";
+/// let verifier = Verifier::builder(TrustedIssuer::discover(login).audience("storefront")).build()?;
+/// let auth = ClientAuth::client_secret_basic("storefront", "secret")?;
+/// let http = Outbound::builder(TokenEndpoint::discover(login, auth))
+///     .target(Target::origin("https://orders.internal")?.audience("orders").token_exchange())
+///     .build()?
+///     .reqwest(reqwest::Client::builder())?;
+/// let app = app(verifier, Storefront::new(http, "https://orders.internal"));
+/// # let _ = app;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn app(verifier: Verifier, storefront: Storefront) -> Router {
     Router::new()
         .route("/products", get(products).layer(RequireLayer::new(scope("catalog:read").and(user()))))

@@ -1,7 +1,9 @@
 use serde_json::{Map, Value, json};
 use tower_identity_jose::{Algorithm, MediaType, SigningKey};
 
-use crate::support::{As, Form, JWT_BEARER, LEDGER_KEY, Outcome, Running, accepted, changed, refused, sign};
+use crate::support::{
+    ARCHIVE_KEY, As, Form, JWT_BEARER, LEDGER_KEY, Outcome, Running, accepted, changed, refused, sign,
+};
 
 const READ: [(&str, &str); 2] = [("grant_type", "client_credentials"), ("scope", "payments:read")];
 
@@ -155,4 +157,14 @@ async fn rfc7523_c5_one_assertion_and_no_other_client_id() {
         let form = [&READ[..], &[("client_assertion", &assertion), ("client_assertion_type", type_of)]].concat();
         assert_eq!(authority.token(As::Nobody, &form).await.outcome(), expected);
     }
+}
+
+#[tokio::test]
+async fn rfc7523_c6_rs256_is_understood() {
+    let authority = Running::start().await;
+    let archive = changed(claims(&authority, "1"), json!({ "iss": "archive", "sub": "archive" }));
+    let typ = &MediaType::CLIENT_AUTHENTICATION;
+    assert_eq!(ARCHIVE_KEY.algorithm(), Algorithm::Rs256);
+    assert_eq!(outcome(&authority, &sign(&ARCHIVE_KEY, typ, &archive)).await, accepted());
+    assert_eq!(outcome(&authority, &sign(&ARCHIVE_KEY, typ, &claims(&authority, "2"))).await, invalid());
 }

@@ -145,6 +145,10 @@ async fn te_c3_actor_token_and_its_type_come_together() {
 async fn te_c4_a_resource_is_an_absolute_uri_without_fragment() {
     let authority = Running::start().await;
     let token = authority.orders_token(json!({}));
+    // As names of audiences, policy knows all three; as resources, two of them are no good.
+    for audience in ["https://payments.example/", "https://payments.example/#a", "payments"] {
+        assert_eq!(with(&authority, &token, &[("audience", audience)]).await, accepted(), "{audience}");
+    }
     let answer = authority.exchange(ORDERS, &token, &[("resource", "https://payments.example/")]).await;
     assert_eq!(authority.claims(&answer.token()).await["aud"], "https://payments.example/");
     for resource in ["/payments", "payments", "https://payments.example/#a", "https://payments.example", "://", "1:a"] {
@@ -310,12 +314,27 @@ async fn rfc9470_c1_how_the_user_signed_in_is_copied_as_it_was() {
 }
 
 #[tokio::test]
-async fn te_c12_a_client_without_a_row_exchanges_nothing() {
+async fn te_c2_a_client_that_no_row_names_exchanges_nothing() {
     let authority = Running::start().await;
-    let token = authority.orders_token(json!({ "aud": "payments" }));
+    let token = authority.orders_token(json!({ "aud": ["payments", "orders"] }));
     let payments = As::Basic("payments", "payments-secret-of-the-test");
     let answer = authority.exchange(payments, &token, &[("audience", "orders")]).await;
     assert_eq!(answer.outcome(), refused("unauthorized_client"));
+    assert_eq!(with(&authority, &token, &[("audience", "https://payments.example/")]).await, accepted());
+}
+
+#[tokio::test]
+async fn te_c12_without_an_actor_token_it_is_delegation_all_the_same() {
+    let authority = Running::start().await;
+    let subject = authority.orders_token(json!({ "act": null }));
+    let act = json!({ "iss": authority.issuer, "sub": "orders" });
+    let bare = authority.exchange(ORDERS, &subject, &TO_PAYMENTS).await.token();
+    assert_eq!(authority.claims(&bare).await["act"], act);
+
+    let own = authority.token(ORDERS, &[("grant_type", "client_credentials"), ("audience", "payments")]).await.token();
+    let more = [&TO_PAYMENTS[..], &[("actor_token", &own), ("actor_token_type", ACCESS_TOKEN)]].concat();
+    let with_actor = authority.exchange(ORDERS, &subject, &more).await.token();
+    assert_eq!(authority.claims(&with_actor).await["act"], act);
 }
 
 #[tokio::test]

@@ -35,6 +35,10 @@ static AUTHORITY_KEY: LazyLock<SigningKey> = LazyLock::new(|| {
 pub(crate) static LEDGER_KEY: LazyLock<SigningKey> =
     LazyLock::new(|| SigningKey::generate(Algorithm::Es256).expect("a key"));
 
+/// The private key of the client `archive`: RSA, of these tests alone.
+pub(crate) static ARCHIVE_KEY: LazyLock<SigningKey> =
+    LazyLock::new(|| SigningKey::from_pem(include_str!("archive.pem")).expect("a key"));
+
 /// The settings that the tests start from.
 pub(crate) fn settings(issuer: &str) -> Value {
     LazyLock::force(&AUTHORITY_KEY);
@@ -46,8 +50,9 @@ pub(crate) fn settings(issuer: &str) -> Value {
         "client": [
             { "id": "storefront", "audience": ["storefront"], "client_secret": STOREFRONT_SECRET },
             { "id": "orders", "audience": ["orders", "https://orders.example/"], "client_secret": ORDERS_SECRET },
-            { "id": "payments", "audience": ["payments", "https://payments.example/"], "client_secret": "payments-secret-of-the-test" },
+            { "id": "payments", "audience": ["payments", "https://payments.example/", "https://payments.example/#a"], "client_secret": "payments-secret-of-the-test" },
             { "id": "ledger", "audience": ["ledger"], "keys": [LEDGER_KEY.public_jwk()] },
+            { "id": "archive", "keys": [ARCHIVE_KEY.public_jwk()] },
         ],
         "policy": [
             { "client": "storefront", "from": "storefront", "to": "orders",
@@ -56,6 +61,8 @@ pub(crate) fn settings(issuer: &str) -> Value {
               "scopes": { "orders:write": ["payments:charge"], "orders:read": ["payments:read"] } },
             { "client": "orders", "from": "orders", "to": "https://payments.example/",
               "scopes": { "orders:write": ["payments:charge"] } },
+            { "client": "orders", "from": "orders", "to": "https://payments.example/#a",
+              "scopes": { "orders:write": ["payments:charge"] } },
             { "client": "orders", "from": "orders", "to": "orders",
               "scopes": { "orders:read": ["orders:read", "orders:write"] } },
         ],
@@ -63,6 +70,7 @@ pub(crate) fn settings(issuer: &str) -> Value {
             { "client": "orders", "to": "payments", "scopes": ["payments:settle", "payments:read"] },
             { "client": "ledger", "to": "payments", "scopes": ["payments:read"] },
             { "client": "ledger", "to": "orders", "scopes": ["orders:read"] },
+            { "client": "archive", "to": "payments", "scopes": ["payments:read"] },
         ],
     })
 }

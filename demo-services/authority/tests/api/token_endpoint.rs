@@ -2,7 +2,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::support::{
-    Answer, As, Form, ORDERS, Outcome, Running, STOREFRONT_SECRET, TOKEN_EXCHANGE, accepted, refused,
+    Answer, As, Form, ORDERS, Outcome, Running, STOREFRONT_SECRET, TOKEN_EXCHANGE, accepted, ledger_assertion, refused,
 };
 
 const SETTLE: [(&str, &str); 3] =
@@ -19,6 +19,22 @@ async fn rfc9068_c1_a_clients_own_token_says_whom_it_is_for_and_names_no_user() 
     });
     assert_eq!(claims, expected);
     assert_eq!(claims["jti"].as_str().map(str::len), Some(22));
+}
+
+#[tokio::test]
+async fn rfc9068_c2_scopes_of_two_audiences_are_not_put_into_one_token() {
+    let authority = Running::start().await;
+    let ask = async |more: Form<'_>| {
+        let assertion = ledger_assertion(&authority);
+        let form = [&[("grant_type", "client_credentials")], more].concat();
+        authority.token(As::Assertion(&assertion), &form).await
+    };
+    let audience = async |answer: Answer| authority.claims(&answer.token()).await["aud"].clone();
+    assert_eq!(audience(ask(&[("scope", "payments:read")]).await).await, "payments");
+    assert_eq!(audience(ask(&[("scope", "orders:read")]).await).await, "orders");
+    assert_eq!(audience(ask(&[("audience", "orders")]).await).await, "orders");
+    assert_eq!(ask(&[("scope", "payments:read orders:read")]).await.outcome(), refused("invalid_scope"));
+    assert_eq!(ask(&[]).await.outcome(), refused("invalid_target"));
 }
 
 #[tokio::test]
