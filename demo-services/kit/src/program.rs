@@ -6,7 +6,7 @@ use clap::{Command, FromArgMatches, Parser};
 use serde::Deserialize;
 use tower_identity::{Settings, SettingsError};
 
-use crate::{ListenError, Run, listen, log};
+use crate::{ListenError, Run, Stop, listen, log};
 
 #[derive(Parser)]
 struct Arguments {
@@ -66,7 +66,7 @@ impl StartError {
     }
 }
 
-/// The whole of a service's `main`: reads the arguments and the settings, listens, and runs until Ctrl-C.
+/// The whole of a service's `main`: reads the arguments and the settings, listens, and runs until it is interrupted.
 pub fn main(name: &'static str, about: &'static str, run: Run) -> ExitCode {
     let command = <Arguments as clap::CommandFactory>::command().name(name).about(about);
     let arguments = parse(command);
@@ -90,17 +90,40 @@ fn start(arguments: &Arguments, name: &'static str, run: Run) -> Result<(), Star
     tokio::runtime::Runtime::new()?.block_on(async {
         let listener = listen(address, "--listen, or with listen in [service]").await?;
         let address = listener.local_addr()?;
-        let serving = run(&settings, listener, Box::pin(interrupted()))?;
+        let serving = run(&settings, listener, interrupted()?)?;
         tracing::info!(%address, "{name} listens");
         Ok(serving.await?)
     })
 }
 
-/// Resolves on Ctrl-C.
-pub async fn interrupted() {
-    if let Err(error) = tokio::signal::ctrl_c().await {
-        // Without the signal the service runs until it is killed.
-        tracing::warn!(%error, "Ctrl-C is not available");
-        std::future::pending::<()>().await;
-    }
+/// Resolves on Ctrl-C and, on Unix, when the process is asked to terminate. Listens for both from now on, not only once
+/// it is awaited.
+///
+/// # Errors
+///
+/// When the system gives no signals.
+#[cfg(unix)]
+pub fn interrupted() -> io::Result<Stop> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(Box::pin(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }))
+}
+
+/// Resolves on Ctrl-C. Listens for it from now on, not only once it is awaited.
+///
+/// # Errors
+///
+/// When the system gives no signals.
+#[cfg(windows)]
+pub fn interrupted() -> io::Result<Stop> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(Box::pin(async move {
+        let _ = interrupt.recv().await;
+    }))
 }

@@ -13,7 +13,7 @@ impl fmt::Display for Invitation<'_> {
         let origin = |part| self.0.origin(part).unwrap_or_default();
         writeln!(f, "The shop is open:\n")?;
         for part in Part::ALL {
-            writeln!(f, "  {:<11}{}", part.name(), origin(part))?;
+            writeln!(f, "  {:<12}{}", part.name(), origin(part))?;
         }
         let (authority, storefront) = (origin(Part::Authority), origin(Part::Storefront));
         writeln!(
@@ -22,10 +22,10 @@ impl fmt::Display for Invitation<'_> {
 Get a token for Alice, order something for her, and see whom each service saw:
 
   TOKEN=$(curl -s {authority}/dev/sign-in -H 'content-type: application/json' -d '{{"user":"alice"}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
-  curl -s {storefront}/orders -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{{"lines":[{{"sku":"tea","quantity":2}}]}}'
-  curl -s {storefront}/trace -H "authorization: Bearer $TOKEN"
+  curl -sw '\n' {storefront}/orders -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{{"lines":[{{"sku":"tea","quantity":2}}]}}'
+  curl -sw '\n' {storefront}/trace -H "authorization: Bearer $TOKEN"
 
-`mesh demo` walks through the rest. Ctrl-C stops it."#
+`cargo run -p demo-mesh -- demo` walks through what is refused and why. Ctrl-C stops the mesh."#
         )
     }
 }

@@ -47,8 +47,9 @@ fn serve(arguments: &Arguments) -> Result<ExitCode, StartError> {
     log::init("info");
     tokio::runtime::Runtime::new()?.block_on(async {
         let mesh = Mesh::start(&arguments.settings, arguments.addresses(), OPTION).await?;
+        let interrupted = program::interrupted()?;
         println!("{}", Invitation(&mesh));
-        program::interrupted().await;
+        interrupted.await;
         mesh.stop().await?;
         Ok(ExitCode::SUCCESS)
     })
