@@ -27,8 +27,8 @@ pub fn http_client(settings: &Settings) -> Result<HttpClient, StartError> {
 
 /// A service that was called answered with an error.
 ///
-/// To our own caller it is 503 where the service was unavailable, and 502 for any other reason: what went wrong there is
-/// not theirs to set right.
+/// To our own caller it is 503 where the service was unavailable, and 502 for any other reason: what went wrong there
+/// is not theirs to set right.
 #[derive(Debug, thiserror::Error)]
 #[error("{service} answered {status}")]
 pub struct Unsuccessful {

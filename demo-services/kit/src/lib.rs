@@ -4,24 +4,24 @@
 //! main ── program::main ──▶ Settings (a file) ──▶ listen ──▶ the service's run(settings, listener, stop) ──▶ serve
 //! ```
 //!
-//! A service's `run` checks its settings when it is called and serves when it is awaited: whoever starts several of them
-//! (the `mesh` command) calls all before it awaits one, and nothing starts from a file that is wrong.
+//! A service's `run` checks its settings when it is called and serves when it is awaited: whoever starts several of
+//! them (the `mesh` command) calls all before it awaits one, and nothing starts from a file that is wrong.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`program`] | a service as its own program: arguments, exit codes |
-//! | [`listen`] | binding an address, or saying which option changes it |
-//! | [`serve`] | serving until told to stop |
+//! | `listen` | binding an address, or saying which option changes it |
+//! | `serve` | serving until told to stop |
 //! | [`log`] | where log lines go |
-//! | [`call`] | calling the next service, and what its errors become |
-//! | [`hop`] | `whoami` and `trace`: what one service saw of a request |
+//! | `call` | calling the next service, and what its errors become |
+//! | `hop` | `whoami` and `trace`: what one service saw of a request |
 
-pub mod call;
-pub mod hop;
-pub mod listen;
+mod call;
+mod hop;
+mod listen;
 pub mod log;
 pub mod program;
-pub mod serve;
+mod serve;
 
 pub use self::{
     call::{Unsuccessful, http_client, successful},

@@ -22,7 +22,7 @@ impl ListenError {
 }
 
 /// Binds an address; `option` is what the user would change it with. Connections queue from now on, and are answered
-/// once the listener is [served](crate::serve()).
+/// once the listener is [served](crate::serve).
 ///
 /// # Errors
 ///

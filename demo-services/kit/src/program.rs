@@ -54,16 +54,16 @@ impl StartError {
 
     /// Writes the error and its causes to standard error and gives the exit code.
     pub fn report(&self) -> ExitCode {
-        let mut line = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            line.push_str(": ");
-            line.push_str(&error.to_string());
-            cause = error.source();
-        }
-        eprintln!("{line}");
+        eprintln!("{}", with_causes(self));
         ExitCode::from(self.exit_code())
     }
+}
+
+/// An error and its causes in one line, each after a colon.
+#[must_use]
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// The whole of a service's `main`: reads the arguments and the settings, listens, and runs until it is interrupted.
@@ -126,4 +126,21 @@ pub fn interrupted() -> io::Result<Stop> {
     Ok(Box::pin(async move {
         let _ = interrupt.recv().await;
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_with_its_causes_and_says_whose_turn_it_is() {
+        let listen = StartError::System(io::Error::new(io::ErrorKind::AddrInUse, "taken"));
+        assert_eq!(with_causes(&listen), "the system does not let the service run: taken");
+        assert_eq!(listen.exit_code(), 1);
+
+        let settings = Settings::parse("[service", "orders.toml").expect_err("not TOML");
+        let told = settings.to_string();
+        let settings = StartError::from(settings);
+        assert_eq!((with_causes(&settings), settings.exit_code()), (told, 2));
+    }
 }

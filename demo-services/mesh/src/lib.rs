@@ -3,16 +3,16 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`mesh`] | starting and stopping the four |
-//! | [`files`] | their settings, moved to other addresses where asked |
-//! | [`invitation`] | what is printed once they are up |
+//! | `mesh` | starting and stopping the four |
+//! | `files` | their settings, moved to other addresses where asked |
+//! | `invitation` | what is printed once they are up |
 //! | [`story`] | the walk: what is done, and what each hop must have seen |
-//! | [`page`] | how the walk looks in a terminal |
+//! | `page` | how the walk looks in a terminal |
 
-pub mod files;
-pub mod invitation;
-pub mod mesh;
-pub mod page;
+mod files;
+mod invitation;
+mod mesh;
+mod page;
 pub mod story;
 
 pub use self::{

@@ -19,7 +19,8 @@ async fn a_user_is_signed_in_and_the_token_says_how_little_that_means() {
     let answer = Answer::read(request).await;
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     let token = answer.token();
-    let expected = json!({ "access_token": token, "token_type": "Bearer", "expires_in": 900, "scope": "orders:read orders:write" });
+    let expected = json!({ "access_token": token, "token_type": "Bearer", "expires_in": 900,
+                "scope": "orders:read orders:write" });
     assert_eq!(answer.body, expected);
 
     let claims = running.claims(&token).await;

@@ -50,7 +50,8 @@ pub(crate) fn settings(issuer: &str) -> Value {
         "client": [
             { "id": "storefront", "audience": ["storefront"], "client_secret": STOREFRONT_SECRET },
             { "id": "orders", "audience": ["orders", "https://orders.example/"], "client_secret": ORDERS_SECRET },
-            { "id": "payments", "audience": ["payments", "https://payments.example/", "https://payments.example/#a"], "client_secret": "payments-secret-of-the-test" },
+            { "id": "payments", "client_secret": "payments-secret-of-the-test",
+              "audience": ["payments", "https://payments.example/", "https://payments.example/#a"] },
             { "id": "ledger", "audience": ["ledger"], "keys": [LEDGER_KEY.public_jwk()] },
             { "id": "archive", "keys": [ARCHIVE_KEY.public_jwk()] },
         ],

@@ -6,11 +6,11 @@ use std::{
     path::Path,
 };
 
-use demo_kit::StartError;
+use demo_kit::{StartError, program::with_causes};
 use reqwest::{Client, Method};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tower_identity::{SecretToken, Settings};
+use tower_identity::{InvalidSetting, SecretToken, Settings};
 
 use super::{
     Told,
@@ -62,7 +62,7 @@ impl<'a, W: Write> Walk<'a, W> {
         let servers: OutboundTable = settings.section("outbound")?;
         let refuse = || {
             let rule = "the walk needs an authorization server with client_secret here";
-            StartError::from(settings.refuse(&tower_identity::InvalidSetting::new("server", rule).within("outbound")))
+            StartError::from(settings.refuse(&InvalidSetting::new("server", rule).within("outbound")))
         };
         let storefront = servers.server.into_values().next().ok_or_else(refuse)?;
         let origins = Part::ALL.into_iter().filter_map(|part| Some((part.name(), mesh.origin(part)?))).collect();
@@ -81,7 +81,7 @@ impl<'a, W: Write> Walk<'a, W> {
         match walk(self).await {
             Ok(()) => self.told.held += 1,
             Err(Broken::Page(error)) => return Err(error),
-            Err(broken) => self.page.failed(&broken.to_string())?,
+            Err(broken) => self.page.failed(&with_causes(&broken))?,
         }
         Ok(())
     }
