@@ -2,6 +2,7 @@
 //!
 //! The inbound layer opens a scope around the handler; the outbound layer reads it when a call is made. A scope is
 //! entered at each poll and left after it, so it follows a future between threads and never shows in another task.
+//! It is entered once more when the future is dropped: what a future undoes on its way out, it undoes for its caller.
 //! A spawned task, a streaming response body, `spawn_blocking` and a worker behind a channel have no scope unless it
 //! is carried there:
 //!
@@ -31,9 +32,11 @@ thread_local! {
 }
 
 /// The context of the code that is running now, if it runs in a scope.
+///
+/// A thread that is at its end, and drops what it stored, has no scope any more.
 #[must_use]
 pub fn current() -> Option<CallerContext> {
-    CURRENT.with_borrow(Clone::clone)
+    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
 }
 
 /// Runs a closure in a scope. `None` is a scope too: of nobody, whatever surrounds it.
@@ -61,7 +64,8 @@ impl Drop for Entered<'_> {
 }
 
 fn swap(context: &mut Option<CallerContext>) {
-    CURRENT.with_borrow_mut(|current| std::mem::swap(current, context));
+    // Where the thread is at its end there is nothing to swap with: inside is nobody then, as outside.
+    let _ = CURRENT.try_with(|current| std::mem::swap(&mut *current.borrow_mut(), context));
 }
 
 pin_project! {
@@ -69,16 +73,27 @@ pin_project! {
     #[derive(Debug)]
     #[must_use = "a scope does nothing unless it is polled"]
     pub struct Scoped<F> {
+        // `None` only while it is dropped.
         #[pin]
-        inner: F,
+        inner: Option<F>,
         context: Option<CallerContext>,
     }
+
+    impl<F> PinnedDrop for Scoped<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            enter(this.context, || this.inner.set(None));
+        }
+    }
 }
+
+/// The invariant of [`Scoped::inner`].
+const NOT_DROPPED: &str = "the future of a scope is there until the scope is dropped";
 
 impl<F> Scoped<F> {
     /// Puts a future or stream into a scope; `None` is the scope of nobody.
     pub fn new(context: Option<CallerContext>, inner: F) -> Self {
-        Self { inner, context }
+        Self { inner: Some(inner), context }
     }
 }
 
@@ -87,7 +102,7 @@ impl<F: Future> Future for Scoped<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        enter(this.context, || this.inner.poll(cx))
+        enter(this.context, || this.inner.as_pin_mut().expect(NOT_DROPPED).poll(cx))
     }
 }
 
@@ -96,11 +111,11 @@ impl<S: Stream> Stream for Scoped<S> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
         let this = self.project();
-        enter(this.context, || this.inner.poll_next(cx))
+        enter(this.context, || this.inner.as_pin_mut().expect(NOT_DROPPED).poll_next(cx))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.inner.size_hint()
+        self.inner.as_ref().expect(NOT_DROPPED).size_hint()
     }
 }
 

@@ -1,7 +1,9 @@
 use std::{
+    cell::RefCell,
     future::{pending, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
+    sync::mpsc,
     task::{Context, Poll, Waker},
     thread,
 };
@@ -28,7 +30,7 @@ fn run<F: Future>(future: F) -> F::Output {
     future.now_or_never().expect("nothing here waits")
 }
 
-fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
@@ -138,6 +140,64 @@ fn a_future_that_is_dropped_half_way_leaves_nothing_behind() {
         assert_eq!(poll_once(future.as_mut()), Poll::Pending);
     }
     assert_eq!(on_behalf_of(), None);
+}
+
+/// Leaves word for whom the code runs that drops it.
+struct TellsWhenDropped(mpsc::Sender<Option<String>>);
+
+impl Drop for TellsWhenDropped {
+    fn drop(&mut self) {
+        self.0.send(on_behalf_of()).expect("the test listens");
+    }
+}
+
+/// What a future undoes when it is dropped half way, it undoes for its own caller.
+#[test]
+fn what_runs_when_a_future_is_dropped_runs_in_its_scope_and_not_in_the_one_around_it() {
+    let (tell, told) = mpsc::channel();
+    let half_way = |context| {
+        let guard = TellsWhenDropped(tell.clone());
+        let mut future = Box::pin(Scoped::new(context, async move {
+            let _guard = guard;
+            pending::<()>().await;
+        }));
+        assert_eq!(poll_once(future.as_mut()), Poll::Pending);
+        future
+    };
+    let (of_bob, of_nobody) = (half_way(Some(acting_for("bob"))), half_way(None));
+    let after = run(acting_for("alice").scope(async {
+        drop(of_bob);
+        drop(of_nobody);
+        on_behalf_of()
+    }));
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), [bob(), None]);
+    assert_eq!(after, alice());
+
+    // The same guard in a plain future runs for whoever drops it.
+    run(acting_for("alice").scope(async { drop(TellsWhenDropped(tell)) }));
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), [alice()]);
+}
+
+/// Futures that a thread holds in its own storage are dropped when its scope is gone already.
+#[test]
+fn a_future_that_is_dropped_at_the_end_of_its_thread_has_no_scope_and_panics_not() {
+    type Kept = RefCell<Option<Pin<Box<dyn Future<Output = ()>>>>>;
+    thread_local!(static KEPT: Kept = const { RefCell::new(None) });
+
+    let (tell, told) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        // Storage is given back in an order of the system's choice: the one that was used first stays longest.
+        KEPT.with_borrow(Option::is_none);
+        let guard = TellsWhenDropped(tell);
+        let mut future: Pin<Box<dyn Future<Output = ()>>> = Box::pin(acting_for("alice").scope(async move {
+            let _guard = guard;
+            pending::<()>().await;
+        }));
+        assert_eq!(poll_once(future.as_mut()), Poll::Pending);
+        KEPT.set(Some(future));
+    });
+    thread.join().expect("thread");
+    assert_eq!(told.recv(), Ok(None));
 }
 
 #[test]
