@@ -270,11 +270,17 @@ fn te_c1_each_failure_is_somebodys_fault_and_one_row_of_the_error_map() {
         (
             400,
             r#"{"error":"invalid_scope","scope":"x"}"#,
-            ours("invalid_scope"),
-            RefusalKind::Misconfigured,
+            TokenErrorKind::Rejected { code: code("invalid_scope") },
+            RefusalKind::Denied,
             ours("invalid_scope"),
         ),
-        (400, r#"{"error":"scope_invalid"}"#, ours("scope_invalid"), RefusalKind::Misconfigured, ours("scope_invalid")),
+        (
+            400,
+            r#"{"error":"scope_invalid"}"#,
+            TokenErrorKind::Rejected { code: code("scope_invalid") },
+            RefusalKind::Denied,
+            ours("scope_invalid"),
+        ),
         (
             400,
             r#"{"error":"unsupported_grant_type"}"#,

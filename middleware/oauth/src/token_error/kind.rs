@@ -110,7 +110,7 @@ pub enum TokenErrorKind {
     /// The server does not accept the subject or actor token, or what is asked for it. The caller's fault: another
     /// token may do. Not retried.
     Rejected {
-        /// `invalid_grant`, `invalid_request`, `access_denied` or a code of the server's own.
+        /// `invalid_grant`, `invalid_request`, `invalid_scope`, `access_denied` or a code of the server's own.
         code: ErrorCode,
     },
     /// The server wants the user to sign in again, or more strongly (RFC 9470). The caller's fault. Not retried.
@@ -175,8 +175,8 @@ impl TokenErrorKind {
         match (code.as_str(), grant) {
             ("temporarily_unavailable" | "server_error", _) => Self::unavailable(*retry_after),
             (
-                "invalid_client" | "unauthorized_client" | "unsupported_grant_type" | "invalid_target" | "invalid_scope"
-                | "scope_invalid" | "invalid_dpop_proof" | "use_dpop_nonce",
+                "invalid_client" | "unauthorized_client" | "unsupported_grant_type" | "invalid_target"
+                | "invalid_dpop_proof" | "use_dpop_nonce",
                 _,
             )
             // Without a subject token there is nobody else whose fault it could be.
@@ -187,6 +187,7 @@ impl TokenErrorKind {
                 "interaction_required" | "login_required" | "consent_required" | "insufficient_user_authentication",
                 GrantKind::TokenExchange,
             ) => Self::StepUp { code, acr_values: failure.acr_values.clone(), max_age: failure.max_age },
+            // `invalid_scope` too: which scopes there are to give depends on whose token it is.
             (_, GrantKind::TokenExchange) => Self::Rejected { code },
         }
     }

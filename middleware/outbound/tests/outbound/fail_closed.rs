@@ -32,7 +32,6 @@ fn failures() -> Vec<(&'static str, Answer, RefusalKind)> {
         ("a client that is not known", Answer::error(401, "invalid_client"), RefusalKind::Misconfigured),
         ("a client that may not", Answer::error(400, "unauthorized_client"), RefusalKind::Misconfigured),
         ("an audience that is not known", Answer::error(400, "invalid_target"), RefusalKind::Misconfigured),
-        ("a scope that is not known", Answer::error(400, "invalid_scope"), RefusalKind::Misconfigured),
         ("a page", Answer::ok("<html>login</html>").header("content-type", "text/html"), RefusalKind::BadUpstream),
         ("nothing", Answer::ok(""), RefusalKind::BadUpstream),
         ("no token", ok("access_token", ""), RefusalKind::BadUpstream),
@@ -59,6 +58,7 @@ fn failures_of_exchange() -> Vec<(&'static str, Answer, RefusalKind)> {
     vec![
         ("a subject token that is not accepted", Answer::error(400, "invalid_grant"), RefusalKind::InvalidToken),
         ("an exchange that is not accepted", Answer::error(400, "invalid_request"), RefusalKind::Denied),
+        ("a user who may too little", Answer::error(400, "invalid_scope"), RefusalKind::Denied),
         ("an exchange that is not allowed", Answer::error(403, "access_denied"), RefusalKind::Denied),
         ("a wish to see the user again", Answer::error(400, "interaction_required"), step_up),
         ("another type of token", Answer::ok(jwt), RefusalKind::BadUpstream),
