@@ -9,9 +9,15 @@ use bytes::Bytes;
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use tower_identity_core::ambient;
 
 pin_project! {
     /// The inner service's body, or a refusal's.
+    ///
+    /// The inner service's runs in the [scope](ambient) of nobody, unless one was [carried] into it: it is read after
+    /// the call for which there was a caller, and perhaps by code that has another.
+    ///
+    /// [carried]: tower_identity_core::CallerContext::scope_stream
     #[derive(Debug)]
     pub struct AuthBody<B> {
         #[pin]
@@ -46,7 +52,7 @@ impl<B: Body<Data = Bytes>> Body for AuthBody<B> {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project().kind.project() {
-            KindProjected::Inner { body } => body.poll_frame(cx),
+            KindProjected::Inner { body } => ambient::enter(&mut None, || body.poll_frame(cx)),
             KindProjected::Refusal { rest } => Poll::Ready(rest.take().map(|bytes| Ok(Frame::data(bytes)))),
         }
     }

@@ -13,14 +13,15 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header::AUTHORIZATION};
-use http_body_util::Full;
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_identity_core::ambient;
 use tower_identity_inbound::AuthBody;
 use tower_identity_testkit::{Endpoint, TestIssuer};
 use tower_test::mock;
 
-use crate::support::{issuer_token, layer, request, value, warm};
+use crate::support::{issuer_token, layer, request, user_of, value, warm};
 
 fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
@@ -163,4 +164,46 @@ async fn the_layer_asks_nothing_of_the_bodies_that_it_passes_through() {
     let answer: Result<Response<AuthBody<OwnBody>>, Infallible> =
         layer(&issuer).optional().layer(inner).oneshot(Request::new(OwnBody)).await;
     assert_eq!(answer.map(|response| response.status()), Ok(StatusCode::OK));
+}
+
+/// A body that says, as it is read, for whom its code runs.
+#[derive(Debug, Default)]
+struct TellsForWhom {
+    told: bool,
+}
+
+impl Body for TellsForWhom {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if std::mem::replace(&mut self.told, true) {
+            return Poll::Ready(None);
+        }
+        let whom = ambient::current().as_ref().map_or_else(|| "nobody".to_owned(), user_of);
+        Poll::Ready(Some(Ok(Frame::data(whom.into()))))
+    }
+}
+
+/// A service behind a layer of its own, called in one process by the handler of another: what it does while its
+/// answer is read must not be done with the rights of whoever reads.
+#[tokio::test]
+async fn a_body_runs_for_nobody_wherever_it_is_read() {
+    async fn read<B: Body<Data = Bytes, Error = Infallible>>(body: B) -> Bytes {
+        let Ok(read) = body.collect().await;
+        read.to_bytes()
+    }
+    let issuer = TestIssuer::start();
+    let inner_layer = layer(&issuer).optional();
+    let outer = service_fn(move |_: Request<Full<Bytes>>| {
+        let answers = service_fn(|_: Request<Full<Bytes>>| async { Ok(Response::new(TellsForWhom::default())) });
+        let inner = inner_layer.clone().layer(answers);
+        async move {
+            let Ok::<_, Infallible>(answer) = inner.oneshot(request([])).await;
+            let found = [read(answer.into_body()).await, read(TellsForWhom::default()).await];
+            Ok::<_, Infallible>(Response::new(Full::from(found.join(&b' ').into_iter().collect::<Bytes>())))
+        }
+    });
+    let Ok(answer) = layer(&issuer).layer(outer).oneshot(request([issuer_token(&issuer).bearer()])).await;
+    assert_eq!(read(answer.into_body()).await, "nobody alice");
 }
