@@ -22,7 +22,7 @@ pub struct Rejection {
 
 impl Rejection {
     pub(crate) fn new(refusal: Refusal, parts: &Parts) -> Self {
-        Self { refusal, asked: Asked::of(&parts.headers, &parts.extensions) }
+        Self { refusal, asked: Asked::of(&parts.method, &parts.headers, &parts.extensions) }
     }
 
     /// Why there is nothing to extract.

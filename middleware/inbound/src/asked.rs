@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, sync::Arc};
 
-use http::{Extensions, HeaderMap, HeaderValue, header::CONTENT_TYPE};
+use http::{Extensions, HeaderMap, HeaderValue, Method, header::CONTENT_TYPE};
 
 /// How a request came: over HTTP or gRPC, and the realm that its challenges name. Together with a refusal it
 /// determines the whole [response](crate::render::response).
@@ -15,13 +15,15 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Reads how the request of these headers and extensions came. The content type decides, never the path.
+    /// Reads how the request of this method and these headers and extensions came.
+    ///
+    /// The method and the content type decide, never the path. gRPC knows `POST` only, and its refusals have status
+    /// 200: a content type alone must not make one of what a cache keeps, or a gateway asks by `GET` whether to let
+    /// somebody in.
     #[must_use]
-    pub fn of(headers: &HeaderMap, extensions: &Extensions) -> Self {
-        Self {
-            protocol: headers.get(CONTENT_TYPE).map(Protocol::of).unwrap_or_default(),
-            realm: extensions.get().cloned(),
-        }
+    pub fn of(method: &Method, headers: &HeaderMap, extensions: &Extensions) -> Self {
+        let content_type = headers.get(CONTENT_TYPE).filter(|_| *method == Method::POST);
+        Self { protocol: content_type.map(Protocol::of).unwrap_or_default(), realm: extensions.get().cloned() }
     }
 
     /// Which language the answer has to speak.
@@ -97,10 +99,10 @@ pub(crate) fn quote(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn asked(content_type: &'static [u8]) -> Protocol {
+    fn asked(method: &Method, content_type: &'static [u8]) -> Protocol {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_bytes(content_type).expect("header value"));
-        Asked::of(&headers, &Extensions::new()).protocol()
+        Asked::of(method, &headers, &Extensions::new()).protocol()
     }
 
     #[test]
@@ -118,9 +120,20 @@ mod tests {
             (b"", Protocol::Http),
         ];
         for (content_type, expected) in cases {
-            assert_eq!(asked(content_type), expected, "{}", content_type.escape_ascii());
+            assert_eq!(asked(&Method::POST, content_type), expected, "{}", content_type.escape_ascii());
         }
-        assert_eq!(Asked::of(&HeaderMap::new(), &Extensions::new()), Asked::default());
+        assert_eq!(Asked::of(&Method::POST, &HeaderMap::new(), &Extensions::new()), Asked::default());
+    }
+
+    #[test]
+    fn g8_only_a_post_is_grpc_whatever_its_content_type() {
+        for method in [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE] {
+            for content_type in [b"application/grpc".as_slice(), b"application/grpc-web"] {
+                assert_eq!(asked(&method, content_type), Protocol::Http, "{method}");
+            }
+        }
+        assert_eq!(asked(&Method::POST, b"application/grpc"), Protocol::Grpc);
+        assert_eq!(asked(&Method::POST, b"application/grpc-web"), Protocol::GrpcWeb);
     }
 
     #[test]

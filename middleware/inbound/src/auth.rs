@@ -200,7 +200,7 @@ where
                 Self::Calling { inner: Scoped::new(scope, inner) }
             }
             Err(refusal) => {
-                let asked = Asked::of(request.headers(), request.extensions());
+                let asked = Asked::of(request.method(), request.headers(), request.extensions());
                 Self::Refused { response: Some(decision::refuse(Stage::Authentication, &refusal, &asked)) }
             }
         }

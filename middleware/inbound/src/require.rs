@@ -92,7 +92,7 @@ where
         let state = match decision {
             Ok(()) => State::Calling { inner: self.inner.call(request) },
             Err(refusal) => {
-                let asked = Asked::of(request.headers(), request.extensions());
+                let asked = Asked::of(request.method(), request.headers(), request.extensions());
                 State::Refused { response: Some(decision::refuse(Stage::Rule, &refusal, &asked)) }
             }
         };

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, pin::pin};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full};
 use tokio::task::JoinSet;
 use tower::{Layer, ServiceExt, service_fn};
@@ -210,4 +210,20 @@ async fn e12_rules_and_authentication_in_the_wrong_order_open_nothing() {
     // Twice is a mistake too, and one that closes: the outer has taken the credential away.
     let Ok(twice) = layer.layer(layer.layer(handler)).oneshot(call()).await;
     assert_eq!(twice.status(), 401);
+}
+
+/// A gateway that asks by `GET` whether to let somebody in, headers passed on, and a cache: both go by the status.
+#[tokio::test]
+async fn g8_nobody_turns_a_refusal_into_a_200_by_a_content_type() {
+    let layer = layer(&TestIssuer::start()).realm("orders");
+    let status_of = async |method: Method| {
+        let mut request = request([]);
+        *request.method_mut() = method;
+        request.headers_mut().insert(CONTENT_TYPE, value("application/grpc"));
+        let response = through(&layer, request).await;
+        (response.status().as_u16(), header(response.headers(), "grpc-status"))
+    };
+    assert_eq!(status_of(Method::GET).await, (401, None));
+    assert_eq!(status_of(Method::HEAD).await, (401, None));
+    assert_eq!(status_of(Method::POST).await, (200, Some("16".to_owned())));
 }

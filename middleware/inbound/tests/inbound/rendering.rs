@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use http::{
-    Extensions, HeaderMap, HeaderValue, Response,
+    Extensions, HeaderMap, HeaderValue, Method, Response,
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
 use http_body_util::Full;
@@ -31,7 +31,7 @@ fn kinds() -> Vec<RefusalKind> {
 
 fn asked(content_type: &'static str) -> Asked {
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
-    Asked::of(&headers, &Extensions::new())
+    Asked::of(&Method::POST, &headers, &Extensions::new())
 }
 
 /// Rendered with everything that must stay with the operator.

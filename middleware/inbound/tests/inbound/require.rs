@@ -5,7 +5,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, header::CONTENT_TYPE};
+use http::{Method, Request, Response, header::CONTENT_TYPE};
 use http_body::Body;
 use http_body_util::Full;
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -101,6 +101,7 @@ async fn e12_a_rule_that_may_not_stand_opens_nothing_and_says_why_to_the_operato
 #[tokio::test]
 async fn g1_a_call_over_grpc_is_refused_in_its_own_language_and_ends_with_the_headers() {
     let mut call = request();
+    *call.method_mut() = Method::POST;
     call.headers_mut().insert(CONTENT_TYPE, "application/grpc".parse().expect("header value"));
     let inner = RequireLayer::new(scope("charge")).layer(service_fn(behind_the_door));
     let Ok(response) = with_caller(alice()).layer(inner).oneshot(call).await;
