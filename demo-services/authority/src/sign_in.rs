@@ -5,9 +5,10 @@ use std::{net::SocketAddr, sync::Arc};
 use axum::{
     Json,
     extract::{ConnectInfo, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
+use demo_kit::is_from_this_machine;
 use serde::{Deserialize, Serialize};
 use tower_identity::{SessionId, Subject};
 use tower_identity_jose::random_id;
@@ -52,15 +53,17 @@ impl IntoResponse for SignInError {
     }
 }
 
-/// `POST /dev/sign-in`: served only where the authority listens on loopback, answered only to a loopback peer.
+/// `POST /dev/sign-in`: served only where the authority listens on loopback, answered only to a
+/// [program on this machine](is_from_this_machine), which a web page in its browser is not.
 ///
 /// No credential is asked for, and the token says so: `acr` is `0` (OpenID Connect Core 1.0 §2).
 pub(crate) async fn sign_in(
     State(authority): State<Arc<Authority>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
     Json(asked): Json<SignIn>,
 ) -> Result<Json<TokenResponse>, SignInError> {
-    if !peer.ip().to_canonical().is_loopback() {
+    if !is_from_this_machine(peer, &headers) {
         return Err(SignInError::NotLocal);
     }
     authority.sign_in(&asked.user).map(Json)

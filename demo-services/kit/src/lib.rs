@@ -13,12 +13,14 @@
 //! | `listen` | binding an address, or saying which option changes it |
 //! | `serve` | serving until told to stop |
 //! | [`log`] | where log lines go |
+//! | `local` | whether somebody at this machine asks |
 //! | `call` | calling the next service, and what its errors become |
 //! | `hop` | `whoami` and `trace`: what one service saw of a request |
 
 mod call;
 mod hop;
 mod listen;
+mod local;
 pub mod log;
 pub mod program;
 mod serve;
@@ -27,6 +29,7 @@ pub use self::{
     call::{Unsuccessful, http_client, successful},
     hop::{Hop, whoami},
     listen::{ListenError, listen},
+    local::is_from_this_machine,
     program::StartError,
     serve::{Run, Serving, Stop, serve},
 };

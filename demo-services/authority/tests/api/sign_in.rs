@@ -53,6 +53,7 @@ async fn nobody_is_signed_in_from_another_machine_or_on_another_address() {
         let app = app(Arc::new(authority), listening_on.parse().expect("an address"));
         let peer: SocketAddr = peer.parse().expect("an address");
         let request = Request::post("/dev/sign-in")
+            .header("host", "localhost:7000")
             .header("content-type", "application/json")
             .extension(ConnectInfo(peer))
             .body(Body::from(r#"{"user": "alice"}"#))
@@ -65,4 +66,19 @@ async fn nobody_is_signed_in_from_another_machine_or_on_another_address() {
     assert_eq!(outcome("0.0.0.0:7000", "127.0.0.1:50000", true).await, StatusCode::NOT_FOUND);
     assert_eq!(outcome("192.0.2.7:7000", "127.0.0.1:50000", true).await, StatusCode::NOT_FOUND);
     assert_eq!(outcome("127.0.0.1:7000", "127.0.0.1:50000", false).await, StatusCode::NOT_FOUND);
+}
+
+/// A page's own name can be made to mean this machine, and the browser then takes the page for ours (DNS rebinding).
+#[tokio::test]
+async fn a_page_in_a_browser_on_this_machine_signs_nobody_in() {
+    let running = Running::start().await;
+    let sign_in = async |more: &[(&str, &str)]| {
+        let request = running.http.post(format!("{}/dev/sign-in", running.issuer)).json(&json!({ "user": "alice" }));
+        let request = more.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        Answer::read(request).await.status
+    };
+    assert_eq!(sign_in(&[("host", "rebound.example")]).await, StatusCode::FORBIDDEN);
+    assert_eq!(sign_in(&[("origin", "http://rebound.example")]).await, StatusCode::FORBIDDEN);
+    assert_eq!(sign_in(&[("x-forwarded-for", "192.0.2.1")]).await, StatusCode::FORBIDDEN);
+    assert_eq!(sign_in(&[]).await, StatusCode::OK);
 }
