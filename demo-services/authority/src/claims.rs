@@ -77,8 +77,10 @@ pub(crate) struct PresentedClaims {
     pub(crate) authentication: AuthenticationClaims,
 }
 
-/// Who may act for the subject (RFC 8693 §4.4): every member that is given must match.
+/// Who may act for the subject (RFC 8693 §4.4): every member that is given must match, so a token that has a member
+/// which is not compared here is not read.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct MayActClaim {
     pub(crate) sub: Option<Subject>,
     pub(crate) iss: Option<Issuer>,

@@ -71,7 +71,9 @@ impl Authority {
             return Err(BOUND_SUBJECT);
         }
         if let Some(may_act) = &subject.may_act {
-            let allowed = may_act.sub.as_ref().is_none_or(|sub| *sub == client.subject)
+            let names_somebody = may_act.sub.is_some() || may_act.client_id.is_some();
+            let allowed = names_somebody
+                && may_act.sub.as_ref().is_none_or(|sub| *sub == client.subject)
                 && may_act.iss.as_ref().is_none_or(|iss| *iss == self.issuer)
                 && may_act.client_id.as_ref().is_none_or(|id| *id == client.id);
             if !allowed {

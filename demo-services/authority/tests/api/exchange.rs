@@ -244,6 +244,10 @@ async fn te_c9_may_act_names_the_client_in_every_member_or_nobody_acts() {
         (json!({ "sub": "orders", "iss": "https://other.example" }), refused("invalid_request")),
         (json!({ "sub": "orders", "client_id": "storefront" }), refused("invalid_request")),
         (json!("orders"), refused("invalid_request")),
+        // A member that nobody here can compare is not met, and neither is nothing at all.
+        (json!({ "sub": "orders", "email": "orders@shop.example" }), refused("invalid_request")),
+        (json!({ "email": "orders@shop.example" }), refused("invalid_request")),
+        (json!({}), refused("invalid_request")),
     ];
     for (may_act, expected) in cases {
         let token = authority.orders_token(json!({ "may_act": may_act }));
