@@ -1,8 +1,9 @@
 //! The layer as a tower service: readiness, errors, and what it leaves alone.
 
 use http::{Request, Response};
-use tower_identity_outbound::{Outbound, OutboundError, RequestExt};
-use tower_test::mock;
+use tokio::task::JoinHandle;
+use tower_identity_outbound::{BoxError, Outbound, OutboundError, RequestExt};
+use tower_test::mock::{self, SendResponse};
 
 use crate::support::World;
 
@@ -12,6 +13,20 @@ fn outbound(world: &World) -> Outbound {
 
 fn get(world: &World) -> Request<&'static str> {
     Request::get(world.payments.url("/")).body("body").expect("request").on_behalf_of(&world.caller("alice"))
+}
+
+type Inner = mock::Handle<Request<&'static str>, Response<&'static str>>;
+type Sending = JoinHandle<Result<Response<&'static str>, BoxError>>;
+
+/// The request that the inner service gets, unless the sending ends without one.
+async fn sent(
+    inner: &mut Inner,
+    sending: &mut Sending,
+) -> (Request<&'static str>, SendResponse<Response<&'static str>>) {
+    tokio::select! {
+        ended = sending => panic!("nothing was sent: {ended:?}"),
+        request = inner.next_request() => request.expect("a request"),
+    }
 }
 
 #[tokio::test]
@@ -25,8 +40,8 @@ async fn the_inner_service_is_called_ready_after_a_miss_and_on_a_hit() {
         // The mock panics when it is called without having been ready.
         inner.allow(1);
         assert!(service.poll_ready().is_ready(), "{round}");
-        let sending = tokio::spawn(service.call(get(&world)));
-        let (request, reply) = inner.next_request().await.expect("sent");
+        let mut sending = tokio::spawn(service.call(get(&world)));
+        let (request, reply) = sent(&mut inner, &mut sending).await;
         assert_eq!(request.headers()["authorization"], "Bearer token-0", "{round}");
         assert!(request.headers()["authorization"].is_sensitive(), "{round}");
         assert_eq!((*request.body(), request.uri().path()), ("body", "/"), "{round}");
@@ -48,8 +63,8 @@ async fn a_refused_request_does_not_reach_the_inner_service() {
     assert_eq!(error.downcast_ref::<OutboundError>().expect("ours").refusal().check(), "target");
 
     // What comes next is the first that the inner service sees.
-    let sending = tokio::spawn(service.call(get(&world)));
-    let (request, reply) = inner.next_request().await.expect("sent");
+    let mut sending = tokio::spawn(service.call(get(&world)));
+    let (request, reply) = sent(&mut inner, &mut sending).await;
     assert_eq!(request.uri().host(), Some("127.0.0.1"));
     reply.send_error("broken");
     let error = sending.await.expect("joined").map(drop).expect_err("the inner service's own");
@@ -72,8 +87,8 @@ async fn a_request_that_is_dropped_while_it_waits_releases_the_inner_service() {
     drop(waiting);
     assert!(service.poll_ready().is_ready());
     world.authority.opens();
-    let sending = tokio::spawn(service.call(get(&world)));
-    let (_, reply) = inner.next_request().await.expect("sent");
+    let mut sending = tokio::spawn(service.call(get(&world)));
+    let (_, reply) = sent(&mut inner, &mut sending).await;
     reply.send_response(Response::new("answer"));
     assert!(sending.await.expect("joined").is_ok());
 }
@@ -86,8 +101,8 @@ async fn rfc6750_b2_a_mark_is_left_on_the_response_to_a_token_that_was_dropped()
     inner.allow(2);
     for (status, marked) in [(401, true), (200, false)] {
         assert!(service.poll_ready().is_ready());
-        let sending = tokio::spawn(service.call(get(&world)));
-        let (_, reply) = inner.next_request().await.expect("sent");
+        let mut sending = tokio::spawn(service.call(get(&world)));
+        let (_, reply) = sent(&mut inner, &mut sending).await;
         reply.send_response(Response::builder().status(status).body("answer").expect("response"));
         let response = sending.await.expect("joined").expect("answered");
         assert_eq!(response.status(), status);

@@ -6,7 +6,7 @@ use proptest::{prelude::*, test_runner::TestRunner};
 use tower_identity_core::{CallerContext, ambient};
 use tower_identity_outbound::{HttpClient, Target};
 
-use crate::support::{Call, EXCHANGE, World, call, client, echoed};
+use crate::support::{Answer, Call, EXCHANGE, World, call, client, echoed, issued, refused};
 
 /// Rows that differ from the first in one thing each, the last in nothing but its path: they share one token.
 const ROWS: [Row; 8] = [
@@ -180,4 +180,28 @@ async fn the_map_of_tokens_is_bounded() {
     };
     assert_eq!(round().await, 64);
     assert!(round().await > 64 + 32, "most were forgotten");
+}
+
+#[tokio::test]
+async fn out_b1_what_a_row_tolerates_or_proves_is_part_of_its_key() {
+    let world = World::new().await;
+    let row = |path: &str| world.payments.target().path_prefix(path).token_exchange();
+    let outbound = world
+        .builder()
+        .target(row("/tolerant").tolerate_scope("profile"))
+        .target(row("/strict"))
+        .target(row("/proven").tolerate_scope("profile").actor_token())
+        .build()
+        .expect("outbound");
+    let http = client(&outbound);
+    let alice = world.caller("alice");
+    let send = |path: &str| http.get(world.payments.url(path)).on_behalf_of(&alice).send();
+    let wider = issued(300).body.replace("\"expires_in\"", "\"scope\":\"profile\",\"expires_in\"");
+    world.authority.answers(Answer::ok(wider));
+
+    assert_eq!(echoed(send("/tolerant").await).await, "Bearer token-0");
+    assert_eq!(refused(send("/strict").await).0, "token_request");
+    assert_eq!(echoed(send("/proven").await).await, "Bearer token-3");
+    assert_eq!(world.authority.calls()[3]["actor_token"], "token-2", "asked for just before it");
+    assert_eq!(echoed(send("/tolerant").await).await, "Bearer token-0");
 }
