@@ -2,11 +2,14 @@
 
 use std::{
     collections::BTreeMap,
+    future::poll_fn,
+    pin::pin,
     process::Command,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -31,6 +34,9 @@ pub(crate) const START: u64 = 1_793_491_200;
 
 /// The `grant_type` of an exchange.
 pub(crate) const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+
+/// How often a test lets others run while it waits for what has to come.
+const PATIENCE: usize = 1_000_000;
 
 /// The parameters of one call of a token endpoint, and `client`, who authenticated.
 pub(crate) type Call = BTreeMap<String, String>;
@@ -123,9 +129,11 @@ impl Authority {
 
     /// Waits until it has had so many calls.
     pub(crate) async fn called(&self, times: usize) {
-        while self.calls().len() < times {
-            tokio::task::yield_now().await;
-        }
+        let enough = poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            if self.calls().len() < times { Poll::Pending } else { Poll::Ready(()) }
+        });
+        soon(enough).await;
     }
 
     /// The call that a token was issued for.
@@ -341,6 +349,18 @@ pub(crate) async fn run_alone(test: &'static str, variables: Vec<(&'static str, 
     let said = String::from_utf8_lossy(&output.stdout);
     let why = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("1 passed"), "{said}\n{why}");
+}
+
+/// What a future brings while others run, too; one that waits for something that does not come fails the test.
+pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    for _ in 0..PATIENCE {
+        if let Poll::Ready(output) = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
+            return output;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("it still waits")
 }
 
 /// The `Authorization` that the target got.
