@@ -75,7 +75,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Verifies the tokens of one issuer for one audience.
-///
 pub(crate) fn verifier(issuer: &TestIssuer, audience: &str) -> Verifier {
     Verifier::builder(TrustedIssuer::discover(issuer.issuer().as_str()).audience(audience)).build().expect("valid")
 }
@@ -87,7 +86,6 @@ pub(crate) async fn leaf(issuer: &TestIssuer, audience: &str) -> Server {
 }
 
 /// A client that exchanges its caller's token for each of these leaves, `(origin, audience)`.
-///
 pub(crate) fn exchanging_client(issuer: &TestIssuer, leaves: &[(&str, &str)]) -> HttpClient {
     let auth = ClientAuth::client_secret_basic("middle", "secret").expect("valid");
     let server = TokenEndpoint::discover(issuer.issuer().as_str(), auth);
