@@ -121,7 +121,7 @@ impl<S: Sync> FromRequestParts<S> for UserCaller {
     }
 }
 
-/// A [`Caller`] that acts for itself: scheduled work, most often.
+/// A [`Caller`] that acts for itself: most often scheduled work.
 ///
 /// Answers 403 to one that acts for a user. It says nothing about *which* workload calls: leaving the user out must
 /// never open more doors, so pair it with a rule that lists the [callers](tower_identity_inbound::rule::callers).

@@ -120,7 +120,7 @@ impl<S: Stream> Stream for Scoped<S> {
 }
 
 impl CallerContext {
-    /// Carries this context into a future: a spawned task, most often.
+    /// Carries this context into a future: most often a spawned task.
     pub fn scope<F: Future>(&self, future: F) -> Scoped<F> {
         Scoped::new(Some(self.clone()), future)
     }

@@ -1,6 +1,6 @@
 //! Names as the standards use them, each a type of its own so that two strings never swap.
 //!
-//! A name keeps the exact characters it was made from and is compared to the byte: issuers and audiences are
+//! A name keeps the exact characters it was made from and is compared byte for byte: issuers and audiences are
 //! identifiers, never URLs to be normalised (RFC 8414 §3.3, RFC 9068 §4).
 
 use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
@@ -50,7 +50,7 @@ macro_rules! names {
     ($($(#[$doc:meta])* $name:ident = $kind:literal;)+) => {$(
         $(#[$doc])*
         ///
-        /// Cheap to clone. Never empty, never surrounded by white space, compared to the byte.
+        /// Cheap to clone. Never empty, never surrounded by white space, compared byte for byte.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
 

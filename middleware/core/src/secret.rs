@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 pub struct SecretToken(Arc<Zeroizing<Box<str>>>);
 
 impl SecretToken {
-    /// Takes the secret in.
+    /// Wraps a secret.
     #[must_use]
     pub fn new(secret: impl Into<Box<str>>) -> Self {
         Self(Arc::new(Zeroizing::new(secret.into())))

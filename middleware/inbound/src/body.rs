@@ -1,4 +1,4 @@
-//! The body of a response that a layer may have written in the place of the inner service.
+//! The body of a response that a layer may have written in place of the inner service.
 
 use std::{
     pin::Pin,

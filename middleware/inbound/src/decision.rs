@@ -13,9 +13,9 @@
 //! | `error` | of a refusal: the whole chain of causes |
 //! | `correlation_id` | of a refusal: what the response carries as `x-correlation-id` |
 //!
-//! Accepted requests and those without a credential are told at `DEBUG`, other faults of the caller at `INFO`, faults
+//! Accepted requests and those without a credential are logged at `DEBUG`, other faults of the caller at `INFO`, faults
 //! of the authorization server at `WARN`, faults of this service at `ERROR`. A `detail` may name the workload that was
-//! found in the place of another. None names a user, and none has any part of a token.
+//! found in place of another. None names a user, and none has any part of a token.
 
 use std::{error::Error, fmt};
 
@@ -53,7 +53,7 @@ impl Stage {
     }
 }
 
-/// Tells that a request was let through, and renders nothing.
+/// Logs that a request was let through, and renders nothing.
 pub(crate) fn accept(stage: Stage, inbound: &Inbound) {
     let (outcome, issuer) = match inbound {
         Inbound::Anonymous => ("anonymous", None),

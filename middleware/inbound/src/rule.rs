@@ -47,7 +47,7 @@ pub struct Rule {
     fault: Option<InvalidSetting>,
 }
 
-/// The token has this scope; of several, separated by spaces, all.
+/// The token has this scope; or all of several, separated by spaces.
 #[must_use]
 pub fn scope(scope: impl AsRef<str>) -> Rule {
     Rule::of(match Scopes::parse(scope.as_ref()) {
@@ -56,7 +56,7 @@ pub fn scope(scope: impl AsRef<str>) -> Rule {
     })
 }
 
-/// The token has one of these scopes at least. The first is what a challenge asks for: put the narrowest there.
+/// The token has at least one of these scopes. The first is what a challenge asks for: put the narrowest there.
 #[must_use]
 pub fn any_scope<I>(scopes: I) -> Rule
 where
@@ -116,7 +116,7 @@ impl Rule {
         Self::of(Node::All(all))
     }
 
-    /// One holds at least. If none does, the refusal is the first one's.
+    /// At least one holds. If none does, the refusal is the first one's.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         let mut any = self.node.into_alternatives();

@@ -100,7 +100,7 @@ impl AudienceClaim {
         &self.0
     }
 
-    /// Whether this is among the values, to the byte.
+    /// Whether this is among the values, compared byte for byte.
     #[must_use]
     pub fn contains(&self, audience: &Audience) -> bool {
         self.0.contains(audience)

@@ -126,7 +126,7 @@ impl ClientAuth {
 }
 
 /// The claims of a client assertion. Its audience is the issuer and nothing else: an assertion for an endpoint's URL
-/// can be had from us by another server that names this endpoint as its own (RFC 7523bis).
+/// can be obtained from us by another server that names this endpoint as its own (RFC 7523bis).
 #[derive(Serialize)]
 struct Assertion<'a> {
     iss: &'a ClientId,

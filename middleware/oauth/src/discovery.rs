@@ -1,4 +1,4 @@
-//! An issuer's metadata: found, kept, and refreshed behind the callers' backs.
+//! An issuer's metadata: found, kept, and refreshed in the background.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -85,7 +85,7 @@ impl DiscoveryError {
         &self.0.issuer
     }
 
-    /// What the last location that was tried lacks.
+    /// What was wrong at the last location that was tried.
     #[must_use]
     pub fn failure(&self) -> &DiscoveryFailure {
         &self.0.last
@@ -167,7 +167,8 @@ impl Discovery {
     ///
     /// # Errors
     ///
-    /// [`DiscoveryError`] when no document was ever had, or the last good one is too old, and none can be had now.
+    /// [`DiscoveryError`] when there is no usable document: none was ever fetched, or the last good one is too old, and
+    /// fetching one fails now.
     pub fn metadata(&self) -> impl Future<Output = Result<Arc<ServerMetadata>, DiscoveryError>> + Send + use<> {
         let (issuer, locations, http) = (self.issuer.clone(), Arc::clone(&self.locations), self.http.clone());
         self.slot.get(move || async move {
@@ -176,7 +177,7 @@ impl Discovery {
                     Ok(Loaded { value: Arc::new(metadata), lifetime: Lifetime::new(METADATA_FRESH, METADATA_USABLE) })
                 }
                 Err(error) => {
-                    tracing::warn!(%issuer, error = &error as &dyn std::error::Error, "metadata cannot be had");
+                    tracing::warn!(%issuer, error = &error as &dyn std::error::Error, "no usable metadata");
                     let retry_after = error.retry_after().unwrap_or(PAUSE_AFTER_FAILURE);
                     Err(Failed { error, retry_after })
                 }

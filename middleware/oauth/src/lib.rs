@@ -1,7 +1,8 @@
 //! Talking to an authorization server: metadata, token endpoint, grants, client authentication.
 //!
 //! A [`TokenEndpoint`] says which server and who we are there; connected, it is a [`TokenClient`], which turns a
-//! [`Grant`] into an [`IssuedToken`], or a [`TokenError`] that says by whose fault there is none.
+//! [`Grant`] into an [`IssuedToken`], or a [`TokenError`] that says whose fault it is that
+//! there is none.
 //!
 //! ```text
 //! TokenEndpoint ──connect(&Http)──▶ TokenClient ──request(&Grant)──▶ IssuedToken
@@ -18,7 +19,7 @@
 //! | `client_auth` | [`ClientAuth`]: a secret, or a key that signs assertions |
 //! | `grant` | [`Grant`]: what a token is asked for |
 //! | `response` | [`IssuedToken`]: what came back, checked against what was asked |
-//! | `token_error` | [`TokenError`]: why there is no token, by whose fault |
+//! | `token_error` | [`TokenError`]: why there is no token, and whose fault that is |
 //! | `token_endpoint`, `token_client` | the description of a server, and the client of it |
 //! | `settings`, `secret_file` | the same from a file |
 

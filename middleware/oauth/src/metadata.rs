@@ -17,7 +17,8 @@ pub enum MetadataError {
     /// The document names no issuer.
     #[error("the document names no issuer")]
     NoIssuer,
-    /// The document names another issuer. Compared to the byte: a slash more or less is another issuer (RFC 8414 §3.3).
+    /// The document names another issuer. Compared byte for byte: a slash more or less is another issuer
+    /// (RFC 8414 §3.3).
     #[error("the document is of issuer {found:?}, not of {expected:?}")]
     OtherIssuer {
         /// The issuer that was asked for.

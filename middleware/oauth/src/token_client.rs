@@ -72,7 +72,7 @@ impl TokenClient {
     ///
     /// # Errors
     ///
-    /// [`TokenError`], whose [kind](TokenError::kind) says by whose fault.
+    /// [`TokenError`], whose [kind](TokenError::kind) says whose fault it is.
     pub async fn request(&self, grant: &Grant) -> Result<IssuedToken, TokenError> {
         let clock = self.0.http.clock();
         let began = clock.monotonic();

@@ -1,4 +1,4 @@
-//! Why there is no token: by whose fault, and what the peer learns of it.
+//! Why there is no token: whose fault that is, and what the peer learns of it.
 
 mod kind;
 
@@ -87,7 +87,7 @@ impl Cause {
 }
 
 impl TokenError {
-    /// Why there is no token, by whose fault.
+    /// Why there is no token, and whose fault that is.
     #[must_use]
     pub fn kind(&self) -> &TokenErrorKind {
         &self.0.kind

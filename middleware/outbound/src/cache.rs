@@ -16,7 +16,7 @@ use tower_identity_refresh::Slot;
 
 use crate::{bearer::Bearer, load, source::Ask};
 
-/// How long after the target's refusal made us forget a token another refusal is not heard. A target that refuses
+/// How long after the target's refusal made us forget a token another refusal is ignored. A target that refuses
 /// every token must not turn each request into one to the authorization server.
 const DROP_PAUSE: Duration = Duration::from_secs(5);
 

@@ -13,7 +13,7 @@ impl Outbound {
     /// A client over reqwest, which builds it: so that nothing below us sends a token elsewhere.
     ///
     /// Whatever the builder says, the client follows no redirect (a 3xx answer is returned as it is), repeats no
-    /// request by itself, and uses no proxy, neither from the environment nor from the builder. For egress through
+    /// request on its own, and uses no proxy, neither from the environment nor from the builder. For egress through
     /// a proxy, put [`layer`](Self::layer) over a client that has one. A cookie store would be shared by all users:
     /// give the builder none.
     ///

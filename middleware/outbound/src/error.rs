@@ -6,7 +6,7 @@ use tower_identity_core::{Issuer, Refusal, RefusalKind};
 
 use crate::targets::Unlisted;
 
-/// A request was not sent, because it has no target or its target's token cannot be had.
+/// A request was not sent, because it has no target or its target's token cannot be obtained.
 ///
 /// Displays the target and what to do. Its [source](Error::source) is the [`Refusal`], from which the answer to our
 /// own caller is made. Holds no token, and of the request's address no more than its origin.
@@ -49,7 +49,7 @@ pub(crate) enum Reason {
     ForeignSubject { server: Issuer, subject: Issuer },
     #[error("takes a user's token and the user's token has expired; the caller needs a new one")]
     SubjectExpired,
-    #[error("takes a token that could not be had, so nothing was sent")]
+    #[error("takes a token that could not be obtained, so nothing was sent")]
     NoToken(Refusal),
 }
 

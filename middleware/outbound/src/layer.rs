@@ -65,8 +65,8 @@ pub struct OutboundService<S> {
 /// On a response: the target answered 401, and the token that it was sent is forgotten. Another attempt gets a new
 /// one.
 ///
-/// A target that refuses every token is not heard each time: for some seconds after one refusal the next leave the
-/// remembered token as it is, and the response without this mark.
+/// A target that refuses every token is not heeded each time: for some seconds after one refusal, further ones leave
+/// the remembered token as it is, and the response without this mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenDropped;

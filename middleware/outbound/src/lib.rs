@@ -1,4 +1,4 @@
-//! The right credential for every downstream target, by itself.
+//! The right credential for every downstream target, attached automatically.
 //!
 //! A service lists its [targets](Target): where it calls, and which token goes there. An [`Outbound`] built from the
 //! list then gives each request its credential, through a [layer](OutboundLayer) over a tower client or an
@@ -7,7 +7,7 @@
 //!
 //! What never happens: a request to an origin that is not listed, or to a listed one without its token; a service's
 //! token where a user's belongs; a token of one user with another's request; a token past the end of the one that it
-//! was made from. Where the token cannot be had, the request is not sent, and [`OutboundError`] says why.
+//! was made from. Where no token can be obtained, the request is not sent, and [`OutboundError`] says why.
 //!
 //! | module | what it holds |
 //! |---|---|

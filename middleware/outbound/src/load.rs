@@ -7,7 +7,7 @@ use tower_identity_refresh::{Failed, Lifetime, Loaded};
 
 use crate::{bearer::Bearer, source::Ask};
 
-/// How long before its end a token is not used any more: for the way to the target, and for clocks that differ.
+/// How long before its end a token is no longer used: for the way to the target, and for clocks that differ.
 const SKEW: Duration = Duration::from_secs(10);
 
 /// How long a token is used whose server does not say.

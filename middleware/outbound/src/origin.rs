@@ -112,7 +112,7 @@ pub(crate) enum NoOrigin {
     NotAbsolute,
     /// It holds a user name or password.
     Credentials,
-    /// The port is no port.
+    /// The port is not a number that a port can have.
     Port,
 }
 

@@ -19,11 +19,11 @@ pub(crate) enum Unlisted {
     #[error("the request's address has no scheme and host, so nobody can say whose it is; send absolute addresses")]
     NotAbsolute,
     #[cfg(feature = "reqwest")]
-    #[error("the request's address is no uri; percent-encode what does not belong in one")]
+    #[error("the request's address is not a URI; percent-encode what does not belong in one")]
     NotUri,
     #[error("the request's address holds a user name or password; take it out, the target's token is the credential")]
     Credentials,
-    #[error("the port of the request's address is no port")]
+    #[error("the port of the request's address is not a port number")]
     Port,
     #[error("no target lists {origin}; add a row with that origin, or correct the address")]
     Origin { origin: String },

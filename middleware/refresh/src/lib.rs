@@ -2,7 +2,7 @@
 //!
 //! A [`Slot`] holds one value that somebody else can replace: a key set, an authorization server's metadata, a token.
 //! Its life has two ends, a [`Lifetime`]: until the first it is fresh; until the second it is still handed out, and
-//! the next ask fetches another behind the callers' backs. Every fetch is a *flight*:
+//! the next ask has another fetched in the background. Every fetch is a *flight*:
 //!
 //! - at most one flight of a slot is in the air; equal asks share its result and its failure;
 //! - it flies in a task of its own: an ask that is dropped harms no other, nor the flight;

@@ -20,11 +20,11 @@ impl Lifetime {
     /// loaded together are not refreshed together.
     #[must_use]
     pub fn of(usable: Duration) -> Self {
-        // The keys of each `RandomState` differ, so the hash of nothing is a throw of dice.
+        // The keys of each `RandomState` differ, so the hash of nothing is a random number.
         Self::jittered(usable, (RandomState::new().hash_one(()) >> 32) as u32)
     }
 
-    /// [`of`](Self::of) with the dice in the caller's hand: 0 is 70 %, [`u32::MAX`] is 80 %.
+    /// [`of`](Self::of), with the random number given by the caller: 0 is 70 %, [`u32::MAX`] is 80 %.
     ///
     /// ```
     /// use std::time::Duration;
@@ -35,9 +35,9 @@ impl Lifetime {
     /// assert_eq!(Lifetime::jittered(hour, u32::MAX).fresh(), Duration::from_secs(2880));
     /// ```
     #[must_use]
-    pub fn jittered(usable: Duration, dice: u32) -> Self {
+    pub fn jittered(usable: Duration, random: u32) -> Self {
         let tenth = usable / 10;
-        Self::new(tenth * 7 + tenth.mul_f64(f64::from(dice) / f64::from(u32::MAX)), usable)
+        Self::new(tenth * 7 + tenth.mul_f64(f64::from(random) / f64::from(u32::MAX)), usable)
     }
 
     /// Both ends said explicitly. A `fresh` after `usable` is cut to it.
@@ -95,8 +95,8 @@ mod tests {
     #[test]
     fn no_length_of_life_is_too_short_or_too_long() {
         for usable in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
-            for dice in [0, u32::MAX] {
-                let life = Lifetime::jittered(usable, dice);
+            for random in [0, u32::MAX] {
+                let life = Lifetime::jittered(usable, random);
                 assert!(life.fresh() <= life.usable(), "{life:?}");
                 assert_eq!(life.usable(), usable);
             }

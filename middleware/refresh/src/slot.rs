@@ -12,11 +12,11 @@ use crate::{
 };
 
 /// One value with an expiry, which many ask for and one flight at a time replaces. Cloning makes another handle of
-/// the same slot; with the last of them goes a flight that is still in the air.
+/// the same slot; dropping the last one calls off a flight that is still in the air.
 ///
 /// `T` and `E` are cloned for everybody who asks: put what is large into an `Arc`. What is loaded has to be the same
-/// for every ask of a slot: whatever it depends on belongs into the key that the slot is found by. A load has to end
-/// by itself: the slot sets it no deadline, and begins no other flight before.
+/// for every ask of a slot: whatever it depends on belongs in the key that the slot is found by. A load has to end
+/// on its own: the slot sets it no deadline, and begins no other flight until it has ended.
 ///
 /// ```
 /// use std::{convert::Infallible, time::Duration};

@@ -40,7 +40,7 @@ use crate::TokenBuilder;
 /// exchange any unexpired access token that this issuer, or one that it [accepts](Self::accept), has signed. What is
 /// malformed is refused as the RFCs say. Tests judge the client by the [recorded calls](Self::token_calls).
 ///
-/// A verifier, tested against one, and how it bears an outage:
+/// A verifier, tested against one, and how it copes with an outage:
 ///
 /// ```
 /// use std::time::Duration;
@@ -112,7 +112,7 @@ impl TestIssuerBuilder {
     ///
     /// # Panics
     ///
-    /// When no port of loopback is to be had.
+    /// When no loopback port is free.
     #[must_use]
     pub fn start(self) -> TestIssuer {
         let (server, address) = Server::bind(0).expect("loopback has a free port");
@@ -148,7 +148,7 @@ impl TestIssuer {
     ///
     /// # Panics
     ///
-    /// When no port of loopback is to be had.
+    /// When no loopback port is free.
     #[must_use]
     pub fn start() -> Self {
         Self::builder().start()

@@ -1,4 +1,4 @@
-//! In the place of authentication: the same request for the handler, without a credential to verify.
+//! In place of authentication: the same request for the handler, without a credential to verify.
 
 use std::task::{Context, Poll};
 
@@ -11,7 +11,7 @@ use tower_identity_inbound::Inbound;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Every request comes from this caller: in the place of an `AuthLayer`, around the same rules and handlers.
+/// Every request comes from this caller: in place of an `AuthLayer`, around the same rules and handlers.
 ///
 /// Give it a [`TestCaller`](crate::TestCaller), or a [`CallerContext`] that is there already.
 ///
@@ -44,7 +44,7 @@ pub fn with_caller(caller: impl Into<CallerContext>) -> WithCallerLayer {
     WithCallerLayer { inbound: Inbound::Caller(caller.into()) }
 }
 
-/// Every request comes without a credential: in the place of an optional `AuthLayer`.
+/// Every request comes without a credential: in place of an optional `AuthLayer`.
 pub fn without_caller() -> WithCallerLayer {
     WithCallerLayer { inbound: Inbound::Anonymous }
 }

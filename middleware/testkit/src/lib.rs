@@ -5,18 +5,18 @@
 //! | what is tested | with | cryptography | network |
 //! |---|---|---|---|
 //! | handlers and rules | [`TestCaller`] and [`with_caller`] | none | none |
-//! | the whole stack, and how it bears an issuer that fails | [`TestIssuer`] and [`TokenBuilder`] | real | loopback |
+//! | the whole stack, and how it copes with an issuer that fails | [`TestIssuer`] and [`TokenBuilder`] | real | loopback |
 //!
-//! Beside them: [`ManualClock`] moves time by hand, [`LogCapture`] collects what a test logged, and
+//! In addition, [`ManualClock`] moves time by hand, [`LogCapture`] collects what a test logged, and
 //! [`assert_hides`] proves that a secret does not print.
 //!
-//! Everything here panics on a test's own mistake (an empty name, a redirect to what is no URI), with words that say
-//! which. Nothing here belongs into a production binary.
+//! Everything here panics on a test's own mistake (an empty name, a redirect to what is not a URI), with words that say
+//! which. Nothing here belongs in a production binary.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`caller`] | [`TestCaller`]: a caller without cryptography |
-//! | [`layer`] | [`with_caller`]: in the place of authentication |
+//! | [`layer`] | [`with_caller`]: in place of authentication |
 //! | [`issuer`] | [`TestIssuer`]: an authorization server on loopback, and its [`Failure`]s |
 //! | [`token`] | [`TokenBuilder`]: tokens, valid or wrong in one way |
 //! | [`clock`] | [`ManualClock`] |

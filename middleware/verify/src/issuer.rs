@@ -147,7 +147,7 @@ impl TrustedIssuer {
 }
 
 impl NeedsAudience {
-    /// Names the audience that this service goes by at this issuer: compared to the byte (RFC 9068 §4).
+    /// Names the audience that this service goes by at this issuer: compared byte for byte (RFC 9068 §4).
     pub fn audience(self, audience: impl Into<String>) -> TrustedIssuer {
         TrustedIssuer {
             issuer: self.issuer,

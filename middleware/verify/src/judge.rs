@@ -19,7 +19,7 @@ const MAX_ACTORS: usize = 4;
 /// What an issuer's tokens have to say.
 #[derive(Debug)]
 pub(crate) struct Rules {
-    /// The issuer, to the byte.
+    /// The issuer, compared byte for byte.
     pub(crate) issuer: Issuer,
     /// Whether this is the issuer that workload names without an issuer refer to.
     pub(crate) home: bool,
@@ -153,7 +153,7 @@ fn identity(subject: Subject, client: Subject, actor: Option<&Actor>, rules: &Ru
 }
 
 /// Whether this issuer may name that actor: one of its own only if the token was issued to it, and one of another
-/// issuer only if the verifier does not hear that issuer itself.
+/// issuer only if the verifier does not trust that issuer itself.
 fn may_name(actor: &Actor, client: &Subject, rules: &Rules) -> Result<(), Refusal> {
     if actor.issuer == rules.issuer && actor.id != *client {
         return Err(refuse("act", format!("the actor is {:?}, but the token was issued to {client:?}", actor.id)));

@@ -61,7 +61,7 @@ struct Fetching {
     reload: Slot<(), NoKeys>,
 }
 
-/// Keys could not be had. Cheap to clone, so that equal waiters share one.
+/// There are no keys, and none could be fetched. Cheap to clone, so that equal waiters share one.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("no keys of issuer {issuer}")]
 pub(crate) struct NoKeys {
@@ -150,7 +150,7 @@ impl Fetching {
             let (keys, max_age) = match source.fetch().await {
                 Ok(document) => (document.keys, document.max_age),
                 Err(error) => {
-                    tracing::warn!(%issuer, error = &error as &dyn std::error::Error, "keys cannot be had");
+                    tracing::warn!(%issuer, error = &error as &dyn std::error::Error, "no usable keys");
                     let now = clock.monotonic();
                     let warm = at_hand.load().as_ref().is_some_and(|keys| now < keys.gone_at);
                     let pause = if warm { PAUSE_WARM } else { PAUSE_COLD }.max(error.retry_after().unwrap_or_default());

@@ -10,7 +10,7 @@
 //!                                     └ none, or not this one: wait for the issuer, within its budget
 //! ```
 //!
-//! An issuer that is out of reach is no verdict: keys that were had once verify for 24 h more, and what cannot be
+//! An issuer that is out of reach is no verdict: keys fetched before go on verifying for 24 h, and what cannot be
 //! decided is [`Unavailable`](tower_identity_core::RefusalKind::Unavailable), never
 //! [`InvalidToken`](tower_identity_core::RefusalKind::InvalidToken). Tokens of unknown keys, however many, cost their
 //! issuer one fetch in 30 s, and keep no token of a known key waiting.

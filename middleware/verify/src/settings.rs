@@ -12,7 +12,7 @@ use crate::TrustedIssuer;
 ///
 /// | field | meaning | default |
 /// |---|---|---|
-/// | `issuer` | the issuer's identifier, to the byte | required |
+/// | `issuer` | the issuer's identifier, byte for byte | required |
 /// | `audience` | what this service is called there: a string, or a list of strings | required |
 /// | `jwks_uri` | where its keys are, if not where its metadata says | from metadata |
 /// | `algorithms` | a list of the signature algorithms that it may use | as [`TrustedIssuer::algorithms`] |

@@ -30,7 +30,7 @@ pub(crate) struct Document {
 /// Why there is no key set.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SourceError {
-    #[error("the issuer's metadata cannot be had")]
+    #[error("there is no usable metadata of the issuer")]
     Metadata(#[source] DiscoveryError),
     #[error("the issuer's metadata does not say where its keys are")]
     Endpoint(#[source] UnusableEndpoint),

@@ -8,7 +8,7 @@ use std::{
 
 use tower_identity_core::{BoxFuture, CallerContext, Refusal};
 
-/// A verification under way: mostly decided when it is made, waiting only where keys have to be fetched.
+/// A verification under way: usually decided as soon as it is made, waiting only where keys have to be fetched.
 #[derive(Debug)]
 #[must_use = "a verification that waits does nothing unless it is polled"]
 pub struct Verification(State);

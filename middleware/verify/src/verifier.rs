@@ -62,7 +62,7 @@ impl Verifier {
     /// - [`InvalidToken`](RefusalKind::InvalidToken) for every token that is not acceptable, of a stranger or of a
     ///   trusted issuer alike;
     /// - [`Unavailable`](RefusalKind::Unavailable) when that cannot be decided, because the issuer's keys are out of
-    ///   reach. Keys that were had once go on verifying for 24 h.
+    ///   reach. Keys that were fetched before go on verifying for 24 h.
     ///
     /// Waiting for keys, and refreshing them in the background, needs a tokio runtime.
     pub fn bearer(&self, token: &str) -> Verification {
@@ -98,8 +98,8 @@ impl Inner {
         Ok((trusted, trusted.attempt(token)))
     }
 
-    /// Whose keys to try: the one that the token names, to the byte (RFC 9068 §4), among those that are trusted. What
-    /// the token says chooses among them and adds nothing.
+    /// Whose keys to try: the one that the token names, byte for byte (RFC 9068 §4), among those that are trusted.
+    /// What the token says chooses among them and adds nothing.
     fn issuer_of(&self, claims: &Claims) -> Result<&Arc<Trusted>, Refusal> {
         let iss = claims.iss.as_ref().required("iss", "iss")?;
         self.trusted

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tower_identity_core::{CallerContext, InvalidName, Issuer, Subject};
 
 /// A workload in a list of [callers](super::callers): by its name at the home issuer, or by another issuer and its
-/// name there. Compared whole and to the byte; there are no patterns.
+/// name there. Compared whole, byte for byte; there are no patterns.
 ///
 /// In a configuration: `"orders"`, or `{ issuer = "https://partner.example", id = "audit" }`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -103,7 +103,7 @@ impl fmt::Display for Nonsense {
     }
 }
 
-/// Why there is no token, by whose fault.
+/// Why there is no token, and whose fault that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenErrorKind {

@@ -34,12 +34,12 @@ async fn rfc6750_b1_an_address_that_only_looks_like_the_targets_gets_nothing() {
         (format!("http://127.0.0.2:{port}/v1/"), "no target lists"),
         (format!("https://127.0.0.1:{port}/v1/"), "no target lists"),
         ("http://127.0.0.1/v1/".to_owned(), "no target lists"),
-        ("http://127.0.0.1:99999/v1/".to_owned(), "no port"),
+        ("http://127.0.0.1:99999/v1/".to_owned(), "not a port number"),
         ("/v1/charges".to_owned(), "no scheme and host"),
-        ("127.0.0.1/v1".to_owned(), "no uri"),
-        (String::new(), "no uri"),
-        (format!("http://127.0.0.1:{port}/v1/\r\nx-admin: 1"), "no uri"),
-        (format!("http://127.0.0.1\t:{port}/v1/"), "no uri"),
+        ("127.0.0.1/v1".to_owned(), "not a URI"),
+        (String::new(), "not a URI"),
+        (format!("http://127.0.0.1:{port}/v1/\r\nx-admin: 1"), "not a URI"),
+        (format!("http://127.0.0.1\t:{port}/v1/"), "not a URI"),
     ];
     for (address, why) in refusals {
         let (check, text) = refused(http.get(&address).on_behalf_of(&alice).send().await);

@@ -24,7 +24,7 @@ pub enum Failure {
     },
     /// An error of a token endpoint (RFC 6749 §5.2).
     Error {
-        /// The status: mostly 400.
+        /// The status: usually 400.
         status: StatusCode,
         /// The `error`.
         code: &'static str,
