@@ -84,7 +84,7 @@ impl Endpoint {
     /// link-local and their kin. A name is not looked up.
     pub(crate) fn is_of_special_use(&self) -> bool {
         match self.0.host() {
-            Some(Host::Domain(name)) => is_localhost(name),
+            Some(Host::Domain(name)) => is_special_name(name),
             Some(Host::Ipv4(address)) => is_special(address.into()),
             Some(Host::Ipv6(address)) => is_special(address.to_canonical()),
             None => true,
@@ -92,16 +92,19 @@ impl Endpoint {
     }
 }
 
+/// Whether what is sent there stays on this machine. Of the names below `localhost`, some resolvers ask the network
+/// (RFC 6761 §6.3 only advises them not to), so none of those counts.
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => is_localhost(name),
+        Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     }
 }
 
-fn is_localhost(name: &str) -> bool {
+/// Wider than [`is_loopback`] on purpose: this one refuses.
+fn is_special_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     name == "localhost" || name.ends_with(".localhost")
 }
@@ -165,6 +168,8 @@ mod tests {
             ("http://as.example/token", Some(InvalidEndpoint::NotSecure)),
             ("http://10.0.0.7/token", Some(InvalidEndpoint::NotSecure)),
             ("http://localhost.example/token", Some(InvalidEndpoint::NotSecure)),
+            ("http://as.localhost/token", Some(InvalidEndpoint::NotSecure)),
+            ("http://localhost./token", Some(InvalidEndpoint::NotSecure)),
             ("http://127.0.0.1.example/token", Some(InvalidEndpoint::NotSecure)),
             ("ftp://as.example/token", Some(InvalidEndpoint::NotSecure)),
             ("file:///etc/passwd", Some(InvalidEndpoint::NotSecure)),
