@@ -37,7 +37,7 @@ pub use tower_identity_oauth::{ClientAuth, TokenEndpoint};
 #[cfg(feature = "reqwest")]
 pub use tower_identity_outbound::{HttpClient, RequestBuilder, SendError};
 pub use tower_identity_outbound::{
-    Outbound, OutboundBuilder, OutboundError, OutboundLayer, Plaintext, RequestExt, Strategy, Target,
+    Outbound, OutboundBuilder, OutboundError, OutboundLayer, Plaintext, RequestExt, Strategy, Target, TokenDropped,
 };
 pub use tower_identity_refresh::system_clock;
 pub use tower_identity_verify::{TrustedIssuer, Verifier, VerifierBuilder};
