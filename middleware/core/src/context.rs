@@ -31,6 +31,18 @@ pub enum Binding {
     None,
 }
 
+impl Binding {
+    /// Whether something other than the caller's own word ties caller and user. Without that nobody may act on the
+    /// pair: neither a rule lets it through, nor is the user's token exchanged for the caller.
+    #[must_use]
+    pub const fn is_established(self) -> bool {
+        match self {
+            Self::SameToken | Self::ProofOverAll | Self::SharedKey | Self::IssuerNamed => true,
+            Self::SelfAsserted | Self::None => false,
+        }
+    }
+}
+
 /// One or two verified tokens of a request and how they are tied. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct CallerContext(Arc<Inner>);

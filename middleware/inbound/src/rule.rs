@@ -21,7 +21,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use tower_identity_core::{Binding, InvalidSetting, Refusal, RefusalKind, Scope, Scopes};
+use tower_identity_core::{InvalidSetting, Refusal, RefusalKind, Scope, Scopes};
 
 use self::node::Node;
 use crate::Inbound;
@@ -151,12 +151,10 @@ impl Rule {
         let Inbound::Caller(context) = inbound else {
             return Err(Refusal::new(RefusalKind::NoCredential, "rule").detail(format!("anonymous, needs {self}")));
         };
-        match context.principal().binding() {
-            Binding::SameToken | Binding::ProofOverAll | Binding::SharedKey | Binding::IssuerNamed => {}
-            unrelated => {
-                return Err(Refusal::new(RefusalKind::UnrelatedCredentials, "binding")
-                    .detail(format!("caller and user are tied by {unrelated:?}")));
-            }
+        let binding = context.principal().binding();
+        if !binding.is_established() {
+            return Err(Refusal::new(RefusalKind::UnrelatedCredentials, "binding")
+                .detail(format!("caller and user are tied by {binding:?}")));
         }
         self.node.check(context).map_err(|refusal| refusal.issuer(context.caller_token().issuer().clone()))
     }

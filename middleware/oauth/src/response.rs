@@ -77,13 +77,13 @@ fn read_success(grant: &Grant, body: &[u8]) -> Result<IssuedToken, Nonsense> {
 
     let token_type = text("token_type", success.token_type.as_ref())?.ok_or(Nonsense::Member("token_type"))?;
     if !token_type.eq_ignore_ascii_case("bearer") {
-        return Err(Nonsense::TokenType(abridged(token_type)));
+        return Err(Nonsense::TokenType(quotable(token_type, token_type.len() <= LONGEST_TOKEN_TYPE)));
     }
     if let Some(requested) = grant.requested_token_type() {
         const MEMBER: &str = "issued_token_type";
         let issued = text(MEMBER, success.issued_token_type.as_ref())?.ok_or(Nonsense::Member(MEMBER))?;
         if issued != requested.as_str() {
-            return Err(Nonsense::IssuedTokenType(abridged(issued)));
+            return Err(Nonsense::IssuedTokenType(quotable(issued, issued.starts_with("urn:"))));
         }
     }
     let access_token = match text("access_token", success.access_token.as_ref())? {
@@ -150,9 +150,13 @@ fn is_quotable(word: &str) -> bool {
     (1..=256).contains(&word.len()) && word.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 
-/// What a stranger wrote, for an error.
-fn abridged(text: &str) -> String {
-    text.chars().take(64).collect()
+/// The longest `token_type` that is quoted: those that are registered are shorter, and tokens are longer.
+const LONGEST_TOKEN_TYPE: usize = 16;
+
+/// What a server said in place of a type, where it looks like one: a server that mixes up its members must not get a
+/// token into an error.
+fn quotable(text: &str, looks_like_a_type: bool) -> String {
+    if looks_like_a_type { text.chars().take(64).collect() } else { "something else".to_owned() }
 }
 
 #[cfg(test)]

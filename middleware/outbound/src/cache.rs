@@ -11,25 +11,14 @@ use std::{
 };
 
 use quick_cache::sync::Cache;
-use tower_identity_core::{Clock, Fingerprint, Refusal};
+use tower_identity_core::{Clock, Refusal};
 use tower_identity_refresh::Slot;
 
-use crate::{bearer::Bearer, load, source::Ask};
+use crate::{bearer::Bearer, key::CacheKey, load, source::Ask};
 
 /// How long after the target's refusal made us forget a token another refusal is ignored. A target that refuses
 /// every token must not turn each request into one to the authorization server.
 const DROP_PAUSE: Duration = Duration::from_secs(5);
-
-/// Which token: three digests, compared whole. Nobody outside this crate can make one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct CacheKey {
-    /// The user's verified token. A service's own token has none, and no user's token is like none.
-    pub(crate) subject: Option<Fingerprint>,
-    /// The authorization server's endpoint and who we are there.
-    pub(crate) us: Fingerprint,
-    /// What the target's row asks for, and how.
-    pub(crate) row: Fingerprint,
-}
 
 /// A bounded map of slots. Above its capacity the entries that are asked for least are forgotten.
 #[derive(Debug)]

@@ -37,6 +37,8 @@ pub(crate) enum Reason {
     NoCaller,
     #[error("takes a user's token and the caller acts for no user; require one on the route, or say as_service()")]
     NoUser,
+    #[error("takes a user's token and nothing ties the caller to the user that it names")]
+    Unrelated,
     #[error(
         "takes this service's own token and the request is on behalf of a caller, who would be lost; leave \
          on_behalf_of out, or make the target's strategy token_exchange"
@@ -63,6 +65,7 @@ impl Reason {
             Self::ServiceOnly => (RefusalKind::Misconfigured, "service_only"),
             Self::ForeignSubject { .. } => (RefusalKind::Misconfigured, "subject_issuer"),
             Self::NoUser => (RefusalKind::Denied, "no_user"),
+            Self::Unrelated => (RefusalKind::UnrelatedCredentials, "binding"),
             Self::SubjectExpired => (RefusalKind::InvalidToken, "exp"),
         };
         Refusal::new(kind, check)

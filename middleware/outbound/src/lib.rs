@@ -15,7 +15,7 @@
 //! | `origin`, `path`, `targets` | which row a request's address belongs to: exactly one or none |
 //! | `acting`, `row` | for whom a request is made, and whose token it therefore takes |
 //! | `source` | how a token is obtained: one file a strategy |
-//! | `cache`, `load` | which tokens are remembered, under which key, and for how long |
+//! | `key`, `cache`, `load` | which tokens are remembered, under which key, and for how long |
 //! | `bearer` | a token as a header |
 //! | `outbound` | all of the above, built and put together |
 //! | `layer`, `client` | over a tower service, and over reqwest |
@@ -27,6 +27,7 @@ mod cache;
 #[cfg(feature = "reqwest")]
 mod client;
 mod error;
+mod key;
 mod layer;
 mod load;
 mod origin;

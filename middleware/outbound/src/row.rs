@@ -45,6 +45,9 @@ impl Row {
             (Takes::Users { exchange, .. }, None) => (exchange, scope().ok_or(Reason::NoCaller)?),
         };
         let subject = caller.user_token().ok_or(Reason::NoUser)?;
+        if !caller.principal().binding().is_established() {
+            return Err(Reason::Unrelated);
+        }
         if !exchange.client.accepts(subject.issuer()) {
             let server = exchange.client.issuer().clone();
             return Err(Reason::ForeignSubject { server, subject: subject.issuer().clone() });

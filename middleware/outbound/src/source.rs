@@ -10,7 +10,7 @@ use tower_identity_core::{Audience, BoxFuture, Clock, Fingerprint, Refusal, Veri
 use tower_identity_oauth::{IssuedToken, Resource, TargetService, TokenClient};
 
 pub(crate) use self::{actor::ActorTokens, client_credentials::ClientCredentials, exchange::Exchange};
-use crate::cache::CacheKey;
+use crate::key::CacheKey;
 
 /// One strategy: turns an [`Ask`] into a token.
 pub(crate) trait TokenSource: fmt::Debug + Send + Sync {

@@ -3,6 +3,8 @@
 use tower_identity_core::ambient;
 use tower_identity_outbound::{OutboundError, RequestExt, Target};
 
+use tower_identity_core::{Binding, CallerContext};
+
 use crate::support::{Authority, Call, EXCHANGE, World, client, echoed, refused};
 
 /// Whose token each call of the authorization server was for: the subject token, or nobody's.
@@ -73,6 +75,21 @@ async fn a_caller_without_a_user_is_not_replaced_by_this_service() {
     let said = storefront.scope(async { http.get(world.payments.url("/")).as_service().send().await });
     echoed(said.await).await;
     assert_eq!(subjects(&world), [None]);
+}
+
+/// A1: a workload that presents a user's token which it merely saw must not get another one for it.
+#[tokio::test]
+async fn a_users_token_that_nothing_ties_to_the_caller_is_not_exchanged() {
+    let world = World::new().await;
+    let http = world.for_users();
+    let send = |caller: &CallerContext| http.get(world.payments.url("/")).on_behalf_of(caller).send();
+    for binding in [Binding::None, Binding::SelfAsserted] {
+        assert_eq!(refused(send(&world.tied("alice", binding)).await).0, "binding", "{binding:?}");
+    }
+    assert_eq!((world.authority.calls().len(), world.payments.got().len()), (0, 0));
+
+    assert_eq!(echoed(send(&world.tied("alice", Binding::IssuerNamed)).await).await, "Bearer token-0");
+    assert_eq!(subjects(&world), [of("alice")]);
 }
 
 #[tokio::test]

@@ -300,6 +300,13 @@ impl World {
         self.of_issuer(self.authority.issuer(), Some(user), token, seconds)
     }
 
+    /// The user's token beside one of the workload's own, tied in this way.
+    #[expect(clippy::disallowed_methods, reason = "these tests stand where verification stands")]
+    pub(crate) fn tied(&self, user: &str, binding: Binding) -> CallerContext {
+        let (caller, user) = (self.caller_without_user(), self.caller(user));
+        CallerContext::assertion(Arc::clone(caller.caller_token()), user.user_token().cloned(), binding)
+    }
+
     pub(crate) fn caller_without_user(&self) -> CallerContext {
         self.of_issuer(self.authority.issuer(), None, "token-of-storefront", 3600)
     }
