@@ -9,6 +9,7 @@
 //! | [`names`] | issuer, subject, audience and their kin: strings that cannot be swapped or empty |
 //! | [`scopes`] | scope tokens and sets of them |
 //! | [`secret`] | [`SecretToken`], which never prints |
+//! | [`bearer`] | the form of a bearer token: its grammar and its longest length |
 //! | [`fingerprint`] | SHA-256 over framed fields: what cache keys are made of |
 //! | [`identity`] | workloads, users, actors and the evidence for them |
 //! | [`token`] | [`VerifiedToken`], made only by verification |
@@ -19,6 +20,7 @@
 //! | [`settings`] | what is wrong in a configuration |
 
 pub mod ambient;
+pub mod bearer;
 pub mod clock;
 pub mod context;
 pub mod fingerprint;

@@ -6,10 +6,10 @@ use http::{
     HeaderMap, HeaderValue, Uri,
     header::{AUTHORIZATION, GetAll},
 };
-use tower_identity_core::{Refusal, RefusalKind};
-
-/// The longest token that is looked at, in bytes.
-pub const MAX_TOKEN_BYTES: usize = 8192;
+use tower_identity_core::{
+    Refusal, RefusalKind,
+    bearer::{MAX_TOKEN_BYTES, is_token68},
+};
 
 /// What a request presents as its credential. What is malformed is never absent.
 #[derive(Debug, Clone)]
@@ -106,13 +106,6 @@ fn credentials(value: &HeaderValue) -> Result<Credentials<'_>, Refusal> {
 
 fn malformed(check: &'static str) -> Refusal {
     Refusal::new(RefusalKind::MalformedRequest, check)
-}
-
-/// `token68 = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 9110 §11.2).
-fn is_token68(text: &str) -> bool {
-    let unpadded = text.trim_end_matches('=');
-    !unpadded.is_empty()
-        && unpadded.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/'))
 }
 
 /// `tchar` (RFC 9110 §5.6.2).

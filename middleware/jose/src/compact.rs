@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use serde::de::DeserializeOwned;
-use tower_identity_core::SecretToken;
+use tower_identity_core::{SecretToken, bearer::MAX_TOKEN_BYTES};
 
 use crate::{
     Header, base64url,
@@ -14,13 +14,13 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The longest token, in bytes of its compact form. Default: 8192.
+    /// The longest token, in bytes of its compact form. Default: [`MAX_TOKEN_BYTES`], 8192.
     pub token_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { token_bytes: 8192 }
+        Self { token_bytes: MAX_TOKEN_BYTES }
     }
 }
 

@@ -3,12 +3,8 @@
 use std::{fmt, str::FromStr};
 
 use form_urlencoded::Serializer;
-use tower_identity_core::{Audience, Refusal, RefusalKind, Scopes, SecretToken};
+use tower_identity_core::{Audience, Refusal, RefusalKind, Scopes, SecretToken, bearer::MAX_TOKEN_BYTES};
 use url::Url;
-
-/// The longest subject or actor token that is sent, in bytes. Servers have dropped longer ones in silence and then
-/// granted something else (CVE-2026-9704), so one that is longer never reaches the wire.
-pub const MAX_TOKEN_BYTES: usize = 8192;
 
 /// What kind of token is sent or asked for (RFC 8693 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -41,8 +41,8 @@ pub use self::{
     discovery::{Discovery, DiscoveryError, DiscoveryFailure, DiscoveryOrder, METADATA_FRESH, METADATA_USABLE},
     endpoint::{Endpoint, InvalidEndpoint},
     grant::{
-        ActorToken, ClientCredentials, Grant, GrantKind, InvalidResource, MAX_TOKEN_BYTES, Resource, TargetService,
-        TokenExchange, TokenType, Unexchangeable,
+        ActorToken, ClientCredentials, Grant, GrantKind, InvalidResource, Resource, TargetService, TokenExchange,
+        TokenType, Unexchangeable,
     },
     http::{DEADLINE, FetchError, Fetched, Http, HttpSetupError, MAX_BODY_BYTES, MAX_RETRY_AFTER},
     metadata::{MetadataError, ServerMetadata, UnusableEndpoint},

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
-use tower_identity_core::{Scopes, SecretToken};
+use tower_identity_core::{Scopes, SecretToken, bearer::is_token68};
 use tower_identity_jose::json;
 
 use crate::{
@@ -137,13 +137,6 @@ fn seconds(value: &Value) -> Option<Duration> {
         _ => return None,
     };
     Some(Duration::from_secs(whole))
-}
-
-/// The grammar of a bearer token in a header (RFC 6750 §2.1).
-fn is_token68(token: &str) -> bool {
-    let body = token.trim_end_matches('=');
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b);
-    !body.is_empty() && body.bytes().all(allowed)
 }
 
 fn is_quotable(word: &str) -> bool {

@@ -1,6 +1,6 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header::AUTHORIZATION};
-use tower_identity_core::{Refusal, RefusalKind};
-use tower_identity_inbound::{Credentials, Presented, presented::MAX_TOKEN_BYTES};
+use tower_identity_core::{Refusal, RefusalKind, bearer::MAX_TOKEN_BYTES};
+use tower_identity_inbound::{Credentials, Presented};
 
 /// What a request presents, as a value that tests can compare.
 #[derive(Debug, PartialEq)]
