@@ -4,7 +4,7 @@ use std::{
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicU16, AtomicU32, Ordering},
 };
 
 use reqwest::{Client, Response};
@@ -16,7 +16,17 @@ const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../demo-services/setti
 /// The programs in the order of the ports in their files, which begin at 7000.
 pub(crate) const PARTS: [&str; 4] = ["authority", "storefront", "orders", "payments"];
 
-/// A copy of the settings with ports that were free a moment ago; removed on drop.
+/// A port that nobody listens on, below those that the system hands out for port 0: no other test gets it meanwhile.
+fn unused_port() -> u16 {
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 8_000).expect("less than 8000");
+    (0..100)
+        .map(|_| first + TRIED.fetch_add(1, Ordering::Relaxed))
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("one of a hundred ports is free")
+}
+
+/// A copy of the settings with ports that nobody listens on; removed on drop.
 pub(crate) struct Moved {
     directory: PathBuf,
     ports: [u16; 4],
@@ -30,8 +40,7 @@ impl Moved {
         fs::create_dir_all(directory.join("keys")).expect("a directory for the copy");
         fs::copy(Path::new(FILES).join("keys/orders.pem"), directory.join("keys/orders.pem")).expect("the demo's key");
 
-        let held = PARTS.map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-        let ports = held.map(|listener| listener.local_addr().expect("bound").port());
+        let ports = PARTS.map(|_| unused_port());
         for part in PARTS {
             let text = fs::read_to_string(Path::new(FILES).join(part).with_extension("toml")).expect("a file");
             let moved = ports.iter().enumerate().fold(text, |text, (at, port)| {

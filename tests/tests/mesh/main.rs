@@ -6,6 +6,7 @@ mod demo;
 mod house;
 mod leaks;
 mod mixing;
+#[cfg(unix)]
 mod processes;
 mod refusals;
 mod replay;
