@@ -15,15 +15,16 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tower_identity::{
-    AuthLayer, HttpClient, RequireLayer, Settings, Verifier,
+    AuthLayer, RequireLayer, Settings, Verifier,
     rule::{scope, user},
     system_clock,
 };
 
 use crate::{
     basket::{Basket, Price},
-    book::{Book, Order},
+    book::Order,
     nightly,
+    orders::Orders,
 };
 
 /// The table `[service]` of orders' settings.
@@ -39,23 +40,6 @@ pub struct OrdersSettings {
     /// What there is to buy.
     #[serde(rename = "price")]
     pub prices: Vec<Price>,
-}
-
-/// What orders' handlers work with.
-#[derive(Debug, Clone)]
-pub struct Orders {
-    pub(crate) http: HttpClient,
-    pub(crate) payments: Arc<str>,
-    prices: Arc<[Price]>,
-    book: Arc<Book>,
-}
-
-impl Orders {
-    /// Orders at these prices, charged at payments, with an empty book.
-    #[must_use]
-    pub fn new(http: HttpClient, payments: impl Into<Arc<str>>, prices: impl Into<Arc<[Price]>>) -> Self {
-        Self { http, payments: payments.into(), prices: prices.into(), book: Arc::default() }
-    }
 }
 
 /// Orders' routes.

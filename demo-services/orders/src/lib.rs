@@ -13,8 +13,10 @@ mod app;
 mod basket;
 mod book;
 mod nightly;
+mod orders;
 
 pub use self::{
-    app::{Orders, OrdersSettings, app, run},
+    app::{OrdersSettings, app, run},
     basket::Price,
+    orders::Orders,
 };

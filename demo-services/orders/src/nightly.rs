@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tower_identity::Clock;
 
-use crate::app::Orders;
+use crate::orders::Orders;
 
 /// What payments settled.
 #[derive(Debug, Serialize, Deserialize)]

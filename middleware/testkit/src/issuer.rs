@@ -5,6 +5,7 @@ mod call;
 mod endpoint;
 mod failure;
 mod grant;
+mod response;
 mod server;
 mod state;
 

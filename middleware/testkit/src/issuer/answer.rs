@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 
-use super::{Endpoint, Failure, TokenCall, failure::Closed, grant, state::Shared};
+use super::{
+    Endpoint, Failure, TokenCall, grant,
+    response::{Closed, json_response},
+    state::Shared,
+};
 
 /// Answers one request: counts it, waits while the endpoint is held, and then does what the test asked for.
 pub(super) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Closed> {
@@ -81,12 +85,4 @@ fn caching(shared: &Shared, endpoint: Endpoint) -> HeaderMap {
     };
     let value = value.map(|value| HeaderValue::try_from(value).expect("words and digits are visible ASCII"));
     value.map(|value| (header::CACHE_CONTROL, value)).into_iter().collect::<HeaderMap<_>>()
-}
-
-pub(super) fn json_response(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
-    const TYPE: (HeaderName, HeaderValue) = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let mut response = Response::new(Full::from(body.to_string()));
-    *response.status_mut() = status;
-    response.headers_mut().extend([TYPE]);
-    response
 }

@@ -6,7 +6,7 @@ use http_body_util::Full;
 use serde_json::{Map, Value, json};
 use tower_identity_core::Scopes;
 
-use super::answer::json_response;
+use super::response::{Closed, json_response, plain};
 
 /// What an endpoint of a [`TestIssuer`](crate::TestIssuer) does in place of the right thing.
 ///
@@ -108,22 +108,4 @@ impl Failure {
             _ => {}
         }
     }
-}
-
-/// The connection is closed in place of an answer.
-#[derive(Debug)]
-pub(super) struct Closed;
-
-impl std::fmt::Display for Closed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("closed without an answer, as the test asked for")
-    }
-}
-
-impl std::error::Error for Closed {}
-
-fn plain(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
-    *response.status_mut() = status;
-    response
 }

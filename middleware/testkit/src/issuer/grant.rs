@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use tower_identity_core::{Scopes, Timestamp};
 use tower_identity_jose::{Accept, Algorithm, KeySet, Limits, MediaType, SigningKey, Unverified};
 
-use super::{Failure, TokenCall, answer::json_response, state::Shared};
+use super::{Failure, TokenCall, response::json_response, state::Shared};
 use crate::TokenBuilder;
 
 pub(super) const CLIENT_CREDENTIALS: &str = "client_credentials";

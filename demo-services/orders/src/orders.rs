@@ -1,0 +1,24 @@
+//! What orders' handlers, and its night, work with.
+
+use std::sync::Arc;
+
+use tower_identity::HttpClient;
+
+use crate::{basket::Price, book::Book};
+
+/// What orders' handlers work with.
+#[derive(Debug, Clone)]
+pub struct Orders {
+    pub(crate) http: HttpClient,
+    pub(crate) payments: Arc<str>,
+    pub(crate) prices: Arc<[Price]>,
+    pub(crate) book: Arc<Book>,
+}
+
+impl Orders {
+    /// Orders at these prices, charged at payments, with an empty book.
+    #[must_use]
+    pub fn new(http: HttpClient, payments: impl Into<Arc<str>>, prices: impl Into<Arc<[Price]>>) -> Self {
+        Self { http, payments: payments.into(), prices: prices.into(), book: Arc::default() }
+    }
+}
