@@ -22,7 +22,7 @@
 //!     .route("/whoami", get(whoami))
 //!     .route("/greet", get(greet))
 //!     .route("/hello", get(hello))
-//!     // .layer(AuthLayer::new(verifier)) goes here: outside of every route that asks for a caller
+//!     // .layer(AuthLayer::new(verifier).optional()) goes here: outside of every route that asks for a caller
 //! # ;
 //! ```
 //!
@@ -31,7 +31,7 @@
 //! | [`Caller`] | whoever was authenticated |
 //! | [`UserCaller`] | a caller that acts for a user |
 //! | [`WorkloadCaller`] | a caller that acts for itself |
-//! | `Option<Caller>` | everybody; `None` is a request without a credential, never one with a bad credential |
+//! | `Option<Caller>` | everybody; `None` is a request without a credential, which only `AuthLayer::optional()` lets in, never one with a bad credential |
 //! | [`Claims<T>`] | a caller whose token has claims of this shape |
 //!
 //! Where no `AuthLayer` has seen the request, every one of them answers 500.

@@ -49,9 +49,9 @@ fn denied() -> Seen {
     refused(403, None, "Forbidden", "denied", "this caller may not do this")
 }
 
-fn internal() -> Seen {
+fn our_fault(code: &str) -> Seen {
     let detail = "this service could not handle the request";
-    refused(500, None, "Internal Server Error", "misconfigured", detail)
+    refused(500, None, "Internal Server Error", code, detail)
 }
 
 fn refused(status: u16, challenge: Option<&str>, title: &str, code: &str, detail: &str) -> Seen {
@@ -120,7 +120,7 @@ async fn e12_without_authentication_every_extractor_answers_500_and_tells_the_op
     for path in ["/caller", "/user", "/workload", "/anybody", "/claims"] {
         let logs = LogCapture::start();
         // The whole body is compared, so that no name of a type is in it.
-        assert_eq!(see(ask(routes(), path).await).await, internal(), "{path}");
+        assert_eq!(see(ask(routes(), path).await).await, our_fault("misconfigured"), "{path}");
         assert!(logs.text().contains("no AuthLayer has seen this request"), "{}", logs.text());
         assert!(logs.text().contains("stage=\"extractor\""), "{}", logs.text());
     }
@@ -258,7 +258,7 @@ async fn e_p1_any_other_error_is_500_without_its_text_which_is_in_the_log_under_
     let logs = LogCapture::start();
     let response = ask(Router::new().route("/", get(handler)), "/").await;
     let correlation = response.headers()["x-correlation-id"].to_str().expect("visible ASCII").to_owned();
-    assert_eq!(see(response).await, internal());
+    assert_eq!(see(response).await, our_fault("internal"));
 
     let text = logs.text();
     let told =

@@ -1,24 +1,4 @@
 //! Reads a service's settings from a file: who may call it, and where it calls on.
-//!
-//! ```toml
-//! [[inbound.issuer]]                       # the first is home: workload names without an issuer are its
-//! issuer = "https://login.example.com"
-//! audience = "orders"
-//!
-//! [outbound.server.login]                  # an authorization server, and who we are there
-//! issuer = "https://login.example.com"
-//! client_id = "orders"
-//! client_secret_file = "orders.secret"
-//!
-//! [[outbound.target]]
-//! origin = "https://payments.internal"
-//! audience = "payments"
-//! scope = "payments:charge"
-//! strategy = "token_exchange"
-//! ```
-//!
-//! A file that breaks a rule is refused whole, and the error names the file, the line, the field and the rule. Tables
-//! other than `inbound` and `outbound` are the service's own: [`Settings::section`] reads them by the same standard.
 
 use std::{
     collections::BTreeMap,
@@ -36,6 +16,28 @@ use tower_identity_outbound::{Outbound, Target, TargetSettings};
 use tower_identity_verify::{IssuerSettings, TrustedIssuer, Verifier};
 
 /// A service's settings, read and checked as a whole.
+///
+/// ```toml
+/// [[inbound.issuer]]                       # the first is home: workload names without an issuer are its
+/// issuer = "https://login.example.com"
+/// audience = "orders"
+///
+/// [outbound.server.login]                  # an authorization server, and who we are there
+/// issuer = "https://login.example.com"
+/// client_id = "orders"
+/// client_secret_file = "orders.secret"
+///
+/// [[outbound.target]]
+/// origin = "https://payments.internal"
+/// audience = "payments"
+/// scope = "payments:charge"
+/// strategy = "token_exchange"
+/// ```
+///
+/// The fields of each table: [`IssuerSettings`], [`ServerSettings`], [`TargetSettings`]. A file that breaks a rule is
+/// refused whole, and the error names the file, the line, the field and the rule. Tables other than `inbound` and
+/// `outbound` are the service's own, read by [`section`](Self::section); a field of type [`Rule`](crate::Rule) there
+/// says who may.
 ///
 /// ```
 /// use tower_identity::Settings;

@@ -33,14 +33,15 @@ pub use tower_identity_core::{
 };
 pub use tower_identity_inbound::{AuthLayer, CallerName, CorrelationId, Inbound, RequireLayer, Rule, rule};
 pub use tower_identity_jose::{Algorithm, KeySet, SigningKey};
-pub use tower_identity_oauth::{ClientAuth, TokenEndpoint};
+pub use tower_identity_oauth::{ClientAuth, ServerSettings, TokenEndpoint};
 #[cfg(feature = "reqwest")]
-pub use tower_identity_outbound::{HttpClient, RequestBuilder, SendError};
+pub use tower_identity_outbound::{HttpClient, RequestBuilder, ResponseExt, SendError, Unsuccessful};
 pub use tower_identity_outbound::{
-    Outbound, OutboundBuilder, OutboundError, OutboundLayer, Plaintext, RequestExt, Strategy, Target, TokenDropped,
+    Outbound, OutboundBuilder, OutboundError, OutboundLayer, Plaintext, RequestExt, Strategy, Target, TargetSettings,
+    TokenDropped,
 };
 pub use tower_identity_refresh::system_clock;
-pub use tower_identity_verify::{TrustedIssuer, Verifier, VerifierBuilder};
+pub use tower_identity_verify::{IssuerSettings, TrustedIssuer, Verifier, VerifierBuilder};
 
 pub use self::config::{Settings, SettingsError};
 

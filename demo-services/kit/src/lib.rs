@@ -14,7 +14,7 @@
 //! | `serve` | serving until told to stop |
 //! | [`log`] | where log lines go |
 //! | `local` | whether somebody at this machine asks |
-//! | `call` | calling the next service, and what its errors become |
+//! | `call` | calling the next service |
 //! | `hop` | `whoami` and `trace`: what one service saw of a request |
 
 mod call;
@@ -26,7 +26,7 @@ pub mod program;
 mod serve;
 
 pub use self::{
-    call::{Unsuccessful, http_client, successful},
+    call::http_client,
     hop::{Hop, whoami},
     listen::{ListenError, listen},
     local::is_from_this_machine,

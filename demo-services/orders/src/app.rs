@@ -10,12 +10,12 @@ use axum::{
     routing::{get, post},
 };
 use axum_identity::{Caller, Problem, UserCaller};
-use demo_kit::{Hop, Serving, StartError, Stop, http_client, serve, successful, whoami};
+use demo_kit::{Hop, Serving, StartError, Stop, http_client, serve, whoami};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tower_identity::{
-    AuthLayer, RequireLayer, Settings, Verifier,
+    AuthLayer, RequireLayer, ResponseExt, Settings, Verifier,
     rule::{scope, user},
     system_clock,
 };
@@ -98,7 +98,7 @@ async fn place(
     // Sent with a token for payments that says: the caller's user, and orders acting for them.
     let charge = json!({ "order": id, "cents": cents });
     let answer = orders.http.post(format!("{}/charges", orders.payments)).json(&charge).send().await?;
-    let receipt: Receipt = successful("payments", answer)?.json().await?;
+    let receipt: Receipt = answer.successful()?.json().await?;
 
     let order = Order { id, lines: basket.lines, cents, charge: receipt.id };
     orders.book.keep(caller.user(), order.clone());
@@ -111,7 +111,7 @@ async fn list(State(orders): State<Orders>, caller: UserCaller) -> Json<Vec<Orde
 
 async fn trace(State(orders): State<Orders>, caller: Caller) -> Result<Json<[Hop; 2]>, Problem> {
     let answer = orders.http.get(format!("{}/whoami", orders.payments)).send().await?;
-    let principal = successful("payments", answer)?.json().await?;
+    let principal = answer.successful()?.json().await?;
     Ok(Json([Hop::seen_by("orders", &caller)?, Hop { service: "payments".to_owned(), principal }]))
 }
 

@@ -9,10 +9,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use axum_identity::Problem;
-use demo_kit::{is_from_this_machine, successful};
+use demo_kit::is_from_this_machine;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tower_identity::Clock;
+use tower_identity::{Clock, ResponseExt};
 
 use crate::orders::Orders;
 
@@ -28,7 +28,7 @@ pub(crate) struct Settlement {
 /// Settles now. There is no caller here, so the call carries no user: the target is one for this service's own token.
 pub(crate) async fn settle(orders: &Orders) -> Result<Settlement, Problem> {
     let answer = orders.http.post(format!("{}/settlements", orders.payments)).send().await?;
-    Ok(successful("payments", answer)?.json().await?)
+    Ok(answer.successful()?.json().await?)
 }
 
 /// Settles every so often, for as long as it is polled.

@@ -10,12 +10,12 @@ use axum::{
     routing::{get, post},
 };
 use axum_identity::{Caller, Problem};
-use demo_kit::{Hop, Serving, StartError, Stop, http_client, serve, successful, whoami};
+use demo_kit::{Hop, Serving, StartError, Stop, http_client, serve, whoami};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tower_identity::{
-    AuthLayer, HttpClient, RequireLayer, Settings, Verifier,
+    AuthLayer, HttpClient, RequireLayer, ResponseExt, Settings, Verifier,
     rule::{scope, user},
 };
 
@@ -74,7 +74,7 @@ pub fn app(verifier: Verifier, storefront: Storefront) -> Router {
 
 async fn products(State(shop): State<Storefront>) -> Result<Json<Value>, Problem> {
     let answer = shop.http.get(format!("{}/prices", shop.orders)).send().await?;
-    Ok(Json(successful("orders", answer)?.json().await?))
+    Ok(Json(answer.successful()?.json().await?))
 }
 
 async fn buy(State(shop): State<Storefront>, Json(basket): Json<Value>) -> Result<Response, Problem> {
@@ -83,18 +83,18 @@ async fn buy(State(shop): State<Storefront>, Json(basket): Json<Value>) -> Resul
         // What is wrong with the basket is the user's to know.
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, answer.text().await?).into_response());
     }
-    let order: Value = successful("orders", answer)?.json().await?;
+    let order: Value = answer.successful()?.json().await?;
     Ok((StatusCode::CREATED, Json(order)).into_response())
 }
 
 async fn list(State(shop): State<Storefront>) -> Result<Json<Value>, Problem> {
     let answer = shop.http.get(format!("{}/orders", shop.orders)).send().await?;
-    Ok(Json(successful("orders", answer)?.json().await?))
+    Ok(Json(answer.successful()?.json().await?))
 }
 
 async fn trace(State(shop): State<Storefront>, caller: Caller) -> Result<Json<Vec<Hop>>, Problem> {
     let answer = shop.http.get(format!("{}/trace", shop.orders)).send().await?;
-    let beyond: Vec<Hop> = successful("orders", answer)?.json().await?;
+    let beyond: Vec<Hop> = answer.successful()?.json().await?;
     Ok(Json([vec![Hop::seen_by("storefront", &caller)?], beyond].concat()))
 }
 

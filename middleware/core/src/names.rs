@@ -101,6 +101,12 @@ macro_rules! names {
             }
         }
 
+        impl From<&$name> for String {
+            fn from(name: &$name) -> Self {
+                name.as_str().to_owned()
+            }
+        }
+
         impl AsRef<str> for $name {
             fn as_ref(&self) -> &str {
                 &self.0

@@ -12,6 +12,8 @@ pub enum Fault {
     Caller,
     /// Ours: the configuration or wiring of this service.
     Configuration,
+    /// Ours: something in this service went wrong that has nothing to do with identity.
+    Service,
     /// The authorization server's: it is down, or answers what it must not.
     AuthorizationServer,
 }
@@ -23,6 +25,7 @@ impl Fault {
         match self {
             Self::Caller => "caller",
             Self::Configuration => "configuration",
+            Self::Service => "service",
             Self::AuthorizationServer => "authorization_server",
         }
     }
@@ -67,6 +70,8 @@ pub enum RefusalKind {
     Denied,
     /// This service is wired or configured wrongly: 500.
     Misconfigured,
+    /// A handler failed for a reason of its own: 500.
+    Internal,
     /// The authorization server answered nonsense: 502.
     BadUpstream,
 }
@@ -84,6 +89,7 @@ impl RefusalKind {
             | Self::UnrelatedCredentials
             | Self::Denied => Fault::Caller,
             Self::Misconfigured => Fault::Configuration,
+            Self::Internal => Fault::Service,
             Self::Unavailable { .. } | Self::BadUpstream => Fault::AuthorizationServer,
         }
     }
@@ -101,6 +107,7 @@ impl RefusalKind {
             Self::Unavailable { .. } => "unavailable",
             Self::Denied => "denied",
             Self::Misconfigured => "misconfigured",
+            Self::Internal => "internal",
             Self::BadUpstream => "bad_upstream",
         }
     }

@@ -70,6 +70,9 @@ impl AuthLayer {
     /// Lets requests through that present no credential, as [`Inbound::Anonymous`].
     ///
     /// A credential that is bad, malformed or of another scheme is refused as before: bad is never anonymous.
+    ///
+    /// Below it, a route with neither a [`RequireLayer`](crate::RequireLayer) nor an extractor that asks for a caller
+    /// is open to everybody: give such routes a router of their own, and merge it.
     #[must_use]
     pub fn optional(mut self) -> Self {
         self.optional = true;
@@ -87,6 +90,11 @@ impl AuthLayer {
 
     /// What to do about a request, as far as it can be said without waiting.
     fn judge<B>(&self, request: &Request<B>) -> Verdict {
+        if request.extensions().get::<Inbound>().is_some() {
+            let twice =
+                "an AuthLayer has authenticated this request already; keep one, and close routes by RequireLayer";
+            return Verdict::Decided(Err(Refusal::new(RefusalKind::Misconfigured, "wiring").detail(twice)));
+        }
         match Presented::read(request.headers(), request.uri()) {
             Presented::Absent if self.optional => Verdict::Decided(Ok(Inbound::Anonymous)),
             Presented::Absent => Verdict::Decided(Err(Refusal::new(RefusalKind::NoCredential, "credential"))),

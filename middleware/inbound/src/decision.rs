@@ -8,7 +8,7 @@
 //! | `outcome` | `accepted`, `anonymous` or `refused` |
 //! | `issuer` | whose rules were applied, once that is known |
 //! | `kind`, `check` | of a refusal: its kind, and the check that failed |
-//! | `fault` | of a refusal: `caller`, `configuration` or `authorization_server` |
+//! | `fault` | of a refusal: `caller`, `configuration`, `service` or `authorization_server` |
 //! | `detail` | of a refusal: what was expected and what was found |
 //! | `error` | of a refusal: the whole chain of causes |
 //! | `correlation_id` | of a refusal: what the response carries as `x-correlation-id` |
@@ -74,7 +74,7 @@ pub fn refuse(stage: Stage, refusal: &Refusal, asked: &Asked) -> Response<Bytes>
 pub fn fail(error: &(dyn Error + 'static), asked: &Asked) -> Response<Bytes> {
     match Refusal::find(error) {
         Some(refusal) => refuse_with(Stage::Handler, refusal, error, asked),
-        None => refuse_with(Stage::Handler, &Refusal::new(RefusalKind::Misconfigured, "handler"), error, asked),
+        None => refuse_with(Stage::Handler, &Refusal::new(RefusalKind::Internal, "handler"), error, asked),
     }
 }
 

@@ -9,7 +9,7 @@
 //! | `InsufficientAuthentication` | 401 | `insufficient_user_authentication`, `acr_values`, `max_age` | 16 |
 //! | `UnrelatedCredentials`, `Denied` | 403 | none | 7 |
 //! | `Unavailable` | 503 and `Retry-After` | none | 14 |
-//! | `Misconfigured` | 500 | none | 13 |
+//! | `Misconfigured`, `Internal` | 500 | none | 13 |
 //! | `BadUpstream` | 502 | none | 14 |
 //!
 //! Over HTTP the body is a problem (RFC 9457) of type `about:blank` with the extension members `code` (the kind of

@@ -45,8 +45,8 @@ pub(crate) enum Reason {
     )]
     ServiceOnly,
     #[error(
-        "takes a token of {server}, which does not take tokens of {subject}; name that issuer in the server's \
-         accepted issuers if it does"
+        "takes a token of {server}, which does not take tokens of {subject}; name it with \
+         accepts_issuer(..), accepts_issuers = [..] in a file, if it does"
     )]
     ForeignSubject { server: Issuer, subject: Issuer },
     #[error("takes a user's token and the user's token has expired; the caller needs a new one")]
@@ -78,6 +78,7 @@ impl OutboundError {
         let refusal = reason.refusal();
         tracing::warn!(
             target = target.as_deref(),
+            reason = %reason,
             fault = refusal.fault().as_str(),
             check = refusal.check(),
             explanation = refusal.explanation(),

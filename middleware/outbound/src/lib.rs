@@ -19,9 +19,12 @@
 //! | `bearer` | a token as a header |
 //! | `outbound` | all of the above, built and put together |
 //! | `layer`, `client` | over a tower service, and over reqwest |
+//! | `answer` | what a target's failure becomes for our own caller |
 //! | `error` | why a request was not sent |
 
 mod acting;
+#[cfg(feature = "reqwest")]
+mod answer;
 mod bearer;
 mod cache;
 #[cfg(feature = "reqwest")]
@@ -39,8 +42,6 @@ mod source;
 mod target;
 mod targets;
 
-#[cfg(feature = "reqwest")]
-pub use self::client::{HttpClient, RequestBuilder, SendError};
 pub use self::{
     acting::RequestExt,
     error::OutboundError,
@@ -48,4 +49,9 @@ pub use self::{
     outbound::{Outbound, OutboundBuilder},
     settings::TargetSettings,
     target::{Plaintext, Strategy, Target},
+};
+#[cfg(feature = "reqwest")]
+pub use self::{
+    answer::{ResponseExt, Unsuccessful},
+    client::{HttpClient, RequestBuilder, SendError},
 };

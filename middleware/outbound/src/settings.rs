@@ -5,7 +5,8 @@ use tower_identity_core::{InvalidSetting, Scopes};
 
 use crate::{Plaintext, Strategy, Target};
 
-/// One `[[outbound.target]]` row. Each field means what the method of [`Target`] of the same name means.
+/// One `[[outbound.target]]` row. Each field means what the method of [`Target`] of the same name means, and `path` is its
+/// [`path_prefix`](Target::path_prefix).
 ///
 /// ```
 /// use tower_identity_outbound::{Target, TargetSettings};

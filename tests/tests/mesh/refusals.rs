@@ -160,6 +160,7 @@ async fn e12_layers_in_the_wrong_order_are_500_and_never_a_bypass() {
         ),
         ("require without auth", Router::new().route("/", handler()).layer(RequireLayer::new(user())), &wrong),
         ("an extractor without auth", Router::new().route("/", get(|caller: Caller| async { Json(caller) })), &wrong),
+        ("authenticated twice", Router::new().route("/", handler()).layer(auth()).layer(auth()), &wrong),
         ("the control", Router::new().route("/", handler()).layer(RequireLayer::new(user())).layer(auth()), &PASSED),
     ] {
         let server = Server::start(router).await;

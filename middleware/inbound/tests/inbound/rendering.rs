@@ -25,6 +25,7 @@ fn kinds() -> Vec<RefusalKind> {
         RefusalKind::Unavailable { retry_after: Duration::from_millis(1500) },
         RefusalKind::Denied,
         RefusalKind::Misconfigured,
+        RefusalKind::Internal,
         RefusalKind::BadUpstream,
     ]
 }
@@ -45,7 +46,7 @@ fn rendered(kind: RefusalKind, asked: &Asked, correlation: CorrelationId) -> Res
 
 #[tokio::test]
 async fn e1_to_e13_over_http_status_challenge_and_problem_are_those_of_the_map() {
-    let table: [(u16, Option<&str>, &str, &str, &str); 10] = [
+    let table: [(u16, Option<&str>, &str, &str, &str); 11] = [
         (401, Some(r#"Bearer realm="api""#), "Unauthorized", "no_credential", "this request needs an access token"),
         (
             400,
@@ -79,6 +80,7 @@ async fn e1_to_e13_over_http_status_challenge_and_problem_are_those_of_the_map()
         (503, None, "Service Unavailable", "unavailable", "this cannot be decided now, try again later"),
         (403, None, "Forbidden", "denied", "this caller may not do this"),
         (500, None, "Internal Server Error", "misconfigured", "this service could not handle the request"),
+        (500, None, "Internal Server Error", "internal", "this service could not handle the request"),
         (502, None, "Bad Gateway", "bad_upstream", "a service that this one depends on gave an unusable answer"),
     ];
     for (kind, (status, challenge, title, code, detail)) in kinds().into_iter().zip(table) {
@@ -104,7 +106,7 @@ async fn e1_to_e13_over_http_status_challenge_and_problem_are_those_of_the_map()
 
 #[tokio::test]
 async fn g1_g2_over_grpc_the_answer_is_200_and_trailers_only() {
-    let statuses = ["16", "16", "16", "7", "16", "7", "14", "7", "13", "14"];
+    let statuses = ["16", "16", "16", "7", "16", "7", "14", "7", "13", "13", "14"];
     let cases = [("application/grpc+proto", "application/grpc"), ("application/grpc-web-text", "application/grpc-web")];
     for (sent, answered) in cases {
         for (kind, grpc_status) in kinds().into_iter().zip(statuses) {

@@ -1,0 +1,103 @@
+//! An answer of a target that is no success, and what it becomes for our own caller.
+
+use std::time::Duration;
+
+use http::{StatusCode, header::RETRY_AFTER};
+use reqwest::Response;
+use tower_identity_core::{Refusal, RefusalKind};
+
+/// How long to wait for a target that is unavailable and does not say for how long.
+const UNSAID: Duration = Duration::from_secs(1);
+
+/// A target answered, and its answer is no success.
+///
+/// To our own caller that is 503 where the target was unavailable, for as long as it says, and 502 for any other
+/// status: what went wrong between two services is not the caller's to set right. Names the target's origin, and
+/// nothing else of its address or its answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{origin} answered {status}")]
+pub struct Unsuccessful {
+    origin: String,
+    status: StatusCode,
+    #[source]
+    refusal: Refusal,
+}
+
+impl Unsuccessful {
+    /// The status of the answer.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+/// Tells a success from other answers.
+pub trait ResponseExt: Sized {
+    /// The answer, if it is a success (2xx).
+    ///
+    /// ```
+    /// use tower_identity_outbound::ResponseExt;
+    ///
+    /// let answer = http::Response::builder().status(503).header("retry-after", "7").body("").expect("valid");
+    /// let unsuccessful = reqwest::Response::from(answer).successful().expect_err("no success");
+    /// assert_eq!(unsuccessful.status(), 503);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Unsuccessful`] when it is not.
+    fn successful(self) -> Result<Self, Unsuccessful>;
+}
+
+impl ResponseExt for Response {
+    fn successful(self) -> Result<Self, Unsuccessful> {
+        let status = self.status();
+        if status.is_success() {
+            return Ok(self);
+        }
+        let kind = if status == StatusCode::SERVICE_UNAVAILABLE {
+            let seconds = self.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            RefusalKind::Unavailable { retry_after: seconds.map_or(UNSAID, Duration::from_secs) }
+        } else {
+            RefusalKind::BadUpstream
+        };
+        let origin = self.url().origin().ascii_serialization();
+        Err(Unsuccessful { origin, status, refusal: Refusal::new(kind, "downstream") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, retry_after: Option<&str>) -> Response {
+        let builder = http::Response::builder().status(status);
+        retry_after
+            .into_iter()
+            .fold(builder, |builder, value| builder.header(RETRY_AFTER, value))
+            .body("")
+            .expect("valid")
+            .into()
+    }
+
+    #[test]
+    fn an_outage_of_the_target_is_told_as_one_and_everything_else_as_its_failure() {
+        let unavailable = |seconds| RefusalKind::Unavailable { retry_after: Duration::from_secs(seconds) };
+        for (status, retry_after, expected) in [
+            (503, Some("7"), unavailable(7)),
+            (503, Some("soon"), unavailable(1)),
+            (503, None, unavailable(1)),
+            (500, Some("7"), RefusalKind::BadUpstream),
+            (401, None, RefusalKind::BadUpstream),
+            (404, None, RefusalKind::BadUpstream),
+            (302, None, RefusalKind::BadUpstream),
+        ] {
+            let unsuccessful = answer(status, retry_after).successful().expect_err("no success");
+            assert_eq!((unsuccessful.status().as_u16(), unsuccessful.refusal.kind()), (status, &expected));
+            assert_eq!(Refusal::find(&unsuccessful).map(Refusal::kind), Some(&expected));
+        }
+        for status in [200, 201, 204] {
+            assert_eq!(answer(status, None).successful().expect("a success").status().as_u16(), status);
+        }
+    }
+}
