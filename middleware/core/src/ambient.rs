@@ -14,6 +14,10 @@
 //! }
 //! assert!(ambient::current().is_none());
 //! ```
+//!
+//! A call belongs to the scope in which it is *made*, whoever polls it later. An `async` block is code that has not run
+//! yet: handed from one caller's handler to another's before its first poll, it runs, and calls, for the second. What
+//! is to run elsewhere for this caller is carried there by `caller.scope(..)`.
 
 use std::{
     cell::RefCell,

@@ -68,7 +68,10 @@ where
     })
 }
 
-/// The request is made for a user.
+/// The request is made for a user: the token's subject is not the client that it was issued to.
+///
+/// Some issuers give a service account a subject of its own, which this cannot tell from a user: there, add a scope
+/// that only users are granted.
 #[must_use]
 pub fn user() -> Rule {
     Rule::of(Node::User)
