@@ -42,12 +42,17 @@ async fn rfc9068_a3_each_token_opens_the_one_door_that_it_was_made_for() {
     let signed_in = person.sign_in("alice").await;
     let for_orders = exchanged(&storefront, &signed_in, service("orders", "orders:write")).await;
     let for_payments = exchanged(&orders, &for_orders, service("payments", "payments:charge")).await;
+    let past_orders = exchanged(&storefront, &signed_in, service("payments", "payments:charge")).await;
     let settling = Grant::from(ClientCredentials::new(service("payments", "payments:settle")));
     let of_orders = orders.request(&settling).await.expect("policy allows it").access_token().expose().to_owned();
 
-    for (token, opens) in
-        [(signed_in, "storefront"), (for_orders, "orders"), (for_payments, "payments"), (of_orders, "payments")]
-    {
+    for (token, opens) in [
+        (signed_in, "storefront"),
+        (for_orders, "orders"),
+        (for_payments, "payments"),
+        (past_orders, "payments"),
+        (of_orders, "payments"),
+    ] {
         for door in ["storefront", "orders", "payments"] {
             let answer = person.get(door, "/whoami", &token).await;
             let challenge = answer.headers().get("www-authenticate").map(|v| v.to_str().expect("ascii").to_owned());
