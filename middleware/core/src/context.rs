@@ -8,7 +8,7 @@ use serde::{
 };
 
 use crate::{
-    ActorChain, Audience, AuthenticationContext, Evidence, Scopes, Timestamp, TokenId, TransactionId, User,
+    ActorChain, Attributes, Audience, AuthenticationContext, Evidence, Scopes, Timestamp, TokenId, TransactionId, User,
     VerifiedToken, Workload,
 };
 
@@ -52,16 +52,22 @@ struct Inner {
     caller: Arc<VerifiedToken>,
     user: Option<Arc<VerifiedToken>>,
     binding: Binding,
+    judged_at: Timestamp,
 }
 
 impl CallerContext {
-    /// States that these tokens were presented together and are tied in this way.
+    /// States that these tokens were presented together, are tied in this way, and were judged at this time.
     ///
     /// `user` is the user's own token, where it is another than the caller's. Loud on purpose: only the room `verify`
     /// and the test kit may call it, and clippy refuses it elsewhere.
     #[must_use]
-    pub fn assertion(caller: Arc<VerifiedToken>, user: Option<Arc<VerifiedToken>>, binding: Binding) -> Self {
-        Self(Arc::new(Inner { caller, user, binding }))
+    pub fn assertion(
+        caller: Arc<VerifiedToken>,
+        user: Option<Arc<VerifiedToken>>,
+        binding: Binding,
+        judged_at: Timestamp,
+    ) -> Self {
+        Self(Arc::new(Inner { caller, user, binding, judged_at }))
     }
 
     /// The caller's token.
@@ -77,6 +83,12 @@ impl CallerContext {
             Some(user) => Some(user),
             None => self.0.caller.identity().user.as_ref().map(|_| &self.0.caller),
         }
+    }
+
+    /// When the request was judged, by the verifier's clock: what a rule on the age of a sign-in counts from.
+    #[must_use]
+    pub fn judged_at(&self) -> Timestamp {
+        self.0.judged_at
     }
 
     /// The context, read as a principal.
@@ -139,6 +151,12 @@ impl<'a> Principal<'a> {
     #[must_use]
     pub fn authentication(self) -> &'a AuthenticationContext {
         self.rights().authentication()
+    }
+
+    /// What the issuer says of the token's subject beside who it is.
+    #[must_use]
+    pub fn attributes(self) -> &'a Attributes {
+        self.rights().attributes()
     }
 
     /// How caller and user are tied.

@@ -12,6 +12,7 @@
 //! | [`bearer`] | the form of a bearer token: its grammar and its longest length |
 //! | [`fingerprint`] | SHA-256 over framed fields: what cache keys are made of |
 //! | [`identity`] | workloads, users, actors and the evidence for them |
+//! | [`attributes`] | what a token says of its subject beside who it is |
 //! | [`token`] | [`VerifiedToken`], made only by verification |
 //! | [`context`] | [`CallerContext`] and [`Principal`] |
 //! | [`ambient`] | the context of the code that is running now |
@@ -20,6 +21,7 @@
 //! | [`settings`] | what is wrong in a configuration |
 
 pub mod ambient;
+pub mod attributes;
 pub mod bearer;
 pub mod clock;
 pub mod context;
@@ -34,6 +36,7 @@ pub mod settings;
 pub mod token;
 
 pub use self::{
+    attributes::{Attributes, Email, Groups},
     clock::{Clock, Moment, TimeSource, Timestamp},
     context::{Binding, CallerContext, Principal},
     fingerprint::Fingerprint,

@@ -8,8 +8,8 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use crate::{
-    ActorChain, Audience, AuthenticationContext, Evidence, Fingerprint, Issuer, Scopes, SecretToken, Timestamp,
-    TokenId, TransactionId, User, Workload,
+    ActorChain, Attributes, Audience, AuthenticationContext, Evidence, Fingerprint, Issuer, Scopes, SecretToken,
+    Timestamp, TokenId, TransactionId, User, Workload,
 };
 
 /// Whom a token names: a workload, and a user where it acts for one.
@@ -45,6 +45,8 @@ pub struct VerifiedTokenParts {
     pub transaction: Option<TransactionId>,
     /// How and when the user signed in.
     pub authentication: AuthenticationContext,
+    /// What its issuer says of the subject beside who it is.
+    pub attributes: Attributes,
     /// When it ends.
     pub expires_at: Timestamp,
     /// The payload's JSON, for [`VerifiedToken::claims`].
@@ -148,6 +150,12 @@ impl VerifiedToken {
     #[must_use]
     pub fn authentication(&self) -> &AuthenticationContext {
         &self.parts.authentication
+    }
+
+    /// What its issuer says of the subject beside who it is.
+    #[must_use]
+    pub fn attributes(&self) -> &Attributes {
+        &self.parts.attributes
     }
 
     /// When it ends.

@@ -7,14 +7,18 @@ use std::sync::{
 
 use serde_json::{Map, Value, json};
 use tower_identity_core::{
-    Actor, ActorChain, Audience, AuthenticationContext, Binding, CallerContext, Evidence, Identity, Issuer, Scopes,
-    SecretToken, Subject, Tenant, Timestamp, TokenId, TransactionId, User, VerifiedToken, VerifiedTokenParts, Workload,
+    Actor, ActorChain, Attributes, Audience, AuthenticationContext, Binding, CallerContext, Evidence, Identity, Issuer,
+    Scopes, SecretToken, Subject, Tenant, Timestamp, TokenId, TransactionId, User, VerifiedToken, VerifiedTokenParts,
+    Workload,
 };
 
 use crate::{TestIssuer, TokenBuilder};
 
 /// Far from now on every clock of a test: 2100-01-01T00:00:00Z.
 const NEVER: Timestamp = Timestamp::from_secs(4_102_444_800);
+
+/// When a request is judged unless the test says when: 2033-05-18T03:33:20Z.
+const JUDGED_AT: Timestamp = Timestamp::from_secs(2_000_000_000);
 
 /// Who calls in a test: a workload, for a user or for itself. Becomes a [`CallerContext`] as if verification had
 /// made it, without an issuer, keys or a token that is worth anything.
@@ -46,6 +50,8 @@ pub struct TestCaller {
     token_id: TokenId,
     transaction: Option<TransactionId>,
     authentication: AuthenticationContext,
+    attributes: Attributes,
+    judged_at: Timestamp,
     expires_at: Timestamp,
     binding: Binding,
     claims: Map<String, Value>,
@@ -76,6 +82,8 @@ impl TestCaller {
             token_id: parsed(TokenId::parse(format!("test-caller-{number}"))),
             transaction: None,
             authentication: AuthenticationContext::default(),
+            attributes: Attributes::default(),
+            judged_at: JUDGED_AT,
             expires_at: NEVER,
             binding: Binding::SameToken,
             claims: Map::new(),
@@ -159,6 +167,18 @@ impl TestCaller {
         self
     }
 
+    /// What the issuer says of the subject beside who it is.
+    pub fn attributes(mut self, attributes: Attributes) -> Self {
+        self.attributes = attributes;
+        self
+    }
+
+    /// When the request is judged, for rules on the age of a sign-in: 2033-05-18T03:33:20Z (2 000 000 000) unless stated.
+    pub fn judged_at(mut self, now: Timestamp) -> Self {
+        self.judged_at = now;
+        self
+    }
+
     /// How caller and user are tied, in place of [`Binding::SameToken`].
     pub fn binding(mut self, binding: Binding) -> Self {
         self.binding = binding;
@@ -184,7 +204,7 @@ impl TestCaller {
         reason = "a test states what verification would have found out: this is the purpose of the test kit"
     )]
     pub fn context(&self) -> CallerContext {
-        CallerContext::assertion(Arc::new(VerifiedToken::assertion(self.parts())), None, self.binding)
+        CallerContext::assertion(Arc::new(VerifiedToken::assertion(self.parts())), None, self.binding, self.judged_at)
     }
 
     fn parts(&self) -> VerifiedTokenParts {
@@ -212,6 +232,7 @@ impl TestCaller {
             token_id: Some(self.token_id.clone()),
             transaction: self.transaction.clone(),
             authentication: self.authentication.clone(),
+            attributes: self.attributes.clone(),
             expires_at: self.expires_at,
             payload,
         }

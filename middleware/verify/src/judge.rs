@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use tower_identity_core::{
-    Actor, ActorChain, Audience, AuthenticationContext, Evidence, Identity, Issuer, Refusal, SecretToken, Subject,
-    Timestamp, User, VerifiedTokenParts, Workload,
+    Actor, ActorChain, Attributes, Audience, AuthenticationContext, Evidence, Identity, Issuer, Refusal, SecretToken,
+    Subject, Timestamp, User, VerifiedTokenParts, Workload,
 };
 use tower_identity_jose::NumericDate;
 
@@ -73,6 +73,7 @@ pub(crate) fn judge(
             amr: claims.amr.optional("claims", "amr")?.unwrap_or_default(),
             session: claims.sid.optional("claims", "sid")?,
         },
+        attributes: Attributes::default(),
         expires_at,
         payload: presented.payload,
     })

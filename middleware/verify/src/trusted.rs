@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tower_identity_core::{
-    Binding, CallerContext, Clock, Moment, Refusal, RefusalKind, VerifiedToken, VerifiedTokenParts,
+    Binding, CallerContext, Clock, Moment, Refusal, RefusalKind, Timestamp, VerifiedToken, VerifiedTokenParts,
 };
 use tower_identity_jose::{Accept, OpenError, Opened, Unverified};
 
@@ -74,8 +74,9 @@ impl Trusted {
 
     fn judge(&self, opened: Opened<Claims>) -> Result<CallerContext, Refusal> {
         let presented = Presented { token: opened.token().clone(), payload: opened.payload().clone() };
-        judge(opened.into_claims(), presented, &self.rules, self.clock.wall())
-            .map(vouch)
+        let now = self.clock.wall();
+        judge(opened.into_claims(), presented, &self.rules, now)
+            .map(|parts| vouch(parts, now))
             .map_err(|refusal| refusal.issuer(self.rules.issuer.clone()))
     }
 
@@ -98,6 +99,6 @@ impl Trusted {
 
 /// One bearer token names both caller and user, or a caller alone.
 #[expect(clippy::disallowed_methods, reason = "this is the verification that may state its result")]
-fn vouch(parts: VerifiedTokenParts) -> CallerContext {
-    CallerContext::assertion(Arc::new(VerifiedToken::assertion(parts)), None, Binding::SameToken)
+fn vouch(parts: VerifiedTokenParts, now: Timestamp) -> CallerContext {
+    CallerContext::assertion(Arc::new(VerifiedToken::assertion(parts)), None, Binding::SameToken, now)
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tower_identity_core::{
-    ActorChain, AuthenticationContext, Binding, CallerContext, Evidence, Identity, SecretToken, Timestamp, User,
-    VerifiedToken, VerifiedTokenParts, Workload,
+    ActorChain, Attributes, AuthenticationContext, Binding, CallerContext, Evidence, Identity, SecretToken, Timestamp,
+    User, VerifiedToken, VerifiedTokenParts, Workload,
 };
 
 pub(crate) const ISSUER: &str = "https://as.example";
@@ -30,6 +30,7 @@ pub(crate) fn parts() -> VerifiedTokenParts {
         token_id: None,
         transaction: None,
         authentication: AuthenticationContext::default(),
+        attributes: Attributes::default(),
         expires_at: Timestamp::from_secs(1000),
         payload: Arc::from(*b"{}"),
     }
@@ -42,7 +43,7 @@ pub(crate) fn token(parts: VerifiedTokenParts) -> Arc<VerifiedToken> {
 
 #[expect(clippy::disallowed_methods, reason = "these tests are about what follows from verification")]
 pub(crate) fn context(caller: VerifiedTokenParts, user: Option<VerifiedTokenParts>, binding: Binding) -> CallerContext {
-    CallerContext::assertion(token(caller), user.map(token), binding)
+    CallerContext::assertion(token(caller), user.map(token), binding, Timestamp::from_secs(900))
 }
 
 /// `orders`, acting for a user.

@@ -8,8 +8,8 @@ use http_body_util::{BodyExt, Full};
 use serde_json::Value;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_identity_core::{
-    ActorChain, AuthenticationContext, Binding, CallerContext, Evidence, Identity, Scopes, SecretToken, Timestamp,
-    User, VerifiedToken, VerifiedTokenParts, Workload, ambient,
+    ActorChain, Attributes, AuthenticationContext, Binding, CallerContext, Evidence, Identity, Scopes, SecretToken,
+    Timestamp, User, VerifiedToken, VerifiedTokenParts, Workload, ambient,
 };
 use tower_identity_inbound::{AuthBody, AuthLayer, Inbound};
 use tower_identity_testkit::{TestIssuer, TokenBuilder};
@@ -72,10 +72,11 @@ impl Given {
             token_id: None,
             transaction: None,
             authentication: AuthenticationContext::default(),
+            attributes: Attributes::default(),
             expires_at: Timestamp::from_secs(2_000_000_000),
             payload: Arc::from(&b"{}"[..]),
         });
-        CallerContext::assertion(Arc::new(token), None, self.binding)
+        CallerContext::assertion(Arc::new(token), None, self.binding, Timestamp::from_secs(1_900_000_000))
     }
 }
 

@@ -23,8 +23,8 @@ use axum::{
 };
 use tokio::{net::TcpListener, sync::Semaphore};
 use tower_identity_core::{
-    ActorChain, AuthenticationContext, Binding, BoxFuture, CallerContext, Clock, Evidence, Identity, Moment, Scopes,
-    SecretToken, TimeSource, Timestamp, User, VerifiedToken, VerifiedTokenParts, Workload,
+    ActorChain, Attributes, AuthenticationContext, Binding, BoxFuture, CallerContext, Clock, Evidence, Identity,
+    Moment, Scopes, SecretToken, TimeSource, Timestamp, User, VerifiedToken, VerifiedTokenParts, Workload,
 };
 use tower_identity_oauth::{ClientAuth, TokenEndpoint};
 use tower_identity_outbound::{HttpClient, Outbound, OutboundBuilder, SendError, Target};
@@ -304,7 +304,12 @@ impl World {
     #[expect(clippy::disallowed_methods, reason = "these tests stand where verification stands")]
     pub(crate) fn tied(&self, user: &str, binding: Binding) -> CallerContext {
         let (caller, user) = (self.caller_without_user(), self.caller(user));
-        CallerContext::assertion(Arc::clone(caller.caller_token()), user.user_token().cloned(), binding)
+        CallerContext::assertion(
+            Arc::clone(caller.caller_token()),
+            user.user_token().cloned(),
+            binding,
+            self.time.clock().wall(),
+        )
     }
 
     pub(crate) fn caller_without_user(&self) -> CallerContext {
@@ -329,10 +334,11 @@ impl World {
             token_id: None,
             transaction: None,
             authentication: AuthenticationContext::default(),
+            attributes: Attributes::default(),
             expires_at: self.time.clock().wall().saturating_add(Duration::from_secs(seconds)),
             payload: Arc::from(*b"{}"),
         });
-        CallerContext::assertion(Arc::new(token), None, Binding::SameToken)
+        CallerContext::assertion(Arc::new(token), None, Binding::SameToken, self.time.clock().wall())
     }
 }
 
