@@ -6,9 +6,7 @@ use tower_identity_core::{Audience, InvalidSetting, Issuer};
 use tower_identity_jose::{Algorithm, KeySet};
 use tower_identity_oauth::Endpoint;
 
-/// What an issuer may sign with unless its algorithms are named: at least 128 bits of strength, in common use.
-const DEFAULT_ALGORITHMS: [Algorithm; 5] =
-    [Algorithm::Es256, Algorithm::Rs256, Algorithm::Ps256, Algorithm::EdDsa, Algorithm::Ed25519];
+use crate::Profile;
 
 const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
 const MAX_LEEWAY: Duration = Duration::from_secs(120);
@@ -42,7 +40,8 @@ pub struct TrustedIssuer {
     pub(crate) issuer: String,
     pub(crate) keys: KeyLocation,
     pub(crate) audiences: Vec<String>,
-    pub(crate) algorithms: Vec<Algorithm>,
+    pub(crate) profile: Profile,
+    pub(crate) algorithms: Option<Vec<Algorithm>>,
     pub(crate) leeway: Duration,
 }
 
@@ -67,6 +66,7 @@ pub(crate) enum KeyLocation {
 pub(crate) struct Checked {
     pub(crate) issuer: Issuer,
     pub(crate) audiences: Vec<Audience>,
+    pub(crate) profile: Profile,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) leeway: Duration,
     pub(crate) keys: CheckedKeys,
@@ -104,11 +104,18 @@ impl TrustedIssuer {
         self
     }
 
-    /// The signature algorithms that this issuer may use: ES256, RS256, PS256, EdDSA and Ed25519 by default. Neither a
-    /// token nor the issuer's metadata adds to them.
+    /// What this issuer's access tokens look like: [`Profile::Rfc9068`] by default.
+    #[must_use]
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// The signature algorithms that this issuer may use: by default those of its profile, for most ES256, RS256,
+    /// PS256, EdDSA and Ed25519. Neither a token nor the issuer's metadata adds to them.
     #[must_use]
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
-        self.algorithms = algorithms.into_iter().collect();
+        self.algorithms = Some(algorithms.into_iter().collect());
         self
     }
 
@@ -136,13 +143,14 @@ impl TrustedIssuer {
             .map(Audience::parse)
             .collect::<Result<_, _>>()
             .map_err(|wrong| InvalidSetting::new("audience", wrong.to_string()))?;
-        if self.algorithms.is_empty() {
+        let algorithms = self.algorithms.unwrap_or_else(|| self.profile.table().algorithms.to_vec());
+        if algorithms.is_empty() {
             return Err(InvalidSetting::new("algorithms", "names no algorithm"));
         }
         if self.leeway > MAX_LEEWAY {
             return Err(InvalidSetting::new("leeway_seconds", format!("more than {} s", MAX_LEEWAY.as_secs())));
         }
-        Ok(Checked { issuer, audiences, algorithms: self.algorithms, leeway: self.leeway, keys })
+        Ok(Checked { issuer, audiences, profile: self.profile, algorithms, leeway: self.leeway, keys })
     }
 }
 
@@ -153,7 +161,8 @@ impl NeedsAudience {
             issuer: self.issuer,
             keys: self.keys,
             audiences: vec![audience.into()],
-            algorithms: DEFAULT_ALGORITHMS.to_vec(),
+            profile: Profile::default(),
+            algorithms: None,
             leeway: DEFAULT_LEEWAY,
         }
     }

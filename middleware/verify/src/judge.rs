@@ -3,14 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use tower_identity_core::{
-    Actor, ActorChain, Attributes, Audience, AuthenticationContext, Evidence, Identity, Issuer, Refusal, SecretToken,
-    Subject, Timestamp, User, VerifiedTokenParts, Workload,
+    Actor, ActorChain, Attributes, Audience, AuthenticationContext, Evidence, Identity, Issuer, Refusal, Scopes,
+    SecretToken, Subject, Timestamp, TokenId, TransactionId, User, VerifiedTokenParts, Workload,
 };
-use tower_identity_jose::NumericDate;
 
 use crate::{
+    check,
     claim::{Claim, Object, refuse},
-    claims::{ActorClaim, Claims},
+    claims::Claims,
 };
 
 /// How many actors a token may name (RFC 8693 sets no bound; every level costs every reader).
@@ -41,98 +41,151 @@ pub(crate) struct Presented {
 }
 
 /// Judges the claims of a token whose signature was verified by a key of `rules.issuer`.
+///
+/// Each check is a function of its own, pure, over borrowed claims. Their order is that of [`check::ALL`] and fixed:
+/// the first that refuses decides.
 pub(crate) fn judge(
-    claims: Claims,
+    claims: &Claims,
     presented: Presented,
     rules: &Rules,
     now: Timestamp,
 ) -> Result<VerifiedTokenParts, Refusal> {
-    let audience = addressed_to_us(claims.aud.required("aud", "aud")?.into_vec(), rules)?;
-    let expires_at = in_its_time(claims.exp, claims.nbf, claims.iat, rules.leeway, now)?;
-    bearer_only(&claims.cnf)?;
-
-    let subject = claims.sub.required("claims", "sub")?;
-    let client = claims.client_id.required("claims", "client_id")?;
-    let token_id = claims.jti.required("claims", "jti")?;
-    let actors = actors(claims.act, rules)?;
+    let issuer = issuer(claims, rules)?;
+    let audience = audience(claims, rules)?;
+    let expires_at = not_ended(claims, rules, now)?;
+    begun(claims, rules, now)?;
+    issued(claims, rules, now)?;
+    bearer_only(claims)?;
+    let token_id = token_id(claims)?;
+    let transaction = transaction(claims)?;
+    let scopes = scopes(claims)?;
+    let authentication = authentication(claims)?;
+    let subject = subject(claims)?;
+    let client = client(claims)?;
+    let actors = actors(claims, rules)?;
     let identity = identity(subject, client, actors.current(), rules)?;
 
     Ok(VerifiedTokenParts {
         token: presented.token,
-        issuer: rules.issuer.clone(),
+        issuer,
         home: rules.home,
         identity,
         actors,
-        scopes: claims.scope.optional("claims", "scope")?.map(|scope| scope.0).unwrap_or_default(),
+        scopes,
         audience,
         token_id: Some(token_id),
-        transaction: claims.txn.optional("claims", "txn")?,
-        authentication: AuthenticationContext {
-            auth_time: claims.auth_time.optional("claims", "auth_time")?.map(NumericDate::timestamp),
-            acr: claims.acr.optional("claims", "acr")?,
-            amr: claims.amr.optional("claims", "amr")?.unwrap_or_default(),
-            session: claims.sid.optional("claims", "sid")?,
-        },
+        transaction,
+        authentication,
         attributes: Attributes::default(),
         expires_at,
         payload: presented.payload,
     })
 }
 
-/// RFC 9068 §4: `aud` holds an identifier that this service uses for itself.
-fn addressed_to_us(audience: Vec<Audience>, rules: &Rules) -> Result<Vec<Audience>, Refusal> {
-    if audience.iter().any(|one| rules.audiences.contains(one)) {
-        return Ok(audience);
+/// RFC 9068 §4: `iss` is the issuer, byte for byte.
+pub(crate) fn issuer(claims: &Claims, rules: &Rules) -> Result<Issuer, Refusal> {
+    let iss = claims.iss.as_ref().required(check::ISS, "iss")?;
+    if *iss == rules.issuer {
+        return Ok(rules.issuer.clone());
     }
-    Err(refuse("aud", format!("expected one of {:?}, found {audience:?}", rules.audiences)))
+    Err(refuse(check::ISS, format!("expected {:?}, found {iss:?}", rules.issuer)))
 }
 
-/// RFC 7519 §4.1.4 to §4.1.6. A token ends *at* `exp`, and one that was issued in the future was not issued.
-fn in_its_time(
-    exp: Claim<NumericDate>,
-    nbf: Claim<NumericDate>,
-    iat: Claim<NumericDate>,
-    leeway: Duration,
-    now: Timestamp,
-) -> Result<Timestamp, Refusal> {
-    let exp = exp.required("exp", "exp")?.timestamp();
-    let nbf = nbf.optional("nbf", "nbf")?.map(NumericDate::timestamp);
-    let iat = iat.required("iat", "iat")?.timestamp();
-    let latest_start = now.saturating_add(leeway);
-    if now >= exp.saturating_add(leeway) {
-        return Err(refuse("exp", format!("expired {:?} ago", now.since(exp))));
+/// RFC 9068 §4: `aud` holds an identifier that this service uses for itself.
+fn audience(claims: &Claims, rules: &Rules) -> Result<Vec<Audience>, Refusal> {
+    let audience = claims.aud.as_ref().required(check::AUD, "aud")?.as_slice();
+    if audience.iter().any(|one| rules.audiences.contains(one)) {
+        return Ok(audience.to_vec());
     }
-    if let Some(nbf) = nbf.filter(|nbf| latest_start < *nbf) {
-        return Err(refuse("nbf", format!("not valid for another {:?}", nbf.since(now))));
-    }
-    if latest_start < iat {
-        return Err(refuse("iat", format!("issued {:?} in the future", iat.since(now))));
+    Err(refuse(check::AUD, format!("expected one of {:?}, found {audience:?}", rules.audiences)))
+}
+
+/// RFC 7519 §4.1.4: a token ends *at* `exp`.
+fn not_ended(claims: &Claims, rules: &Rules, now: Timestamp) -> Result<Timestamp, Refusal> {
+    let exp = claims.exp.as_ref().required(check::EXP, "exp")?.timestamp();
+    if now >= exp.saturating_add(rules.leeway) {
+        return Err(refuse(check::EXP, format!("expired {:?} ago", now.since(exp))));
     }
     Ok(exp)
 }
 
-/// A token that is bound to a key is worth nothing without a proof by that key (RFC 9449 §7.1, RFC 8705 §3), and a
-/// bearer request proves nothing.
-fn bearer_only<T>(cnf: &Claim<T>) -> Result<(), Refusal> {
-    match cnf {
-        Claim::Absent => Ok(()),
-        Claim::Is(_) | Claim::Wrong => Err(refuse("cnf", "a token that is bound to a key was sent as a bearer token")),
+/// RFC 7519 §4.1.5.
+fn begun(claims: &Claims, rules: &Rules, now: Timestamp) -> Result<(), Refusal> {
+    match claims.nbf.as_ref().optional(check::NBF, "nbf")?.map(|nbf| nbf.timestamp()) {
+        Some(nbf) if now.saturating_add(rules.leeway) < nbf => {
+            Err(refuse(check::NBF, format!("not valid for another {:?}", nbf.since(now))))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 
-/// The chain of `act`, outermost first (RFC 8693 §4.1).
-fn actors(outermost: Claim<Object<ActorClaim>>, rules: &Rules) -> Result<ActorChain, Refusal> {
-    let mut chain = Vec::new();
-    let mut next = outermost.optional("act", "act")?.map(Box::new);
-    while let Some(Object(actor)) = next.map(|actor| *actor) {
-        if chain.len() == MAX_ACTORS {
-            return Err(refuse("act", format!("more than {MAX_ACTORS} actors")));
+/// RFC 7519 §4.1.6. A token that was issued in the future was not issued.
+fn issued(claims: &Claims, rules: &Rules, now: Timestamp) -> Result<(), Refusal> {
+    let iat = claims.iat.as_ref().required(check::IAT, "iat")?.timestamp();
+    if now.saturating_add(rules.leeway) < iat {
+        return Err(refuse(check::IAT, format!("issued {:?} in the future", iat.since(now))));
+    }
+    Ok(())
+}
+
+/// A token that is bound to a key is worth nothing without a proof by that key (RFC 9449 §7.1, RFC 8705 §3), and a
+/// bearer request proves nothing.
+fn bearer_only(claims: &Claims) -> Result<(), Refusal> {
+    match claims.cnf {
+        Claim::Absent => Ok(()),
+        Claim::Is(_) | Claim::Wrong => {
+            Err(refuse(check::CNF, "a token that is bound to a key was sent as a bearer token"))
         }
+    }
+}
+
+fn token_id(claims: &Claims) -> Result<TokenId, Refusal> {
+    claims.jti.as_ref().required(check::CLAIMS, "jti").cloned()
+}
+
+fn transaction(claims: &Claims) -> Result<Option<TransactionId>, Refusal> {
+    claims.txn.as_ref().optional(check::CLAIMS, "txn").map(Option::<&_>::cloned)
+}
+
+/// RFC 9068 §2.2.3.
+fn scopes(claims: &Claims) -> Result<Scopes, Refusal> {
+    let scope = claims.scope.as_ref().optional(check::CLAIMS, "scope")?;
+    Ok(scope.map(|scope| scope.0.clone()).unwrap_or_default())
+}
+
+/// RFC 9068 §2.2.1.
+fn authentication(claims: &Claims) -> Result<AuthenticationContext, Refusal> {
+    Ok(AuthenticationContext {
+        auth_time: claims.auth_time.as_ref().optional(check::CLAIMS, "auth_time")?.map(|time| time.timestamp()),
+        acr: claims.acr.as_ref().optional(check::CLAIMS, "acr")?.cloned(),
+        amr: claims.amr.as_ref().optional(check::CLAIMS, "amr")?.cloned().unwrap_or_default(),
+        session: claims.sid.as_ref().optional(check::CLAIMS, "sid")?.cloned(),
+    })
+}
+
+fn subject(claims: &Claims) -> Result<Subject, Refusal> {
+    claims.sub.as_ref().required(check::CLAIMS, "sub").cloned()
+}
+
+/// RFC 9068 §2.2: the client that the token was issued to.
+fn client(claims: &Claims) -> Result<Subject, Refusal> {
+    claims.client_id.as_ref().required(check::CLAIMS, "client_id").cloned()
+}
+
+/// The chain of `act`, outermost first (RFC 8693 §4.1).
+fn actors(claims: &Claims, rules: &Rules) -> Result<ActorChain, Refusal> {
+    let mut chain = Vec::new();
+    let mut next = claims.act.as_ref().optional(check::ACT, "act")?;
+    while let Some(Object(actor)) = next {
+        if chain.len() == MAX_ACTORS {
+            return Err(refuse(check::ACT, format!("more than {MAX_ACTORS} actors")));
+        }
+        let issuer = actor.iss.as_ref().optional(check::ACT, "iss of an actor")?.unwrap_or(&rules.issuer);
         chain.push(Actor {
-            id: actor.sub.required("act", "sub of an actor")?,
-            issuer: actor.iss.optional("act", "iss of an actor")?.unwrap_or_else(|| rules.issuer.clone()),
+            id: actor.sub.as_ref().required(check::ACT, "sub of an actor")?.clone(),
+            issuer: issuer.clone(),
         });
-        next = actor.act.optional("act", "act of an actor")?;
+        next = actor.act.as_ref().optional(check::ACT, "act of an actor")?.map(|earlier| &**earlier);
     }
     Ok(ActorChain::new(chain))
 }
@@ -157,10 +210,10 @@ fn identity(subject: Subject, client: Subject, actor: Option<&Actor>, rules: &Ru
 /// issuer only if the verifier does not trust that issuer itself.
 fn may_name(actor: &Actor, client: &Subject, rules: &Rules) -> Result<(), Refusal> {
     if actor.issuer == rules.issuer && actor.id != *client {
-        return Err(refuse("act", format!("the actor is {:?}, but the token was issued to {client:?}", actor.id)));
+        return Err(refuse(check::ACT, format!("the actor is {:?}, but the token was issued to {client:?}", actor.id)));
     }
     if rules.others.contains(&actor.issuer) {
-        return Err(refuse("act", format!("the actor is of {:?}, which speaks for itself", actor.issuer)));
+        return Err(refuse(check::ACT, format!("the actor is of {:?}, which speaks for itself", actor.issuer)));
     }
     Ok(())
 }

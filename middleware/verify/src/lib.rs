@@ -2,7 +2,8 @@
 //!
 //! A [`Verifier`] holds the issuers that this service trusts, each with the audience that this service goes by there,
 //! and turns a bearer token into a [`CallerContext`](tower_identity_core::CallerContext) or a
-//! [`Refusal`](tower_identity_core::Refusal). It accepts signed access tokens of the strict profile of RFC 9068.
+//! [`Refusal`](tower_identity_core::Refusal). It accepts signed access tokens: of the strict profile of RFC 9068 unless
+//! an issuer has another [`Profile`].
 //!
 //! ```text
 //! &str ──parse──▶ whose is it? ──keys at hand──▶ genuine? ──▶ for us, now, whom does it name? ──▶ CallerContext
@@ -20,17 +21,21 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `issuer`, `settings` | [`TrustedIssuer`], in code and from a file |
+//! | `profile` | [`Profile`], what an issuer's tokens look like, and the tables behind it |
 //! | `verifier`, `verification` | [`Verifier`], and [`Verification`], its future |
 //! | `trusted` | one issuer at work: opening, judging, and waiting for keys |
 //! | `keys`, `source` | its keys, kept fresh, and where they are fetched from |
 //! | `claim`, `claims` | the claims as they were found: absent, right, or wrong |
-//! | `judge` | the verdict on them: a pure function of claims, rules and time |
+//! | [`check`] | the checks by name, in their order |
+//! | `judge` | the verdict on them: pure functions of claims, rules and time, one for each check |
 
+pub mod check;
 mod claim;
 mod claims;
 mod issuer;
 mod judge;
 mod keys;
+mod profile;
 mod settings;
 mod source;
 mod trusted;
@@ -39,6 +44,7 @@ mod verifier;
 
 pub use self::{
     issuer::{NeedsAudience, TrustedIssuer},
+    profile::Profile,
     settings::IssuerSettings,
     verification::Verification,
     verifier::{Verifier, VerifierBuilder},

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use tower_identity_core::InvalidSetting;
 use tower_identity_jose::Algorithm;
 
-use crate::TrustedIssuer;
+use crate::{Profile, TrustedIssuer};
 
 /// A trusted issuer as a table of a file. Becomes a [`TrustedIssuer`] by `try_from`, which checks every field.
 ///
@@ -14,6 +14,7 @@ use crate::TrustedIssuer;
 /// |---|---|---|
 /// | `issuer` | the issuer's identifier, byte for byte | required |
 /// | `audience` | what this service is called there: a string, or a list of strings | required |
+/// | `profile` | what its access tokens look like: a name of [`Profile`] | `rfc9068` |
 /// | `jwks_uri` | where its keys are, if not where its metadata says | from metadata |
 /// | `algorithms` | a list of the signature algorithms that it may use | as [`TrustedIssuer::algorithms`] |
 /// | `leeway_seconds` | how far the clocks may differ, 120 at most | 30 |
@@ -33,6 +34,8 @@ use crate::TrustedIssuer;
 pub struct IssuerSettings {
     issuer: String,
     audience: OneOrMany,
+    #[serde(default)]
+    profile: Profile,
     jwks_uri: Option<String>,
     algorithms: Option<Vec<Algorithm>>,
     leeway_seconds: Option<u64>,
@@ -61,7 +64,7 @@ impl TryFrom<IssuerSettings> for TrustedIssuer {
         let Some(first) = audiences.next() else {
             return Err(InvalidSetting::new("audience", "names no audience"));
         };
-        let mut issuer = audiences.fold(issuer.audience(first), Self::audience);
+        let mut issuer = audiences.fold(issuer.audience(first), Self::audience).profile(settings.profile);
         if let Some(algorithms) = settings.algorithms {
             issuer = issuer.algorithms(algorithms);
         }

@@ -8,6 +8,7 @@ use tower_identity_core::{
 use tower_identity_jose::{Accept, OpenError, Opened, Unverified};
 
 use crate::{
+    check,
     claims::Claims,
     judge::{Presented, Rules, judge},
     keys::{Keys, NoKeys},
@@ -39,7 +40,7 @@ impl Trusted {
             return Attempt::NoKeys(token);
         };
         match token.open(&snapshot.keys, &self.accept) {
-            Ok(opened) => Attempt::Decided(self.judge(opened)),
+            Ok(opened) => Attempt::Decided(self.judge(&opened)),
             Err(unopened) => match unopened.error() {
                 OpenError::UnknownKey { .. } => {
                     let error = unopened.error().clone();
@@ -72,10 +73,10 @@ impl Trusted {
         }
     }
 
-    fn judge(&self, opened: Opened<Claims>) -> Result<CallerContext, Refusal> {
+    fn judge(&self, opened: &Opened<Claims>) -> Result<CallerContext, Refusal> {
         let presented = Presented { token: opened.token().clone(), payload: opened.payload().clone() };
         let now = self.clock.wall();
-        judge(opened.into_claims(), presented, &self.rules, now)
+        judge(opened.claims(), presented, &self.rules, now)
             .map(|parts| vouch(parts, now))
             .map_err(|refusal| refusal.issuer(self.rules.issuer.clone()))
     }
@@ -87,13 +88,15 @@ impl Trusted {
     /// Whether the token is good cannot be decided, which is not the token's fault.
     fn undecided(&self, none: NoKeys) -> Refusal {
         let retry_after = none.retry_after(self.clock.monotonic());
-        Refusal::new(RefusalKind::Unavailable { retry_after }, "key").issuer(self.rules.issuer.clone()).caused_by(none)
+        Refusal::new(RefusalKind::Unavailable { retry_after }, check::KEY)
+            .issuer(self.rules.issuer.clone())
+            .caused_by(none)
     }
 
     /// The keys reached the end of their use while a token waited for them.
     fn lapsed(&self) -> Refusal {
         let retry_after = Duration::from_secs(1);
-        Refusal::new(RefusalKind::Unavailable { retry_after }, "key").issuer(self.rules.issuer.clone())
+        Refusal::new(RefusalKind::Unavailable { retry_after }, check::KEY).issuer(self.rules.issuer.clone())
     }
 }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use tower_identity_core::{Clock, InvalidSetting, Issuer, Refusal, RefusalKind};
-use tower_identity_jose::{Accept, Limits, MediaType, Unverified};
+use tower_identity_jose::{Accept, Limits, Unverified};
 use tower_identity_oauth::{Discovery, Http};
 use tower_identity_refresh::system_clock;
 
 use crate::{
-    TrustedIssuer, Verification,
+    TrustedIssuer, Verification, check,
     claim::refuse,
     claims::Claims,
     issuer::{Checked, CheckedKeys},
@@ -101,11 +101,11 @@ impl Inner {
     /// Whose keys to try: the one that the token names, byte for byte (RFC 9068 §4), among those that are trusted.
     /// What the token says chooses among them and adds nothing.
     fn issuer_of(&self, claims: &Claims) -> Result<&Arc<Trusted>, Refusal> {
-        let iss = claims.iss.as_ref().required("iss", "iss")?;
+        let iss = claims.iss.as_ref().required(check::ISS, "iss")?;
         self.trusted
             .iter()
             .find(|trusted| trusted.rules.issuer == *iss)
-            .ok_or_else(|| refuse("iss", format!("{iss:?} is not trusted")))
+            .ok_or_else(|| refuse(check::ISS, format!("{iss:?} is not trusted")))
     }
 }
 
@@ -172,8 +172,10 @@ fn trust(issuer: Checked, home: bool, all: &[Issuer], http: &Http, clock: &Clock
             fetched(Source::Metadata { discovery, http: http.clone() })
         }
     };
+    let table = issuer.profile.table();
+    let accept = Accept::new(table.types.iter().cloned(), issuer.algorithms);
     Ok(Trusted {
-        accept: Accept::new([MediaType::ACCESS_TOKEN], issuer.algorithms),
+        accept: if table.untyped { accept.or_untyped() } else { accept },
         keys,
         clock: clock.clone(),
         rules: Rules {

@@ -38,7 +38,7 @@ fn without(claim: &str) -> Value {
 fn judged_at(claims: &Value, now: Timestamp) -> Result<VerifiedTokenParts, Refusal> {
     let claims = serde_json::from_value(claims.clone()).expect("claims of any shape can be read");
     let presented = Presented { token: SecretToken::new("a.b.c"), payload: Arc::from(*b"{}") };
-    judge(claims, presented, &rules(), now)
+    judge(&claims, presented, &rules(), now)
 }
 
 fn judged(claims: &Value) -> Result<VerifiedTokenParts, Refusal> {

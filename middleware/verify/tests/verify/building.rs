@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tower_identity_core::InvalidSetting;
-use tower_identity_verify::{IssuerSettings, TrustedIssuer, Verifier};
+use tower_identity_verify::{IssuerSettings, Profile, TrustedIssuer, Verifier};
 
 const ISSUER: &str = "https://login.example.com";
 
@@ -79,6 +79,11 @@ fn code_and_file_build_the_same_issuer() {
         .leeway(Duration::from_secs(5));
     assert_eq!(format!("{from_file:?}"), format!("{from_code:?}"));
 
+    for profile in Profile::ALL {
+        let from_file = read(json!({"issuer": ISSUER, "audience": "orders", "profile": profile.as_str()}));
+        let from_code = TrustedIssuer::discover(ISSUER).audience("orders").profile(profile);
+        assert_eq!(format!("{:?}", from_file.expect("valid")), format!("{from_code:?}"));
+    }
     let from_file = read(json!({"issuer": ISSUER, "audience": "orders"})).expect("valid");
     let from_code = TrustedIssuer::discover(ISSUER).audience("orders");
     assert_eq!(format!("{from_file:?}"), format!("{from_code:?}"));
@@ -113,6 +118,8 @@ fn a_file_is_refused_whole_and_names_the_field() {
         let name = settings.to_string();
         assert_eq!(read(settings).map(|issuer| format!("{issuer:?}")), wrong_issuer(expected), "{name}");
     }
+    let unknown = read(json!({"issuer": ISSUER, "audience": "orders", "profile": "RFC9068"})).expect_err("refused");
+    assert!(unknown.starts_with("unknown variant `RFC9068`, expected"), "{unknown}");
     let unknown = read(json!({"issuer": ISSUER, "audience": "orders", "audiences": "shop"})).expect_err("refused");
     assert!(unknown.starts_with("unknown field `audiences`"), "{unknown}");
 }

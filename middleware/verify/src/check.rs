@@ -1,0 +1,44 @@
+//! The checks of a token, by name, in the order in which they are made.
+//!
+//! A refusal of a token says which one failed ([`Refusal::check`](tower_identity_core::Refusal::check)): for the
+//! operator's log, never for the peer. The first that fails decides; those behind it were not made.
+
+/// The compact form: size, three parts, base64url.
+pub const FORMAT: &str = "format";
+/// The header is strict JSON with `alg`.
+pub const HEADER: &str = "header";
+/// `iss`, and the tenant or trust domain where the profile has one: is it trusted.
+pub const ISS: &str = "iss";
+/// No extension is critical.
+pub const CRIT: &str = "crit";
+/// `typ` is one of the profile's.
+pub const TYP: &str = "typ";
+/// `alg` is one of the issuer's.
+pub const ALG: &str = "alg";
+/// The key is one of the issuer's, and for this algorithm.
+pub const KEY: &str = "key";
+/// The signature is that key's over these bytes.
+pub const SIGNATURE: &str = "signature";
+/// The payload is that of an access token: the profile's guard against ID, refresh and logout tokens.
+pub const KIND: &str = "kind";
+/// `aud`, or what the profile has in its place, names this service.
+pub const AUD: &str = "aud";
+/// The token has not ended.
+pub const EXP: &str = "exp";
+/// The token has begun.
+pub const NBF: &str = "nbf";
+/// The token was not issued in the future.
+pub const IAT: &str = "iat";
+/// The token is not bound to a key.
+pub const CNF: &str = "cnf";
+/// Every other claim that is required is there, and every one that is read is of its type and not empty. Also that of a
+/// payload that cannot be read at all, which is found out before [`ISS`].
+pub const CLAIMS: &str = "claims";
+/// Whether it is about a user or a workload is evident.
+pub const SUBJECT: &str = "subject";
+/// The actors are well formed, few, and the issuer's to name.
+pub const ACT: &str = "act";
+
+/// All of them, in order.
+pub const ALL: [&str; 17] =
+    [FORMAT, HEADER, ISS, CRIT, TYP, ALG, KEY, SIGNATURE, KIND, AUD, EXP, NBF, IAT, CNF, CLAIMS, SUBJECT, ACT];
