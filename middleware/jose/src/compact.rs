@@ -3,26 +3,12 @@
 use std::{fmt, sync::Arc};
 
 use serde::de::DeserializeOwned;
-use tower_identity_core::{SecretToken, bearer::MAX_TOKEN_BYTES};
+use tower_identity_core::SecretToken;
 
 use crate::{
-    Header, base64url,
+    Header, Limits, base64url,
     json::{self, JsonError},
 };
-
-/// How large a token may be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Limits {
-    /// The longest token, in bytes of its compact form. Default: [`MAX_TOKEN_BYTES`], 8192.
-    pub token_bytes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { token_bytes: MAX_TOKEN_BYTES }
-    }
-}
 
 /// A part of a compact token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,8 +88,8 @@ impl<C: DeserializeOwned> Unverified<C> {
     ///
     /// [`ParseError`].
     pub fn parse(token: &str, limits: &Limits) -> Result<Self, ParseError> {
-        if token.len() > limits.token_bytes {
-            return Err(ParseError::TooLong { limit: limits.token_bytes });
+        if token.len() > limits.token_bytes() {
+            return Err(ParseError::TooLong { limit: limits.token_bytes() });
         }
         let [header, payload, signature] = parts(token)?;
         let encoding = |part| move |_| ParseError::Encoding(part);
@@ -113,8 +99,8 @@ impl<C: DeserializeOwned> Unverified<C> {
         let signature = base64url::decode(signature).map_err(encoding(Part::Signature))?;
 
         Ok(Self {
-            header: json::object_from_slice(&header_json).map_err(ParseError::Header)?,
-            claims: json::object_from_slice(&payload).map_err(ParseError::Claims)?,
+            header: json::object_from_slice(&header_json, limits.json_depth()).map_err(ParseError::Header)?,
+            claims: json::object_from_slice(&payload, limits.json_depth()).map_err(ParseError::Claims)?,
             token: SecretToken::new(token),
             signed,
             payload,

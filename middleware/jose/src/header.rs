@@ -4,30 +4,27 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{self, IgnoredAny, Visitor},
+    de::{self, IgnoredAny, MapAccess, Visitor},
 };
 
-use crate::{Algorithm, json};
+use crate::Algorithm;
 
 /// The members of a header that this crate acts on.
 ///
 /// All others are ignored, whatever their JSON type; `jku`, `jwk`, `x5u` and `x5c` are among them: no header says
 /// where its key comes from (RFC 8725 §3.10).
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
     alg: Named,
-    #[serde(default, deserialize_with = "json::not_null")]
     typ: Option<Box<str>>,
-    #[serde(default, deserialize_with = "json::not_null")]
     cty: Option<Box<str>>,
-    #[serde(default, deserialize_with = "json::not_null")]
     kid: Option<Box<str>>,
     /// Whether there is a `crit`, of whatever form.
-    #[serde(default, deserialize_with = "present")]
     crit: bool,
     /// RFC 7797.
-    #[serde(default, deserialize_with = "json::not_null")]
     b64: Option<bool>,
+    /// Whether there is any member but `alg`, `kid` and `typ`.
+    others: bool,
 }
 
 /// `alg`, kept as text only where it is none of ours.
@@ -80,6 +77,75 @@ impl Header {
     pub fn is_critical(&self) -> bool {
         self.crit || self.b64 == Some(false)
     }
+
+    /// Whether there are members other than `alg`, `kid` and `typ`, which some kinds of token may not have (the JWT-SVID
+    /// of SPIFFE §2).
+    #[must_use]
+    pub fn has_other_members(&self) -> bool {
+        self.others
+    }
+}
+
+/// The names that are acted on.
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Name {
+    Alg,
+    Typ,
+    Cty,
+    Kid,
+    Crit,
+    B64,
+    #[serde(other)]
+    Other,
+}
+
+/// By hand, because derived code does not tell whether there was a member that it ignored.
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Header;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the header of a token")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Header, A::Error> {
+                let (mut alg, mut typ, mut cty, mut kid, mut crit, mut b64) = (None, None, None, None, None, None);
+                let mut others = false;
+                while let Some(name) = members.next_key()? {
+                    others |= !matches!(name, Name::Alg | Name::Kid | Name::Typ);
+                    match name {
+                        Name::Alg => once(&mut alg, "alg", &mut members)?,
+                        Name::Typ => once(&mut typ, "typ", &mut members)?,
+                        Name::Cty => once(&mut cty, "cty", &mut members)?,
+                        Name::Kid => once(&mut kid, "kid", &mut members)?,
+                        Name::Crit => once::<IgnoredAny, _>(&mut crit, "crit", &mut members)?,
+                        Name::B64 => once(&mut b64, "b64", &mut members)?,
+                        Name::Other => drop(members.next_value::<IgnoredAny>()?),
+                    }
+                }
+                let alg = alg.ok_or_else(|| de::Error::missing_field("alg"))?;
+                Ok(Header { alg, typ, cty, kid, crit: crit.is_some(), b64, others })
+            }
+        }
+
+        deserializer.deserialize_map(Members)
+    }
+}
+
+/// Reads the member that comes next, which must not have come before, whatever the parser thinks of that.
+fn once<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
+    member: &mut Option<T>,
+    name: &'static str,
+    members: &mut A,
+) -> Result<(), A::Error> {
+    match member.replace(members.next_value()?) {
+        None => Ok(()),
+        Some(_) => Err(de::Error::duplicate_field(name)),
+    }
 }
 
 impl<'de> Deserialize<'de> for Named {
@@ -100,8 +166,4 @@ impl<'de> Deserialize<'de> for Named {
 
         deserializer.deserialize_str(Name)
     }
-}
-
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    IgnoredAny::deserialize(deserializer).map(|_| true)
 }

@@ -4,7 +4,7 @@ use jsonwebtoken::jwk::{KeyOperations, PublicKeyUse};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Algorithm, base64url, material::Material};
+use crate::{Algorithm, base64url, json, material::Material};
 
 /// Why a key cannot verify tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -19,9 +19,15 @@ pub enum KeyRejected {
     /// The key has private members: whoever read the set can sign with it.
     #[error("the private part of the key is published")]
     Private,
-    /// `use` or `key_ops` says that the key is for something else.
+    /// `use` or `key_ops` says that the key is for something else. In a trust bundle: or it says nothing.
     #[error("the key is not for verifying")]
     OtherUse,
+    /// The key has no `kid`, where keys must have one.
+    #[error("the key has no kid")]
+    Nameless,
+    /// The thumbprint of the key is not among those that are pinned.
+    #[error("the key is not pinned")]
+    NotPinned,
     /// A member is missing, or is not of its type.
     #[error("a member of the key is missing or malformed")]
     Malformed,
@@ -39,6 +45,8 @@ pub enum KeyRejected {
 /// What a JSON Web Key says about itself.
 pub(crate) struct Jwk {
     pub(crate) key_id: Option<Box<str>>,
+    /// `issuer`, which no RFC knows.
+    pub(crate) issuer: Option<Box<str>>,
     /// `alg`: the one algorithm that the key is for.
     pub(crate) algorithm: Option<Algorithm>,
     pub(crate) material: Material,
@@ -56,13 +64,25 @@ struct Members {
     e: Option<String>,
     alg: Option<String>,
     kid: Option<Box<str>>,
+    /// A key that is for one issuer alone must not become one for all because the member is read wrongly.
+    #[serde(default, deserialize_with = "json::not_null")]
+    issuer: Option<Box<str>>,
     #[serde(rename = "use")]
     public_key_use: Option<PublicKeyUse>,
     key_ops: Option<Vec<KeyOperations>>,
 }
 
+/// What kind of set a key is published in, and so what its `use` must say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Published {
+    /// In a JWK set (RFC 7517 §4.2): `sig`, or nothing.
+    KeySet,
+    /// In the bundle of a SPIFFE trust domain (SPIFFE Trust Domain and Bundle §4.2): `jwt-svid`, and a `kid`.
+    TrustBundle,
+}
+
 impl Jwk {
-    pub(crate) fn read(jwk: &Value) -> Result<Self, KeyRejected> {
+    pub(crate) fn read(jwk: &Value, published: Published) -> Result<Self, KeyRejected> {
         const PRIVATE: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
         let members = Members::deserialize(jwk).map_err(|_| KeyRejected::Malformed)?;
         if members.kty == "oct" {
@@ -71,8 +91,11 @@ impl Jwk {
         if PRIVATE.iter().any(|name| jwk.get(name).is_some()) {
             return Err(KeyRejected::Private);
         }
-        if !members.may_verify() {
+        if !members.may_verify(published) {
             return Err(KeyRejected::OtherUse);
+        }
+        if published == Published::TrustBundle && members.kid.as_ref().is_none_or(|key_id| key_id.is_empty()) {
+            return Err(KeyRejected::Nameless);
         }
         let algorithm = match &members.alg {
             Some(name) => Some(name.parse().map_err(|_| KeyRejected::Unsupported)?),
@@ -82,15 +105,19 @@ impl Jwk {
         match algorithm {
             Some(algorithm) if !material.algorithms().contains(&algorithm) => Err(KeyRejected::Mismatch(algorithm)),
             _ if !material.is_of_safe_size() => Err(KeyRejected::Size),
-            _ => Ok(Self { key_id: members.kid, algorithm, material }),
+            _ => Ok(Self { key_id: members.kid, issuer: members.issuer, algorithm, material }),
         }
     }
 }
 
 impl Members {
-    /// `jwt-svid`, the use that SPIFFE bundles have, is not `sig`: such keys are for another kind of set.
-    fn may_verify(&self) -> bool {
-        let fitting_use = matches!(self.public_key_use, None | Some(PublicKeyUse::Signature));
+    fn may_verify(&self, published: Published) -> bool {
+        let fitting_use = match published {
+            Published::KeySet => matches!(self.public_key_use, None | Some(PublicKeyUse::Signature)),
+            Published::TrustBundle => {
+                matches!(&self.public_key_use, Some(PublicKeyUse::Other(name)) if name == "jwt-svid")
+            }
+        };
         let fitting_operations = self.key_ops.as_ref().is_none_or(|ops| ops.contains(&KeyOperations::Verify));
         fitting_use && fitting_operations
     }

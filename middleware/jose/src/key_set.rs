@@ -1,11 +1,14 @@
 //! A set of public keys (RFC 7517 §5).
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
     KeyRejected, Thumbprint, VerifyingKey,
     json::{self, JsonError},
+    jwk::Published,
 };
 
 /// The public keys of one issuer. Never empty.
@@ -13,6 +16,7 @@ use crate::{
 pub struct KeySet {
     keys: Vec<VerifyingKey>,
     skipped: Vec<SkippedKey>,
+    refresh_hint: Option<Duration>,
 }
 
 /// An entry of a key set that cannot verify tokens and was passed over (RFC 7517 §5).
@@ -52,10 +56,53 @@ impl KeySet {
             keys: Vec<Value>,
         }
 
-        let document: Document = json::object_from_slice(document).map_err(KeySetError::Json)?;
+        let document: Document = json::object_from_slice(document, json::MAX_DEPTH).map_err(KeySetError::Json)?;
+        Self::of_entries(&document.keys, Published::KeySet, None)
+    }
+
+    /// Reads the bundle of a SPIFFE trust domain (SPIFFE Trust Domain and Bundle §4).
+    ///
+    /// Only entries whose `use` is `jwt-svid` and that have a `kid` count. All others are [skipped](Self::skipped):
+    /// those without `use`, with one of `sig`, or for X.509.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use tower_identity_jose::{Algorithm, KeySet, SigningKey};
+    ///
+    /// let mut jwk = SigningKey::generate(Algorithm::Es256)?.public_jwk();
+    /// jwk["use"] = "jwt-svid".into();
+    /// let bundle = serde_json::json!({"keys": [jwk], "spiffe_refresh_hint": 600}).to_string();
+    ///
+    /// let keys = KeySet::parse_trust_bundle(bundle.as_bytes())?;
+    /// assert_eq!((keys.len(), keys.refresh_hint()), (1, Some(Duration::from_secs(600))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`KeySetError`] when the document is not a bundle, or when no key is usable.
+    pub fn parse_trust_bundle(document: &[u8]) -> Result<Self, KeySetError> {
+        #[derive(Deserialize)]
+        struct Bundle {
+            keys: Vec<Value>,
+            #[serde(default, deserialize_with = "json::not_null")]
+            spiffe_refresh_hint: Option<u64>,
+        }
+
+        let bundle: Bundle = json::object_from_slice(document, json::MAX_DEPTH).map_err(KeySetError::Json)?;
+        let refresh_hint = bundle.spiffe_refresh_hint.map(Duration::from_secs);
+        Self::of_entries(&bundle.keys, Published::TrustBundle, refresh_hint)
+    }
+
+    fn of_entries(
+        entries: &[Value],
+        published: Published,
+        refresh_hint: Option<Duration>,
+    ) -> Result<Self, KeySetError> {
         let (mut keys, mut skipped) = (Vec::new(), Vec::new());
-        for jwk in &document.keys {
-            match VerifyingKey::from_jwk(jwk) {
+        for jwk in entries {
+            match VerifyingKey::published(jwk, published) {
                 Ok(key) => keys.push(key),
                 Err(reason) => {
                     let key_id = jwk.get("kid").and_then(Value::as_str).map(Into::into);
@@ -63,10 +110,7 @@ impl KeySet {
                 }
             }
         }
-        if keys.is_empty() {
-            return Err(KeySetError::NoUsableKey { skipped });
-        }
-        Ok(Self { keys, skipped })
+        Self { keys, skipped, refresh_hint }.usable()
     }
 
     /// A set of keys that are at hand.
@@ -75,11 +119,74 @@ impl KeySet {
     ///
     /// [`KeySetError::NoUsableKey`] when there is none.
     pub fn from_keys(keys: impl IntoIterator<Item = VerifyingKey>) -> Result<Self, KeySetError> {
-        let keys: Vec<_> = keys.into_iter().collect();
-        if keys.is_empty() {
-            return Err(KeySetError::NoUsableKey { skipped: Vec::new() });
+        Self { keys: keys.into_iter().collect(), skipped: Vec::new(), refresh_hint: None }.usable()
+    }
+
+    fn usable(self) -> Result<Self, KeySetError> {
+        if self.keys.is_empty() {
+            return Err(KeySetError::NoUsableKey { skipped: self.skipped });
         }
-        Ok(Self { keys, skipped: Vec::new() })
+        Ok(self)
+    }
+
+    /// The same set without the keys whose thumbprints are not listed: they are [skipped](Self::skipped).
+    ///
+    /// # Errors
+    ///
+    /// [`KeySetError::NoUsableKey`] when none is listed.
+    pub fn pinned_to(mut self, thumbprints: &[Thumbprint]) -> Result<Self, KeySetError> {
+        let (pinned, others): (_, Vec<_>) =
+            self.keys.into_iter().partition(|key| thumbprints.contains(&key.thumbprint()));
+        let skip =
+            |key: VerifyingKey| SkippedKey { key_id: key.key_id().map(Into::into), reason: KeyRejected::NotPinned };
+        self.keys = pinned;
+        self.skipped.extend(others.into_iter().map(skip));
+        self.usable()
+    }
+
+    /// The same set and these keys behind its own, so that they are tried last: keys that an issuer took away a moment
+    /// ago, for example. A key that is [in the set](Self::contains) already is not added.
+    #[must_use]
+    pub fn union(mut self, others: impl IntoIterator<Item = VerifyingKey>) -> Self {
+        for key in others {
+            if !self.contains(&key) {
+                self.keys.push(key);
+            }
+        }
+        self
+    }
+
+    /// The keys that are in this set, and not [in](Self::contains) the other: of a new set, what was added to an old one;
+    /// of the old one, what was taken away.
+    ///
+    /// ```
+    /// use tower_identity_jose::{Algorithm, KeySet, SigningKey, Thumbprint, VerifyingKey};
+    ///
+    /// let [first, second] = [SigningKey::generate(Algorithm::Es256)?, SigningKey::generate(Algorithm::Es256)?];
+    /// let old = KeySet::from_keys([first.verifying_key()])?;
+    /// let new = KeySet::from_keys([second.verifying_key()])?;
+    ///
+    /// let removed: Vec<Thumbprint> = old.difference(&new).map(VerifyingKey::thumbprint).collect();
+    /// assert_eq!(removed, [first.thumbprint()]);
+    /// // While requests that were signed before are on their way:
+    /// let both = new.clone().union(old.difference(&new).cloned());
+    /// assert_eq!(both.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn difference<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a VerifyingKey> {
+        self.keys.iter().filter(|key| !other.contains(key))
+    }
+
+    /// Whether this key is in the set, under the same `kid`: under another, tokens would not find it.
+    #[must_use]
+    pub fn contains(&self, key: &VerifyingKey) -> bool {
+        self.keys.iter().any(|own| own.thumbprint() == key.thumbprint() && own.key_id() == key.key_id())
+    }
+
+    /// How soon the domain would like its bundle to be fetched again (`spiffe_refresh_hint`). Of a trust bundle only.
+    #[must_use]
+    pub fn refresh_hint(&self) -> Option<Duration> {
+        self.refresh_hint
     }
 
     /// The entries that were passed over.

@@ -26,21 +26,25 @@ pub mod json;
 mod jwk;
 mod key;
 mod key_set;
+mod limits;
 mod material;
 mod media_type;
 mod open;
 mod signing;
+mod thumbprint;
 
 pub use self::{
     algorithm::{Algorithm, UnknownAlgorithm},
     base64url::random_id,
     claims::{AudienceClaim, NumericDate},
-    compact::{Limits, ParseError, Part, Unverified},
+    compact::{ParseError, Part, Unverified},
     header::Header,
     jwk::KeyRejected,
-    key::{Thumbprint, VerifyingKey},
+    key::VerifyingKey,
     key_set::{KeySet, KeySetError, SkippedKey},
+    limits::Limits,
     media_type::{InvalidMediaType, MediaType},
     open::{Accept, OpenError, Opened, Unopened},
     signing::{SignError, SigningKey, SigningKeyError, public_key_set},
+    thumbprint::{InvalidThumbprint, Thumbprint},
 };

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use jsonwebtoken::signature::Verifier as _;
 use tower_identity_core::SecretToken;
 
-use crate::{Algorithm, Header, KeySet, MediaType, Unverified, VerifyingKey};
+use crate::{Algorithm, Header, KeySet, MediaType, Unverified, VerifyingKey, crypto::PublicKey};
 
 /// How many keys one token may have tried: those of its `kid`, or all of a set, that fit its algorithm.
 const MAX_TRIED: usize = 4;
@@ -23,6 +23,7 @@ pub struct Accept {
     algorithms: Vec<Algorithm>,
     untyped: bool,
     key_id_required: bool,
+    nothing_else: bool,
 }
 
 impl Accept {
@@ -34,6 +35,7 @@ impl Accept {
             algorithms: algorithms.into_iter().collect(),
             untyped: false,
             key_id_required: false,
+            nothing_else: false,
         }
     }
 
@@ -51,10 +53,21 @@ impl Accept {
         self
     }
 
+    /// Refuses tokens whose header has members other than `alg`, `kid` and `typ`, known or not, as JWT-SVIDs must not
+    /// have (SPIFFE JWT-SVID §2). Default: unknown members are ignored (RFC 7515 §4).
+    #[must_use]
+    pub fn nothing_else_in_header(mut self) -> Self {
+        self.nothing_else = true;
+        self
+    }
+
     /// What a header alone decides.
     fn admit(&self, header: &Header) -> Result<Algorithm, OpenError> {
         if header.is_critical() {
             return Err(OpenError::Critical);
+        }
+        if self.nothing_else && header.has_other_members() {
+            return Err(OpenError::OtherMembers);
         }
         let accepted = match header.typ() {
             Some(typ) => self.types.iter().any(|accepted| accepted.matches(typ)),
@@ -84,6 +97,9 @@ pub enum OpenError {
     /// The header names extensions that must be understood (`crit`, or an unencoded payload); none is, here.
     #[error("the header has critical extensions, and none is understood")]
     Critical,
+    /// The header has members other than `alg`, `kid` and `typ`, and must not.
+    #[error("the header has members other than alg, kid and typ")]
+    OtherMembers,
     /// `typ` is not among the accepted kinds.
     #[error("the token is of another kind: typ is {}", quoted(found.as_deref()))]
     Type {
@@ -118,11 +134,12 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// The check that failed, as a stable word: `crit`, `typ`, `alg`, `key` or `signature`.
+    /// The check that failed, as a stable word: `crit`, `header`, `typ`, `alg`, `key` or `signature`.
     #[must_use]
     pub const fn check(&self) -> &'static str {
         match self {
             Self::Critical => "crit",
+            Self::OtherMembers => "header",
             Self::Type { .. } | Self::Nested => "typ",
             Self::Algorithm { .. } => "alg",
             Self::KeyIdMissing | Self::UnknownKey { .. } | Self::KeyAlgorithm => "key",
@@ -165,6 +182,7 @@ pub struct Opened<C> {
     token: SecretToken,
     header: Header,
     algorithm: Algorithm,
+    key: VerifyingKey,
     claims: C,
     payload: Arc<[u8]>,
 }
@@ -200,6 +218,13 @@ impl<C> Opened<C> {
         &self.header
     }
 
+    /// The key that verified it: its thumbprint, its own `kid` (which the token need not have named), and the issuer
+    /// that it is for, where it says so.
+    #[must_use]
+    pub fn key(&self) -> &VerifyingKey {
+        &self.key
+    }
+
     /// The `kid` of the token.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
@@ -226,17 +251,18 @@ impl<C> fmt::Debug for Opened<C> {
 }
 
 impl<C> Unverified<C> {
-    /// Opens the token: `crit`, `typ`, `cty`, `alg`, key, signature, in this order.
+    /// Opens the token: `crit`, other members of the header, `typ`, `cty`, `alg`, key, signature, in this order.
     ///
     /// # Errors
     ///
     /// [`Unopened`], which holds the [`OpenError`] and gives the token back.
     pub fn open(self, keys: &KeySet, accept: &Accept) -> Result<Opened<C>, Unopened<C>> {
         match self.verify(keys, accept) {
-            Ok(algorithm) => Ok(Opened {
+            Ok((algorithm, key)) => Ok(Opened {
                 token: self.token,
                 header: self.header,
                 algorithm,
+                key: key.clone(),
                 claims: self.claims,
                 payload: self.payload,
             }),
@@ -244,17 +270,18 @@ impl<C> Unverified<C> {
         }
     }
 
-    fn verify(&self, keys: &KeySet, accept: &Accept) -> Result<Algorithm, OpenError> {
+    fn verify<'k>(&self, keys: &'k KeySet, accept: &Accept) -> Result<(Algorithm, &'k VerifyingKey), OpenError> {
         let algorithm = accept.admit(&self.header)?;
         let key_id = self.header.key_id();
         let named = |key: &&VerifyingKey| key_id.is_none_or(|key_id| key.key_id() == Some(key_id));
         let signed = &self.token.expose().as_bytes()[..self.signed];
 
-        let mut fitting =
-            keys.keys().filter(named).filter_map(|key| key.parsed_for(algorithm)).take(MAX_TRIED).peekable();
+        let parsed = |key: &'k VerifyingKey| key.parsed_for(algorithm).map(|parsed| (key, parsed));
+        let mut fitting = keys.keys().filter(named).filter_map(parsed).take(MAX_TRIED).peekable();
         let any_fits = fitting.peek().is_some();
-        if fitting.any(|key| key.verify(signed, &self.signature).is_ok()) {
-            return Ok(algorithm);
+        let verifies = |(_, parsed): &(_, &PublicKey)| parsed.verify(signed, &self.signature).is_ok();
+        if let Some((key, _)) = fitting.find(verifies) {
+            return Ok((algorithm, key));
         }
         Err(match key_id {
             Some(_) if any_fits => OpenError::Signature,

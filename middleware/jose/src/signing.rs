@@ -148,7 +148,7 @@ impl SigningKey {
     /// Its public part.
     #[must_use]
     pub fn verifying_key(&self) -> VerifyingKey {
-        VerifyingKey::new(Some((*self.key_id).into()), Some(self.algorithm), &self.public)
+        VerifyingKey::new(Some((*self.key_id).into()), None, Some(self.algorithm), &self.public)
             .expect("the public values are those of a key pair that the same library holds")
     }
 

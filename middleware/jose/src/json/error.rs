@@ -4,8 +4,6 @@ use std::{error::Error, fmt};
 
 use serde::de::{self, Expected, Unexpected};
 
-use super::MAX_DEPTH;
-
 /// A JSON text was refused: where, and [why](JsonErrorKind).
 ///
 /// Names members, and holds no value of the text, so that it can be logged whatever the text was. (A type that puts
@@ -30,8 +28,11 @@ pub enum JsonErrorKind {
     Syntax(Box<str>),
     /// The outermost value must be an object, and is not.
     NotAnObject,
-    /// Arrays and objects are nested deeper than [`MAX_DEPTH`].
-    TooDeep,
+    /// Arrays and objects are nested too deeply.
+    TooDeep {
+        /// The limit that holds.
+        limit: u8,
+    },
     /// An object has two members of one name.
     DuplicateName,
     /// A member is not there.
@@ -142,7 +143,7 @@ impl fmt::Display for JsonErrorKind {
             Self::NotUtf8 => f.write_str("not UTF-8"),
             Self::Syntax(text) => write!(f, "not JSON: {text}"),
             Self::NotAnObject => f.write_str("not an object"),
-            Self::TooDeep => write!(f, "nested deeper than {MAX_DEPTH} levels"),
+            Self::TooDeep { limit } => write!(f, "nested deeper than {limit} levels"),
             Self::DuplicateName => f.write_str("the member occurs twice"),
             Self::Missing(name) => write!(f, "the member {name} is missing"),
             Self::UnknownName => f.write_str("no such member is known"),

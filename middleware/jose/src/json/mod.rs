@@ -30,7 +30,7 @@ use serde::{Deserialize, Deserializer};
 pub use self::error::{JsonError, JsonErrorKind};
 use self::strict::{Refused, Strict};
 
-/// How deeply arrays and objects may be nested; the outermost is the first level.
+/// How deeply arrays and objects may be nested, where nothing else is said; the outermost is the first level.
 pub const MAX_DEPTH: u8 = 16;
 
 /// Reads JSON strictly, in one parse.
@@ -43,20 +43,24 @@ pub const MAX_DEPTH: u8 = 16;
 /// [`JsonError`] when the bytes are not UTF-8, are not one JSON value with nothing after it, hold an object with two
 /// members of one name, are nested deeper than [`MAX_DEPTH`], or are not of the shape of `T`.
 pub fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, JsonError> {
+    within(bytes, MAX_DEPTH)
+}
+
+/// [`from_slice`], for what must be an object even where `T` could be read from something else, nested up to `depth`.
+pub(crate) fn object_from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8], depth: u8) -> Result<T, JsonError> {
+    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => within(bytes, depth),
+        _ => Err(JsonErrorKind::NotAnObject.into()),
+    }
+}
+
+fn within<'de, T: Deserialize<'de>>(bytes: &'de [u8], depth: u8) -> Result<T, JsonError> {
     let text = std::str::from_utf8(bytes).map_err(|_| JsonError::from(JsonErrorKind::NotUtf8))?;
     let mut parser = serde_json::Deserializer::from_str(text);
     let refused = Refused::default();
-    let value = T::deserialize(Strict::outermost(&mut parser, &refused))?;
+    let value = T::deserialize(Strict::outermost(&mut parser, depth, &refused))?;
     parser.end().map_err(JsonError::of_parser)?;
     Ok(value)
-}
-
-/// [`from_slice`], for what must be an object even where `T` could be read from something else.
-pub(crate) fn object_from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, JsonError> {
-    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        Some(b'{') => from_slice(bytes),
-        _ => Err(JsonErrorKind::NotAnObject.into()),
-    }
 }
 
 /// For `#[serde(default, deserialize_with = "json::not_null")]` on an `Option`: absent is `None`, `null` is an error.

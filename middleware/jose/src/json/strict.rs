@@ -16,7 +16,7 @@ use serde::{
     forward_to_deserialize_any,
 };
 
-use super::{JsonError, JsonErrorKind, MAX_DEPTH, names::Names};
+use super::{JsonError, JsonErrorKind, names::Names};
 
 /// The error that crosses the parser.
 #[derive(Default)]
@@ -31,12 +31,13 @@ pub(super) struct Strict<'a, T> {
 #[derive(Clone, Copy)]
 struct Level<'a> {
     depth: u8,
+    deepest: u8,
     refused: &'a Refused,
 }
 
 impl<'a, T> Strict<'a, T> {
-    pub(super) fn outermost(inner: T, refused: &'a Refused) -> Self {
-        Self { inner, level: Level { depth: 0, refused } }
+    pub(super) fn outermost(inner: T, deepest: u8, refused: &'a Refused) -> Self {
+        Self { inner, level: Level { depth: 0, deepest, refused } }
     }
 }
 
@@ -46,8 +47,8 @@ impl<'a> Level<'a> {
     }
 
     fn deeper(self) -> Result<Self, JsonError> {
-        if self.depth == MAX_DEPTH {
-            return Err(JsonErrorKind::TooDeep.into());
+        if self.depth == self.deepest {
+            return Err(JsonErrorKind::TooDeep { limit: self.deepest }.into());
         }
         Ok(Self { depth: self.depth + 1, ..self })
     }

@@ -52,13 +52,11 @@ fn jwt_a1_only_three_parts_of_base64url_are_parsed() {
 fn jwt_a1_a_token_has_a_longest_length() {
     let good = unsigned(HEADER, PAYLOAD);
     let read = |limit: usize| {
-        let mut limits = Limits::default();
-        limits.token_bytes = limit;
+        let limits = Limits::default().with_token_bytes(limit).expect("a limit");
         Unverified::<Value>::parse(&good, &limits).map(drop)
     };
     assert_eq!(read(good.len()), Ok(()));
     assert_eq!(read(good.len() - 1), Err(ParseError::TooLong { limit: good.len() - 1 }));
-    assert_eq!(Limits::default().token_bytes, 8192);
 }
 
 #[test]
@@ -167,8 +165,31 @@ fn jwt_a21_header_and_payload_are_json_objects_of_bounded_depth() {
 
     let nested = |depth: usize| format!(r#"{{"sub":"alice","x":{}{}}}"#, "[".repeat(depth - 1), "]".repeat(depth - 1));
     assert_eq!(json_error(HEADER, nested(16)), None);
-    assert_eq!(json_error(HEADER, nested(17)), Some(("claims", JsonErrorKind::TooDeep)));
-    assert_eq!(json_error(HEADER, nested(2500)), Some(("claims", JsonErrorKind::TooDeep)));
+    assert_eq!(json_error(HEADER, nested(17)), Some(("claims", JsonErrorKind::TooDeep { limit: 16 })));
+    assert_eq!(json_error(HEADER, nested(2500)), Some(("claims", JsonErrorKind::TooDeep { limit: 16 })));
+}
+
+#[test]
+fn jwt_a21_the_bound_of_depth_is_set() {
+    let nested = |depth: usize| format!(r#"{{"alg":"ES256","x":{}{}}}"#, "[".repeat(depth - 1), "]".repeat(depth - 1));
+    let read = |header: &str, payload: &str, limit: u8| {
+        let limits = Limits::default().with_json_depth(limit).expect("a limit");
+        Unverified::<Value>::parse(&unsigned(header, payload), &limits).map(drop)
+    };
+    let deep = |limit| JsonErrorKind::TooDeep { limit };
+    for limit in [2, 16, 64] {
+        let depth = usize::from(limit);
+        assert_eq!(read(&nested(depth), &nested(depth), limit), Ok(()));
+        match read(&nested(depth + 1), &nested(1), limit) {
+            Err(ParseError::Header(error)) => assert_eq!(error.kind(), &deep(limit)),
+            other => panic!("{other:?}"),
+        }
+        match read(HEADER, &nested(depth + 1), limit) {
+            Err(ParseError::Claims(error)) => assert_eq!(error.kind(), &deep(limit)),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(Limits::default().json_depth(), json::MAX_DEPTH);
 }
 
 #[test]

@@ -1,96 +1,12 @@
-//! Reading keys and key sets: jwt_a7, a13.
+//! Reading keys: jwt_a7.
 
 use serde_json::{Value, json};
-use tower_identity_jose::{Algorithm, KeyRejected, KeySet, KeySetError, SkippedKey, VerifyingKey, json::JsonErrorKind};
+use tower_identity_jose::{Algorithm, KeyRejected, VerifyingKey};
 
-use crate::{ED, ES, RSA, access_tokens, alice, encode, open, token};
-
-const UNSUPPORTED: &str = include_str!("fixtures/unsupported-keys.json");
-
-/// The public key in the shape of an entry, with members changed; null takes one away.
-fn changed(mut jwk: Value, changes: Value) -> Value {
-    let members = jwk.as_object_mut().expect("an object");
-    let Value::Object(changes) = changes else { panic!("changes are an object") };
-    for (name, value) in changes {
-        match value {
-            Value::Null => members.remove(&name),
-            value => members.insert(name, value),
-        };
-    }
-    jwk
-}
+use crate::{ED, ES, RSA, changed, encode};
 
 fn read(jwk: &Value) -> Result<Vec<Algorithm>, KeyRejected> {
     VerifyingKey::from_jwk(jwk).map(|key| key.algorithms().collect())
-}
-
-fn document(keys: &[Value]) -> Vec<u8> {
-    json!({ "keys": keys }).to_string().into_bytes()
-}
-
-#[test]
-fn jwt_a13_unusable_entries_are_skipped_and_the_rest_is_kept() {
-    let Value::Array(mut entries) = serde_json::from_str::<Value>(UNSUPPORTED).expect("json")["keys"].take() else {
-        panic!("a list of keys")
-    };
-    entries.extend([
-        changed(ES.public_jwk(), json!({"kid": "no-y", "y": null})),
-        changed(ES.public_jwk(), json!({"kid": "for-encryption", "use": "enc"})),
-        changed(ES.public_jwk(), json!({"kid": "svid", "use": "jwt-svid"})),
-        json!({"kid": "shared", "kty": "oct", "k": "c2VjcmV0", "alg": "HS256"}),
-        json!({"kid": "typeless"}),
-        json!("not an object"),
-        ES.public_jwk(),
-    ]);
-    let keys = KeySet::parse(&document(&entries)).expect("one good key");
-    let skipped: Vec<_> = keys.skipped().iter().map(|key| (key.key_id.as_deref(), key.reason)).collect();
-    let expected = [
-        (Some("post-quantum"), KeyRejected::Unsupported),
-        (Some("secp256k1"), KeyRejected::Unsupported),
-        (Some("p521"), KeyRejected::Unsupported),
-        (Some("ed448"), KeyRejected::Unsupported),
-        (Some("rsa-1024"), KeyRejected::Size),
-        (Some("no-y"), KeyRejected::Malformed),
-        (Some("for-encryption"), KeyRejected::OtherUse),
-        (Some("svid"), KeyRejected::OtherUse),
-        (Some("shared"), KeyRejected::Symmetric),
-        (Some("typeless"), KeyRejected::Malformed),
-        (None, KeyRejected::Malformed),
-    ];
-    assert_eq!(skipped, expected);
-    assert_eq!((keys.len(), keys.contains_key_id("es"), keys.contains_key_id("svid")), (1, true, false));
-    assert_eq!(keys.thumbprints().collect::<Vec<_>>(), [ES.thumbprint()]);
-    assert_eq!(open(&token(&ES, json!({})), &keys, &access_tokens()), alice());
-}
-
-#[test]
-fn jwt_a13_a_set_without_a_usable_key_is_an_error() {
-    let none = |skipped| Err(KeySetError::NoUsableKey { skipped });
-    assert_eq!(KeySet::parse(&document(&[])).map(drop), none(vec![]));
-    assert_eq!(KeySet::from_keys([]).map(drop), none(vec![]));
-    let error = KeySet::parse(&document(&[changed(ES.public_jwk(), json!({"use": "enc"}))])).expect_err("no key");
-    let KeySetError::NoUsableKey { skipped } = &error else { panic!("{error}") };
-    let [SkippedKey { key_id: Some(key_id), reason: KeyRejected::OtherUse, .. }] = &skipped[..] else {
-        panic!("{skipped:?}")
-    };
-    assert_eq!(&**key_id, "es");
-    assert_eq!(error.to_string(), "the key set has no usable key (1 skipped)");
-}
-
-#[test]
-fn jwt_a13_a_document_that_is_no_key_set_is_an_error() {
-    let kind = |document: &[u8]| match KeySet::parse(document) {
-        Err(KeySetError::Json(error)) => error.kind().clone(),
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(kind(b"{}"), JsonErrorKind::Missing("keys"));
-    assert_eq!(kind(b"[]"), JsonErrorKind::NotAnObject);
-    assert_eq!(kind(b"<html>"), JsonErrorKind::NotAnObject);
-    assert_eq!(kind(br#"{"keys":[],"keys":[]}"#), JsonErrorKind::DuplicateName);
-    assert_eq!(kind(br#"{"keys":[{"kty":"EC","kty":"RSA"}]}"#), JsonErrorKind::DuplicateName);
-    assert!(matches!(kind(br#"{"keys":{}}"#), JsonErrorKind::WrongType { .. }));
-    assert_eq!(kind(b"\xff"), JsonErrorKind::NotAnObject);
-    assert_eq!(kind(b"{\"\xff"), JsonErrorKind::NotUtf8);
 }
 
 #[test]
@@ -176,4 +92,19 @@ fn jwt_a7_an_rsa_key_is_of_a_safe_size() {
     }
     assert_eq!(rsa(json!({"n": null})), Err(KeyRejected::Malformed));
     assert_eq!(rsa(json!({"n": "!"})), Err(KeyRejected::Malformed));
+}
+
+#[test]
+fn jwt_a10_a_key_says_which_issuer_it_is_for() {
+    let issuer = |issuer: Value| {
+        let mut jwk = ES.public_jwk();
+        jwk["issuer"] = issuer;
+        VerifyingKey::from_jwk(&jwk).map(|key| key.issuer().map(str::to_owned))
+    };
+    const TEMPLATE: &str = "https://login.example/{tenantid}/v2.0";
+    assert_eq!(issuer(json!(TEMPLATE)), Ok(Some(TEMPLATE.to_owned())));
+    assert_eq!(VerifyingKey::from_jwk(&ES.public_jwk()).map(|key| key.issuer().map(str::to_owned)), Ok(None));
+    for malformed in [json!(null), json!(5), json!([TEMPLATE]), json!({})] {
+        assert_eq!(issuer(malformed.clone()), Err(KeyRejected::Malformed), "{malformed}");
+    }
 }

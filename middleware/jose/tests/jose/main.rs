@@ -2,6 +2,7 @@
 //! in one thing and passes. The private keys in `fixtures` were made for these tests and are used for nothing else.
 
 mod compact;
+mod key_sets;
 mod keys;
 mod opening;
 mod signing;
@@ -89,6 +90,24 @@ pub(crate) fn open(token: &str, keys: &KeySet, accept: &Accept) -> Result<String
     let opened = parse(token).map_err(Refused::Unparsed)?.open(keys, accept);
     let opened = opened.map_err(Unopened::into_error).map_err(Refused::Unopened)?;
     Ok(opened.claims()["sub"].as_str().unwrap_or_default().to_owned())
+}
+
+/// An entry of a key set with members changed; null takes one away.
+pub(crate) fn changed(mut jwk: Value, changes: Value) -> Value {
+    let members = jwk.as_object_mut().expect("an object");
+    let Value::Object(changes) = changes else { panic!("changes are an object") };
+    for (name, value) in changes {
+        match value {
+            Value::Null => members.remove(&name),
+            value => members.insert(name, value),
+        };
+    }
+    jwk
+}
+
+/// A JWKS document of these entries.
+pub(crate) fn document(keys: &[Value]) -> Vec<u8> {
+    json!({ "keys": keys }).to_string().into_bytes()
 }
 
 pub(crate) fn alice() -> Result<String, Refused> {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tower_identity_jose::{Accept, Algorithm, KeySet, MediaType, OpenError, SigningKey, Unopened};
 
 use crate::{
-    ED, ES, RSA, RSA_PEM, access_tokens, alice, encode, generated, header, open, parse, refused, set, token,
+    ED, ES, RSA, RSA_PEM, access_tokens, alice, document, encode, generated, header, open, parse, refused, set, token,
     with_signature,
 };
 
@@ -270,6 +270,36 @@ fn jwt_a25_unknown_members_are_ignored_whatever_they_hold() {
         let extended = token(&ES, json!({"extra": extra}));
         assert_eq!(open(&extended, &set(&[&ES]), &access_tokens()), alice(), "{extra}");
     }
+}
+
+#[test]
+fn a_header_may_be_held_to_alg_kid_and_typ() {
+    let keys = set(&[&ES]);
+    let svids = access_tokens().nothing_else_in_header();
+    for other in ["jku", "x5t", "cty", "extra", "Alg"] {
+        let extended = token(&ES, json!({other: "x"}));
+        assert_eq!(open(&extended, &keys, &svids), refused(OpenError::OtherMembers), "{other}");
+        assert_eq!(open(&extended, &keys, &access_tokens()), alice(), "{other}");
+    }
+    let unencoded = token(&ES, json!({"b64": true}));
+    assert_eq!(open(&unencoded, &keys, &svids), refused(OpenError::OtherMembers));
+    for changes in [json!({}), json!({"kid": null})] {
+        assert_eq!(open(&token(&ES, changes), &keys, &svids), alice());
+    }
+    assert_eq!(OpenError::OtherMembers.check(), "header");
+}
+
+#[test]
+fn an_opened_token_says_which_key_verified_it() {
+    let mut entra = ES.public_jwk();
+    entra["issuer"] = "https://login.example/1".into();
+    let keys = KeySet::parse(&document(&[RSA.public_jwk(), generated(Algorithm::Es256, "x").public_jwk(), entra]));
+    let opened =
+        parse(&token(&ES, json!({"kid": null}))).expect("a token").open(&keys.expect("keys"), &access_tokens());
+    let opened = opened.expect("the third key verifies it");
+    assert_eq!((opened.key_id(), opened.key().key_id()), (None, Some("es")));
+    assert_eq!(opened.key().thumbprint(), ES.thumbprint());
+    assert_eq!(opened.key().issuer(), Some("https://login.example/1"));
 }
 
 #[test]
