@@ -23,7 +23,19 @@ impl Asked {
     #[must_use]
     pub fn of(method: &Method, headers: &HeaderMap, extensions: &Extensions) -> Self {
         let content_type = headers.get(CONTENT_TYPE).filter(|_| *method == Method::POST);
-        Self { protocol: content_type.map(Protocol::of).unwrap_or_default(), realm: extensions.get().cloned() }
+        Self { protocol: content_type.map(Protocol::of).unwrap_or_default(), ..Self::within(extensions) }
+    }
+
+    /// Where only a request's extensions are at hand: as a plain HTTP request, of the realm that was left in them.
+    #[must_use]
+    pub fn within(extensions: &Extensions) -> Self {
+        Self { protocol: Protocol::Http, realm: extensions.get().cloned() }
+    }
+
+    /// The same, over gRPC: for code that knows that it answers a gRPC call, whatever it has left of the request.
+    #[must_use]
+    pub fn over_grpc(self) -> Self {
+        Self { protocol: Protocol::Grpc, ..self }
     }
 
     /// Which language the answer has to speak.
@@ -134,6 +146,17 @@ mod tests {
         }
         assert_eq!(asked(&Method::POST, b"application/grpc"), Protocol::Grpc);
         assert_eq!(asked(&Method::POST, b"application/grpc-web"), Protocol::GrpcWeb);
+    }
+
+    #[test]
+    fn g8_whoever_knows_that_a_call_is_grpc_says_so_and_keeps_its_realm() {
+        let realm = Realm::quote("orders").expect("a realm");
+        let mut extensions = Extensions::new();
+        extensions.insert(realm.clone());
+        let within = Asked::within(&extensions);
+        assert_eq!(within, Asked { protocol: Protocol::Http, realm: Some(realm.clone()) });
+        assert_eq!(within.over_grpc(), Asked { protocol: Protocol::Grpc, realm: Some(realm) });
+        assert_eq!(Asked::within(&Extensions::new()), Asked::default());
     }
 
     #[test]
