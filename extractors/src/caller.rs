@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
-use http::request::Parts;
+use http::{Extensions, request::Parts};
 use serde::{Serialize, Serializer};
 use tower_identity_core::{CallerContext, Refusal, RefusalKind, Scopes, User, Workload};
 use tower_identity_inbound::Inbound;
@@ -46,12 +46,22 @@ impl Caller {
         self.0.principal().scopes()
     }
 
-    fn of(parts: &Parts) -> Result<Option<Self>, Refusal> {
-        Ok(Inbound::of(&parts.extensions)?.caller().cloned().map(Self))
+    /// The caller of a request, from its extensions: for code that is no axum handler, such as a gRPC service's.
+    ///
+    /// # Errors
+    ///
+    /// [`RefusalKind::NoCredential`] for a request without a credential, [`RefusalKind::Misconfigured`] where no
+    /// `AuthLayer` has seen the request.
+    pub fn of(extensions: &Extensions) -> Result<Self, Rejection> {
+        Self::required(extensions).map_err(|refusal| Rejection::within(refusal, extensions))
     }
 
-    pub(crate) fn required(parts: &Parts) -> Result<Self, Refusal> {
-        Self::of(parts)?.ok_or_else(|| Refusal::new(RefusalKind::NoCredential, "caller"))
+    fn optional(extensions: &Extensions) -> Result<Option<Self>, Refusal> {
+        Ok(Inbound::of(extensions)?.caller().cloned().map(Self))
+    }
+
+    pub(crate) fn required(extensions: &Extensions) -> Result<Self, Refusal> {
+        Self::optional(extensions)?.ok_or_else(|| Refusal::new(RefusalKind::NoCredential, "caller"))
     }
 }
 
@@ -73,7 +83,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        Self::required(parts).map_err(|refusal| Rejection::new(refusal, parts))
+        Self::required(&parts.extensions).map_err(|refusal| Rejection::new(refusal, parts))
     }
 }
 
@@ -81,7 +91,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Caller {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Rejection> {
-        Self::of(parts).map_err(|refusal| Rejection::new(refusal, parts))
+        Self::optional(&parts.extensions).map_err(|refusal| Rejection::new(refusal, parts))
     }
 }
 
@@ -98,6 +108,23 @@ impl UserCaller {
     pub fn user(&self) -> &User {
         self.0.user().expect("a UserCaller is made only of a caller with a user")
     }
+
+    /// The caller of a request, from its extensions: see [`Caller::of`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Caller::of`], and [`RefusalKind::Denied`] for a caller that acts for itself.
+    pub fn of(extensions: &Extensions) -> Result<Self, Rejection> {
+        Self::required(extensions).map_err(|refusal| Rejection::within(refusal, extensions))
+    }
+
+    fn required(extensions: &Extensions) -> Result<Self, Refusal> {
+        let caller = Caller::required(extensions)?;
+        match caller.user() {
+            Some(_) => Ok(Self(caller)),
+            None => Err(Refusal::new(RefusalKind::Denied, "user").detail("needs a user, found none")),
+        }
+    }
 }
 
 impl Deref for UserCaller {
@@ -112,12 +139,7 @@ impl<S: Sync> FromRequestParts<S> for UserCaller {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        Caller::required(parts)
-            .and_then(|caller| match caller.user() {
-                Some(_) => Ok(Self(caller)),
-                None => Err(Refusal::new(RefusalKind::Denied, "user").detail("needs a user, found none")),
-            })
-            .map_err(|refusal| Rejection::new(refusal, parts))
+        Self::required(&parts.extensions).map_err(|refusal| Rejection::new(refusal, parts))
     }
 }
 
@@ -128,6 +150,25 @@ impl<S: Sync> FromRequestParts<S> for UserCaller {
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
 pub struct WorkloadCaller(Caller);
+
+impl WorkloadCaller {
+    /// The caller of a request, from its extensions: see [`Caller::of`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Caller::of`], and [`RefusalKind::Denied`] for a caller that acts for a user.
+    pub fn of(extensions: &Extensions) -> Result<Self, Rejection> {
+        Self::required(extensions).map_err(|refusal| Rejection::within(refusal, extensions))
+    }
+
+    fn required(extensions: &Extensions) -> Result<Self, Refusal> {
+        let caller = Caller::required(extensions)?;
+        match caller.user() {
+            None => Ok(Self(caller)),
+            Some(_) => Err(Refusal::new(RefusalKind::Denied, "user").detail("needs no user, found one")),
+        }
+    }
+}
 
 impl Deref for WorkloadCaller {
     type Target = Caller;
@@ -141,11 +182,6 @@ impl<S: Sync> FromRequestParts<S> for WorkloadCaller {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        Caller::required(parts)
-            .and_then(|caller| match caller.user() {
-                None => Ok(Self(caller)),
-                Some(_) => Err(Refusal::new(RefusalKind::Denied, "user").detail("needs no user, found one")),
-            })
-            .map_err(|refusal| Rejection::new(refusal, parts))
+        Self::required(&parts.extensions).map_err(|refusal| Rejection::new(refusal, parts))
     }
 }

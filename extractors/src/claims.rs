@@ -31,7 +31,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Claims<T> {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        Caller::required(parts)
+        Caller::required(&parts.extensions)
             .and_then(|caller| {
                 let token = caller.user_token().unwrap_or_else(|| caller.caller_token());
                 token.claims().map(Self).map_err(|wrong| {

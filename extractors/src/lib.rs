@@ -35,11 +35,32 @@
 //! | [`Claims<T>`] | a caller whose token has claims of this shape |
 //!
 //! Where no `AuthLayer` has seen the request, every one of them answers 500.
+//!
+//! # In a gRPC service
+//!
+//! The layers stand before a service of tonic as they stand before a router, and what they leave in a request tonic
+//! passes on: `Caller::of(request.extensions())`. With the feature `tonic`, a [`Rejection`] and a [`Problem`] become
+//! the [`Status`](tonic::Status) that the same refusal has anywhere else:
+//!
+//! ```
+//! # #[cfg(feature = "tonic")] mod example {
+//! use axum_identity::{Problem, UserCaller};
+//! use tonic::{Request, Response, Status};
+//!
+//! async fn greet(request: Request<()>) -> Result<Response<String>, Status> {
+//!     let caller = UserCaller::of(request.extensions())?;
+//!     let greeting = std::env::var("GREETING").map_err(Problem::from)?;
+//!     Ok(Response::new(format!("{greeting}, {}", caller.user().id)))
+//! }
+//! # }
+//! ```
 
 mod caller;
 mod claims;
 mod problem;
 mod rejection;
+#[cfg(feature = "tonic")]
+mod status;
 
 pub use self::{
     caller::{Caller, UserCaller, WorkloadCaller},

@@ -25,7 +25,7 @@ use tower_identity_inbound::{Asked, decision};
 /// ```
 ///
 /// It does not implement [`Error`] itself, which is what allows the conversion from all that do.
-pub struct Problem(Box<dyn Error + Send + Sync>);
+pub struct Problem(pub(crate) Box<dyn Error + Send + Sync>);
 
 impl Problem {
     /// From an error that is boxed already, which `?` cannot convert: `map_err(Problem::boxed)?`.

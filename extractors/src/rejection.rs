@@ -6,7 +6,7 @@ use axum_core::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use http::request::Parts;
+use http::{Extensions, request::Parts};
 use tower_identity_core::Refusal;
 use tower_identity_inbound::{
     Asked,
@@ -16,13 +16,17 @@ use tower_identity_inbound::{
 /// The rejection of every extractor of this crate: a [`Refusal`], answered as the inbound layers answer theirs.
 #[derive(Debug)]
 pub struct Rejection {
-    refusal: Refusal,
-    asked: Asked,
+    pub(crate) refusal: Refusal,
+    pub(crate) asked: Asked,
 }
 
 impl Rejection {
     pub(crate) fn new(refusal: Refusal, parts: &Parts) -> Self {
         Self { refusal, asked: Asked::of(&parts.method, &parts.headers, &parts.extensions) }
+    }
+
+    pub(crate) fn within(refusal: Refusal, extensions: &Extensions) -> Self {
+        Self { refusal, asked: Asked::within(extensions) }
     }
 
     /// Why there is nothing to extract.

@@ -20,7 +20,8 @@
 //! | answer errors of downstream calls | [`Problem`] |
 //! | do all of this from a file | [`Settings`] |
 //!
-//! Feature `axum` (default) brings the extractors, feature `reqwest` (default) brings [`HttpClient`].
+//! Feature `axum` (default) brings the extractors, feature `reqwest` (default) brings [`HttpClient`], feature `tonic`
+//! turns what a gRPC service refuses into its `Status`: `Caller::of(request.extensions())?`.
 
 mod config;
 
