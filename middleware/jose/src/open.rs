@@ -61,14 +61,56 @@ impl Accept {
         self
     }
 
+    /// The kinds that are accepted.
+    #[must_use]
+    pub fn types(&self) -> &[MediaType] {
+        &self.types
+    }
+
+    /// The algorithms that are accepted.
+    #[must_use]
+    pub fn algorithms(&self) -> &[Algorithm] {
+        &self.algorithms
+    }
+
+    /// Whether tokens without `typ` are accepted too.
+    #[must_use]
+    pub fn accepts_untyped(&self) -> bool {
+        self.untyped
+    }
+
     /// What a header alone decides.
     fn admit(&self, header: &Header) -> Result<Algorithm, OpenError> {
-        if header.is_critical() {
-            return Err(OpenError::Critical);
-        }
+        self.members(header)?;
+        understood(header)?;
+        self.kind(header)?;
+        flat(header)?;
+        let algorithm = self.algorithm(header)?;
+        self.key_id(header)?;
+        Ok(algorithm)
+    }
+
+    /// Everything that [`admit`](Self::admit) refuses a header for, in its order.
+    fn faults(&self, header: &Header) -> impl Iterator<Item = OpenError> {
+        let checked = [
+            self.members(header),
+            understood(header),
+            self.kind(header),
+            flat(header),
+            self.algorithm(header).map(drop),
+            self.key_id(header),
+        ];
+        checked.into_iter().filter_map(Result::err)
+    }
+
+    fn members(&self, header: &Header) -> Result<(), OpenError> {
         if self.nothing_else && header.has_other_members() {
             return Err(OpenError::OtherMembers);
         }
+        Ok(())
+    }
+
+    fn kind(&self, header: &Header) -> Result<(), OpenError> {
         let accepted = match header.typ() {
             Some(typ) => self.types.iter().any(|accepted| accepted.matches(typ)),
             None => self.untyped,
@@ -76,30 +118,49 @@ impl Accept {
         if !accepted {
             return Err(OpenError::Type { found: header.typ().map(shown) });
         }
-        if header.content_type().is_some_and(|content| MediaType::JWT.matches(content)) {
-            return Err(OpenError::Nested);
+        Ok(())
+    }
+
+    fn algorithm(&self, header: &Header) -> Result<Algorithm, OpenError> {
+        match header.algorithm() {
+            Some(algorithm) if self.algorithms.contains(&algorithm) => Ok(algorithm),
+            _ => Err(OpenError::Algorithm { found: shown(header.algorithm_name()) }),
         }
-        let algorithm = match header.algorithm() {
-            Some(algorithm) if self.algorithms.contains(&algorithm) => algorithm,
-            _ => return Err(OpenError::Algorithm { found: shown(header.algorithm_name()) }),
-        };
+    }
+
+    fn key_id(&self, header: &Header) -> Result<(), OpenError> {
         if self.key_id_required && header.key_id().is_none() {
             return Err(OpenError::KeyIdMissing);
         }
-        Ok(algorithm)
+        Ok(())
     }
+}
+
+/// No extension is, here (RFC 7515 §4.1.11).
+fn understood(header: &Header) -> Result<(), OpenError> {
+    if header.is_critical() {
+        return Err(OpenError::Critical);
+    }
+    Ok(())
+}
+
+fn flat(header: &Header) -> Result<(), OpenError> {
+    if header.content_type().is_some_and(|content| MediaType::JWT.matches(content)) {
+        return Err(OpenError::Nested);
+    }
+    Ok(())
 }
 
 /// Why a token did not open, in the order in which it is checked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The header names extensions that must be understood (`crit`, or an unencoded payload); none is, here.
-    #[error("the header has critical extensions, and none is understood")]
-    Critical,
     /// The header has members other than `alg`, `kid` and `typ`, and must not.
     #[error("the header has members other than alg, kid and typ")]
     OtherMembers,
+    /// The header names extensions that must be understood (`crit`, or an unencoded payload); none is, here.
+    #[error("the header has critical extensions, and none is understood")]
+    Critical,
     /// `typ` is not among the accepted kinds.
     #[error("the token is of another kind: typ is {}", quoted(found.as_deref()))]
     Type {
@@ -134,12 +195,12 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// The check that failed, as a stable word: `crit`, `header`, `typ`, `alg`, `key` or `signature`.
+    /// The check that failed, as a stable word: `header`, `crit`, `typ`, `alg`, `key` or `signature`.
     #[must_use]
     pub const fn check(&self) -> &'static str {
         match self {
-            Self::Critical => "crit",
             Self::OtherMembers => "header",
+            Self::Critical => "crit",
             Self::Type { .. } | Self::Nested => "typ",
             Self::Algorithm { .. } => "alg",
             Self::KeyIdMissing | Self::UnknownKey { .. } | Self::KeyAlgorithm => "key",
@@ -251,7 +312,7 @@ impl<C> fmt::Debug for Opened<C> {
 }
 
 impl<C> Unverified<C> {
-    /// Opens the token: `crit`, other members of the header, `typ`, `cty`, `alg`, key, signature, in this order.
+    /// Opens the token: other members of the header, `crit`, `typ`, `cty`, `alg`, key, signature, in this order.
     ///
     /// # Errors
     ///
@@ -270,8 +331,27 @@ impl<C> Unverified<C> {
         }
     }
 
+    /// Everything for which the token does not open, and not only the first of it: to explain a refusal. Without a key
+    /// set, only what the header decides.
+    ///
+    /// The first is the error of [`open`](Self::open). That there is none proves nothing: only an [`Opened`] is a proof.
+    #[must_use]
+    pub fn faults(&self, keys: Option<&KeySet>, accept: &Accept) -> Vec<OpenError> {
+        let mut faults: Vec<_> = accept.faults(&self.header).collect();
+        // By the algorithm of the token, if it is any at all: that it is not accepted was said.
+        if let (Some(keys), Some(algorithm)) = (keys, self.header.algorithm()) {
+            faults.extend(self.verifying(keys, algorithm).err());
+        }
+        faults
+    }
+
     fn verify<'k>(&self, keys: &'k KeySet, accept: &Accept) -> Result<(Algorithm, &'k VerifyingKey), OpenError> {
         let algorithm = accept.admit(&self.header)?;
+        self.verifying(keys, algorithm).map(|key| (algorithm, key))
+    }
+
+    /// The key that verifies the signature, as one of this algorithm.
+    fn verifying<'k>(&self, keys: &'k KeySet, algorithm: Algorithm) -> Result<&'k VerifyingKey, OpenError> {
         let key_id = self.header.key_id();
         let named = |key: &&VerifyingKey| key_id.is_none_or(|key_id| key.key_id() == Some(key_id));
         let signed = &self.token.expose().as_bytes()[..self.signed];
@@ -281,7 +361,7 @@ impl<C> Unverified<C> {
         let any_fits = fitting.peek().is_some();
         let verifies = |(_, parsed): &(_, &PublicKey)| parsed.verify(signed, &self.signature).is_ok();
         if let Some((key, _)) = fitting.find(verifies) {
-            return Ok((algorithm, key));
+            return Ok(key);
         }
         Err(match key_id {
             Some(_) if any_fits => OpenError::Signature,
@@ -300,3 +380,6 @@ fn shown(text: &str) -> Box<str> {
     const SHOWN: usize = 64;
     text.chars().take(SHOWN).collect()
 }
+
+#[cfg(test)]
+mod tests;
