@@ -1,0 +1,37 @@
+//! How often a cold verification through the layer asks for memory, beyond what the service within asks for.
+//!
+//! Apart from the measurement of time, which counting would disturb.
+
+#[path = "../sample.rs"]
+#[expect(dead_code, reason = "what is timed is not counted")]
+mod sample;
+
+use tower_identity_testkit::TestIssuer;
+
+use crate::sample::{ALGORITHMS, Sample};
+
+#[global_allocator]
+static COUNTED: dhat::Alloc = dhat::Alloc;
+
+fn main() {
+    let _profiler = dhat::Profiler::builder().testing().build();
+    let issuer = TestIssuer::start();
+    println!("\nallocations of a cold verification through AuthLayer, above the inner service");
+    for algorithm in ALGORITHMS {
+        let sample = Sample::new(&issuer, algorithm);
+        let mut service = sample.service(&issuer);
+        let layer = counted(|| sample.call(&mut service));
+        let inner = counted(|| sample.call_inner());
+        println!("{:<6} {}", algorithm.as_str(), layer - inner);
+    }
+}
+
+/// The fewest of several runs: the first one also fills what is made once, and the issuer has threads of its own.
+fn counted(mut call: impl FnMut()) -> u64 {
+    let run = |_| {
+        let before = dhat::HeapStats::get().total_blocks;
+        call();
+        dhat::HeapStats::get().total_blocks - before
+    };
+    (0..8).map(run).min().expect("several runs")
+}

@@ -1,0 +1,79 @@
+//! What a cold verification costs as a multiple of what nobody can do without: the bare check of the signature.
+//!
+//! Both are timed in turn, round by round, and the median of the rounds' ratios is what counts: what else the machine
+//! does falls on both.
+
+use std::time::{Duration, Instant};
+
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tower_identity::Algorithm;
+use tower_identity_testkit::TestIssuer;
+
+use crate::sample::{ALGORITHMS, Authenticated, Sample};
+
+const ROUNDS: usize = 401;
+const CALLS: u32 = 50;
+
+/// The most that the layer may cost.
+fn limit(algorithm: Algorithm) -> f64 {
+    match algorithm {
+        Algorithm::Rs256 => 1.15,
+        Algorithm::Es256 => 1.05,
+        _ => 1.08,
+    }
+}
+
+struct Measured {
+    bare: Duration,
+    ratio: f64,
+}
+
+/// Prints the ratios, without and then with a recorder of metrics: one that is there when a service starts.
+pub(crate) fn print() {
+    let issuer = TestIssuer::start();
+    let samples = ALGORITHMS.map(|algorithm| Sample::new(&issuer, algorithm));
+    let measure = |sample: &Sample| against_bare(sample, &mut sample.service(&issuer));
+
+    let alone = samples.each_ref().map(measure);
+    let recorder = PrometheusBuilder::new().build_recorder();
+    metrics::set_global_recorder(recorder).expect("no recorder was set before");
+    let recorded = samples.each_ref().map(measure);
+
+    println!("\ncold verification through AuthLayer, as a multiple of the bare check of the signature");
+    for ((sample, alone), recorded) in samples.iter().zip(alone).zip(recorded) {
+        println!(
+            "{:<6} {:.3} (at most {:.2}), the bare check taking {:.1?}; with a recorder of metrics {:.3}, {:+.0} ns",
+            sample.algorithm.as_str(),
+            alone.ratio,
+            limit(sample.algorithm),
+            alone.bare,
+            recorded.ratio,
+            (recorded.ratio - alone.ratio) * alone.bare.as_secs_f64() * 1e9,
+        );
+    }
+}
+
+fn against_bare(sample: &Sample, service: &mut Authenticated) -> Measured {
+    let (mut bare, mut ratios) = (Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS));
+    for _ in 0..ROUNDS {
+        let alone = time(|| sample.verify_bare());
+        let layer = time(|| sample.call(service));
+        bare.push(alone / CALLS);
+        ratios.push(layer.as_secs_f64() / alone.as_secs_f64());
+    }
+    Measured { bare: median(bare, Duration::cmp), ratio: median(ratios, f64::total_cmp) }
+}
+
+#[expect(clippy::disallowed_methods, reason = "what is measured is real time")]
+fn time(mut call: impl FnMut()) -> Duration {
+    let start = Instant::now();
+    for _ in 0..CALLS {
+        call();
+    }
+    start.elapsed()
+}
+
+fn median<T: Copy>(mut values: Vec<T>, order: impl FnMut(&T, &T) -> std::cmp::Ordering) -> T {
+    values.sort_by(order);
+    values[values.len() / 2]
+}
