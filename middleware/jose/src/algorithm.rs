@@ -35,6 +35,8 @@ pub enum Algorithm {
     Es256,
     /// ECDSA on P-384 with SHA-384.
     Es384,
+    /// ECDSA on P-521 with SHA-512.
+    Es512,
     /// EdDSA, the polymorphic name of RFC 8037; here always on Ed25519.
     EdDsa,
     /// EdDSA on Ed25519, the full name of RFC 9864.
@@ -48,7 +50,7 @@ pub struct UnknownAlgorithm(());
 
 impl Algorithm {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Rs256,
         Self::Rs384,
         Self::Rs512,
@@ -57,6 +59,7 @@ impl Algorithm {
         Self::Ps512,
         Self::Es256,
         Self::Es384,
+        Self::Es512,
         Self::EdDsa,
         Self::Ed25519,
     ];
@@ -73,6 +76,7 @@ impl Algorithm {
             Self::Ps512 => "PS512",
             Self::Es256 => "ES256",
             Self::Es384 => "ES384",
+            Self::Es512 => "ES512",
             Self::EdDsa => "EdDSA",
             Self::Ed25519 => "Ed25519",
         }
@@ -119,7 +123,7 @@ mod tests {
 
     #[test]
     fn jwt_a4_no_other_name_is_an_algorithm() {
-        for name in ["none", "None", "NONE", "noNE", "HS256", "HS512", "rs256", "ES256 ", "ES256K", "ES512", ""] {
+        for name in ["none", "None", "NONE", "noNE", "HS256", "HS512", "rs256", "ES256 ", "ES256K", "ES521", ""] {
             assert_eq!(name.parse::<Algorithm>(), Err(UnknownAlgorithm(())), "{name:?}");
         }
         assert_eq!("RS256".parse(), Ok(Algorithm::Rs256));

@@ -2,7 +2,7 @@
 //!
 //! Lenient decoding gives one token up to sixteen spellings, and every cache keyed by the text as many entries.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use base64_simd::{AsOut, Error, URL_SAFE_NO_PAD};
 
@@ -16,6 +16,19 @@ pub(crate) fn encode_append(bytes: &[u8], text: &mut String) {
 
 pub(crate) fn decode(text: &str) -> Result<Vec<u8>, Error> {
     URL_SAFE_NO_PAD.decode_to_vec(text)
+}
+
+/// Decodes into the buffer where it suffices.
+pub(crate) fn decode_into<'b>(text: &str, buffer: &'b mut [u8]) -> Result<Cow<'b, [u8]>, Error> {
+    if URL_SAFE_NO_PAD.decoded_length(text.as_bytes())? > buffer.len() {
+        return decode(text).map(Cow::Owned);
+    }
+    URL_SAFE_NO_PAD.decode(text.as_bytes(), buffer.as_out()).map(|bytes| Cow::Borrowed(&*bytes))
+}
+
+/// Whether [`decode`] would succeed.
+pub(crate) fn check(text: &str) -> Result<(), Error> {
+    URL_SAFE_NO_PAD.check(text.as_bytes())
 }
 
 /// Decodes into the one allocation that is then shared.
@@ -52,8 +65,23 @@ mod tests {
         for bad in ["AR", "AQ==", "AQ=", "A", "A Q", "AQ\n", "+w", "/w", "AAA=", "AAB", "ÅA"] {
             assert!(decode(bad).is_err(), "{bad:?}");
             assert!(decode_shared(bad).is_err(), "{bad:?}");
+            assert!(decode_into(bad, &mut [0; 8]).is_err(), "{bad:?}");
+            assert!(check(bad).is_err(), "{bad:?}");
         }
         assert_eq!(decode("-w").expect("url alphabet"), [0xfb]);
         assert_eq!(*decode_shared("-_8").expect("url alphabet"), [0xfb, 0xff]);
+        assert_eq!(*decode_into("-_8", &mut [0; 3]).expect("url alphabet"), [0xfb, 0xff]);
+        assert!(check("-_8").is_ok());
+    }
+
+    #[test]
+    fn a_buffer_is_used_where_it_suffices() {
+        for length in 0..12 {
+            let mut buffer = [0; 8];
+            let bytes = vec![7; length];
+            let decoded = decode_into(&encode(&bytes), &mut buffer)
+                .map(|decoded| (matches!(decoded, Cow::Borrowed(_)), decoded.into_owned()));
+            assert_eq!(decoded.ok(), Some((length <= 8, bytes)));
+        }
     }
 }

@@ -1,12 +1,12 @@
-//! Compact serialization (RFC 7515 §7.1): from text to header and claims that nobody has vouched for yet.
+//! Compact serialization (RFC 7515 §7.1): from text to a header, and to what may be claims.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use tower_identity_core::SecretToken;
 
 use crate::{
-    Header, Limits, base64url,
+    Header, Limits, Unverified, base64url,
     json::{self, JsonError},
 };
 
@@ -70,42 +70,104 @@ impl ParseError {
     }
 }
 
-/// A token that was parsed, once and strictly, and that nobody has vouched for yet.
-pub struct Unverified<C> {
+/// A token in its compact form, taken apart strictly: three parts of base64url, of which the first is a header.
+///
+/// What its payload is nobody has looked at. [`claims`](Self::claims) reads it, as a type that may borrow from here, so
+/// that a claim costs no copy until somebody keeps it; [`Unverified::parse`] is both steps in one, for claims that borrow
+/// nothing.
+///
+/// ```
+/// use serde::Deserialize;
+/// use serde_json::json;
+/// use tower_identity_jose::{Accept, Algorithm, Compact, KeySet, Limits, MediaType, SigningKey};
+///
+/// #[derive(Deserialize)]
+/// struct Claims<'a> {
+///     sub: &'a str,
+/// }
+///
+/// let key = SigningKey::generate(Algorithm::Es256)?;
+/// let token = key.sign(&MediaType::ACCESS_TOKEN, &json!({"sub": "alice"}))?;
+/// let keys = KeySet::from_keys([key.verifying_key()])?;
+/// let accept = Accept::new([MediaType::ACCESS_TOKEN], [Algorithm::Es256]);
+///
+/// let compact = Compact::parse(token.expose(), &Limits::default())?;
+/// let opened = compact.claims::<Claims<'_>>()?.open(&keys, &accept).map_err(|unopened| unopened.into_error())?;
+/// assert_eq!(opened.claims().sub, "alice");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Compact {
     pub(crate) token: SecretToken,
-    /// How much of the token is signed: header, dot, payload.
-    pub(crate) signed: usize,
-    pub(crate) header: Header,
-    pub(crate) claims: C,
+    /// Where the signature begins; the dot before it is not signed.
+    signature: usize,
+    header: Header,
     pub(crate) payload: Arc<[u8]>,
-    pub(crate) signature: Vec<u8>,
+    json_depth: u8,
 }
 
-impl<C: DeserializeOwned> Unverified<C> {
-    /// Parses a compact token, reading its payload as claims of type `C`.
+impl Compact {
+    /// A buffer of as many bytes holds the signature of an RSA key of 4096 bits.
+    pub(crate) const SIGNATURE_BYTES: usize = 512;
+
+    /// Takes a token apart.
     ///
     /// # Errors
     ///
-    /// [`ParseError`].
+    /// [`ParseError`], of which the variant [`Claims`](ParseError::Claims) does not occur here.
     pub fn parse(token: &str, limits: &Limits) -> Result<Self, ParseError> {
         if token.len() > limits.token_bytes() {
             return Err(ParseError::TooLong { limit: limits.token_bytes() });
         }
         let [header, payload, signature] = parts(token)?;
         let encoding = |part| move |_| ParseError::Encoding(part);
-        let header_json = base64url::decode(header).map_err(encoding(Part::Header))?;
+        let mut buffer = [0; 256];
+        let header = base64url::decode_into(header, &mut buffer).map_err(encoding(Part::Header))?;
         let payload = base64url::decode_shared(payload).map_err(encoding(Part::Payload))?;
-        let signed = token.len() - signature.len() - 1;
-        let signature = base64url::decode(signature).map_err(encoding(Part::Signature))?;
-
+        base64url::check(signature).map_err(encoding(Part::Signature))?;
+        let json_depth = limits.json_depth();
         Ok(Self {
-            header: json::object_from_slice(&header_json, limits.json_depth()).map_err(ParseError::Header)?,
-            claims: json::object_from_slice(&payload, limits.json_depth()).map_err(ParseError::Claims)?,
+            header: json::object_from_slice(&header, json_depth).map_err(ParseError::Header)?,
             token: SecretToken::new(token),
-            signed,
+            signature: token.len() - signature.len(),
             payload,
-            signature,
+            json_depth,
         })
+    }
+
+    /// The header: for choosing a key, and for nothing else.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Reads the payload as claims, which nobody has vouched for.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError::Claims`].
+    pub fn claims<'a, C: Deserialize<'a>>(&'a self) -> Result<Unverified<C, &'a Self>, ParseError> {
+        Ok(Unverified { claims: self.read()?, compact: self })
+    }
+
+    pub(crate) fn read<'a, C: Deserialize<'a>>(&'a self) -> Result<C, ParseError> {
+        json::object_from_slice(&self.payload, self.json_depth).map_err(ParseError::Claims)
+    }
+
+    /// What is signed: header, dot, payload.
+    pub(crate) fn signed(&self) -> &[u8] {
+        &self.token.expose().as_bytes()[..self.signature - 1]
+    }
+
+    /// The signature. It is not kept decoded: most tokens are opened once. None if it has another encoding than one
+    /// part of a token may have, which it has not.
+    pub(crate) fn signature<'b>(&self, buffer: &'b mut [u8]) -> Option<Cow<'b, [u8]>> {
+        base64url::decode_into(&self.token.expose()[self.signature..], buffer).ok()
+    }
+}
+
+impl fmt::Debug for Compact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compact").field("header", &self.header).finish_non_exhaustive()
     }
 }
 
@@ -120,25 +182,5 @@ fn parts(token: &str) -> Result<[&str; 3], ParseError> {
         }
         (_, 2) => Err(ParseError::Encrypted),
         _ => Err(ParseError::NotCompact),
-    }
-}
-
-impl<C> Unverified<C> {
-    /// The header: for choosing a key, and for nothing else.
-    #[must_use]
-    pub fn header(&self) -> &Header {
-        &self.header
-    }
-
-    /// The claims, as anybody may have written them: for choosing whose keys to try, and for nothing else.
-    #[must_use]
-    pub fn claims_unverified(&self) -> &C {
-        &self.claims
-    }
-}
-
-impl<C> fmt::Debug for Unverified<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Unverified").field("header", &self.header).finish_non_exhaustive()
     }
 }

@@ -1,24 +1,25 @@
-//! The cryptography: the signer and verifier of `jsonwebtoken`, on aws-lc-rs over keys that are parsed once.
+//! The cryptography: signatures by aws-lc-rs, over keys that are parsed once.
 //!
-//! That crate's own implementations parse the key at each call, and are chosen by a setting of the process.
+//! Not by way of the traits of `jsonwebtoken`: its own implementations parse the key at each call and are chosen by a
+//! setting of the process, and what is behind its traits must be of one of its algorithms, of which Ed25519 and ES512 are
+//! none, and take every signature as an allocation of its own.
 
 use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der},
     rand::SystemRandom,
     signature::{
-        ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED, ED25519, EcdsaKeyPair,
-        Ed25519KeyPair, KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
-        RSA_PKCS1_2048_8192_SHA512, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_2048_8192_SHA256,
-        RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512,
-        RsaEncoding, RsaKeyPair, RsaParameters, RsaPublicKeyComponents,
+        ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED,
+        ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
+        RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512,
+        RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
+        RSA_PSS_SHA512, RsaEncoding, RsaKeyPair, RsaParameters, RsaPublicKeyComponents,
     },
 };
-use jsonwebtoken::{
-    crypto::{JwtSigner, JwtVerifier},
-    signature::{Error, Signer, Verifier},
-};
 
-use crate::{Algorithm, material::Material};
+use crate::{
+    Algorithm,
+    material::{Curve, Material},
+};
 
 /// The public values of a key, ready to verify signatures of one algorithm.
 #[derive(Debug, Clone)]
@@ -32,11 +33,14 @@ impl PublicKey {
     pub(crate) fn new(algorithm: Algorithm, material: &Material) -> Option<Self> {
         let parsed = match material {
             Material::Rsa { n, e } => RsaPublicKeyComponents { n, e }.to_parsed_public_key(verifying(algorithm)?),
-            Material::P256 { point } if algorithm == Algorithm::Es256 => {
+            Material::Ec { curve: Curve::P256, point } if algorithm == Algorithm::Es256 => {
                 ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
             }
-            Material::P384 { point } if algorithm == Algorithm::Es384 => {
+            Material::Ec { curve: Curve::P384, point } if algorithm == Algorithm::Es384 => {
                 ParsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, point)
+            }
+            Material::Ec { curve: Curve::P521, point } if algorithm == Algorithm::Es512 => {
+                ParsedPublicKey::new(&ECDSA_P521_SHA512_FIXED, point)
             }
             Material::Ed25519 { x } if matches!(algorithm, Algorithm::EdDsa | Algorithm::Ed25519) => {
                 ParsedPublicKey::new(&ED25519, x)
@@ -49,17 +53,10 @@ impl PublicKey {
     pub(crate) fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
-}
 
-impl Verifier<Vec<u8>> for PublicKey {
-    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), Error> {
-        self.parsed.verify_sig(message, signature).map_err(|_| Error::new())
-    }
-}
-
-impl JwtVerifier for PublicKey {
-    fn algorithm(&self) -> jsonwebtoken::Algorithm {
-        theirs(self.algorithm)
+    /// Whether this is a signature by the key over the message.
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.parsed.verify_sig(message, signature).is_ok()
     }
 }
 
@@ -95,7 +92,7 @@ impl KeyPair {
 
     pub(crate) fn public(&self) -> Material {
         match self {
-            Self::P256(pair) => Material::P256 { point: pair.public_key().as_ref().into() },
+            Self::P256(pair) => Material::Ec { curve: Curve::P256, point: pair.public_key().as_ref().into() },
             Self::Ed25519(pair) => Material::Ed25519 { x: pair.public_key().as_ref().into() },
             Self::Rsa(pair) => {
                 let values = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
@@ -114,40 +111,20 @@ impl KeyPair {
         }
     }
 
-    /// The key, to sign with this algorithm, which must be one of its type.
-    pub(crate) fn signer(&self, algorithm: Algorithm) -> PrivateKey<'_> {
-        PrivateKey { algorithm, pair: self }
-    }
-}
-
-/// A private key, ready to make signatures of one algorithm.
-pub(crate) struct PrivateKey<'k> {
-    algorithm: Algorithm,
-    pair: &'k KeyPair,
-}
-
-impl Signer<Vec<u8>> for PrivateKey<'_> {
-    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
-        let failed = |_| Error::new();
-        match self.pair {
+    /// Signs with this algorithm, which must be one of the key's type.
+    pub(crate) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Option<Vec<u8>> {
+        match self {
             // The nonce is hedged: from the key, the message and fresh randomness (RFC 8725 §3.2).
-            KeyPair::P256(pair) => {
-                pair.sign(&SystemRandom::new(), message).map(|signature| signature.as_ref().into()).map_err(failed)
+            Self::P256(pair) => {
+                pair.sign(&SystemRandom::new(), message).ok().map(|signature| signature.as_ref().into())
             }
-            KeyPair::Ed25519(pair) => pair.try_sign(message).map(|signature| signature.as_ref().into()).map_err(failed),
-            KeyPair::Rsa(pair) => {
-                let encoding = signing(self.algorithm).ok_or_else(Error::new)?;
+            Self::Ed25519(pair) => pair.try_sign(message).ok().map(|signature| signature.as_ref().into()),
+            Self::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(encoding, &SystemRandom::new(), message, &mut signature).map_err(failed)?;
-                Ok(signature)
+                pair.sign(signing(algorithm)?, &SystemRandom::new(), message, &mut signature).ok()?;
+                Some(signature)
             }
         }
-    }
-}
-
-impl JwtSigner for PrivateKey<'_> {
-    fn algorithm(&self) -> jsonwebtoken::Algorithm {
-        theirs(self.algorithm)
     }
 }
 
@@ -159,7 +136,7 @@ fn verifying(algorithm: Algorithm) -> Option<&'static RsaParameters> {
         Algorithm::Ps256 => Some(&RSA_PSS_2048_8192_SHA256),
         Algorithm::Ps384 => Some(&RSA_PSS_2048_8192_SHA384),
         Algorithm::Ps512 => Some(&RSA_PSS_2048_8192_SHA512),
-        Algorithm::Es256 | Algorithm::Es384 | Algorithm::EdDsa | Algorithm::Ed25519 => None,
+        Algorithm::Es256 | Algorithm::Es384 | Algorithm::Es512 | Algorithm::EdDsa | Algorithm::Ed25519 => None,
     }
 }
 
@@ -171,22 +148,7 @@ fn signing(algorithm: Algorithm) -> Option<&'static dyn RsaEncoding> {
         Algorithm::Ps256 => Some(&RSA_PSS_SHA256),
         Algorithm::Ps384 => Some(&RSA_PSS_SHA384),
         Algorithm::Ps512 => Some(&RSA_PSS_SHA512),
-        Algorithm::Es256 | Algorithm::Es384 | Algorithm::EdDsa | Algorithm::Ed25519 => None,
-    }
-}
-
-/// The algorithm in the terms of `jsonwebtoken`, which has one name for both of EdDSA's.
-fn theirs(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
-    match algorithm {
-        Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
-        Algorithm::Rs384 => jsonwebtoken::Algorithm::RS384,
-        Algorithm::Rs512 => jsonwebtoken::Algorithm::RS512,
-        Algorithm::Ps256 => jsonwebtoken::Algorithm::PS256,
-        Algorithm::Ps384 => jsonwebtoken::Algorithm::PS384,
-        Algorithm::Ps512 => jsonwebtoken::Algorithm::PS512,
-        Algorithm::Es256 => jsonwebtoken::Algorithm::ES256,
-        Algorithm::Es384 => jsonwebtoken::Algorithm::ES384,
-        Algorithm::EdDsa | Algorithm::Ed25519 => jsonwebtoken::Algorithm::EdDSA,
+        Algorithm::Es256 | Algorithm::Es384 | Algorithm::Es512 | Algorithm::EdDsa | Algorithm::Ed25519 => None,
     }
 }
 
@@ -205,19 +167,11 @@ mod tests {
         let signature = bytes("hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg");
 
         let pair = KeyPair::Ed25519(Ed25519KeyPair::from_seed_and_public_key(&seed, &public).expect("a key"));
-        assert_eq!(pair.signer(Algorithm::EdDsa).try_sign(SIGNED).expect("a signature"), signature);
+        assert_eq!(pair.sign(Algorithm::EdDsa, SIGNED), Some(signature.clone()));
 
         let key = PublicKey::new(Algorithm::EdDsa, &Material::Ed25519 { x: public.into() }).expect("a key");
-        assert!(key.verify(SIGNED, &signature).is_ok());
-        assert!(key.verify(&SIGNED[1..], &signature).is_err());
-    }
-
-    #[test]
-    fn the_crates_names_are_those_of_rfc_7518() {
-        for algorithm in Algorithm::ALL {
-            let expected = if algorithm == Algorithm::Ed25519 { "EdDSA" } else { algorithm.as_str() };
-            assert_eq!(format!("{:?}", theirs(algorithm)), expected);
-        }
+        assert!(key.verifies(SIGNED, &signature));
+        assert!(!key.verifies(&SIGNED[1..], &signature));
     }
 
     #[test]

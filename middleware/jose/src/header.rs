@@ -1,6 +1,6 @@
 //! The header of a token (RFC 7515 §4).
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer,
@@ -16,7 +16,7 @@ use crate::Algorithm;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
     alg: Named,
-    typ: Option<Box<str>>,
+    typ: Option<Kind>,
     cty: Option<Box<str>>,
     kid: Option<Box<str>>,
     /// Whether there is a `crit`, of whatever form.
@@ -32,6 +32,14 @@ pub struct Header {
 enum Named {
     Supported(Algorithm),
     Other(Box<str>),
+}
+
+/// `typ`, kept as text of its own only where it is not one of the few that nearly all tokens have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Kind(Cow<'static, str>);
+
+impl Kind {
+    const USUAL: [&str; 2] = ["at+jwt", "JWT"];
 }
 
 impl Header {
@@ -56,7 +64,7 @@ impl Header {
     /// `typ`, as it is written.
     #[must_use]
     pub fn typ(&self) -> Option<&str> {
-        self.typ.as_deref()
+        self.typ.as_ref().map(|kind| &*kind.0)
     }
 
     /// `cty`, as it is written.
@@ -150,20 +158,34 @@ fn once<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
 
 impl<'de> Deserialize<'de> for Named {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Name;
+        read(deserializer, |name| name.parse().map_or_else(|_| Self::Other(name.into()), Self::Supported))
+    }
+}
 
-        impl Visitor<'_> for Name {
-            type Value = Named;
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read(deserializer, |typ| match Self::USUAL.into_iter().find(|usual| *usual == typ) {
+            Some(usual) => Self(Cow::Borrowed(usual)),
+            None => Self(Cow::Owned(typ.to_owned())),
+        })
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the name of an algorithm")
-            }
+/// Reads a string without making one.
+fn read<'de, D: Deserializer<'de>, T>(deserializer: D, read: impl FnOnce(&str) -> T) -> Result<T, D::Error> {
+    struct Text<F>(F);
 
-            fn visit_str<E: de::Error>(self, name: &str) -> Result<Named, E> {
-                Ok(name.parse().map_or_else(|_| Named::Other(name.into()), Named::Supported))
-            }
+    impl<T, F: FnOnce(&str) -> T> Visitor<'_> for Text<F> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
         }
 
-        deserializer.deserialize_str(Name)
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            Ok((self.0)(text))
+        }
     }
+
+    deserializer.deserialize_str(Text(read))
 }

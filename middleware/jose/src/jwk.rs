@@ -4,7 +4,10 @@ use jsonwebtoken::jwk::{KeyOperations, PublicKeyUse};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Algorithm, base64url, json, material::Material};
+use crate::{
+    Algorithm, base64url, json,
+    material::{Curve, Material},
+};
 
 /// Why a key cannot verify tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -125,8 +128,10 @@ impl Members {
     fn material(&self) -> Result<Material, KeyRejected> {
         match (self.kty.as_str(), self.crv.as_deref()) {
             ("RSA", _) => Ok(Material::Rsa { n: integer(self.n.as_deref())?, e: integer(self.e.as_deref())? }),
-            ("EC", Some("P-256")) => Ok(Material::P256 { point: self.point(32)? }),
-            ("EC", Some("P-384")) => Ok(Material::P384 { point: self.point(48)? }),
+            ("EC", Some(name)) => {
+                let curve = Curve::named(name).ok_or(KeyRejected::Unsupported)?;
+                Ok(Material::Ec { curve, point: self.point(curve.coordinate())? })
+            }
             ("OKP", Some("Ed25519")) => Ok(Material::Ed25519 { x: octets(self.x.as_deref(), 32)?.into() }),
             ("EC" | "OKP", None) => Err(KeyRejected::Malformed),
             _ => Err(KeyRejected::Unsupported),

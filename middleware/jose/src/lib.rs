@@ -13,9 +13,10 @@
 //! |---|---|
 //! | [`json`] | JSON without duplicate names and without depth, into any type |
 //!
-//! Everything else is exported here, and lies by subject in `compact` and `header` (parsing), `open` (verifying),
+//! Everything else is exported here, and lies by subject in `compact` and `header` (parsing), `accept` and `open` (verifying),
 //! `claims` (those that are easily read wrongly), `jwk`, `key` and `key_set` (public keys), `signing` (private keys).
 
+mod accept;
 mod algorithm;
 mod base64url;
 mod claims;
@@ -32,19 +33,22 @@ mod media_type;
 mod open;
 mod signing;
 mod thumbprint;
+mod unverified;
 
 pub use self::{
+    accept::Accept,
     algorithm::{Algorithm, UnknownAlgorithm},
     base64url::random_id,
     claims::{AudienceClaim, NumericDate},
-    compact::{ParseError, Part, Unverified},
+    compact::{Compact, ParseError, Part},
     header::Header,
     jwk::KeyRejected,
     key::VerifyingKey,
     key_set::{KeySet, KeySetError, SkippedKey},
     limits::Limits,
     media_type::{InvalidMediaType, MediaType},
-    open::{Accept, OpenError, Opened, Unopened},
+    open::{OpenError, Opened, Unopened},
     signing::{SignError, SigningKey, SigningKeyError, public_key_set},
     thumbprint::{InvalidThumbprint, Thumbprint},
+    unverified::Unverified,
 };

@@ -10,12 +10,42 @@ use crate::{Algorithm, Thumbprint, base64url};
 pub(crate) enum Material {
     /// RSA: big-endian, without leading zeros.
     Rsa { n: Box<[u8]>, e: Box<[u8]> },
-    /// A point of P-256, uncompressed (SEC 1 §2.3.3).
-    P256 { point: Box<[u8]> },
-    /// A point of P-384, uncompressed.
-    P384 { point: Box<[u8]> },
+    /// A point of a curve, uncompressed (SEC 1 §2.3.3).
+    Ec { curve: Curve, point: Box<[u8]> },
     /// A public key of Ed25519 (RFC 8032 §5.1.5).
     Ed25519 { x: Box<[u8]> },
+}
+
+/// A curve of NIST (RFC 7518 §6.2.1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Curve {
+    P256,
+    P384,
+    P521,
+}
+
+impl Curve {
+    /// The curve of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::P256, Self::P384, Self::P521].into_iter().find(|curve| curve.name() == name)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::P521 => "P-521",
+        }
+    }
+
+    /// The length of a coordinate, in bytes.
+    pub(crate) fn coordinate(self) -> usize {
+        match self {
+            Self::P256 => 32,
+            Self::P384 => 48,
+            Self::P521 => 66,
+        }
+    }
 }
 
 impl Material {
@@ -30,8 +60,9 @@ impl Material {
                 Algorithm::Ps384,
                 Algorithm::Ps512,
             ],
-            Self::P256 { .. } => &[Algorithm::Es256],
-            Self::P384 { .. } => &[Algorithm::Es384],
+            Self::Ec { curve: Curve::P256, .. } => &[Algorithm::Es256],
+            Self::Ec { curve: Curve::P384, .. } => &[Algorithm::Es384],
+            Self::Ec { curve: Curve::P521, .. } => &[Algorithm::Es512],
             Self::Ed25519 { .. } => &[Algorithm::EdDsa, Algorithm::Ed25519],
         }
     }
@@ -51,8 +82,10 @@ impl Material {
             Self::Rsa { n, e } => {
                 format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, base64url::encode(e), base64url::encode(n))
             }
-            Self::P256 { point } => ec_canonical("P-256", point),
-            Self::P384 { point } => ec_canonical("P-384", point),
+            Self::Ec { curve, point } => {
+                let (x, y) = coordinates(point);
+                format!(r#"{{"crv":"{}","kty":"EC","x":"{x}","y":"{y}"}}"#, curve.name())
+            }
             Self::Ed25519 { x } => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, base64url::encode(x)),
         };
         let mut bytes = [0; 32];
@@ -64,8 +97,10 @@ impl Material {
     pub(crate) fn to_jwk(&self) -> Value {
         match self {
             Self::Rsa { n, e } => json!({"kty": "RSA", "n": base64url::encode(n), "e": base64url::encode(e)}),
-            Self::P256 { point } => ec_jwk("P-256", point),
-            Self::P384 { point } => ec_jwk("P-384", point),
+            Self::Ec { curve, point } => {
+                let (x, y) = coordinates(point);
+                json!({"kty": "EC", "crv": curve.name(), "x": x, "y": y})
+            }
             Self::Ed25519 { x } => json!({"kty": "OKP", "crv": "Ed25519", "x": base64url::encode(x)}),
         }
     }
@@ -75,14 +110,4 @@ impl Material {
 fn coordinates(point: &[u8]) -> (String, String) {
     let (x, y) = point[1..].split_at(point.len() / 2);
     (base64url::encode(x), base64url::encode(y))
-}
-
-fn ec_canonical(curve: &str, point: &[u8]) -> String {
-    let (x, y) = coordinates(point);
-    format!(r#"{{"crv":"{curve}","kty":"EC","x":"{x}","y":"{y}"}}"#)
-}
-
-fn ec_jwk(curve: &str, point: &[u8]) -> Value {
-    let (x, y) = coordinates(point);
-    json!({"kty": "EC", "crv": curve, "x": x, "y": y})
 }

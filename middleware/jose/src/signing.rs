@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use jsonwebtoken::{EncodingKey, signature::Signer as _};
+use jsonwebtoken::EncodingKey;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tower_identity_core::SecretToken;
@@ -233,7 +233,7 @@ impl SigningKey {
     ///
     /// [`SignError::Signature`].
     pub fn sign_bytes(&self, bytes: &[u8]) -> Result<Vec<u8>, SignError> {
-        self.pair.signer(self.algorithm).try_sign(bytes).map_err(|_| SignError::Signature)
+        self.pair.sign(self.algorithm, bytes).ok_or(SignError::Signature)
     }
 }
 

@@ -1,7 +1,7 @@
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::{Limits, SigningKey};
+use crate::{Limits, MediaType, SigningKey};
 
 /// ES256 alone, `kid` required, and nothing but `alg`, `kid` and `typ`.
 fn strict() -> Accept {

@@ -1,12 +1,16 @@
 //! Whether a token is of an accepted kind, and genuine: jwt_a4 to a15, a23, a25.
 
+use std::{io::ErrorKind, net::TcpListener};
+
 use aws_lc_rs::hmac;
 use serde_json::{Value, json};
-use tower_identity_jose::{Accept, Algorithm, KeySet, MediaType, OpenError, SigningKey, Unopened};
+use tower_identity_jose::{
+    Accept, Algorithm, KeySet, Limits, MediaType, OpenError, ParseError, SigningKey, Unopened, Unverified,
+};
 
 use crate::{
-    ED, ES, RSA, RSA_PEM, access_tokens, alice, document, encode, generated, header, open, parse, refused, set, token,
-    with_signature,
+    ED, ES, RSA, RSA_PEM, Refused, access_tokens, alice, changed, document, encode, generated, header, open, parse,
+    refused, set, token, vectors, with_signature,
 };
 
 fn unknown(key_id: Option<&str>) -> OpenError {
@@ -46,6 +50,20 @@ fn jwt_a5_a_key_is_used_for_its_own_algorithm_only() {
 }
 
 #[test]
+fn jwt_a5_a_curve_has_one_algorithm() {
+    let examples = vectors::examples();
+    let of = |name: &str| examples.iter().find(|example| example["alg"] == name).expect("an example");
+    for (name, other) in [("ES256", "ES384"), ("ES384", "ES512"), ("ES512", "ES256")] {
+        // `alg` is not what tells the keys apart.
+        let jwk = changed(of(name)["jwk"].clone(), json!({"alg": null}));
+        let keys = KeySet::parse(&document(&[jwk])).expect("a key");
+        let token_of = |name: &str| of(name)["token"].as_str().expect("text").to_owned();
+        assert_eq!(open(&token_of(name), &keys, &access_tokens()), alice(), "{name}");
+        assert_eq!(open(&token_of(other), &keys, &access_tokens()), refused(OpenError::KeyAlgorithm), "{other}");
+    }
+}
+
+#[test]
 fn jwt_a5_a_key_without_alg_is_for_the_algorithms_of_its_type() {
     let mut jwk = RSA.public_jwk();
     jwk.as_object_mut().expect("an object").remove("alg");
@@ -70,6 +88,23 @@ fn jwt_a5_a_public_key_is_never_a_shared_secret() {
         assert_eq!(open(&forged, &set(&[&RSA]), &access_tokens()), expected);
     }
     assert_eq!(open(&token(&RSA, json!({})), &set(&[&RSA]), &access_tokens()), alice());
+}
+
+#[test]
+fn jwt_a6_a_shared_secret_in_a_key_set_verifies_nothing() {
+    let secret = b"a secret of the length that SHA-256 asks for";
+    let symmetric = json!({"kty": "oct", "kid": "shared", "alg": "HS256", "k": encode(secret)});
+    let signed = format!(
+        "{}.{}",
+        encode(json!({"alg": "HS256", "typ": "at+jwt", "kid": "shared"}).to_string()),
+        encode(r#"{"sub":"alice"}"#),
+    );
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), signed.as_bytes());
+    let keys = KeySet::parse(&document(&[symmetric, ES.public_jwk()])).expect("one key is public");
+    let expected = refused(OpenError::Algorithm { found: "HS256".into() });
+    assert_eq!(open(&format!("{signed}.{}", encode(tag)), &keys, &access_tokens()), expected);
+    assert_eq!(open(&token(&ES, json!({})), &keys, &access_tokens()), alice());
+    assert_eq!((keys.len(), keys.contains_key_id("shared")), (1, false));
 }
 
 #[test]
@@ -151,15 +186,21 @@ fn jwt_a8_unknown_crit_is_refused() {
 #[test]
 fn jwt_a9_no_header_says_where_its_key_comes_from() {
     let attacker = generated(Algorithm::Es256, "es");
+    let canary = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    canary.set_nonblocking(true).expect("a socket");
+    let url = |path: &str| format!("http://{}/{path}", canary.local_addr().expect("bound"));
     let pointers = json!({
-        "jku": "https://attacker.example/keys",
-        "x5u": "https://attacker.example/certificate",
+        "jku": url("keys"),
+        "x5u": url("certificate"),
         "jwk": attacker.public_jwk(),
         "x5c": ["MIIB"],
     });
     let keys = set(&[&ES]);
     assert_eq!(open(&token(&attacker, pointers.clone()), &keys, &access_tokens()), refused(OpenError::Signature));
     assert_eq!(open(&token(&ES, pointers), &keys, &access_tokens()), alice());
+
+    let asked = canary.accept().map(drop).map_err(|error| error.kind());
+    assert_eq!(asked, Err(ErrorKind::WouldBlock), "nobody came");
 }
 
 #[test]
@@ -173,6 +214,24 @@ fn jwt_a11_a_kid_is_only_compared() {
     let expected = refused(unknown(Some(&long[..64])));
     assert_eq!(open(&token(&ES, json!({"kid": long})), &keys, &access_tokens()), expected);
     assert_eq!(open(&token(&ES, json!({"kid": "es"})), &keys, &access_tokens()), alice());
+}
+
+#[test]
+fn jwt_a11_a_kid_of_any_length_is_an_unknown_one() {
+    let long = token(&ES, json!({"kid": "k".repeat(10_000)}));
+    assert_eq!(
+        open(&long, &set(&[&ES]), &access_tokens()),
+        Err(Refused::Unparsed(ParseError::TooLong { limit: 8192 }))
+    );
+
+    let limits = Limits::default().with_token_bytes(65_536).expect("a limit");
+    let unopened = Unverified::<Value>::parse(&long, &limits).expect("a token").open(&set(&[&ES]), &access_tokens());
+    let error = unopened.map(drop).map_err(Unopened::into_error);
+    assert_eq!(error, Err(unknown(Some(&"k".repeat(64)))));
+
+    let named = ES.clone().with_key_id("k".repeat(10_000));
+    let opened = Unverified::<Value>::parse(&long, &limits).expect("a token").open(&set(&[&named]), &access_tokens());
+    assert_eq!(opened.map(|opened| opened.key().thumbprint()).map_err(Unopened::into_error), Ok(ES.thumbprint()));
 }
 
 #[test]

@@ -5,6 +5,11 @@ use tower_identity_jose::{Accept, Algorithm, KeySet, Limits, OpenError, Opened, 
 
 use crate::{access_tokens, alice, decode, open, refused, with_signature};
 
+/// One token of each algorithm, and the public key that signed it.
+pub(crate) fn examples() -> Vec<Value> {
+    serde_json::from_str(include_str!("fixtures/tokens.json")).expect("json")
+}
+
 /// The claims of RFC 7515 appendix A, whose JSON has line breaks in it.
 const A_PAYLOAD: &str =
     "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
@@ -67,7 +72,7 @@ fn rfc7638_and_its_successors_thumbprints() {
 
 #[test]
 fn tokens_of_another_implementation_open_in_every_algorithm() {
-    let examples: Vec<Value> = serde_json::from_str(include_str!("fixtures/tokens.json")).expect("json");
+    let examples = examples();
     let mut seen: Vec<Algorithm> = Vec::new();
     for example in &examples {
         let text = |name: &str| example[name].as_str().expect("text");
