@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, Issuer};
 use tower_identity_refresh::{Failed, Lifetime, Loaded, Slot};
 
@@ -17,7 +18,8 @@ pub const METADATA_USABLE: Duration = Duration::from_secs(24 * 60 * 60);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);
 
 /// Where the metadata document is looked for, in which order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DiscoveryOrder {
     /// RFC 8414 §3, then OpenID Connect Discovery §4: the default.

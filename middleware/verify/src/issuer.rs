@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use tower_identity_core::{Audience, InvalidSetting, Issuer};
 use tower_identity_jose::{Algorithm, KeySet};
-use tower_identity_oauth::Endpoint;
 
-use crate::Profile;
+use crate::{
+    Profile,
+    keys::{KeyLocation, KeyOptions, KeyPlan},
+};
 
 const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
 const MAX_LEEWAY: Duration = Duration::from_secs(120);
@@ -38,7 +40,7 @@ const MAX_LEEWAY: Duration = Duration::from_secs(120);
 #[derive(Debug, Clone)]
 pub struct TrustedIssuer {
     pub(crate) issuer: String,
-    pub(crate) keys: KeyLocation,
+    pub(crate) keys: KeyOptions,
     pub(crate) audiences: Vec<String>,
     pub(crate) profile: Profile,
     pub(crate) algorithms: Option<Vec<Algorithm>>,
@@ -53,14 +55,6 @@ pub struct NeedsAudience {
     keys: KeyLocation,
 }
 
-/// Where an issuer's keys come from.
-#[derive(Debug, Clone)]
-pub(crate) enum KeyLocation {
-    Metadata,
-    At(String),
-    Given(KeySet),
-}
-
 /// What [`TrustedIssuer::check`] found to be in order.
 #[derive(Debug)]
 pub(crate) struct Checked {
@@ -69,14 +63,7 @@ pub(crate) struct Checked {
     pub(crate) profile: Profile,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) leeway: Duration,
-    pub(crate) keys: CheckedKeys,
-}
-
-#[derive(Debug)]
-pub(crate) enum CheckedKeys {
-    Metadata,
-    At(Endpoint),
-    Given(KeySet),
+    pub(crate) keys: KeyPlan,
 }
 
 impl TrustedIssuer {
@@ -129,14 +116,7 @@ impl TrustedIssuer {
     /// Reads the strings and keeps the rules; a broken one is named by the field of [`IssuerSettings`](crate::IssuerSettings).
     pub(crate) fn check(self) -> Result<Checked, InvalidSetting> {
         let issuer = Issuer::parse(&self.issuer).map_err(|wrong| InvalidSetting::new("issuer", wrong.to_string()))?;
-        let endpoint = |field: &str, url: &str| {
-            Endpoint::parse(url).map_err(|wrong| InvalidSetting::new(field, wrong.to_string()))
-        };
-        let keys = match self.keys {
-            KeyLocation::Metadata => endpoint("issuer", issuer.as_str()).map(|_| CheckedKeys::Metadata)?,
-            KeyLocation::At(jwks_uri) => endpoint("jwks_uri", &jwks_uri).map(CheckedKeys::At)?,
-            KeyLocation::Given(keys) => CheckedKeys::Given(keys),
-        };
+        let keys = self.keys.check(&issuer)?;
         let audiences = self
             .audiences
             .iter()
@@ -159,7 +139,7 @@ impl NeedsAudience {
     pub fn audience(self, audience: impl Into<String>) -> TrustedIssuer {
         TrustedIssuer {
             issuer: self.issuer,
-            keys: self.keys,
+            keys: KeyOptions::new(self.keys),
             audiences: vec![audience.into()],
             profile: Profile::default(),
             algorithms: None,

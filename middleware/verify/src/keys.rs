@@ -8,6 +8,9 @@
 //! first refresh on; a service that nobody called for longer than its keys are fresh answers the first callers with the
 //! keys that it has, and from then on with the new ones.
 
+mod options;
+mod settings;
+
 use std::{
     pin::pin,
     sync::Arc,
@@ -16,10 +19,14 @@ use std::{
 };
 
 use arc_swap::{ArcSwapOption, Guard};
-use tower_identity_core::{Clock, Issuer, Moment};
+use tower_identity_core::{Clock, InvalidSetting, Issuer, Moment};
 use tower_identity_jose::KeySet;
+use tower_identity_oauth::{Discovery, Http};
 use tower_identity_refresh::{Failed, Lifetime, Loaded, Slot};
 
+use self::options::KeysFrom;
+pub(crate) use self::options::{KeyLocation, KeyOptions, KeyPlan};
+pub use self::settings::KeySettings;
 use crate::source::{Source, SourceError};
 
 /// How long the last good keys verify while the issuer is down.
@@ -69,6 +76,24 @@ pub(crate) struct NoKeys {
     #[source]
     cause: Arc<SourceError>,
     again_at: Moment,
+}
+
+impl KeyPlan {
+    /// The keys, not fetched yet, of the issuer that goes by this name. Its metadata may be `found_at` another issuer's
+    /// URL, and must have this name in it all the same.
+    pub(crate) fn connect(self, name: &Issuer, _found_at: Option<Issuer>, http: &Http) -> Result<Keys, InvalidSetting> {
+        let fetched = |source| Keys::fetched(name.clone(), source, http.clock().clone());
+        Ok(match self.from {
+            KeysFrom::Given(keys) => Keys::given(keys),
+            KeysFrom::At { url, .. } | KeysFrom::TrustBundle { url } => {
+                fetched(Source::At { jwks_uri: url, http: http.clone() })
+            }
+            KeysFrom::Metadata { order, .. } => {
+                let discovery = Discovery::in_order(order, name.clone(), http.clone())?;
+                fetched(Source::Metadata { discovery, http: http.clone() })
+            }
+        })
+    }
 }
 
 impl Keys {

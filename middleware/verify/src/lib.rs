@@ -44,6 +44,7 @@ mod verifier;
 
 pub use self::{
     issuer::{NeedsAudience, TrustedIssuer},
+    keys::KeySettings,
     profile::Profile,
     settings::IssuerSettings,
     verification::Verification,

@@ -1,21 +1,22 @@
 //! A trusted issuer, from a file.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use serde::Deserialize;
 use tower_identity_core::InvalidSetting;
 use tower_identity_jose::Algorithm;
 
-use crate::{Profile, TrustedIssuer};
+use crate::{KeySettings, Profile, TrustedIssuer};
 
-/// A trusted issuer as a table of a file. Becomes a [`TrustedIssuer`] by `try_from`, which checks every field.
+/// A trusted issuer as a table of a file. Becomes a [`TrustedIssuer`] by [`trusted_issuer`](Self::trusted_issuer), which
+/// checks every field, or by `try_from`, where relative paths start at the current directory.
 ///
 /// | field | meaning | default |
 /// |---|---|---|
 /// | `issuer` | the issuer's identifier, byte for byte | required |
 /// | `audience` | what this service is called there: a string, or a list of strings | required |
 /// | `profile` | what its access tokens look like: a name of [`Profile`] | `rfc9068` |
-/// | `jwks_uri` | where its keys are, if not where its metadata says | from metadata |
+/// | `keys` | where its keys are, if not where its metadata says, and how they are kept: [`KeySettings`] | from metadata |
 /// | `algorithms` | a list of the signature algorithms that it may use | as [`TrustedIssuer::algorithms`] |
 /// | `leeway_seconds` | how far the clocks may differ, 120 at most | 30 |
 ///
@@ -36,6 +37,9 @@ pub struct IssuerSettings {
     audience: OneOrMany,
     #[serde(default)]
     profile: Profile,
+    #[serde(default)]
+    keys: KeySettings,
+    /// The former name of `keys.url`.
     jwks_uri: Option<String>,
     algorithms: Option<Vec<Algorithm>>,
     leeway_seconds: Option<u64>,
@@ -48,15 +52,18 @@ enum OneOrMany {
     Many(Vec<String>),
 }
 
-impl TryFrom<IssuerSettings> for TrustedIssuer {
-    type Error = InvalidSetting;
-
-    fn try_from(settings: IssuerSettings) -> Result<Self, InvalidSetting> {
-        let issuer = match settings.jwks_uri {
-            None => Self::discover(settings.issuer),
-            Some(jwks_uri) => Self::keys_at(settings.issuer, jwks_uri),
+impl IssuerSettings {
+    /// Checks every field. Relative paths start at `folder`: the one that the file is in.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] names the field and the rule.
+    pub fn trusted_issuer(self, folder: &Path) -> Result<TrustedIssuer, InvalidSetting> {
+        let issuer = match self.keys.url.clone().or(self.jwks_uri) {
+            None => TrustedIssuer::discover(self.issuer),
+            Some(url) => TrustedIssuer::keys_at(self.issuer, url),
         };
-        let mut audiences = match settings.audience {
+        let mut audiences = match self.audience {
             OneOrMany::One(audience) => vec![audience],
             OneOrMany::Many(audiences) => audiences,
         }
@@ -64,14 +71,23 @@ impl TryFrom<IssuerSettings> for TrustedIssuer {
         let Some(first) = audiences.next() else {
             return Err(InvalidSetting::new("audience", "names no audience"));
         };
-        let mut issuer = audiences.fold(issuer.audience(first), Self::audience).profile(settings.profile);
-        if let Some(algorithms) = settings.algorithms {
+        let mut issuer = audiences.fold(issuer.audience(first), TrustedIssuer::audience).profile(self.profile);
+        if let Some(algorithms) = self.algorithms {
             issuer = issuer.algorithms(algorithms);
         }
-        if let Some(seconds) = settings.leeway_seconds {
+        if let Some(seconds) = self.leeway_seconds {
             issuer = issuer.leeway(Duration::from_secs(seconds));
         }
+        let issuer = self.keys.tell(issuer, folder).map_err(|invalid| invalid.within("keys"))?;
         issuer.clone().check()?;
         Ok(issuer)
+    }
+}
+
+impl TryFrom<IssuerSettings> for TrustedIssuer {
+    type Error = InvalidSetting;
+
+    fn try_from(settings: IssuerSettings) -> Result<Self, InvalidSetting> {
+        settings.trusted_issuer(Path::new(""))
     }
 }

@@ -4,17 +4,15 @@ use std::sync::Arc;
 
 use tower_identity_core::{Clock, InvalidSetting, Issuer, Refusal, RefusalKind};
 use tower_identity_jose::{Accept, Limits, Unverified};
-use tower_identity_oauth::{Discovery, Http};
+use tower_identity_oauth::Http;
 use tower_identity_refresh::system_clock;
 
 use crate::{
     TrustedIssuer, Verification, check,
     claim::refuse,
     claims::Claims,
-    issuer::{Checked, CheckedKeys},
+    issuer::Checked,
     judge::Rules,
-    keys::Keys,
-    source::Source,
     trusted::{Attempt, Trusted},
 };
 
@@ -163,15 +161,7 @@ impl VerifierBuilder {
 
 fn trust(issuer: Checked, home: bool, all: &[Issuer], http: &Http, clock: &Clock) -> Result<Trusted, InvalidSetting> {
     let name = issuer.issuer;
-    let fetched = |source| Keys::fetched(name.clone(), source, clock.clone());
-    let keys = match issuer.keys {
-        CheckedKeys::Given(keys) => Keys::given(keys),
-        CheckedKeys::At(jwks_uri) => fetched(Source::At { jwks_uri, http: http.clone() }),
-        CheckedKeys::Metadata => {
-            let discovery = Discovery::new(name.clone(), http.clone())?;
-            fetched(Source::Metadata { discovery, http: http.clone() })
-        }
-    };
+    let keys = issuer.keys.connect(&name, None, http)?;
     let table = issuer.profile.table();
     let accept = Accept::new(table.types.iter().cloned(), issuer.algorithms);
     Ok(Trusted {

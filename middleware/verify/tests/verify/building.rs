@@ -39,7 +39,7 @@ fn what_breaks_a_rule_is_named_by_issuer_and_field() {
         ),
         (
             TrustedIssuer::keys_at(ISSUER, "http://login.example.com/jwks").audience("orders"),
-            wrong("issuer[0].jwks_uri: is neither https nor http on a loopback address"),
+            wrong("issuer[0].keys.url: is neither https nor http on a loopback address"),
         ),
     ];
     for (issuer, expected) in cases {
@@ -68,7 +68,7 @@ fn read(settings: Value) -> Result<TrustedIssuer, String> {
 #[test]
 fn code_and_file_build_the_same_issuer() {
     let from_file = read(json!({
-        "issuer": ISSUER, "audience": ["orders", "shop"], "jwks_uri": "https://inside.example/jwks",
+        "issuer": ISSUER, "audience": ["orders", "shop"], "keys": {"url": "https://inside.example/jwks"},
         "algorithms": ["ES256", "Ed25519"], "leeway_seconds": 5,
     }))
     .expect("valid");
@@ -104,8 +104,8 @@ fn a_file_is_refused_whole_and_names_the_field() {
             "issuer: is neither https nor http on a loopback address",
         ),
         (
-            json!({"issuer": ISSUER, "audience": "orders", "jwks_uri": "inside/jwks"}),
-            "jwks_uri: is not an absolute URL",
+            json!({"issuer": ISSUER, "audience": "orders", "keys": {"url": "inside/jwks"}}),
+            "keys.url: is not an absolute URL",
         ),
         (json!({"issuer": ISSUER, "audience": "orders", "algorithms": []}), "algorithms: names no algorithm"),
         (

@@ -1,0 +1,196 @@
+//! What is said of an issuer's keys: where they are, and how they are kept.
+
+use std::{path::PathBuf, time::Duration};
+
+use tower_identity_core::{InvalidSetting, Issuer};
+use tower_identity_jose::{KeySet, Thumbprint};
+use tower_identity_oauth::{DiscoveryOrder, Endpoint, TargetService, TokenEndpoint};
+
+use crate::TrustedIssuer;
+
+/// The longest time for which a key may go on verifying after its issuer took it away: as long as any key may without
+/// being seen at its issuer.
+const MAX_REMOVAL_GRACE: Duration = super::USABLE;
+
+/// Where an issuer's keys come from.
+#[derive(Debug, Clone)]
+pub(crate) enum KeyLocation {
+    /// Where the issuer's metadata says.
+    Metadata,
+    /// A key set at this URL.
+    At(String),
+    /// The bundle of a SPIFFE trust domain at this URL.
+    #[expect(dead_code, reason = "trust domains are about to be trusted")]
+    TrustBundle(String),
+    /// Nowhere: they are given, and never fetched.
+    Given(KeySet),
+}
+
+/// What a [`TrustedIssuer`] was told of its keys.
+#[derive(Debug, Clone)]
+pub(crate) struct KeyOptions {
+    location: KeyLocation,
+    discovery: DiscoveryOrder,
+    seed: Option<PathBuf>,
+    save: Option<PathBuf>,
+    removal_grace: Duration,
+    pins: Option<Vec<Thumbprint>>,
+    allow_private: bool,
+    server: Option<Box<KeyServer>>,
+}
+
+/// Which server a key set's token is of, and for what.
+#[derive(Debug, Clone)]
+#[expect(dead_code, reason = "the keeping is about to come")]
+pub(super) struct KeyServer {
+    pub(super) endpoint: TokenEndpoint,
+    pub(super) target: TargetService,
+}
+
+/// [`KeyOptions`] that keep the rules.
+#[derive(Debug)]
+#[expect(dead_code, reason = "the keeping is about to come")]
+pub(crate) struct KeyPlan {
+    pub(super) from: KeysFrom,
+    pub(super) keeping: Keeping,
+}
+
+/// Where keys come from, checked.
+#[derive(Debug)]
+#[expect(dead_code, reason = "the keeping is about to come")]
+pub(super) enum KeysFrom {
+    Metadata { order: DiscoveryOrder, allow_private: bool },
+    At { url: Endpoint, server: Option<Box<KeyServer>> },
+    TrustBundle { url: Endpoint },
+    Given(KeySet),
+}
+
+/// How keys that are fetched are kept.
+#[derive(Debug)]
+#[expect(dead_code, reason = "the keeping is about to come")]
+pub(super) struct Keeping {
+    pub(super) seed: Option<PathBuf>,
+    pub(super) save: Option<PathBuf>,
+    pub(super) removal_grace: Duration,
+    pub(super) pins: Option<Vec<Thumbprint>>,
+}
+
+/// How its keys are kept. Each says what the field of the same name in a file says, in the table
+/// [`keys`](crate::KeySettings).
+impl TrustedIssuer {
+    /// A key set in a file that serves a cold start while the issuer is out of reach: read once, when the verifier is
+    /// built, and never written. See [`keys_save`](Self::keys_save) for what is refused.
+    #[must_use]
+    pub fn keys_seed(mut self, file: impl Into<PathBuf>) -> Self {
+        self.keys.seed = Some(file.into());
+        self
+    }
+
+    /// A file that keeps the issuer's keys across restarts: written after each fetch, as a whole or not at all, and
+    /// read as a [seed](Self::keys_seed) when the verifier is built. A file that cannot be written is a warning in the
+    /// log and no failure.
+    ///
+    /// It holds a key set with two more members: `issuer`, and `fetched_at` in seconds since 1970. A seed of another
+    /// issuer is refused, and so is one that was fetched 24 h ago or more, or later than in five minutes; one without
+    /// these members was fetched when its file was last changed. A refused seed is a warning in the log: the verifier
+    /// then starts without.
+    #[must_use]
+    pub fn keys_save(mut self, file: impl Into<PathBuf>) -> Self {
+        self.keys.save = Some(file.into());
+        self
+    }
+
+    /// How long a key goes on verifying after the issuer's key set no longer has it: zero by default, 24 h at most.
+    /// For issuers that take a key away while tokens that it signed are still good.
+    #[must_use]
+    pub fn keys_removal_grace(mut self, grace: Duration) -> Self {
+        self.keys.removal_grace = grace;
+        self
+    }
+
+    /// Accepts these keys of the issuer and no others, whatever its key set says. A key set with none of them is as
+    /// good as none.
+    #[must_use]
+    pub fn keys_pin(mut self, keys: impl IntoIterator<Item = Thumbprint>) -> Self {
+        self.keys.pins.get_or_insert_default().extend(keys);
+        self
+    }
+
+    /// Lets the issuer's metadata name a key set at a private address, also by a name that leads to one. Not needed for
+    /// a key set at the issuer's own host, nor for an issuer that is itself named by such an address, nor for a key set
+    /// whose URL is [configured](Self::keys_at).
+    #[must_use]
+    pub fn keys_allow_private(mut self) -> Self {
+        self.keys.allow_private = true;
+        self
+    }
+
+    /// Where the issuer's metadata is looked for, and in which order.
+    #[must_use]
+    pub fn keys_discovery(mut self, order: DiscoveryOrder) -> Self {
+        self.keys.discovery = order;
+        self
+    }
+
+    /// Fetches the key set with a token of our own, by client credentials at this server. Only for a key set
+    /// [at a URL](Self::keys_at): our token goes to no address that metadata chooses.
+    #[must_use]
+    pub fn keys_server(mut self, server: TokenEndpoint, target: TargetService) -> Self {
+        self.keys.server = Some(Box::new(KeyServer { endpoint: server, target }));
+        self
+    }
+}
+
+impl KeyOptions {
+    pub(crate) fn new(location: KeyLocation) -> Self {
+        Self {
+            location,
+            discovery: DiscoveryOrder::default(),
+            seed: None,
+            save: None,
+            removal_grace: Duration::ZERO,
+            pins: None,
+            allow_private: false,
+            server: None,
+        }
+    }
+
+    /// Reads the strings and keeps the rules; a broken one is named by the field of
+    /// [`IssuerSettings`](crate::IssuerSettings).
+    pub(crate) fn check(self, issuer: &Issuer) -> Result<KeyPlan, InvalidSetting> {
+        let broken = |field: &str, rule: &str| Err(InvalidSetting::new(field, rule).within("keys"));
+        let endpoint = |url: &str| {
+            Endpoint::parse(url).map_err(|wrong| InvalidSetting::new("url", wrong.to_string()).within("keys"))
+        };
+        if self.server.is_some() && !matches!(self.location, KeyLocation::At(_)) {
+            return broken("server", "goes with url only: our token goes to no address that metadata chooses");
+        }
+        if self.allow_private && !matches!(self.location, KeyLocation::Metadata) {
+            return broken("allow_private", "goes with keys that are found by metadata");
+        }
+        if self.pins.as_ref().is_some_and(Vec::is_empty) {
+            return broken("pin", "names no key");
+        }
+        if self.removal_grace > MAX_REMOVAL_GRACE {
+            return broken("removal_grace_seconds", &format!("more than {} s", MAX_REMOVAL_GRACE.as_secs()));
+        }
+        let from = match self.location {
+            KeyLocation::Metadata => {
+                Endpoint::parse(issuer.as_str()).map_err(|wrong| InvalidSetting::new("issuer", wrong.to_string()))?;
+                KeysFrom::Metadata { order: self.discovery, allow_private: self.allow_private }
+            }
+            KeyLocation::At(url) => KeysFrom::At { url: endpoint(&url)?, server: self.server },
+            KeyLocation::TrustBundle(url) => KeysFrom::TrustBundle { url: endpoint(&url)? },
+            KeyLocation::Given(_) if self.seed.is_some() => return broken("seed", "goes with keys that are fetched"),
+            KeyLocation::Given(_) if self.save.is_some() => return broken("save", "goes with keys that are fetched"),
+            KeyLocation::Given(keys) => KeysFrom::Given(match &self.pins {
+                None => keys,
+                Some(pins) => {
+                    keys.pinned_to(pins).map_err(|none| InvalidSetting::new("pin", none.to_string()).within("keys"))?
+                }
+            }),
+        };
+        let Self { seed, save, removal_grace, pins, .. } = self;
+        Ok(KeyPlan { from, keeping: Keeping { seed, save, removal_grace, pins } })
+    }
+}
