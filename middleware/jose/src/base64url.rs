@@ -74,6 +74,15 @@ mod tests {
         assert!(check("-_8").is_ok());
     }
 
+    proptest::proptest! {
+        #[test]
+        fn jwt_a2_what_is_checked_can_be_decoded(text in "[A-Za-z0-9_=+/ -]{0,12}|[A-Za-z0-9_-]{0,70}") {
+            let decoded = decode(&text).ok();
+            proptest::prop_assert_eq!(check(&text).is_ok(), decoded.is_some());
+            proptest::prop_assert_eq!(decode_into(&text, &mut [0; 24]).ok().map(Cow::into_owned), decoded);
+        }
+    }
+
     #[test]
     fn a_buffer_is_used_where_it_suffices() {
         for length in 0..12 {

@@ -40,6 +40,9 @@ pub enum KeyRejected {
     /// An RSA modulus of under 2048 or over 8192 bits, or an exponent that is 1, even, or over 32 bits.
     #[error("the size of the key is outside what is safe")]
     Size,
+    /// An RSA modulus whose primes can be found out (CVE-2017-15361).
+    #[error("the key can be factored")]
+    Factorable,
     /// The cryptography refuses the values: a point that is not on the curve, for example.
     #[error("the values are not those of a key")]
     Invalid,
@@ -108,6 +111,7 @@ impl Jwk {
         match algorithm {
             Some(algorithm) if !material.algorithms().contains(&algorithm) => Err(KeyRejected::Mismatch(algorithm)),
             _ if !material.is_of_safe_size() => Err(KeyRejected::Size),
+            _ if material.is_factorable() => Err(KeyRejected::Factorable),
             _ => Ok(Self { key_id: members.kid, issuer: members.issuer, algorithm, material }),
         }
     }

@@ -31,9 +31,12 @@ mod limits;
 mod material;
 mod media_type;
 mod open;
+mod roca;
 mod signing;
 mod thumbprint;
 mod unverified;
+#[cfg(test)]
+mod wycheproof;
 
 pub use self::{
     accept::Accept,

@@ -3,7 +3,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
-use crate::{Algorithm, Thumbprint, base64url};
+use crate::{Algorithm, Thumbprint, base64url, roca};
 
 /// The public values of a key, by its type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +74,11 @@ impl Material {
         let bits = n.len() * 8 - n.first().map_or(0, |byte| byte.leading_zeros() as usize);
         let odd = e.last().is_some_and(|byte| byte % 2 == 1);
         (2048..=8192).contains(&bits) && odd && **e != [1] && e.len() <= 4
+    }
+
+    /// Whether the private key can be found out from the public one.
+    pub(crate) fn is_factorable(&self) -> bool {
+        matches!(self, Self::Rsa { n, .. } if roca::is_marked(n))
     }
 
     /// SHA-256 over the required members in their canonical form (RFC 7638 §3, RFC 8037 §2).
