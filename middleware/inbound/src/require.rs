@@ -52,9 +52,13 @@ pub struct RequireLayer {
 impl RequireLayer {
     /// Requires this rule.
     ///
-    /// A rule that is [not valid](Rule::valid) is refused here too, only later: every request is answered 500.
+    /// A rule that is [not valid](Rule::valid) is refused here too, only later: every request is answered 500. That is
+    /// told at once by an event of target `tower_identity::rule` at `ERROR`.
     #[must_use]
     pub fn new(rule: Rule) -> Self {
+        if let Some(fault) = rule.fault() {
+            tracing::error!(target: "tower_identity::rule", %rule, %fault, "the rule is not valid: it refuses everybody");
+        }
         Self { rule: Arc::new(rule) }
     }
 }

@@ -16,23 +16,40 @@
 //! ```toml
 //! rule = { all = [{ scope = "orders:write" }, "user"] }
 //! rule = { all = [{ callers = ["scheduler", { issuer = "https://partner.example", id = "audit" }] }, "no_user"] }
+//! rule = { all = [{ acr = ["urn:example:gold"] }, { max_age_seconds = 300 }, { role = "approver" }] }
 //! ```
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use tower_identity_core::{InvalidSetting, Refusal, RefusalKind, Scope, Scopes};
+use tower_identity_core::{CallerContext, InvalidSetting, Refusal, RefusalKind, Scope, Scopes};
 
-use self::node::Node;
+use self::{named::Named, node::Node};
 use crate::Inbound;
 
 mod caller;
+mod named;
 mod node;
+mod sign_in;
 
 pub use self::caller::CallerName;
 
-/// What a request must satisfy. Made by [`scope`], [`any_scope`], [`user`], [`no_user`] and [`callers`], joined by
-/// [`and`](Self::and) and [`or`](Self::or).
+/// What a request must satisfy. Made by the functions of [this module](self), joined by [`and`](Self::and) and
+/// [`or`](Self::or).
+///
+/// | function | in a configuration | holds for |
+/// |---|---|---|
+/// | [`scope`] | `{ scope = "a b" }` | a token with all of these scopes |
+/// | [`any_scope`] | `{ any_scope = ["a", "b"] }` | a token with one of these scopes |
+/// | [`user`] | `"user"` | a caller that acts for a user |
+/// | [`no_user`] | `"no_user"` | a caller that acts for itself; only beside [`callers`] |
+/// | [`callers`] | `{ callers = ["orders"] }` | one of these workloads |
+/// | [`group`] | `{ group = "staff" }` | a user of this group |
+/// | [`role`] | `{ role = "approver" }` | a user with this role |
+/// | [`acr`] | `{ acr = ["urn:example:gold"] }` | a user who signed in by one of these classes |
+/// | [`max_age`] | `{ max_age_seconds = 300 }` | a user who signed in that lately |
+/// | [`named`] | | whomever a closure says |
+/// | [`and`](Self::and), [`or`](Self::or) | `{ all = [..] }`, `{ any = [..] }` | all, or one, of these rules |
 ///
 /// # Validity
 ///
@@ -105,13 +122,88 @@ where
     })
 }
 
+/// The user belongs to this group, compared byte for byte (RFC 9068 §2.2.3.1).
+///
+/// Where a token does not name its user's groups because they are too many (a *group overage*), that cannot be decided:
+/// the request is refused by the check `groups_unknown`, never because the user were no member. Holds for users only:
+/// the groups of a workload's own token count for nothing, so that leaving the user out opens no door.
+#[must_use]
+pub fn group(name: impl Into<String>) -> Rule {
+    Rule::of(Node::Group(name.into()))
+}
+
+/// The user has this role, compared byte for byte (RFC 9068 §2.2.3.1). For users only, as [`group`] is: list a workload
+/// among the [`callers`].
+#[must_use]
+pub fn role(name: impl Into<String>) -> Rule {
+    Rule::of(Node::Role(name.into()))
+}
+
+/// The user signed in by one of these authentication context classes (`acr`), preferred first: step-up by RFC 9470.
+///
+/// Where not, and where the token does not say, the answer is 401 `insufficient_user_authentication` with these
+/// `acr_values`. Joined with [`max_age`] by [`and`](Rule::and), one challenge asks for both.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use tower_identity_core::RefusalKind;
+/// use tower_identity_inbound::{Inbound, rule::{acr, max_age}};
+/// use tower_identity_testkit::TestCaller;
+///
+/// let approve = acr(["urn:example:gold"]).and(max_age(Duration::from_secs(300)));
+/// let by_password = TestCaller::workload("storefront").user("alice").context();
+/// let refused = approve.check(&Inbound::Caller(by_password)).expect_err("signed in by a password, some time ago");
+/// assert_eq!(refused.kind(), &RefusalKind::InsufficientAuthentication {
+///     acr_values: vec!["urn:example:gold".to_owned()],
+///     max_age: Some(Duration::from_secs(300)),
+/// });
+/// ```
+#[must_use]
+pub fn acr<I>(values: I) -> Rule
+where
+    I: IntoIterator<Item: Into<String>>,
+{
+    Rule::of(Node::Acr(values.into_iter().map(Into::into).collect()))
+}
+
+/// The user signed in no longer ago than this when the request was judged (`auth_time`): step-up by RFC 9470.
+///
+/// In whole seconds, at least one; a fraction is dropped. Where the sign-in is older, and where the token does not say,
+/// the answer is 401 `insufficient_user_authentication` with this `max_age`.
+#[must_use]
+pub fn max_age(age: Duration) -> Rule {
+    Rule::of(Node::MaxAgeSeconds(age.as_secs()))
+}
+
+/// A condition that only code can state, by the name that a refusal is logged with. No configuration can hold it.
+///
+/// It is asked about authenticated callers only. It must be quick, and it must not hold for a caller alone where it
+/// fails for the same caller with a user: leaving the user out must never open more doors.
+///
+/// ```
+/// use tower_identity_inbound::rule::{named, scope};
+///
+/// let in_the_short_run = named("a token that ends within the hour", |caller| {
+///     caller.principal().expires_at() <= caller.judged_at().saturating_add(std::time::Duration::from_secs(3600))
+/// });
+/// let rule = scope("orders:write").and(in_the_short_run);
+/// assert_eq!(rule.to_string(), "scope orders:write and a token that ends within the hour");
+/// assert!(serde_json::to_string(&rule).is_err());
+/// ```
+#[must_use]
+pub fn named(name: &str, holds: impl Fn(&CallerContext) -> bool + Send + Sync + 'static) -> Rule {
+    Rule::of(Node::Named(Named::new(name, holds)))
+}
+
 impl Rule {
     fn of(node: Node) -> Self {
         let fault = node.fault_at_top();
         Self { node, fault }
     }
 
-    /// Both hold. The first that does not is the reason of the refusal.
+    /// Both hold. The first that does not is the reason of the refusal; further scopes that are missing, and further
+    /// demands on the sign-in, are asked for in the same challenge.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let mut all = self.node.into_conjuncts();
@@ -139,13 +231,19 @@ impl Rule {
         }
     }
 
+    /// Why the rule may not stand, if it may not.
+    pub(crate) fn fault(&self) -> Option<&InvalidSetting> {
+        self.fault.as_ref()
+    }
+
     /// Whether a request may pass.
     ///
     /// # Errors
     ///
     /// A [`Refusal`] that names the part that failed: [`RefusalKind::NoCredential`] for an anonymous request,
-    /// [`RefusalKind::InsufficientScope`] for a missing scope, [`RefusalKind::UnrelatedCredentials`] when nothing but
-    /// its own word ties the caller to the user, [`RefusalKind::Denied`] otherwise, and
+    /// [`RefusalKind::InsufficientScope`] for a missing scope, [`RefusalKind::InsufficientAuthentication`] for a sign-in
+    /// that is too weak or too old, [`RefusalKind::UnrelatedCredentials`] when nothing but its own word ties the caller
+    /// to the user, [`RefusalKind::Denied`] otherwise, and
     /// [`RefusalKind::Misconfigured`] whenever the rule is [not valid](Rule#validity).
     pub fn check(&self, inbound: &Inbound) -> Result<(), Refusal> {
         if let Some(fault) = &self.fault {
@@ -183,7 +281,7 @@ impl fmt::Debug for Rule {
     }
 }
 
-/// Writes what can be read again; a rule with a part that could not be read is an error.
+/// Writes what can be read again; a rule with a part that could not be read, or that is code, is an error.
 impl Serialize for Rule {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.node.serialize(serializer)

@@ -1,11 +1,11 @@
 //! The form of a rule: what it says, whether it may stand, whether it holds.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use tower_identity_core::{CallerContext, InvalidSetting, Refusal, RefusalKind, Scope, Scopes};
 
-use super::CallerName;
+use super::{CallerName, named::Named, sign_in};
 
 /// The tree behind a rule, in the shape of its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,8 +16,15 @@ pub(super) enum Node {
     User,
     NoUser,
     Callers(Vec<CallerName>),
+    Group(String),
+    Role(String),
+    Acr(Vec<String>),
+    MaxAgeSeconds(u64),
     All(Vec<Node>),
     Any(Vec<Node>),
+    /// Code, which no configuration can hold.
+    #[serde(skip)]
+    Named(Named),
     /// What could not be read, kept until the rule is asked.
     #[serde(skip)]
     Invalid(InvalidSetting),
@@ -52,17 +59,33 @@ impl Node {
 
     /// What is wrong with this as a part of a rule.
     fn fault(&self) -> Option<InvalidSetting> {
-        let empty = |field: &str| Some(InvalidSetting::new(field, "is empty"));
+        let wrong = |field: &str, rule: &str| Some(InvalidSetting::new(field, rule));
+        let empty = |field: &str| wrong(field, "is empty");
+        let name = |field: &str, name: &str| match name {
+            _ if name.trim().is_empty() => empty(field),
+            _ if name.trim().len() != name.len() || name.contains(char::is_control) => {
+                wrong(field, "has white space around it or a control character in it")
+            }
+            _ => None,
+        };
         match self {
             Self::Scope(scopes) if scopes.is_empty() => empty("scope"),
             Self::AnyScope(scopes) if scopes.is_empty() => empty("any_scope"),
             Self::Callers(names) if names.is_empty() => empty("callers"),
             Self::All(nodes) if nodes.is_empty() => empty("all"),
             Self::Any(nodes) if nodes.is_empty() => empty("any"),
-            Self::Scope(_) | Self::AnyScope(_) | Self::User | Self::Callers(_) => None,
-            Self::NoUser => {
-                Some(InvalidSetting::new("no_user", "stands only at the top of a rule, beside a list of callers"))
+            Self::Group(group) => name("group", group),
+            Self::Role(role) => name("role", role),
+            Self::Named(named) => name("named", named.name()),
+            Self::Acr(values) if values.is_empty() => empty("acr"),
+            // `acr_values` of a challenge is a list with spaces between its members (RFC 9470 §3).
+            Self::Acr(values) if !values.iter().all(|value| Scope::parse(value).is_ok()) => {
+                wrong("acr", "a class is one or more visible ASCII characters without quote and backslash")
             }
+            Self::MaxAgeSeconds(0) => wrong("max_age_seconds", "is less than a second"),
+            Self::Scope(_) | Self::AnyScope(_) | Self::User | Self::Callers(_) => None,
+            Self::Acr(_) | Self::MaxAgeSeconds(_) => None,
+            Self::NoUser => wrong("no_user", "stands only at the top of a rule, beside a list of callers"),
             Self::All(nodes) => first_fault("all", nodes, |_| true),
             Self::Any(nodes) => first_fault("any", nodes, |_| true),
             Self::Invalid(fault) => Some(fault.clone()),
@@ -78,7 +101,16 @@ impl Node {
             Self::User => principal.user().is_some(),
             Self::NoUser => principal.user().is_none(),
             Self::Callers(names) => names.iter().any(|name| name.is(context)),
-            Self::All(nodes) => return nodes.iter().try_for_each(|node| node.check(context)),
+            Self::Group(group) => {
+                principal.user().is_some() && principal.attributes().groups.contain(group) == Some(true)
+            }
+            Self::Role(role) => {
+                principal.user().is_some() && principal.attributes().roles.iter().any(|one| **one == **role)
+            }
+            Self::Acr(acceptable) => sign_in::is_of_class(context, acceptable),
+            Self::MaxAgeSeconds(seconds) => sign_in::is_within(context, *seconds),
+            Self::Named(named) => named.holds(context),
+            Self::All(nodes) => return check_all(nodes, context),
             Self::Any(nodes) => return self.check_any(nodes, context),
             Self::Invalid(_) => false,
         };
@@ -107,9 +139,48 @@ impl Node {
                 denied("callers", format!("needs {self}, found {} of {}", workload.id, workload.issuer))
             }
             Self::User | Self::NoUser => denied("user", format!("needs {self}")),
+            Self::Group(_) | Self::Role(_) if principal.user().is_none() => denied("user", format!("needs {self}")),
+            Self::Group(group) => match principal.attributes().groups.contain(group) {
+                Some(_) => denied("group", format!("needs {self}")),
+                None => denied("groups_unknown", format!("needs {self}, and the token names no groups: too many")),
+            },
+            Self::Role(_) => denied("role", format!("needs {self}")),
+            Self::Acr(acceptable) => {
+                let kind = RefusalKind::InsufficientAuthentication { acr_values: acceptable.clone(), max_age: None };
+                sign_in::refuse(context, kind, self)
+            }
+            Self::MaxAgeSeconds(seconds) => {
+                let max_age = Some(Duration::from_secs(*seconds));
+                let kind = RefusalKind::InsufficientAuthentication { acr_values: Vec::new(), max_age };
+                sign_in::refuse(context, kind, self)
+            }
+            Self::Named(_) => denied("named", format!("needs {self}")),
             Self::All(_) | Self::Any(_) | Self::Invalid(_) => denied("rule", format!("needs {self}")),
         }
     }
+}
+
+fn check_all(nodes: &[Node], context: &CallerContext) -> Result<(), Refusal> {
+    let mut refusals = nodes.iter().filter_map(|node| node.check(context).err());
+    refusals.next().map_or(Ok(()), |first| Err(refusals.fold(first, |first, next| asked_together(first, &next))))
+}
+
+/// One challenge asks for all that is missing of its kind: a client gets it in one round.
+fn asked_together(first: Refusal, next: &Refusal) -> Refusal {
+    use RefusalKind::{InsufficientAuthentication as SignIn, InsufficientScope};
+
+    let kind = match (first.kind(), next.kind()) {
+        (InsufficientScope { required: one }, InsufficientScope { required: other }) => {
+            InsufficientScope { required: one.union(other) }
+        }
+        (SignIn { acr_values: one, max_age: age }, SignIn { acr_values: other, max_age: other_age }) => SignIn {
+            acr_values: if one.is_empty() { other.clone() } else { one.clone() },
+            max_age: age.iter().chain(other_age).min().copied(),
+        },
+        _ => return first,
+    };
+    let details: Vec<_> = [&first, next].into_iter().filter_map(Refusal::explanation).collect();
+    Refusal::new(kind, first.check()).detail(details.join("; "))
 }
 
 fn first_fault(field: &str, nodes: &[Node], counts: impl Fn(&Node) -> bool) -> Option<InvalidSetting> {
@@ -139,6 +210,14 @@ impl fmt::Display for Node {
                 f.write_str("a caller among ")?;
                 join(f, names, ", ")
             }
+            Self::Group(group) => write!(f, "a user of the group {group}"),
+            Self::Role(role) => write!(f, "a user with the role {role}"),
+            Self::Acr(values) => {
+                f.write_str("a sign-in of a class among ")?;
+                join(f, values, ", ")
+            }
+            Self::MaxAgeSeconds(seconds) => write!(f, "a sign-in within {seconds} s"),
+            Self::Named(named) => f.write_str(named.name()),
             Self::All(nodes) => {
                 for (at, node) in nodes.iter().enumerate() {
                     f.write_str(if at > 0 { " and " } else { "" })?;

@@ -8,4 +8,5 @@ mod presented;
 mod rendering;
 mod require;
 mod rules;
+mod sign_in;
 mod support;

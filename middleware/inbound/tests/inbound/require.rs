@@ -90,12 +90,19 @@ async fn e12_a_rule_that_may_not_stand_opens_nothing_and_says_why_to_the_operato
     let rules: [(Rule, &str); 2] = [(no_user(), "no_user: stands only at the top"), (scope(""), "scope: is empty")];
     for (rule, reason) in rules {
         let logs = LogCapture::start();
-        let inner = RequireLayer::new(rule).layer(service_fn(behind_the_door));
+        let layer = RequireLayer::new(rule);
+        let told: Vec<_> = logs.text().lines().map(str::to_owned).collect();
+        let [told] = &told[..] else { panic!("not one event but {told:?}") };
+        assert!(told.contains("ERROR tower_identity::rule: the rule is not valid") && told.contains(reason), "{told}");
+        let inner = layer.layer(service_fn(behind_the_door));
         let caller = TestCaller::workload("scheduler").scope("orders:write");
         let Ok(response) = with_caller(caller).layer(inner).oneshot(request()).await;
         assert_eq!(refused(response).await, (500, None, "misconfigured".to_owned()));
-        assert!(logs.text().contains(reason), "{}", logs.text());
+        assert!(logs.text().lines().skip(1).any(|line| line.contains(reason)), "{}", logs.text());
     }
+    let logs = LogCapture::start();
+    let _ = RequireLayer::new(user());
+    assert_eq!(logs.text(), "", "of a rule that may stand there is nothing to tell");
 }
 
 #[tokio::test]
