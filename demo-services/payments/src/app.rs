@@ -7,9 +7,10 @@ use axum::{
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, post, post_service},
 };
 use axum_identity::{UserCaller, WorkloadCaller};
+use demo_api::payments::payments_server::PaymentsServer;
 use demo_kit::{Serving, StartError, Stop, serve, whoami};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -20,6 +21,7 @@ use tower_identity::{
 
 use crate::{
     Ledger,
+    grpc::OverGrpc,
     ledger::{ChargeRequest, NotCharged, Settlement},
 };
 
@@ -47,10 +49,15 @@ pub struct PaymentsSettings {
 pub fn app(verifier: Verifier, may_call: &[CallerName], ledger: Arc<Ledger>) -> Router {
     let charging = callers(may_call.to_vec()).and(user()).and(scope("payments:charge"));
     let settling = callers(may_call.to_vec()).and(no_user()).and(scope("payments:settle"));
+    let reading = callers(may_call.to_vec()).and(user()).and(scope("payments:read"));
+    let grpc = PaymentsServer::new(OverGrpc(Arc::clone(&ledger)));
     Router::new()
-        .route("/charges", post(charge).layer(RequireLayer::new(charging)))
+        .route("/charges", post(charge).layer(RequireLayer::new(charging.clone())))
         .route("/settlements", post(settle).layer(RequireLayer::new(settling)))
         .route("/whoami", get(whoami))
+        // A method of a gRPC service is a route like any other, with a rule of its own.
+        .route("/payments.v1.Payments/Charge", post_service(grpc.clone()).layer(RequireLayer::new(charging)))
+        .route("/payments.v1.Payments/Statement", post_service(grpc).layer(RequireLayer::new(reading)))
         // Outside of all routes: a request that is not authenticated meets none of them.
         .layer(AuthLayer::new(verifier).realm("payments"))
         .with_state(ledger)

@@ -74,6 +74,12 @@ impl Ledger {
         Ok(charge)
     }
 
+    /// What this user was charged, the oldest first.
+    pub(crate) fn of(&self, user: &User) -> Vec<Charge> {
+        let book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        book.charges.iter().filter(|charge| charge.user == *user).cloned().collect()
+    }
+
     /// Settles what is not settled yet.
     pub(crate) fn settle(&self) -> Settlement {
         let mut book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,6 +110,19 @@ mod tests {
         assert_eq!(ledger.settle(), Settlement { charges: 0, cents: 0 });
         assert_eq!(charge(&ledger, 1).map(|charge| charge.cents), Ok(1));
         assert_eq!(ledger.settle(), Settlement { charges: 1, cents: 1 });
+    }
+
+    #[test]
+    fn one_name_at_two_issuers_is_two_users() {
+        let user = |issuer: &str| User {
+            id: "alice".parse().expect("subject"),
+            issuer: issuer.parse().expect("issuer"),
+            tenant: None,
+        };
+        let ledger = Ledger::default();
+        assert_eq!(charge(&ledger, 1250).map(|charge| charge.id), Ok("charge-1".to_owned()));
+        let of = |issuer| ledger.of(&user(issuer)).into_iter().map(|charge| charge.cents).collect::<Vec<_>>();
+        assert_eq!((of("https://as.example"), of("https://b.example")), (vec![1250], vec![]));
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! The demo shop's payments: the leaf of the mesh. It calls nobody, and lists who may call it.
 //!
-//! | endpoint | who may |
-//! |---|---|
-//! | `POST /charges` | the listed callers, for a user, with `payments:charge` |
-//! | `POST /settlements` | the listed callers, for nobody, with `payments:settle` |
-//! | `GET /whoami` | whoever was authenticated: answers whom it saw |
+//! | over HTTP | over gRPC, `payments.v1.Payments` | who may |
+//! |---|---|---|
+//! | `POST /charges` | `Charge` | the listed callers, for a user, with `payments:charge` |
+//! | | `Statement` | the listed callers, for a user, with `payments:read` |
+//! | `POST /settlements` | | the listed callers, for nobody, with `payments:settle` |
+//! | `GET /whoami` | | whoever was authenticated: answers whom it saw |
+//!
+//! Both at one address: a listener tells HTTP/2 from HTTP/1.1 by its first bytes.
 
 mod app;
+mod grpc;
 mod ledger;
 
 pub use self::{

@@ -19,6 +19,7 @@ const TESTKIT: &str = "tower-identity-testkit";
 const FACADE: &str = "tower-identity";
 const EXTRACTORS: &str = "axum-identity";
 const KIT: &str = "demo-kit";
+const API: &str = "demo-api";
 
 /// Each room, and the rooms that it may name. A room that is not here may not be in the workspace.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -32,11 +33,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     (EXTRACTORS, &[INBOUND, CORE]),
     (FACADE, &[EXTRACTORS, OUTBOUND, INBOUND, VERIFY, OAUTH, JOSE, REFRESH, CORE]),
     (TESTKIT, &[OUTBOUND, INBOUND, VERIFY, OAUTH, JOSE, REFRESH, CORE]),
+    (API, &[]),
     (KIT, &[FACADE, EXTRACTORS]),
     ("demo-authority", &[FACADE, EXTRACTORS, KIT, JOSE, OAUTH]),
     ("demo-storefront", &[FACADE, EXTRACTORS, KIT]),
-    ("demo-orders", &[FACADE, EXTRACTORS, KIT]),
-    ("demo-payments", &[FACADE, EXTRACTORS, KIT]),
+    ("demo-orders", &[FACADE, EXTRACTORS, KIT, API]),
+    ("demo-payments", &[FACADE, EXTRACTORS, KIT, API]),
     ("demo-mesh", &[FACADE, EXTRACTORS, KIT, "demo-authority", "demo-storefront", "demo-orders", "demo-payments"]),
     ("mesh-tests", &[]),
 ];
