@@ -38,7 +38,7 @@ pub use tower_identity_oauth::{ClientAuth, ServerSettings, TokenEndpoint};
 #[cfg(feature = "reqwest")]
 pub use tower_identity_outbound::{HttpClient, RequestBuilder, ResponseExt, SendError, Unsuccessful};
 pub use tower_identity_outbound::{
-    Outbound, OutboundBuilder, OutboundError, OutboundLayer, Plaintext, RequestExt, Strategy, Target, TargetSettings,
+    Outbound, OutboundBuilder, OutboundError, OutboundLayer, OutboundService, Plaintext, RequestExt, Strategy, Target, TargetSettings,
     TokenDropped,
 };
 pub use tower_identity_refresh::system_clock;

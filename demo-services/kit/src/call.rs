@@ -8,7 +8,7 @@ use tower_identity::{HttpClient, Settings};
 use crate::StartError;
 
 /// How long a service waits for the next one.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The client that every call to another service is made with: it attaches the credential of each target in the
 /// settings, and sends nothing to anybody else.
@@ -17,6 +17,6 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// [`StartError`] when the settings have no table `outbound`, or the client cannot be built.
 pub fn http_client(settings: &Settings) -> Result<HttpClient, StartError> {
-    let builder = Client::builder().timeout(TIMEOUT).connect_timeout(TIMEOUT);
+    let builder = Client::builder().timeout(CALL_TIMEOUT).connect_timeout(CALL_TIMEOUT);
     Ok(settings.outbound()?.reqwest(builder)?)
 }

@@ -26,7 +26,7 @@ pub mod program;
 mod serve;
 
 pub use self::{
-    call::http_client,
+    call::{CALL_TIMEOUT, http_client},
     hop::{Hop, whoami},
     listen::{ListenError, listen},
     local::is_from_this_machine,

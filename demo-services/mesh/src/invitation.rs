@@ -25,6 +25,10 @@ Get a token for Alice, order something for her, and see whom each service saw:
   curl -sw '\n' {storefront}/orders -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{{"lines":[{{"sku":"tea","quantity":2}}]}}'
   curl -sw '\n' {storefront}/trace -H "authorization: Bearer $TOKEN"
 
+See what she was charged, which payments tells orders over gRPC:
+
+  curl -sw '\n' {storefront}/statement -H "authorization: Bearer $TOKEN"
+
 `cargo run -p demo-mesh -- demo` walks through what is refused and why. Ctrl-C stops the mesh."#
         )
     }

@@ -10,7 +10,8 @@ use demo_kit::StartError;
 
 use self::{
     steps::{
-        another_audience, at_night, authority_stops, first_order, own_orders_only, skipping_a_service, wrong_door,
+        another_audience, at_night, authority_stops, first_order, her_statement, own_orders_only, skipping_a_service,
+        wrong_door,
     },
     walk::Walk,
 };
@@ -35,6 +36,7 @@ pub async fn tell<W: Write>(mesh: &mut Mesh, directory: &Path, page: &mut Page<W
     let mut walk = Walk::new(mesh, directory, page)?;
     walk.step("Alice buys two tins of tea and a cup", first_order).await?;
     walk.step("Bob sees his own orders, and none of Alice's", own_orders_only).await?;
+    walk.step("Alice asks what she was charged; orders asks payments, over gRPC", her_statement).await?;
     walk.step("At night orders settles with payments: for nobody, as itself", at_night).await?;
     walk.step("Alice's token for the storefront is tried at payments", wrong_door).await?;
     walk.step("Her token for orders is tried there too", another_audience).await?;

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tower_identity::{
-    AuthLayer, RequireLayer, ResponseExt, Settings, Verifier,
+    AuthLayer, InvalidSetting, RequireLayer, ResponseExt, Settings, Verifier,
     rule::{scope, user},
     system_clock,
 };
@@ -25,6 +25,7 @@ use crate::{
     book::Order,
     nightly,
     orders::Orders,
+    statements::{Charged, Statements},
 };
 
 /// The table `[service]` of orders' settings.
@@ -48,17 +49,20 @@ pub struct OrdersSettings {
 /// trigger judges by.
 ///
 /// ```
-/// use demo_orders::{Orders, app};
+/// use demo_orders::{Orders, Statements, app};
 /// use tower_identity::{ClientAuth, Outbound, Target, TokenEndpoint, TrustedIssuer, Verifier};
 ///
 /// let login = "https://login.example.com";
 /// let verifier = Verifier::builder(TrustedIssuer::discover(login).audience("orders")).build()?;
 /// let auth = ClientAuth::client_secret_basic("orders", "secret")?;
-/// let http = Outbound::builder(TokenEndpoint::discover(login, auth))
+/// let outbound = Outbound::builder(TokenEndpoint::discover(login, auth))
 ///     .target(Target::origin("https://payments.internal")?.audience("payments").token_exchange())
-///     .build()?
-///     .reqwest(reqwest::Client::builder())?;
-/// let app = app(verifier, Orders::new(http, "https://payments.internal", Vec::new()));
+///     .build()?;
+/// let http = outbound.reqwest(reqwest::Client::builder())?;
+/// # let runtime = tokio::runtime::Runtime::new()?;
+/// # let entered = runtime.enter();
+/// let statements = Statements::at("https://payments.internal", &outbound)?;
+/// let app = app(verifier, Orders::new(http, "https://payments.internal", statements, Vec::new()));
 /// # let _ = app;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -67,6 +71,7 @@ pub fn app(verifier: Verifier, orders: Orders) -> Router {
         .route("/prices", get(prices).layer(RequireLayer::new(scope("prices:read").and(user()))))
         .route("/orders", post(place).layer(RequireLayer::new(scope("orders:write").and(user()))))
         .route("/orders", get(list).layer(RequireLayer::new(scope("orders:read").and(user()))))
+        .route("/statement", get(statement).layer(RequireLayer::new(scope("orders:read").and(user()))))
         .route("/trace", get(trace).layer(RequireLayer::new(scope("orders:read").and(user()))))
         .route("/whoami", get(whoami))
         .layer(AuthLayer::new(verifier).realm("orders"))
@@ -109,20 +114,26 @@ async fn list(State(orders): State<Orders>, caller: UserCaller) -> Json<Vec<Orde
     Json(orders.book.of(caller.user()))
 }
 
+async fn statement(State(orders): State<Orders>) -> Result<Json<Vec<Charged>>, Problem> {
+    Ok(Json(orders.statements.read().await?))
+}
+
 async fn trace(State(orders): State<Orders>, caller: Caller) -> Result<Json<[Hop; 2]>, Problem> {
     let answer = orders.http.get(format!("{}/whoami", orders.payments)).send().await?;
     let principal = answer.successful()?.json().await?;
     Ok(Json([Hop::seen_by("orders", &caller)?, Hop { service: "payments".to_owned(), principal }]))
 }
 
-/// Checks the settings now; serves the listener, and settles every night, when the future is awaited.
+/// Checks the settings now, within a runtime of tokio; serves the listener, and settles every night, when the future is awaited.
 ///
 /// # Errors
 ///
 /// [`StartError::Settings`] names the line of what is wrong.
 pub fn run(settings: &Settings, listener: TcpListener, stop: Stop) -> Result<Serving, StartError> {
     let service: OrdersSettings = settings.section("service")?;
-    let orders = Orders::new(http_client(settings)?, service.payments, service.prices);
+    let refuse = |invalid: InvalidSetting| settings.refuse(&invalid.within("service"));
+    let statements = Statements::at(&service.payments, &settings.outbound()?).map_err(refuse)?;
+    let orders = Orders::new(http_client(settings)?, service.payments, statements, service.prices);
     let nights = nightly::every(Duration::from_secs(service.settle_every_seconds), orders.clone(), system_clock());
     let served = serve(listener, app(settings.verifier()?, orders), stop);
     Ok(Box::pin(async {

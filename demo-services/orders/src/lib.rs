@@ -5,6 +5,7 @@
 //! | `GET /prices` | a user, with `prices:read` |
 //! | `POST /orders` | a user, with `orders:write`: charges the user's money at payments |
 //! | `GET /orders` | a user, with `orders:read`: their own orders |
+//! | `GET /statement` | a user, with `orders:read`: what payments charged them, which it tells over gRPC |
 //! | `GET /trace` | a user, with `orders:read`: whom orders saw, and whom payments saw when called for the same user |
 //! | `GET /whoami` | whoever was authenticated: answers whom it saw |
 //! | `POST /settlements/run` | this machine: runs the nightly settlement now, as the service itself |
@@ -14,9 +15,11 @@ mod basket;
 mod book;
 mod nightly;
 mod orders;
+mod statements;
 
 pub use self::{
     app::{OrdersSettings, app, run},
     basket::Price,
     orders::Orders,
+    statements::Statements,
 };

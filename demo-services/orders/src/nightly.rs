@@ -59,6 +59,7 @@ mod tests {
     use tower_identity::{ClientAuth, Outbound, Refusal, RefusalKind, Target, TokenEndpoint};
 
     use super::*;
+    use crate::Statements;
 
     /// Orders before an authority that nobody is: what gets as far as calling payments is not sent.
     fn orders() -> Orders {
@@ -67,7 +68,8 @@ mod tests {
         let outbound = Outbound::builder(TokenEndpoint::discover("http://127.0.0.1:1", auth));
         let outbound = outbound.target(payments.client_credentials()).build().expect("good");
         let http = outbound.reqwest(reqwest::Client::builder()).expect("a client");
-        Orders::new(http, "http://127.0.0.1:1", Vec::new())
+        let statements = Statements::at("http://127.0.0.1:1", &outbound).expect("an address");
+        Orders::new(http, "http://127.0.0.1:1", statements, Vec::new())
     }
 
     #[tokio::test]

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use tower_identity::HttpClient;
 
-use crate::{basket::Price, book::Book};
+use crate::{basket::Price, book::Book, statements::Statements};
 
 /// What orders' handlers work with.
 #[derive(Debug, Clone)]
 pub struct Orders {
     pub(crate) http: HttpClient,
     pub(crate) payments: Arc<str>,
+    pub(crate) statements: Statements,
     pub(crate) prices: Arc<[Price]>,
     pub(crate) book: Arc<Book>,
 }
@@ -18,7 +19,12 @@ pub struct Orders {
 impl Orders {
     /// Orders at these prices, charged at payments, with an empty book.
     #[must_use]
-    pub fn new(http: HttpClient, payments: impl Into<Arc<str>>, prices: impl Into<Arc<[Price]>>) -> Self {
-        Self { http, payments: payments.into(), prices: prices.into(), book: Arc::default() }
+    pub fn new(
+        http: HttpClient,
+        payments: impl Into<Arc<str>>,
+        statements: Statements,
+        prices: impl Into<Arc<[Price]>>,
+    ) -> Self {
+        Self { http, payments: payments.into(), statements, prices: prices.into(), book: Arc::default() }
     }
 }

@@ -66,6 +66,7 @@ pub fn app(verifier: Verifier, storefront: Storefront) -> Router {
         .route("/products", get(products).layer(RequireLayer::new(scope("catalog:read").and(user()))))
         .route("/orders", post(buy).layer(RequireLayer::new(scope("orders:write").and(user()))))
         .route("/orders", get(list).layer(RequireLayer::new(scope("orders:read").and(user()))))
+        .route("/statement", get(statement).layer(RequireLayer::new(scope("orders:read").and(user()))))
         .route("/trace", get(trace).layer(RequireLayer::new(scope("orders:read").and(user()))))
         .route("/whoami", get(whoami))
         .layer(AuthLayer::new(verifier).realm("storefront"))
@@ -89,6 +90,11 @@ async fn buy(State(shop): State<Storefront>, Json(basket): Json<Value>) -> Resul
 
 async fn list(State(shop): State<Storefront>) -> Result<Json<Value>, Problem> {
     let answer = shop.http.get(format!("{}/orders", shop.orders)).send().await?;
+    Ok(Json(answer.successful()?.json().await?))
+}
+
+async fn statement(State(shop): State<Storefront>) -> Result<Json<Value>, Problem> {
+    let answer = shop.http.get(format!("{}/statement", shop.orders)).send().await?;
     Ok(Json(answer.successful()?.json().await?))
 }
 

@@ -5,6 +5,7 @@
 //! | `GET /products` | a user, with `catalog:read` |
 //! | `POST /orders` | a user, with `orders:write` |
 //! | `GET /orders` | a user, with `orders:read`: their own orders |
+//! | `GET /statement` | a user, with `orders:read`: what they were charged |
 //! | `GET /trace` | a user, with `orders:read`: whom each service saw, from here to payments |
 //! | `GET /whoami` | whoever was authenticated: answers whom it saw |
 

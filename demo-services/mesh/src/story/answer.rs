@@ -7,6 +7,7 @@ use reqwest::{
     header::{HeaderMap, WWW_AUTHENTICATE},
 };
 use serde_json::{Value, json};
+use tonic::{Code, Status};
 
 /// A response, read to its end.
 #[derive(Debug)]
@@ -30,12 +31,26 @@ impl Answer {
 
     /// The status, and the error code of the challenge if there is one: `401 invalid_token`.
     pub(super) fn outcome(&self) -> String {
-        let challenge = self.header(WWW_AUTHENTICATE.as_str()).unwrap_or_default();
-        let error = challenge.split_once("error=\"").and_then(|(_, rest)| rest.split_once('"'));
-        match error {
-            Some((error, _)) => format!("{} {error}", self.status.as_u16()),
-            None => self.status.as_u16().to_string(),
+        with_error_code(self.status.as_u16().into(), self.header(WWW_AUTHENTICATE.as_str()))
+    }
+}
+
+/// The same of a call over gRPC: `16 invalid_token`, and `0` where it succeeded.
+pub(super) fn outcome_over_grpc<T>(answer: Result<T, Status>) -> String {
+    match answer {
+        Ok(_) => with_error_code(Code::Ok.into(), None),
+        Err(status) => {
+            let challenge = status.metadata().get(WWW_AUTHENTICATE.as_str());
+            with_error_code(status.code().into(), challenge.and_then(|challenge| challenge.to_str().ok()))
         }
+    }
+}
+
+fn with_error_code(status: i32, challenge: Option<&str>) -> String {
+    let error = challenge.and_then(|challenge| challenge.split_once("error=\"")?.1.split_once('"'));
+    match error {
+        Some((error, _)) => format!("{status} {error}"),
+        None => status.to_string(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use demo_api::payments::ChargeRequest;
 use serde_json::{Value, json};
 
 use super::{
@@ -42,6 +43,10 @@ fn charge() -> Value {
     json!({ "order": "order-1", "cents": 1 })
 }
 
+fn charge_over_grpc() -> ChargeRequest {
+    ChargeRequest { order: "order-1".to_owned(), cents: 1 }
+}
+
 pub(super) async fn first_order<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
     let alice = walk.sign_in("alice").await?;
     let order = walk.post(Part::Storefront, "/orders", &alice, basket()).await?;
@@ -62,6 +67,19 @@ pub(super) async fn own_orders_only<W: Write>(walk: &mut Walk<'_, W>) -> Result<
     walk.holds("Alice sees one order", json!(["order-1"]), ids)?;
     let his = walk.get(Part::Storefront, "/orders", &bob).await?;
     walk.holds("Bob sees none", json!([]), his.body)
+}
+
+pub(super) async fn her_statement<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
+    let alice = walk.sign_in("alice").await?;
+    let statement = walk.get(Part::Storefront, "/statement", &alice).await?;
+    let named = |id: &str| json!({ "id": id, "issuer": walk.issuer() });
+    let charge = json!({
+        "id": "charge-1", "order": "order-1", "cents": 2880, "user": named("alice"), "requested_by": named("orders"),
+    });
+    walk.holds("one charge of hers: 28.80, at the word of orders", json!([charge]), statement.body)?;
+    let bob = walk.sign_in("bob").await?;
+    let his = walk.get(Part::Storefront, "/statement", &bob).await?;
+    walk.holds("and none of Bob's", json!([]), his.body)
 }
 
 pub(super) async fn at_night<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
@@ -86,7 +104,9 @@ pub(super) async fn another_audience<W: Write>(walk: &mut Walk<'_, W>) -> Result
     let whoami = walk.get(Part::Orders, "/whoami", &for_orders).await?;
     walk.saw(AT_ORDERS, &whoami.body)?;
     let refused = walk.post(Part::Payments, "/charges", &for_orders, charge()).await?;
-    walk.holds("payments refuses the same token: 401 invalid_token", "401 invalid_token", refused.outcome())
+    walk.holds("payments refuses the same token: 401 invalid_token", "401 invalid_token", refused.outcome())?;
+    let refused = walk.charge_over_grpc(&for_orders, charge_over_grpc()).await?;
+    walk.holds("and over gRPC: 16 invalid_token", "16 invalid_token", refused)
 }
 
 pub(super) async fn skipping_a_service<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
@@ -96,7 +116,9 @@ pub(super) async fn skipping_a_service<W: Write>(walk: &mut Walk<'_, W>) -> Resu
     let seen = Seen { caller: "storefront", actors: &["storefront"], scopes: &["payments:charge"], ..AT_PAYMENTS };
     walk.saw(seen, &whoami.body)?;
     let refused = walk.post(Part::Payments, "/charges", &for_payments, charge()).await?;
-    walk.holds("the token is good, the storefront is not on payments' list of callers: 403", "403", refused.outcome())
+    walk.holds("the token is good, the storefront is not on payments' list of callers: 403", "403", refused.outcome())?;
+    let refused = walk.charge_over_grpc(&for_payments, charge_over_grpc()).await?;
+    walk.holds("and over gRPC: 7", "7", refused)
 }
 
 pub(super) async fn authority_stops<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {

@@ -6,15 +6,21 @@ use std::{
     path::Path,
 };
 
+use demo_api::payments::{ChargeRequest, payments_client::PaymentsClient};
 use demo_kit::{StartError, program::with_causes};
 use reqwest::{Client, Method};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tonic::{
+    Request,
+    metadata::{Ascii, MetadataValue},
+    transport::Endpoint,
+};
 use tower_identity::{InvalidSetting, SecretToken, Settings};
 
 use super::{
     Told,
-    answer::{Answer, Seen, lasting},
+    answer::{Answer, Seen, lasting, outcome_over_grpc},
     closing,
 };
 use crate::{Mesh, Page, Part};
@@ -26,6 +32,8 @@ pub(super) enum Broken {
     Check { what: String, expected: Value, found: Value },
     #[error("no answer")]
     NoAnswer(#[from] reqwest::Error),
+    #[error("no connection")]
+    NoConnection(#[from] tonic::transport::Error),
     #[error("the page cannot be written")]
     Page(#[from] io::Error),
 }
@@ -107,11 +115,16 @@ impl<'a, W: Write> Walk<'a, W> {
 
     /// Prints whom a service saw, or ends the step if it saw somebody else.
     pub(super) fn saw(&mut self, seen: Seen<'_>, principal: &Value) -> Result<(), Broken> {
-        let (expected, found) = (seen.principal(&self.origins[Part::Authority.name()]), lasting(principal));
+        let (expected, found) = (seen.principal(self.issuer()), lasting(principal));
         if expected != found {
             return Err(Broken::Check { what: format!("whom {} saw", seen.service), expected, found });
         }
         Ok(self.page.note(&seen.to_string())?)
+    }
+
+    /// Who vouches for everybody here.
+    pub(super) fn issuer(&self) -> &str {
+        &self.origins[Part::Authority.name()]
     }
 
     pub(super) async fn get(&self, part: Part, path: &str, token: &str) -> Result<Answer, Broken> {
@@ -120,6 +133,16 @@ impl<'a, W: Write> Walk<'a, W> {
 
     pub(super) async fn post(&self, part: Part, path: &str, token: &str, body: Value) -> Result<Answer, Broken> {
         Ok(Answer::to(self.request(Method::POST, part, path).bearer_auth(token).json(&body)).await?)
+    }
+
+    /// What becomes of a charge that is asked of payments over gRPC.
+    pub(super) async fn charge_over_grpc(&self, token: &str, charge: ChargeRequest) -> Result<String, Broken> {
+        let endpoint = Endpoint::from_shared(self.origins[Part::Payments.name()].clone())?;
+        let mut payments = PaymentsClient::new(endpoint.connect().await?);
+        let mut request = Request::new(charge);
+        let bearer = format!("Bearer {token}").parse::<MetadataValue<Ascii>>().expect("a token is visible ASCII");
+        request.metadata_mut().insert("authorization", bearer);
+        Ok(outcome_over_grpc(payments.charge(request).await))
     }
 
     /// A request that bears nothing.

@@ -105,6 +105,6 @@ fn the_mesh_says_where_it_listens_and_what_to_try_and_stops_when_interrupted() {
         let status = if name == "authority" { "HTTP/1.0 404" } else { "HTTP/1.0 401" };
         assert!(answer.starts_with(status), "{name}: {answer}");
     }
-    assert_eq!(lines.iter().filter(|line| line.contains("curl ")).count(), 3);
+    assert_eq!(lines.iter().filter(|line| line.contains("curl ")).count(), 4);
     assert!(interrupted(child).success());
 }

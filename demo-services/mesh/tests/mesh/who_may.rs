@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
+use demo_api::payments::{ChargeRequest, StatementRequest, payments_client::PaymentsClient};
 use demo_mesh::{Mesh, Part};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
+use tonic::{Code, Request, transport::Endpoint};
 use tower_identity::SigningKey;
 use tower_identity_jose::{MediaType, random_id};
 
@@ -21,11 +23,13 @@ fn routes() -> Vec<(Part, Method, &'static str, Value)> {
         (Part::Storefront, Method::GET, "/products", Value::Null),
         (Part::Storefront, Method::POST, "/orders", basket.clone()),
         (Part::Storefront, Method::GET, "/orders", Value::Null),
+        (Part::Storefront, Method::GET, "/statement", Value::Null),
         (Part::Storefront, Method::GET, "/trace", Value::Null),
         (Part::Storefront, Method::GET, "/whoami", Value::Null),
         (Part::Orders, Method::GET, "/prices", Value::Null),
         (Part::Orders, Method::POST, "/orders", basket),
         (Part::Orders, Method::GET, "/orders", Value::Null),
+        (Part::Orders, Method::GET, "/statement", Value::Null),
         (Part::Orders, Method::GET, "/trace", Value::Null),
         (Part::Orders, Method::GET, "/whoami", Value::Null),
         (Part::Orders, Method::POST, "/settlements/run", Value::Null),
@@ -80,6 +84,26 @@ fn exchange<'a>(subject: &'a str, audience: &'a str, scope: &'a str) -> [(&'a st
     ]
 }
 
+/// What becomes of a call of this method.
+async fn over_grpc(payments: &str, method: &str, token: Option<&str>) -> Code {
+    fn bearing<T>(token: Option<&str>, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        if let Some(token) = token {
+            let bearer = format!("Bearer {token}").parse().expect("a token is visible ASCII");
+            request.metadata_mut().insert("authorization", bearer);
+        }
+        request
+    }
+    let endpoint = Endpoint::from_shared(payments.to_owned()).expect("an origin");
+    let mut client = PaymentsClient::new(endpoint.connect().await.expect("it listens"));
+    let charge = ChargeRequest { order: "order-1".to_owned(), cents: 1 };
+    match method {
+        "Charge" => client.charge(bearing(token, charge)).await.map(|_| ()),
+        _ => client.statement(bearing(token, StatementRequest {})).await.map(|_| ()),
+    }
+    .map_or_else(|status| status.code(), |()| Code::Ok)
+}
+
 #[tokio::test]
 async fn every_route_and_every_kind_of_caller() {
     let mesh = Mesh::start(&shipped(), FREE, "--port-base").await.expect("started");
@@ -92,6 +116,7 @@ async fn every_route_and_every_kind_of_caller() {
     let looking_only = tokens.storefront(&exchange(&alice, "orders", "prices:read")).await;
     let skipping = tokens.storefront(&exchange(&alice, "payments", "payments:charge")).await;
     let at_payments = tokens.orders(&exchange(&at_orders, "payments", "payments:charge")).await;
+    let reading = tokens.orders(&exchange(&at_orders, "payments", "payments:read")).await;
     let own = [("grant_type", "client_credentials"), ("audience", "payments"), ("scope", "payments:settle")];
     let orders_itself = tokens.orders(&own).await;
 
@@ -102,13 +127,14 @@ async fn every_route_and_every_kind_of_caller() {
         ("storefront for alice, prices:read only", Some(&looking_only)),
         ("storefront for alice, at payments", Some(&skipping)),
         ("orders for alice", Some(&at_payments)),
+        ("orders for alice, payments:read only", Some(&reading)),
         ("orders", Some(&orders_itself)),
     ];
     let mut matrix = String::new();
     for (at, (caller, _)) in callers.iter().enumerate() {
         writeln!(matrix, "{at} {caller}").expect("a string");
     }
-    writeln!(matrix, "\n{:34}0   1   2   3   4   5   6", "").expect("a string");
+    writeln!(matrix, "\n{:34}0   1   2   3   4   5   6   7", "").expect("a string");
     for (part, method, path, body) in routes() {
         write!(matrix, "{:34}", format!("{:10} {method} {path}", part.name())).expect("a string");
         for (_, token) in callers {
@@ -121,6 +147,15 @@ async fn every_route_and_every_kind_of_caller() {
             }
             let status = request.send().await.expect("answered").status();
             write!(matrix, "{} ", status.as_u16()).expect("a string");
+        }
+        matrix.truncate(matrix.trim_end().len());
+        matrix.push('\n');
+    }
+    for method in ["Charge", "Statement"] {
+        write!(matrix, "{:34}", format!("payments   gRPC {method}")).expect("a string");
+        for (_, token) in callers {
+            let code = over_grpc(&origin(Part::Payments), method, token.map(String::as_str)).await;
+            write!(matrix, "{:<4}", code as i32).expect("a string");
         }
         matrix.truncate(matrix.trim_end().len());
         matrix.push('\n');
