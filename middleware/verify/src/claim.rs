@@ -6,7 +6,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{
         IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor,
-        value::{Error as Unfit, MapAccessDeserializer, SeqAccessDeserializer},
+        value::{BorrowedStrDeserializer, Error as Unfit, MapAccessDeserializer, SeqAccessDeserializer},
     },
 };
 use tower_identity_core::{Refusal, RefusalKind};
@@ -33,6 +33,14 @@ impl<T> Claim<T> {
         }
     }
 
+    /// The claim's value if it is there and right.
+    pub(crate) fn is(self) -> Option<T> {
+        match self {
+            Self::Is(value) => Some(value),
+            Self::Absent | Self::Wrong => None,
+        }
+    }
+
     /// The claim's value; a refusal when it is absent or wrong.
     pub(crate) fn required(self, check: &'static str, name: &'static str) -> Result<T, Refusal> {
         self.optional(check, name)?.ok_or_else(|| refuse(check, format!("{name} is missing")))
@@ -43,9 +51,14 @@ impl<T> Claim<T> {
         match self {
             Self::Absent => Ok(None),
             Self::Is(value) => Ok(Some(value)),
-            Self::Wrong => Err(refuse(check, format!("{name} is of a wrong type or value"))),
+            Self::Wrong => Err(wrong(check, name)),
         }
     }
+}
+
+/// A claim is there, and is not what it has to be.
+pub(crate) fn wrong(check: &'static str, name: &'static str) -> Refusal {
+    refuse(check, format!("{name} is of a wrong type or value"))
 }
 
 /// The one answer to every token that is not acceptable.
@@ -95,6 +108,10 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ClaimVisitor<T> {
 
     fn visit_str<E>(self, value: &str) -> Result<Claim<T>, E> {
         Ok(Self::scalar(value))
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Claim<T>, E> {
+        Ok(Self::scalar(BorrowedStrDeserializer::new(value)))
     }
 
     fn visit_unit<E>(self) -> Result<Claim<T>, E> {

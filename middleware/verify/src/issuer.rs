@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use tower_identity_core::{Audience, InvalidSetting, Issuer};
+use tower_identity_core::{Audience, InvalidSetting};
 use tower_identity_jose::{Algorithm, KeySet};
 
 use crate::{
     Profile,
+    anchor::Anchor,
     keys::{KeyLocation, KeyOptions, KeyPlan},
 };
 
@@ -39,7 +40,8 @@ const MAX_LEEWAY: Duration = Duration::from_secs(120);
 /// [`VerifierBuilder::build`](crate::VerifierBuilder::build).
 #[derive(Debug, Clone)]
 pub struct TrustedIssuer {
-    pub(crate) issuer: String,
+    pub(crate) whom: Whom,
+    pub(crate) tenants: Vec<String>,
     pub(crate) keys: KeyOptions,
     pub(crate) audiences: Vec<String>,
     pub(crate) profile: Profile,
@@ -51,14 +53,21 @@ pub struct TrustedIssuer {
 #[derive(Debug, Clone)]
 #[must_use = "an issuer is trusted only for tokens that are addressed to this service: name its audience"]
 pub struct NeedsAudience {
-    issuer: String,
+    whom: Whom,
     keys: KeyLocation,
+}
+
+/// Whose tokens are trusted, as it is configured.
+#[derive(Debug, Clone)]
+pub(crate) enum Whom {
+    Issuer(String),
+    TrustDomain(String),
 }
 
 /// What [`TrustedIssuer::check`] found to be in order.
 #[derive(Debug)]
 pub(crate) struct Checked {
-    pub(crate) issuer: Issuer,
+    pub(crate) anchor: Anchor,
     pub(crate) audiences: Vec<Audience>,
     pub(crate) profile: Profile,
     pub(crate) algorithms: Vec<Algorithm>,
@@ -70,18 +79,35 @@ impl TrustedIssuer {
     /// Trusts an issuer and finds its keys by its metadata (RFC 8414, OpenID Connect Discovery), which must name exactly
     /// this issuer.
     pub fn discover(issuer: impl Into<String>) -> NeedsAudience {
-        NeedsAudience { issuer: issuer.into(), keys: KeyLocation::Metadata }
+        NeedsAudience { whom: Whom::Issuer(issuer.into()), keys: KeyLocation::Metadata }
     }
 
     /// Trusts an issuer whose keys are at a URL of their own. Its metadata is not read, so the issuer may be known by a
     /// public name while its keys come from inside; `iss` is compared with the issuer all the same.
     pub fn keys_at(issuer: impl Into<String>, jwks_uri: impl Into<String>) -> NeedsAudience {
-        NeedsAudience { issuer: issuer.into(), keys: KeyLocation::At(jwks_uri.into()) }
+        NeedsAudience { whom: Whom::Issuer(issuer.into()), keys: KeyLocation::At(jwks_uri.into()) }
     }
 
     /// Trusts an issuer whose keys are given and never fetched.
     pub fn keys(issuer: impl Into<String>, keys: KeySet) -> NeedsAudience {
-        NeedsAudience { issuer: issuer.into(), keys: KeyLocation::Given(keys) }
+        NeedsAudience { whom: Whom::Issuer(issuer.into()), keys: KeyLocation::Given(keys) }
+    }
+
+    /// Trusts the workloads of a SPIFFE trust domain, whose keys are in the bundle at this URL (SPIFFE Trust Domain and
+    /// Bundle §4). Its tokens are [`Profile::JwtSvid`].
+    ///
+    /// They are told by the trust domain of their subject; the issuer of the workloads is `spiffe://<trust domain>`.
+    ///
+    /// ```
+    /// use tower_identity_verify::{TrustedIssuer, Verifier};
+    ///
+    /// let bundle = "https://spire.example.org/bundle";
+    /// let verifier = Verifier::builder(TrustedIssuer::trust_domain("example.org", bundle).audience("orders")).build()?;
+    /// assert_eq!(verifier.home().as_str(), "spiffe://example.org");
+    /// # Ok::<(), tower_identity_core::InvalidSetting>(())
+    /// ```
+    pub fn trust_domain(name: impl Into<String>, bundle: impl Into<String>) -> NeedsAudience {
+        NeedsAudience { whom: Whom::TrustDomain(name.into()), keys: KeyLocation::TrustBundle(bundle.into()) }
     }
 
     /// Adds another audience that this service goes by at this issuer: a token for any one of them is for us.
@@ -95,6 +121,30 @@ impl TrustedIssuer {
     #[must_use]
     pub fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
+        self
+    }
+
+    /// The tenants that are trusted, of an issuer whose identifier has `{tenantid}` in the tenant's place: for the
+    /// profiles of Entra, and never empty there.
+    ///
+    /// Each is an issuer of its own, with users and workloads of its own. Where there is more than one, plain workload
+    /// names mean workloads of none.
+    ///
+    /// ```
+    /// use tower_identity_verify::{Profile, TrustedIssuer, Verifier};
+    ///
+    /// let entra = TrustedIssuer::discover("https://login.microsoftonline.com/{tenantid}/v2.0")
+    ///     .audience("6e74172b-be56-4843-9ff4-e66a39bb12e3")
+    ///     .profile(Profile::EntraV2)
+    ///     .tenants(["72f988bf-86f1-41af-91ab-2d7cd011db47"]);
+    /// let verifier = Verifier::builder(entra).build()?;
+    /// let issuers: Vec<_> = verifier.issuers().map(ToString::to_string).collect();
+    /// assert_eq!(issuers, ["https://login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0"]);
+    /// # Ok::<(), tower_identity_core::InvalidSetting>(())
+    /// ```
+    #[must_use]
+    pub fn tenants(mut self, tenants: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.tenants = tenants.into_iter().map(Into::into).collect();
         self
     }
 
@@ -115,33 +165,45 @@ impl TrustedIssuer {
 
     /// Reads the strings and keeps the rules; a broken one is named by the field of [`IssuerSettings`](crate::IssuerSettings).
     pub(crate) fn check(self) -> Result<Checked, InvalidSetting> {
-        let issuer = Issuer::parse(&self.issuer).map_err(|wrong| InvalidSetting::new("issuer", wrong.to_string()))?;
-        let keys = self.keys.check(&issuer)?;
+        let table = self.profile.table();
+        let anchor = match &self.whom {
+            Whom::Issuer(issuer) => Anchor::issuer(issuer, &self.tenants, &table.issuer)?,
+            Whom::TrustDomain(name) => Anchor::trust_domain(name, &self.tenants, &table.issuer)?,
+        };
+        let keys = self.keys.check(anchor.name())?;
         let audiences = self
             .audiences
             .iter()
             .map(Audience::parse)
             .collect::<Result<_, _>>()
             .map_err(|wrong| InvalidSetting::new("audience", wrong.to_string()))?;
-        let algorithms = self.algorithms.unwrap_or_else(|| self.profile.table().algorithms.to_vec());
+        let algorithms = self.algorithms.unwrap_or_else(|| table.algorithms.default().to_vec());
         if algorithms.is_empty() {
             return Err(InvalidSetting::new("algorithms", "names no algorithm"));
+        }
+        if let Some(other) = algorithms.iter().find(|algorithm| !table.algorithms.allow(**algorithm)) {
+            return Err(InvalidSetting::new("algorithms", format!("names {other}, which the profile rules out")));
         }
         if self.leeway > MAX_LEEWAY {
             return Err(InvalidSetting::new("leeway_seconds", format!("more than {} s", MAX_LEEWAY.as_secs())));
         }
-        Ok(Checked { issuer, audiences, profile: self.profile, algorithms, leeway: self.leeway, keys })
+        Ok(Checked { anchor, audiences, profile: self.profile, algorithms, leeway: self.leeway, keys })
     }
 }
 
 impl NeedsAudience {
     /// Names the audience that this service goes by at this issuer: compared byte for byte (RFC 9068 §4).
     pub fn audience(self, audience: impl Into<String>) -> TrustedIssuer {
+        let profile = match self.whom {
+            Whom::Issuer(_) => Profile::default(),
+            Whom::TrustDomain(_) => Profile::JwtSvid,
+        };
         TrustedIssuer {
-            issuer: self.issuer,
+            whom: self.whom,
+            tenants: Vec::new(),
             keys: KeyOptions::new(self.keys),
             audiences: vec![audience.into()],
-            profile: Profile::default(),
+            profile,
             algorithms: None,
             leeway: DEFAULT_LEEWAY,
         }

@@ -1,136 +1,116 @@
-//! Is a token for us, now, and whom does it name: a pure function of its claims, its issuer's rules and the time.
+//! Is a token for us, now, and whom does it name: pure functions of its claims, its issuer's rules and the time.
+
+mod actors;
+mod attributes;
+mod audience;
+mod issuer;
+mod kind;
+mod subject;
+#[cfg(test)]
+mod tests;
+mod time;
 
 use std::{sync::Arc, time::Duration};
 
 use tower_identity_core::{
-    Actor, ActorChain, Attributes, Audience, AuthenticationContext, Evidence, Identity, Issuer, Refusal, Scopes,
-    SecretToken, Subject, Timestamp, TokenId, TransactionId, User, VerifiedTokenParts, Workload,
+    Audience, AuthenticationContext, Issuer, Refusal, Scope, Scopes, SecretToken, Timestamp, TokenId, TransactionId,
+    VerifiedTokenParts,
 };
 
+pub(crate) use self::{
+    actors::{actors, identity},
+    attributes::attributes,
+    audience::audience,
+    issuer::{issuer, key},
+    kind::kind,
+    subject::{client, user},
+    time::{begun, issued, not_ended},
+};
 use crate::{
+    anchor::Anchor,
     check,
-    claim::{Claim, Object, refuse},
-    claims::Claims,
+    claim::{Claim, refuse, wrong},
+    claims::{Claims, parsed},
+    profile::{ScopeClaim, Table},
+    text::{Text, Texts},
 };
-
-/// How many actors a token may name (RFC 8693 sets no bound; every level costs every reader).
-const MAX_ACTORS: usize = 4;
 
 /// What an issuer's tokens have to say.
 #[derive(Debug)]
 pub(crate) struct Rules {
-    /// The issuer, compared byte for byte.
-    pub(crate) issuer: Issuer,
+    /// Whose tokens they are.
+    pub(crate) anchor: Anchor,
     /// Whether this is the issuer that workload names without an issuer refer to.
     pub(crate) home: bool,
+    /// What they look like.
+    pub(crate) table: &'static Table,
     /// What this service is called at this issuer: never empty.
     pub(crate) audiences: Vec<Audience>,
     /// How far the clocks may differ.
     pub(crate) leeway: Duration,
-    /// The other issuers of the verifier: each speaks for its own workloads itself.
-    pub(crate) others: Vec<Issuer>,
+    /// Every issuer of the verifier: each speaks for its own workloads itself.
+    pub(crate) trusted: Arc<[Issuer]>,
 }
 
 /// The token that the claims were opened from.
 #[derive(Debug)]
-pub(crate) struct Presented {
+pub(crate) struct Presented<'k> {
     /// The token as it was presented.
     pub(crate) token: SecretToken,
     /// Its payload's JSON.
     pub(crate) payload: Arc<[u8]>,
+    /// The issuer that the key which verified it says that it is for, if it says one.
+    pub(crate) key_issuer: Option<&'k str>,
 }
 
-/// Judges the claims of a token whose signature was verified by a key of `rules.issuer`.
+/// Judges the claims of a token whose signature was verified by a key of `rules.anchor`.
 ///
-/// Each check is a function of its own, pure, over borrowed claims. Their order is that of [`check::ALL`] and fixed:
-/// the first that refuses decides.
+/// Each check is a function of its own, pure, over borrowed claims, and gives what it found out. Their order is that of
+/// [`check::ALL`] and fixed: the first that refuses decides.
 pub(crate) fn judge(
-    claims: &Claims,
-    presented: Presented,
+    claims: &Claims<'_>,
+    presented: Presented<'_>,
     rules: &Rules,
     now: Timestamp,
 ) -> Result<VerifiedTokenParts, Refusal> {
-    let issuer = issuer(claims, rules)?;
+    let named = issuer(claims, rules)?;
+    key(presented.key_issuer, named, rules)?;
+    kind(claims, rules)?;
     let audience = audience(claims, rules)?;
     let expires_at = not_ended(claims, rules, now)?;
     begun(claims, rules, now)?;
     issued(claims, rules, now)?;
     bearer_only(claims)?;
-    let token_id = token_id(claims)?;
+    let token_id = token_id(claims, rules)?;
     let transaction = transaction(claims)?;
-    let scopes = scopes(claims)?;
+    let scopes = scopes(claims, rules)?;
     let authentication = authentication(claims)?;
-    let subject = subject(claims)?;
-    let client = client(claims)?;
-    let actors = actors(claims, rules)?;
-    let identity = identity(subject, client, actors.current(), rules)?;
+    let attributes = attributes(claims, rules)?;
+    let client = client(claims, rules)?;
+    let user = user(claims, &client, named, rules)?;
+    let actors = actors(claims, &client, named, rules)?;
+    let identity = identity(client, user, &actors, named, rules)?;
 
     Ok(VerifiedTokenParts {
         token: presented.token,
-        issuer,
+        issuer: named.issuer.clone(),
         home: rules.home,
         identity,
         actors,
         scopes,
         audience,
-        token_id: Some(token_id),
+        token_id,
         transaction,
         authentication,
-        attributes: Attributes::default(),
+        attributes,
         expires_at,
         payload: presented.payload,
     })
 }
 
-/// RFC 9068 §4: `iss` is the issuer, byte for byte.
-pub(crate) fn issuer(claims: &Claims, rules: &Rules) -> Result<Issuer, Refusal> {
-    let iss = claims.iss.as_ref().required(check::ISS, "iss")?;
-    if *iss == rules.issuer {
-        return Ok(rules.issuer.clone());
-    }
-    Err(refuse(check::ISS, format!("expected {:?}, found {iss:?}", rules.issuer)))
-}
-
-/// RFC 9068 §4: `aud` holds an identifier that this service uses for itself.
-fn audience(claims: &Claims, rules: &Rules) -> Result<Vec<Audience>, Refusal> {
-    let audience = claims.aud.as_ref().required(check::AUD, "aud")?.as_slice();
-    if audience.iter().any(|one| rules.audiences.contains(one)) {
-        return Ok(audience.to_vec());
-    }
-    Err(refuse(check::AUD, format!("expected one of {:?}, found {audience:?}", rules.audiences)))
-}
-
-/// RFC 7519 §4.1.4: a token ends *at* `exp`.
-fn not_ended(claims: &Claims, rules: &Rules, now: Timestamp) -> Result<Timestamp, Refusal> {
-    let exp = claims.exp.as_ref().required(check::EXP, "exp")?.timestamp();
-    if now >= exp.saturating_add(rules.leeway) {
-        return Err(refuse(check::EXP, format!("expired {:?} ago", now.since(exp))));
-    }
-    Ok(exp)
-}
-
-/// RFC 7519 §4.1.5.
-fn begun(claims: &Claims, rules: &Rules, now: Timestamp) -> Result<(), Refusal> {
-    match claims.nbf.as_ref().optional(check::NBF, "nbf")?.map(|nbf| nbf.timestamp()) {
-        Some(nbf) if now.saturating_add(rules.leeway) < nbf => {
-            Err(refuse(check::NBF, format!("not valid for another {:?}", nbf.since(now))))
-        }
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// RFC 7519 §4.1.6. A token that was issued in the future was not issued.
-fn issued(claims: &Claims, rules: &Rules, now: Timestamp) -> Result<(), Refusal> {
-    let iat = claims.iat.as_ref().required(check::IAT, "iat")?.timestamp();
-    if now.saturating_add(rules.leeway) < iat {
-        return Err(refuse(check::IAT, format!("issued {:?} in the future", iat.since(now))));
-    }
-    Ok(())
-}
-
 /// A token that is bound to a key is worth nothing without a proof by that key (RFC 9449 §7.1, RFC 8705 §3), and a
 /// bearer request proves nothing.
-fn bearer_only(claims: &Claims) -> Result<(), Refusal> {
+pub(crate) fn bearer_only(claims: &Claims<'_>) -> Result<(), Refusal> {
     match claims.cnf {
         Claim::Absent => Ok(()),
         Claim::Is(_) | Claim::Wrong => {
@@ -139,84 +119,57 @@ fn bearer_only(claims: &Claims) -> Result<(), Refusal> {
     }
 }
 
-fn token_id(claims: &Claims) -> Result<TokenId, Refusal> {
-    claims.jti.as_ref().required(check::CLAIMS, "jti").cloned()
+pub(crate) fn token_id(claims: &Claims<'_>, rules: &Rules) -> Result<Option<TokenId>, Refusal> {
+    let name = rules.table.token_id.claim;
+    match claims.text(name)? {
+        Some(id) => parsed(id, check::CLAIMS, name.as_str()).map(Some),
+        None if rules.table.token_id.required => Err(refuse(check::CLAIMS, format!("{} is missing", name.as_str()))),
+        None => Ok(None),
+    }
 }
 
-fn transaction(claims: &Claims) -> Result<Option<TransactionId>, Refusal> {
-    claims.txn.as_ref().optional(check::CLAIMS, "txn").map(Option::<&_>::cloned)
+pub(crate) fn transaction(claims: &Claims<'_>) -> Result<Option<TransactionId>, Refusal> {
+    let txn = claims.txn.as_ref().optional(check::CLAIMS, "txn")?;
+    txn.map(|txn| parsed(txn, check::CLAIMS, "txn")).transpose()
 }
 
-/// RFC 9068 §2.2.3.
-fn scopes(claims: &Claims) -> Result<Scopes, Refusal> {
-    let scope = claims.scope.as_ref().optional(check::CLAIMS, "scope")?;
-    Ok(scope.map(|scope| scope.0.clone()).unwrap_or_default())
+/// RFC 9068 §2.2.3, or the form that the profile has in its place.
+pub(crate) fn scopes(claims: &Claims<'_>, rules: &Rules) -> Result<Scopes, Refusal> {
+    let scp = || claims.scp.as_ref().optional(check::CLAIMS, "scp");
+    match rules.table.scopes {
+        ScopeClaim::None => Ok(Scopes::default()),
+        ScopeClaim::Scope => match claims.scope.as_ref().optional(check::CLAIMS, "scope")? {
+            Some(scopes) => Scopes::parse(scopes).map_err(|_| wrong(check::CLAIMS, "scope")),
+            None => Ok(Scopes::default()),
+        },
+        ScopeClaim::ScpString => match scp()? {
+            Some(Texts::One(scopes)) => Scopes::parse(scopes).map_err(|_| wrong(check::CLAIMS, "scp")),
+            Some(Texts::Many(_)) => Err(wrong(check::CLAIMS, "scp")),
+            None => Ok(Scopes::default()),
+        },
+        ScopeClaim::ScpList => match scp()? {
+            Some(Texts::Many(scopes)) => scopes
+                .iter()
+                .map(|scope| Scope::parse(&**scope))
+                .collect::<Result<_, _>>()
+                .map_err(|_| wrong(check::CLAIMS, "scp")),
+            Some(Texts::One(_)) => Err(wrong(check::CLAIMS, "scp")),
+            None => Ok(Scopes::default()),
+        },
+    }
 }
 
 /// RFC 9068 §2.2.1.
-fn authentication(claims: &Claims) -> Result<AuthenticationContext, Refusal> {
+pub(crate) fn authentication(claims: &Claims<'_>) -> Result<AuthenticationContext, Refusal> {
+    let session = claims.sid.as_ref().optional(check::CLAIMS, "sid")?;
     Ok(AuthenticationContext {
         auth_time: claims.auth_time.as_ref().optional(check::CLAIMS, "auth_time")?.map(|time| time.timestamp()),
-        acr: claims.acr.as_ref().optional(check::CLAIMS, "acr")?.cloned(),
-        amr: claims.amr.as_ref().optional(check::CLAIMS, "amr")?.cloned().unwrap_or_default(),
-        session: claims.sid.as_ref().optional(check::CLAIMS, "sid")?.cloned(),
+        acr: claims.acr.as_ref().optional(check::CLAIMS, "acr")?.map(|acr| acr.to_string()),
+        amr: claims.amr.as_ref().optional(check::CLAIMS, "amr")?.map_or_else(Vec::new, |amr| owned(&amr.0)),
+        session: session.map(|sid| parsed(sid, check::CLAIMS, "sid")).transpose()?,
     })
 }
 
-fn subject(claims: &Claims) -> Result<Subject, Refusal> {
-    claims.sub.as_ref().required(check::CLAIMS, "sub").cloned()
+fn owned(texts: &[Text<'_>]) -> Vec<String> {
+    texts.iter().map(|text| text.to_string()).collect()
 }
-
-/// RFC 9068 §2.2: the client that the token was issued to.
-fn client(claims: &Claims) -> Result<Subject, Refusal> {
-    claims.client_id.as_ref().required(check::CLAIMS, "client_id").cloned()
-}
-
-/// The chain of `act`, outermost first (RFC 8693 §4.1).
-fn actors(claims: &Claims, rules: &Rules) -> Result<ActorChain, Refusal> {
-    let mut chain = Vec::new();
-    let mut next = claims.act.as_ref().optional(check::ACT, "act")?;
-    while let Some(Object(actor)) = next {
-        if chain.len() == MAX_ACTORS {
-            return Err(refuse(check::ACT, format!("more than {MAX_ACTORS} actors")));
-        }
-        let issuer = actor.iss.as_ref().optional(check::ACT, "iss of an actor")?.unwrap_or(&rules.issuer);
-        chain.push(Actor {
-            id: actor.sub.as_ref().required(check::ACT, "sub of an actor")?.clone(),
-            issuer: issuer.clone(),
-        });
-        next = actor.act.as_ref().optional(check::ACT, "act of an actor")?.map(|earlier| &**earlier);
-    }
-    Ok(ActorChain::new(chain))
-}
-
-/// Who sent it, and for whom.
-///
-/// The caller is the current actor, else the client that the token was issued to. The subject is a user unless it is
-/// the client itself: a client that may choose its own id must not become the user of that name (RFC 9068 §5).
-fn identity(subject: Subject, client: Subject, actor: Option<&Actor>, rules: &Rules) -> Result<Identity, Refusal> {
-    let user = (subject != client).then(|| User { id: subject, issuer: rules.issuer.clone(), tenant: None });
-    let (workload, evidence) = match actor {
-        None => (Workload { id: client, issuer: rules.issuer.clone() }, Evidence::IssuedTo),
-        Some(actor) => {
-            may_name(actor, &client, rules)?;
-            (Workload { id: actor.id.clone(), issuer: actor.issuer.clone() }, Evidence::Actor)
-        }
-    };
-    Ok(Identity { workload, evidence, user })
-}
-
-/// Whether this issuer may name that actor: one of its own only if the token was issued to it, and one of another
-/// issuer only if the verifier does not trust that issuer itself.
-fn may_name(actor: &Actor, client: &Subject, rules: &Rules) -> Result<(), Refusal> {
-    if actor.issuer == rules.issuer && actor.id != *client {
-        return Err(refuse(check::ACT, format!("the actor is {:?}, but the token was issued to {client:?}", actor.id)));
-    }
-    if rules.others.contains(&actor.issuer) {
-        return Err(refuse(check::ACT, format!("the actor is of {:?}, which speaks for itself", actor.issuer)));
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests;

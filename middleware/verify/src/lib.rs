@@ -25,10 +25,12 @@
 //! | `verifier`, `verification` | [`Verifier`], and [`Verification`], its future |
 //! | `trusted` | one issuer at work: opening, judging, and waiting for keys |
 //! | `keys`, `source` | its keys, kept fresh, and where they are fetched from |
-//! | `claim`, `claims` | the claims as they were found: absent, right, or wrong |
+//! | `anchor`, `spiffe` | whose tokens they are: an issuer's, its tenants', a trust domain's |
+//! | `claim`, `claims`, `text` | the claims as they were found: absent, right, or wrong |
 //! | [`check`] | the checks by name, in their order |
 //! | `judge` | the verdict on them: pure functions of claims, rules and time, one for each check |
 
+mod anchor;
 pub mod check;
 mod claim;
 mod claims;
@@ -38,6 +40,8 @@ mod keys;
 mod profile;
 mod settings;
 mod source;
+mod spiffe;
+mod text;
 mod trusted;
 mod verification;
 mod verifier;

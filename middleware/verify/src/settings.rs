@@ -13,9 +13,11 @@ use crate::{KeySettings, Profile, TrustedIssuer};
 ///
 /// | field | meaning | default |
 /// |---|---|---|
-/// | `issuer` | the issuer's identifier, byte for byte | required |
+/// | `issuer` | the issuer's identifier, byte for byte | this or `trust_domain` |
+/// | `trust_domain` | a SPIFFE trust domain, whose bundle is at `keys.url` | this or `issuer` |
 /// | `audience` | what this service is called there: a string, or a list of strings | required |
-/// | `profile` | what its access tokens look like: a name of [`Profile`] | `rfc9068` |
+/// | `profile` | what its access tokens look like: a name of [`Profile`] | `rfc9068`; of a trust domain `jwt_svid` |
+/// | `tenants` | a list of [tenants](TrustedIssuer::tenants), where the issuer has `{tenantid}` in the place of one | none |
 /// | `keys` | where its keys are, if not where its metadata says, and how they are kept: [`KeySettings`] | from metadata |
 /// | `algorithms` | a list of the signature algorithms that it may use | as [`TrustedIssuer::algorithms`] |
 /// | `leeway_seconds` | how far the clocks may differ, 120 at most | 30 |
@@ -33,10 +35,12 @@ use crate::{KeySettings, Profile, TrustedIssuer};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IssuerSettings {
-    issuer: String,
+    issuer: Option<String>,
+    trust_domain: Option<String>,
     audience: OneOrMany,
+    profile: Option<Profile>,
     #[serde(default)]
-    profile: Profile,
+    tenants: Vec<String>,
     #[serde(default)]
     keys: KeySettings,
     /// The former name of `keys.url`.
@@ -59,9 +63,15 @@ impl IssuerSettings {
     ///
     /// [`InvalidSetting`] names the field and the rule.
     pub fn trusted_issuer(self, folder: &Path) -> Result<TrustedIssuer, InvalidSetting> {
-        let issuer = match self.keys.url.clone().or(self.jwks_uri) {
-            None => TrustedIssuer::discover(self.issuer),
-            Some(url) => TrustedIssuer::keys_at(self.issuer, url),
+        let issuer = match (self.issuer, self.trust_domain, self.keys.url.clone().or(self.jwks_uri)) {
+            (Some(issuer), None, None) => TrustedIssuer::discover(issuer),
+            (Some(issuer), None, Some(url)) => TrustedIssuer::keys_at(issuer, url),
+            (None, Some(name), Some(url)) => TrustedIssuer::trust_domain(name, url),
+            (None, Some(_), None) => {
+                return Err(InvalidSetting::new("url", "is missing: where the trust domain's bundle is").within("keys"));
+            }
+            (None, None, _) => return Err(InvalidSetting::new("issuer", "is missing, and trust_domain too")),
+            (Some(_), Some(_), _) => return Err(InvalidSetting::new("trust_domain", "stands beside an issuer")),
         };
         let mut audiences = match self.audience {
             OneOrMany::One(audience) => vec![audience],
@@ -71,7 +81,10 @@ impl IssuerSettings {
         let Some(first) = audiences.next() else {
             return Err(InvalidSetting::new("audience", "names no audience"));
         };
-        let mut issuer = audiences.fold(issuer.audience(first), TrustedIssuer::audience).profile(self.profile);
+        let mut issuer = audiences.fold(issuer.audience(first), TrustedIssuer::audience).tenants(self.tenants);
+        if let Some(profile) = self.profile {
+            issuer = issuer.profile(profile);
+        }
         if let Some(algorithms) = self.algorithms {
             issuer = issuer.algorithms(algorithms);
         }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tower_identity_core::{
     Binding, CallerContext, Clock, Moment, Refusal, RefusalKind, Timestamp, VerifiedToken, VerifiedTokenParts,
 };
-use tower_identity_jose::{Accept, OpenError, Opened, Unverified};
+use tower_identity_jose::{Accept, Compact, OpenError, Opened, Unverified};
 
 use crate::{
     check,
@@ -23,21 +23,28 @@ pub(crate) struct Trusted {
     pub(crate) clock: Clock,
 }
 
+/// A token that nobody has vouched for yet, and that its claims borrow from.
+pub(crate) type Token<'t> = Unverified<Claims<'t>, &'t Compact>;
+
 /// What came of opening a token with the keys at hand.
-pub(crate) enum Attempt {
+pub(crate) enum Attempt<'t> {
     Decided(Result<CallerContext, Refusal>),
     /// There are no keys at hand.
-    NoKeys(Unverified<Claims>),
+    NoKeys(Token<'t>),
     /// Among the keys at hand, the token's is not.
-    UnknownKey(Unverified<Claims>, OpenError),
+    UnknownKey(Token<'t>, OpenError),
 }
 
 impl Trusted {
     /// Opens and judges a token with the keys at hand, without waiting.
-    pub(crate) fn attempt(&self, token: Unverified<Claims>) -> Attempt {
+    pub(crate) fn attempt<'t>(&self, token: Token<'t>) -> Attempt<'t> {
         let at_hand = self.keys.at_hand(self.clock.monotonic());
         let Some(snapshot) = at_hand.as_deref() else {
-            return Attempt::NoKeys(token);
+            // What no key makes acceptable is worth no fetch, and no outage.
+            return match token.faults(None, &self.accept).into_iter().next() {
+                Some(error) => Attempt::Decided(Err(self.refuse(error))),
+                None => Attempt::NoKeys(token),
+            };
         };
         match token.open(&snapshot.keys, &self.accept) {
             Ok(opened) => Attempt::Decided(self.judge(&opened)),
@@ -51,10 +58,11 @@ impl Trusted {
         }
     }
 
-    /// Goes on from an attempt: fetches keys as far as the issuer's budget allows, and tries again.
+    /// Opens and judges a token: fetches keys as far as the issuer's budget allows, and tries again.
     ///
     /// A key that is not among keys which were asked for after the token had `arrived` does not exist.
-    pub(crate) async fn settle(&self, mut attempt: Attempt, arrived: Moment) -> Result<CallerContext, Refusal> {
+    pub(crate) async fn settle(&self, token: Token<'_>, arrived: Moment) -> Result<CallerContext, Refusal> {
+        let mut attempt = self.attempt(token);
         if let Attempt::NoKeys(token) = attempt {
             let begun = self.keys.loaded().await.map_err(|none| self.undecided(none))?;
             attempt = self.attempt(token);
@@ -73,30 +81,34 @@ impl Trusted {
         }
     }
 
-    fn judge(&self, opened: &Opened<Claims>) -> Result<CallerContext, Refusal> {
-        let presented = Presented { token: opened.token().clone(), payload: opened.payload().clone() };
+    fn judge(&self, opened: &Opened<Claims<'_>, &Compact>) -> Result<CallerContext, Refusal> {
+        let presented = Presented {
+            token: opened.token().clone(),
+            payload: Arc::clone(opened.payload()),
+            key_issuer: opened.key().issuer(),
+        };
         let now = self.clock.wall();
         judge(opened.claims(), presented, &self.rules, now)
             .map(|parts| vouch(parts, now))
-            .map_err(|refusal| refusal.issuer(self.rules.issuer.clone()))
+            .map_err(|refusal| refusal.issuer(self.rules.anchor.name().clone()))
     }
 
     fn refuse(&self, error: OpenError) -> Refusal {
-        Refusal::new(RefusalKind::InvalidToken, error.check()).issuer(self.rules.issuer.clone()).caused_by(error)
+        Refusal::new(RefusalKind::InvalidToken, error.check()).issuer(self.rules.anchor.name().clone()).caused_by(error)
     }
 
     /// Whether the token is good cannot be decided, which is not the token's fault.
     fn undecided(&self, none: NoKeys) -> Refusal {
         let retry_after = none.retry_after(self.clock.monotonic());
         Refusal::new(RefusalKind::Unavailable { retry_after }, check::KEY)
-            .issuer(self.rules.issuer.clone())
+            .issuer(self.rules.anchor.name().clone())
             .caused_by(none)
     }
 
     /// The keys reached the end of their use while a token waited for them.
     fn lapsed(&self) -> Refusal {
         let retry_after = Duration::from_secs(1);
-        Refusal::new(RefusalKind::Unavailable { retry_after }, check::KEY).issuer(self.rules.issuer.clone())
+        Refusal::new(RefusalKind::Unavailable { retry_after }, check::KEY).issuer(self.rules.anchor.name().clone())
     }
 }
 

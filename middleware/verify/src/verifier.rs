@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use tower_identity_core::{Clock, InvalidSetting, Issuer, Refusal, RefusalKind};
-use tower_identity_jose::{Accept, Limits, Unverified};
+use tower_identity_jose::{Compact, Limits, ParseError};
 use tower_identity_oauth::Http;
 use tower_identity_refresh::system_clock;
 
 use crate::{
-    TrustedIssuer, Verification, check,
+    TrustedIssuer, Verification,
+    anchor::Anchor,
+    check,
     claim::refuse,
     claims::Claims,
     issuer::Checked,
@@ -47,7 +49,7 @@ struct Inner {
 impl Verifier {
     /// A verifier that trusts this issuer, its *home*: the one that workload names without an issuer refer to.
     pub fn builder(home: TrustedIssuer) -> VerifierBuilder {
-        VerifierBuilder { issuers: vec![home], clock: None }
+        VerifierBuilder { issuers: vec![home], limits: Limits::default(), clock: None }
     }
 
     /// Verifies the token of an `Authorization: Bearer` header: a signed access token (RFC 9068) of a trusted issuer,
@@ -64,47 +66,76 @@ impl Verifier {
     ///
     /// Waiting for keys, and refreshing them in the background, needs a tokio runtime.
     pub fn bearer(&self, token: &str) -> Verification {
-        let (trusted, attempt) = match self.0.attempt(token) {
-            Ok(attempted) => attempted,
-            Err(refusal) => return Verification::decided(Err(refusal)),
+        let compact = match Compact::parse(token, &self.0.limits) {
+            Ok(compact) => compact,
+            Err(error) => return Verification::decided(Err(unreadable(error))),
         };
-        if let Attempt::Decided(decision) = attempt {
-            return Verification::decided(decision);
-        }
+        let trusted = match self.0.attempt(&compact) {
+            Ok((_, Attempt::Decided(decision))) => return Verification::decided(decision),
+            Err(refusal) => return Verification::decided(Err(refusal)),
+            Ok((trusted, Attempt::NoKeys(_) | Attempt::UnknownKey(..))) => Arc::clone(trusted),
+        };
         let arrived = self.0.clock.monotonic();
-        let trusted = Arc::clone(trusted);
-        Verification::fetching(Box::pin(async move { trusted.settle(attempt, arrived).await }))
+        // The claims borrow from the token and cannot move along with it: they are read again where it waits.
+        Verification::fetching(Box::pin(async move {
+            let token = compact.claims().map_err(unreadable)?;
+            trusted.settle(token, arrived).await
+        }))
     }
 
-    /// The issuer that workload names without an issuer refer to.
+    /// The issuer that workload names without an issuer refer to. Where home has more than one tenant, their pattern,
+    /// which is no workload's issuer.
     #[must_use]
     pub fn home(&self) -> &Issuer {
-        &self.0.trusted[0].rules.issuer
+        self.0.trusted[0].rules.anchor.name()
     }
 
-    /// The trusted issuers, home first.
+    /// The longest token that is looked at, in bytes.
+    #[must_use]
+    pub fn max_token_bytes(&self) -> usize {
+        self.0.limits.token_bytes()
+    }
+
+    /// The name under which an issuer's tokens are trusted: the issuer itself, or, of a tenant, the pattern that it is
+    /// of. A name from the configuration, and so one that a label may have.
+    #[must_use]
+    pub fn anchor_of(&self, issuer: &Issuer) -> Option<&Issuer> {
+        let anchors = self.0.trusted.iter().map(|trusted| &trusted.rules.anchor);
+        anchors.into_iter().find(|anchor| anchor.issuers().any(|own| own == issuer)).map(Anchor::name)
+    }
+
+    /// The trusted issuers, home first, every tenant for itself.
     pub fn issuers(&self) -> impl Iterator<Item = &Issuer> {
-        self.0.trusted.iter().map(|trusted| &trusted.rules.issuer)
+        self.0.trusted.iter().flat_map(|trusted| trusted.rules.anchor.issuers())
     }
 }
 
 impl Inner {
-    fn attempt(&self, token: &str) -> Result<(&Arc<Trusted>, Attempt), Refusal> {
-        let token = Unverified::<Claims>::parse(token, &self.limits)
-            .map_err(|error| Refusal::new(RefusalKind::InvalidToken, error.check()).caused_by(error))?;
+    fn attempt<'t>(&self, compact: &'t Compact) -> Result<(&Arc<Trusted>, Attempt<'t>), Refusal> {
+        let token = compact.claims().map_err(unreadable)?;
         let trusted = self.issuer_of(token.claims_unverified())?;
         Ok((trusted, trusted.attempt(token)))
     }
 
-    /// Whose keys to try: the one that the token names, byte for byte (RFC 9068 §4), among those that are trusted.
-    /// What the token says chooses among them and adds nothing.
-    fn issuer_of(&self, claims: &Claims) -> Result<&Arc<Trusted>, Refusal> {
+    /// Whose keys to try: the one that the token names, byte for byte (RFC 9068 §4), among those that are trusted; else
+    /// the trust domain of its subject. What the token says chooses among them and adds nothing.
+    fn issuer_of(&self, claims: &Claims<'_>) -> Result<&Arc<Trusted>, Refusal> {
+        let of = |trust_domain: bool| {
+            let of_its_kind = move |trusted: &&Arc<Trusted>| {
+                matches!(trusted.rules.anchor, Anchor::TrustDomain { .. }) == trust_domain
+            };
+            self.trusted.iter().filter(of_its_kind).find(|trusted| trusted.rules.anchor.claims(claims))
+        };
+        if let Some(trusted) = of(false).or_else(|| of(true)) {
+            return Ok(trusted);
+        }
         let iss = claims.iss.as_ref().required(check::ISS, "iss")?;
-        self.trusted
-            .iter()
-            .find(|trusted| trusted.rules.issuer == *iss)
-            .ok_or_else(|| refuse(check::ISS, format!("{iss:?} is not trusted")))
+        Err(refuse(check::ISS, format!("{:?} is not trusted", &**iss)))
     }
+}
+
+fn unreadable(error: ParseError) -> Refusal {
+    Refusal::new(RefusalKind::InvalidToken, error.check()).caused_by(error)
 }
 
 /// Collects what a [`Verifier`] needs.
@@ -112,6 +143,7 @@ impl Inner {
 #[must_use = "a builder does nothing until it builds"]
 pub struct VerifierBuilder {
     issuers: Vec<TrustedIssuer>,
+    limits: Limits,
     clock: Option<Clock>,
 }
 
@@ -119,6 +151,12 @@ impl VerifierBuilder {
     /// Trusts another issuer too. Each speaks for its own users and workloads only.
     pub fn issuer(mut self, another: TrustedIssuer) -> Self {
         self.issuers.push(another);
+        self
+    }
+
+    /// Sets how large a token may be, and how deep. Default: [`Limits::default`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -142,38 +180,45 @@ impl VerifierBuilder {
         let mut checked: Vec<Checked> = Vec::with_capacity(self.issuers.len());
         for (index, issuer) in self.issuers.into_iter().enumerate() {
             let issuer = issuer.check().map_err(of(index))?;
-            if checked.iter().any(|other| other.issuer == issuer.issuer) {
+            let twice =
+                |other: &Checked| other.anchor.issuers().any(|one| issuer.anchor.issuers().any(|own| own == one));
+            if checked.iter().any(twice) {
                 return Err(of(index)(InvalidSetting::new("issuer", "is trusted twice")));
             }
             checked.push(issuer);
         }
 
-        let issuers: Vec<Issuer> = checked.iter().map(|issuer| issuer.issuer.clone()).collect();
+        let all: Arc<[Issuer]> = checked.iter().flat_map(|issuer| issuer.anchor.issuers().cloned()).collect();
         let http = Http::new(clock.clone()).map_err(|error| InvalidSetting::new("issuer", error.to_string()))?;
         let trusted = checked
             .into_iter()
             .enumerate()
-            .map(|(index, issuer)| trust(issuer, index == 0, &issuers, &http, &clock).map(Arc::new).map_err(of(index)))
+            .map(|(index, issuer)| trust(issuer, index == 0, &all, &http, &clock).map(Arc::new).map_err(of(index)))
             .collect::<Result<_, _>>()?;
-        Ok(Verifier(Arc::new(Inner { trusted, limits: Limits::default(), clock })))
+        Ok(Verifier(Arc::new(Inner { trusted, limits: self.limits, clock })))
     }
 }
 
-fn trust(issuer: Checked, home: bool, all: &[Issuer], http: &Http, clock: &Clock) -> Result<Trusted, InvalidSetting> {
-    let name = issuer.issuer;
-    let keys = issuer.keys.connect(&name, None, http)?;
+fn trust(
+    issuer: Checked,
+    first: bool,
+    all: &Arc<[Issuer]>,
+    http: &Http,
+    clock: &Clock,
+) -> Result<Trusted, InvalidSetting> {
+    let keys = issuer.keys.connect(issuer.anchor.name(), issuer.anchor.found_at(), http)?;
     let table = issuer.profile.table();
-    let accept = Accept::new(table.types.iter().cloned(), issuer.algorithms);
     Ok(Trusted {
-        accept: if table.untyped { accept.or_untyped() } else { accept },
+        accept: table.accept(issuer.algorithms),
         keys,
         clock: clock.clone(),
         rules: Rules {
-            home,
+            home: first && issuer.anchor.is_one_issuer(),
+            anchor: issuer.anchor,
+            table,
             audiences: issuer.audiences,
             leeway: issuer.leeway,
-            others: all.iter().filter(|other| **other != name).cloned().collect(),
-            issuer: name,
+            trusted: Arc::clone(all),
         },
     })
 }

@@ -1,18 +1,23 @@
 use serde_json::{Value, json};
-use tower_identity_core::{RefusalKind, Scopes};
+use tower_identity_core::{ActorChain, Evidence, Identity, RefusalKind, User, VerifiedTokenParts, Workload};
+
+use tower_identity_jose::json as strict;
 
 use super::*;
+use crate::profile::Profile;
 
 const HOME: &str = "https://as.example";
 const NOW: u64 = 1_800_000_000;
 
 fn rules() -> Rules {
+    let anchor = Anchor::issuer(HOME, &[], &Profile::Rfc9068.table().issuer).expect("issuer");
     Rules {
-        issuer: HOME.parse().expect("issuer"),
+        anchor,
         home: true,
+        table: Profile::Rfc9068.table(),
         audiences: vec!["orders".parse().expect("audience"), "https://orders.example/".parse().expect("audience")],
         leeway: Duration::from_secs(30),
-        others: vec!["https://partner.example".parse().expect("issuer")],
+        trusted: [HOME, "https://partner.example"].map(|issuer| issuer.parse().expect("issuer")).into(),
     }
 }
 
@@ -36,8 +41,9 @@ fn without(claim: &str) -> Value {
 }
 
 fn judged_at(claims: &Value, now: Timestamp) -> Result<VerifiedTokenParts, Refusal> {
-    let claims = serde_json::from_value(claims.clone()).expect("claims of any shape can be read");
-    let presented = Presented { token: SecretToken::new("a.b.c"), payload: Arc::from(*b"{}") };
+    let text = claims.to_string();
+    let claims = strict::from_slice(text.as_bytes()).expect("claims of any shape can be read");
+    let presented = Presented { token: SecretToken::new("a.b.c"), payload: Arc::from(*b"{}"), key_issuer: None };
     judge(&claims, presented, &rules(), now)
 }
 

@@ -20,7 +20,6 @@ pub(crate) enum KeyLocation {
     /// A key set at this URL.
     At(String),
     /// The bundle of a SPIFFE trust domain at this URL.
-    #[expect(dead_code, reason = "trust domains are about to be trusted")]
     TrustBundle(String),
     /// Nowhere: they are given, and never fetched.
     Given(KeySet),

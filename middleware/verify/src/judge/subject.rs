@@ -1,0 +1,128 @@
+//! Which workload it was issued to, and for which user, if for any.
+
+use tower_identity_core::{Refusal, Subject, User};
+
+use super::Rules;
+use crate::{
+    anchor::Named,
+    check,
+    claim::{Object, refuse},
+    claims::{ClaimName, Claims, Found, KubernetesClaim, parsed},
+    profile::{CallerShape, Sign, SubjectEvidence},
+};
+
+/// The workload that the token was issued to.
+pub(crate) fn client(claims: &Claims<'_>, rules: &Rules) -> Result<Subject, Refusal> {
+    let text = client_text(claims, rules)?;
+    match &rules.table.caller {
+        CallerShape::Client { claims: names, .. } => parsed(text, check::CLAIMS, named(names)),
+        CallerShape::SpiffeId => parsed(text, check::CLAIMS, "sub"),
+        CallerShape::ServiceAccount => {
+            is_service_account(text, claims)?;
+            parsed(text, check::CLAIMS, "sub")
+        }
+    }
+}
+
+/// As [`client`], before anything is made of it.
+pub(super) fn client_text<'c>(claims: &'c Claims<'_>, rules: &Rules) -> Result<&'c str, Refusal> {
+    let CallerShape::Client { claims: names, .. } = &rules.table.caller else {
+        return subject_text(claims);
+    };
+    let mut found = None;
+    for name in *names {
+        match (found, claims.text(*name)?) {
+            (None, text) => found = text,
+            (Some(_), None) => {}
+            (Some(first), Some(second)) if first == second => {}
+            (Some(_), Some(_)) => return Err(refuse(check::CLAIMS, "the claims that name the client differ")),
+        }
+    }
+    found.ok_or_else(|| refuse(check::CLAIMS, format!("{} is missing", named(names))))
+}
+
+fn subject_text<'c>(claims: &'c Claims<'_>) -> Result<&'c str, Refusal> {
+    claims.sub.as_ref().required(check::CLAIMS, "sub").map(|sub| &**sub)
+}
+
+/// How a refusal speaks of the claims that may name the client.
+const fn named(names: &'static [ClaimName]) -> &'static str {
+    match names {
+        [one] => one.as_str(),
+        _ => "the claim that names the client",
+    }
+}
+
+/// The user that the token is about, or nobody where it is about its client: by evidence, never by how a subject looks
+/// (RFC 9068 §5).
+pub(crate) fn user(
+    claims: &Claims<'_>,
+    client: &Subject,
+    named: &Named,
+    rules: &Rules,
+) -> Result<Option<User>, Refusal> {
+    let CallerShape::Client { subject, .. } = &rules.table.caller else {
+        return Ok(None);
+    };
+    let sub = subject_text(claims)?;
+    // Also where the user goes by another claim: an empty subject is nobody's.
+    let sub = if *client == *sub { client.clone() } else { parsed(sub, check::CLAIMS, "sub")? };
+    let holds = |alternatives: &[&[Sign]]| {
+        alternatives.iter().any(|signs| signs.iter().all(|sign| is_seen(*sign, claims, client.as_str())))
+    };
+    let SubjectEvidence { workload, user, user_id, undecided } = subject;
+    match (holds(workload), holds(user)) {
+        (true, false) => Ok(None),
+        (false, true) => {
+            let id = match user_id {
+                ClaimName::Sub => sub,
+                other => {
+                    let id = claims.text(*other)?;
+                    let id = id.ok_or_else(|| refuse(check::CLAIMS, format!("{} is missing", other.as_str())))?;
+                    parsed(id, check::CLAIMS, other.as_str())?
+                }
+            };
+            Ok(Some(User { id, issuer: named.issuer.clone(), tenant: named.tenant.clone() }))
+        }
+        (true, true) | (false, false) => Err(refuse(check::SUBJECT, *undecided)),
+    }
+}
+
+fn is_seen(sign: Sign, claims: &Claims<'_>, client: &str) -> bool {
+    let text = |name| match claims.found(name) {
+        Found::Text(text) => Some(text),
+        Found::Absent | Found::Number(_) | Found::Other => None,
+    };
+    match sign {
+        Sign::Present(name) => claims.found(name) != Found::Absent,
+        Sign::Absent(name) => claims.found(name) == Found::Absent,
+        Sign::Is(name, expected) => text(name) == Some(expected),
+        Sign::IsNot(name, other) => text(name) != Some(other),
+        Sign::Same(one, other) => text(one).is_some() && text(one) == text(other),
+        Sign::OfClient(name, around) => text(name).is_some_and(|text| around.is_around(client, text)),
+        Sign::NotOfClient(name, around) => text(name).is_some_and(|text| !around.is_around(client, text)),
+        Sign::Without(name, around) => text(name).is_some_and(|text| around.stripped(text).is_none()),
+    }
+}
+
+/// The subject is a service account in one spelling, and it is the one that the token says it is bound to.
+fn is_service_account(sub: &str, claims: &Claims<'_>) -> Result<(), Refusal> {
+    let Object(KubernetesClaim { namespace, serviceaccount }) =
+        claims.kubernetes.as_ref().required(check::CLAIMS, "kubernetes.io")?;
+    let namespace = namespace.as_ref().required(check::CLAIMS, "kubernetes.io.namespace")?;
+    let Object(account) = serviceaccount.as_ref().required(check::CLAIMS, "kubernetes.io.serviceaccount")?;
+    let name = account.name.as_ref().required(check::CLAIMS, "kubernetes.io.serviceaccount.name")?;
+    let named = sub.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
+    if named == Some((&**namespace, &**name)) && [namespace, name].iter().all(|part| is_label(part)) {
+        return Ok(());
+    }
+    Err(refuse(
+        check::SUBJECT,
+        format!("expected the service account {:?} of {:?}, found {sub:?}", &**name, &**namespace),
+    ))
+}
+
+/// What names of namespaces and service accounts are made of (RFC 1123, of which a colon or a space is no part).
+fn is_label(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.'))
+}
