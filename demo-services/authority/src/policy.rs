@@ -58,11 +58,10 @@ impl Policy {
         if rows.peek().is_none() {
             return Err(NO_TARGET);
         }
-        let translated: Scopes = rows
+        let translated = rows
             .flat_map(|row| row.scopes.iter())
             .filter(|(from, _)| scopes.contains(from.as_str()))
-            .flat_map(|(_, to)| to.iter().cloned())
-            .collect();
+            .fold(Scopes::default(), |all, (_, to)| all.union(to));
         // Within one audience there is nothing to translate: rights only shrink.
         let ceiling = if audience.contains(target) { translated.intersection(scopes) } else { translated };
         granted(&ceiling, requested)
@@ -94,7 +93,7 @@ impl Policy {
             (_, _, _, Some(_)) => return Err(AMBIGUOUS_SCOPE),
             (_, _, _, None) => return Err(AMBIGUOUS_TARGET),
         };
-        let ceiling = rows.iter().flat_map(|row| row.scopes.iter().cloned()).collect();
+        let ceiling = rows.iter().fold(Scopes::default(), |all, row| all.union(&row.scopes));
         Ok((audience, granted(&ceiling, requested)?))
     }
 }

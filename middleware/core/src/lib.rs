@@ -33,6 +33,7 @@ pub mod refusal;
 pub mod scopes;
 pub mod secret;
 pub mod settings;
+mod text;
 pub mod token;
 
 pub use self::{

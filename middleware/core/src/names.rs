@@ -5,7 +5,9 @@
 
 use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::text;
 
 /// The longest name that is accepted, in bytes.
 pub const MAX_NAME_BYTES: usize = 2048;
@@ -139,8 +141,7 @@ macro_rules! names {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let value = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                Self::parse(&*value).map_err(D::Error::custom)
+                text::deserialize(deserializer)
             }
         }
     )+};

@@ -1,8 +1,13 @@
 //! Scope tokens (RFC 6749 §3.3) and sets of them.
 
-use std::{collections::BTreeSet, fmt, str::FromStr, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, SeqAccess, Visitor},
+};
+
+use crate::text;
 
 /// Why a string is not a scope token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,6 +18,14 @@ pub struct InvalidScope(());
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Scope(Arc<str>);
 
+fn check(token: &str) -> Result<(), InvalidScope> {
+    let allowed = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    if token.is_empty() || !token.bytes().all(allowed) {
+        return Err(InvalidScope(()));
+    }
+    Ok(())
+}
+
 impl Scope {
     /// Reads one scope token.
     ///
@@ -21,10 +34,7 @@ impl Scope {
     /// [`InvalidScope`] when the string is empty or holds a character outside the grammar.
     pub fn parse(value: impl AsRef<str>) -> Result<Self, InvalidScope> {
         let value = value.as_ref();
-        let allowed = |b: u8| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-        if value.is_empty() || !value.bytes().all(allowed) {
-            return Err(InvalidScope(()));
-        }
+        check(value)?;
         Ok(Self(value.into()))
     }
 
@@ -69,12 +79,11 @@ impl Serialize for Scope {
 
 impl<'de> Deserialize<'de> for Scope {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        Self::parse(&*value).map_err(D::Error::custom)
+        text::deserialize(deserializer)
     }
 }
 
-/// A set of scopes: no order, no duplicates. Displays as the space-separated form of `scope`, sorted.
+/// A set of scopes: no order, no duplicates. Displays as the space-separated form of `scope`, sorted. Cheap to clone.
 ///
 /// ```
 /// use tower_identity_core::Scopes;
@@ -85,9 +94,11 @@ impl<'de> Deserialize<'de> for Scope {
 /// assert!(Scopes::parse("orders:read")?.is_subset(&granted));
 /// # Ok::<(), tower_identity_core::InvalidScope>(())
 /// ```
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct Scopes(BTreeSet<Scope>);
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scopes(
+    /// Sorted, each once, one space between two: a set has one spelling, and is one allocation.
+    Arc<str>,
+);
 
 impl Scopes {
     /// Reads the space-separated form. An empty string is the empty set.
@@ -96,13 +107,25 @@ impl Scopes {
     ///
     /// [`InvalidScope`] when one of the tokens is outside the grammar.
     pub fn parse(value: &str) -> Result<Self, InvalidScope> {
-        value.split(' ').filter(|token| !token.is_empty()).map(Scope::parse).collect()
+        let mut tokens = Vec::with_capacity(value.bytes().filter(|byte| *byte == b' ').count() + 1);
+        for token in value.split(' ').filter(|token| !token.is_empty()) {
+            check(token)?;
+            tokens.push(token);
+        }
+        Ok(Self::of(tokens))
+    }
+
+    /// The set of these tokens, each of which was checked.
+    fn of(mut tokens: Vec<&str>) -> Self {
+        tokens.sort_unstable();
+        tokens.dedup();
+        Self(tokens.join(" ").into())
     }
 
     /// Whether the set holds this scope.
     #[must_use]
     pub fn contains(&self, scope: &str) -> bool {
-        self.0.contains(scope)
+        self.iter().any(|one| one == scope)
     }
 
     /// Whether the set is empty.
@@ -114,76 +137,87 @@ impl Scopes {
     /// How many scopes the set holds.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.iter().count()
     }
 
     /// Whether every scope of this set is in the other.
     #[must_use]
     pub fn is_subset(&self, other: &Self) -> bool {
-        self.0.is_subset(&other.0)
+        self.iter().all(|scope| other.contains(scope))
     }
 
     /// The scopes, sorted.
-    pub fn iter(&self) -> impl Iterator<Item = &Scope> {
-        self.0.iter()
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.split(' ').filter(|scope| !scope.is_empty())
     }
 
     /// Those of this set that the other lacks.
     #[must_use]
     pub fn without(&self, other: &Self) -> Self {
-        self.0.difference(&other.0).cloned().collect()
+        Self::of(self.iter().filter(|scope| !other.contains(scope)).collect())
     }
 
     /// Those in this set and in the other.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        self.0.intersection(&other.0).cloned().collect()
+        Self::of(self.iter().filter(|scope| other.contains(scope)).collect())
     }
 
     /// Those in either.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        self.0.union(&other.0).cloned().collect()
+        Self::of(self.iter().chain(other.iter()).collect())
     }
 }
 
 impl FromIterator<Scope> for Scopes {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
-        Self(scopes.into_iter().collect())
+        let scopes: Vec<Scope> = scopes.into_iter().collect();
+        Self::of(scopes.iter().map(Scope::as_str).collect())
     }
 }
 
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, scope) in self.0.iter().enumerate() {
-            if at > 0 {
-                f.write_str(" ")?;
-            }
-            f.write_str(&scope.0)?;
-        }
-        Ok(())
+        f.write_str(&self.0)
     }
 }
 
 impl fmt::Debug for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+/// Writes a list.
+impl Serialize for Scopes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
     }
 }
 
 /// Reads a list of scopes, or the space-separated string.
 impl<'de> Deserialize<'de> for Scopes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "a list of scopes, or scopes separated by spaces")]
-        enum Form {
-            List(BTreeSet<Scope>),
-            Joined(String),
+        struct Form;
+
+        impl<'de> Visitor<'de> for Form {
+            type Value = Scopes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of scopes, or scopes separated by spaces")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Scopes, E> {
+                Scopes::parse(text).map_err(E::custom)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Scopes, A::Error> {
+                std::iter::from_fn(|| elements.next_element::<Scope>().transpose()).collect()
+            }
         }
-        match Form::deserialize(deserializer)? {
-            Form::List(scopes) => Ok(Self(scopes)),
-            Form::Joined(text) => Self::parse(&text).map_err(D::Error::custom),
-        }
+
+        deserializer.deserialize_any(Form)
     }
 }
 
@@ -207,5 +241,18 @@ mod tests {
         let text: Scopes = serde_json::from_str(r#""a  b a""#).expect("string");
         assert_eq!(list, text);
         assert_eq!(serde_json::to_string(&list).expect("json"), r#"["a","b"]"#);
+    }
+
+    #[test]
+    fn sets_are_compared_by_whole_scopes() {
+        let scopes = |text: &str| Scopes::parse(text).expect("scopes");
+        let granted = scopes("orders:read orders");
+        assert!(!granted.contains("orders:") && !granted.contains("orders orders:read") && !granted.contains(""));
+        assert!(scopes("orders").is_subset(&granted) && !scopes("order").is_subset(&granted));
+        assert_eq!(granted.without(&scopes("orders")), scopes("orders:read"));
+        assert_eq!(granted.intersection(&scopes("orders a")), scopes("orders"));
+        assert_eq!(granted.union(&scopes("a")), scopes("a orders orders:read"));
+        assert_eq!((Scopes::default().len(), granted.len(), Scopes::default().iter().count()), (0, 2, 0));
+        assert_eq!(Scopes::default(), scopes("  "));
     }
 }
