@@ -189,3 +189,20 @@ fn read<'de, D: Deserializer<'de>, T>(deserializer: D, read: impl FnOnce(&str) -
 
     deserializer.deserialize_str(Text(read))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jwt_a20_a_member_occurs_once_whoever_parses() {
+        let read = |text: &str| serde_json::from_str::<Header>(text).map(|header| header.algorithm());
+        assert_eq!(read(r#"{"alg":"ES256","kid":"a"}"#).ok(), Some(Some(Algorithm::Es256)));
+        for (text, name) in
+            [(r#"{"alg":"ES256","alg":"RS256"}"#, "alg"), (r#"{"kid":"a","alg":"ES256","kid":"b"}"#, "kid")]
+        {
+            let error = read(text).expect_err("twice").to_string();
+            assert!(error.starts_with(&format!("duplicate field `{name}`")), "{error}");
+        }
+    }
+}

@@ -167,6 +167,10 @@ fn what_a_newer_set_added_and_took_away() {
     assert_eq!(names(&mut new.difference(&old)), ["rsa", "ed-2"]);
     assert_eq!(names(&mut new.difference(&new)), [""; 0]);
     assert_eq!((new.contains(&ES.verifying_key()), new.contains(&ED.verifying_key())), (true, false));
+
+    // A key that took over another one's name is another one.
+    let successor = set(&[&crate::generated(ES.algorithm(), "es")]);
+    assert_eq!(names(&mut successor.difference(&new)), ["es"]);
 }
 
 #[test]
