@@ -1,9 +1,11 @@
 //! Where an authorization server may be reached: https, or plain http on this machine.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use tower_identity_core::Issuer;
 use url::{Host, Url};
+
+use crate::special_use::{is_special, is_special_name};
 
 /// Why a URL is not an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +75,11 @@ impl Endpoint {
         &self.0
     }
 
+    /// Whether it is on the same host and port, in the same scheme.
+    pub(crate) fn is_at_the_origin_of(&self, other: &Self) -> bool {
+        self.0.origin() == other.0.origin()
+    }
+
     /// The same server, at another path.
     pub(crate) fn at_path(&self, path: &str) -> Self {
         let mut url = self.0.clone();
@@ -86,7 +93,7 @@ impl Endpoint {
         match self.0.host() {
             Some(Host::Domain(name)) => is_special_name(name),
             Some(Host::Ipv4(address)) => is_special(address.into()),
-            Some(Host::Ipv6(address)) => is_special(address.to_canonical()),
+            Some(Host::Ipv6(address)) => is_special(address.into()),
             None => true,
         }
     }
@@ -100,35 +107,6 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
-    }
-}
-
-/// Wider than [`is_loopback`] on purpose: this one refuses.
-fn is_special_name(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    name == "localhost" || name.ends_with(".localhost")
-}
-
-fn is_special(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
-            v4.is_loopback()
-                || v4.is_private()
-                || v4.is_link_local()
-                || v4.is_broadcast()
-                || v4.is_multicast()
-                || a == 0
-                || (a == 100 && (64..128).contains(&b))
-                || a >= 240
-        }
-        IpAddr::V6(v6) => {
-            v6.is_loopback()
-                || v6.is_unspecified()
-                || v6.is_multicast()
-                || v6.is_unique_local()
-                || v6.is_unicast_link_local()
-        }
     }
 }
 

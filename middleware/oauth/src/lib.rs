@@ -13,7 +13,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `endpoint` | [`Endpoint`]: https, or http on this machine |
+//! | `endpoint`, `special_use` | [`Endpoint`]: https, or http on this machine; and which addresses lead inside |
 //! | `http` | [`Http`], the client for authorization servers, and why there is no answer |
 //! | `metadata`, `discovery` | [`ServerMetadata`], and [`Discovery`], which finds and keeps it |
 //! | `client_auth` | [`ClientAuth`]: a secret, or a key that signs assertions |
@@ -21,6 +21,7 @@
 //! | `response` | [`IssuedToken`]: what came back, checked against what was asked |
 //! | `token_error` | [`TokenError`]: why there is no token, and whose fault that is |
 //! | `token_endpoint`, `token_client` | the description of a server, and the client of it |
+//! | `own_token` | [`OwnToken`], a token for what this service fetches itself |
 //! | `settings`, `secret_file` | the same from a file |
 
 mod client_auth;
@@ -29,23 +30,30 @@ mod endpoint;
 mod grant;
 mod http;
 mod metadata;
+mod own_token;
 mod response;
 mod secret_file;
 mod settings;
+mod special_use;
 mod token_client;
 mod token_endpoint;
 mod token_error;
 
 pub use self::{
     client_auth::ClientAuth,
-    discovery::{Discovery, DiscoveryError, DiscoveryFailure, DiscoveryOrder, METADATA_FRESH, METADATA_USABLE},
+    discovery::{
+        Discovery, DiscoveryError, DiscoveryFailure, DiscoveryOptions, DiscoveryOrder, METADATA_FRESH, METADATA_USABLE,
+    },
     endpoint::{Endpoint, InvalidEndpoint},
     grant::{
         ActorToken, ClientCredentials, Grant, GrantKind, InvalidResource, Resource, TargetService, TokenExchange,
         TokenType, Unexchangeable,
     },
-    http::{DEADLINE, FetchError, Fetched, Http, HttpSetupError, MAX_BODY_BYTES, MAX_RETRY_AFTER},
+    http::{
+        DEADLINE, FetchError, Fetched, Get, Http, HttpSetupError, MAX_BODY_BYTES, MAX_RETRY_AFTER, Refetched, Validator,
+    },
     metadata::{MetadataError, ServerMetadata, UnusableEndpoint},
+    own_token::OwnToken,
     response::IssuedToken,
     settings::ServerSettings,
     token_client::TokenClient,

@@ -83,19 +83,40 @@ impl ServerMetadata {
     ///
     /// [`MetadataError`] when the document is not usable at all.
     pub fn parse(issuer: &Issuer, document: &[u8]) -> Result<Self, MetadataError> {
+        let is_inside = Endpoint::of_issuer(issuer).is_ok_and(|url| url.is_of_special_use());
+        Self::parse_with(issuer, document, is_inside)
+    }
+
+    /// As [`parse`](Self::parse), told whether the document may name private addresses.
+    pub(crate) fn parse_with(issuer: &Issuer, document: &[u8], may_be_private: bool) -> Result<Self, MetadataError> {
         let document: Document = json::from_slice(document).map_err(|_| MetadataError::NotAnObject)?;
         let found = document.issuer.as_ref().and_then(Value::as_str).ok_or(MetadataError::NoIssuer)?;
         if *issuer != found {
             return Err(MetadataError::OtherIssuer { expected: issuer.clone(), found: abridged(found) });
         }
-        let public = Endpoint::of_issuer(issuer).is_ok_and(|url| !url.is_of_special_use());
-        let endpoint = |member, value: Option<Value>| endpoint(member, value, public);
+        let endpoint = |member, value: Option<Value>| endpoint(member, value, may_be_private);
         Ok(Self {
             issuer: issuer.clone(),
             token_endpoint: endpoint("token_endpoint", document.token_endpoint),
             jwks_uri: endpoint("jwks_uri", document.jwks_uri),
             introspection_endpoint: endpoint("introspection_endpoint", document.introspection_endpoint),
         })
+    }
+
+    /// The first endpoint that both documents name and that is not the same in both.
+    pub(crate) fn disagreement(&self, other: &Self) -> Option<&'static str> {
+        type Named = Result<Endpoint, UnusableEndpoint>;
+        let differ = |(one, another): (&Named, &Named)| {
+            let is_missing = |url: &Named| matches!(url, Err(UnusableEndpoint::Missing { .. }));
+            one != another && !is_missing(one) && !is_missing(another)
+        };
+        [
+            ("jwks_uri", (&self.jwks_uri, &other.jwks_uri)),
+            ("token_endpoint", (&self.token_endpoint, &other.token_endpoint)),
+            ("introspection_endpoint", (&self.introspection_endpoint, &other.introspection_endpoint)),
+        ]
+        .into_iter()
+        .find_map(|(member, both)| differ(both).then_some(member))
     }
 
     /// The issuer, which the document was checked to name.
@@ -133,13 +154,13 @@ impl ServerMetadata {
 }
 
 /// A public server has no business in naming a private address: whoever can write its metadata would choose which of
-/// our internal services gets a request (RFC 8725bis §3.10). Addresses are judged as they are written; names are not
-/// looked up.
-fn endpoint(member: &'static str, value: Option<Value>, issuer_is_public: bool) -> Result<Endpoint, UnusableEndpoint> {
+/// our internal services gets a request (RFC 8725bis §3.10). Addresses are judged here, as they are written; names when
+/// they are looked up, by [`Http::public_only`](crate::Http::public_only).
+fn endpoint(member: &'static str, value: Option<Value>, may_be_private: bool) -> Result<Endpoint, UnusableEndpoint> {
     let value = value.ok_or(UnusableEndpoint::Missing { member })?;
     let url = value.as_str().ok_or(InvalidEndpoint::NotAUrl);
     let endpoint = url.and_then(Endpoint::parse).map_err(|source| UnusableEndpoint::Invalid { member, source })?;
-    if issuer_is_public && endpoint.is_of_special_use() {
+    if !may_be_private && endpoint.is_of_special_use() {
         return Err(UnusableEndpoint::Private { member });
     }
     Ok(endpoint)

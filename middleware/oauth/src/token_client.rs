@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use form_urlencoded::Serializer;
 use http::HeaderValue;
-use tower_identity_core::{ClientId, Fingerprint, Issuer};
+use tower_identity_core::{ClientId, Clock, Fingerprint, Issuer};
 use tower_identity_jose::SignError;
 
 use crate::{ClientAuth, Discovery, Endpoint, Grant, Http, IssuedToken, TokenError, response, token_error::Cause};
@@ -64,6 +64,11 @@ impl TokenClient {
         self.0.fingerprint
     }
 
+    /// The clock that its deadlines are measured by.
+    pub(crate) fn clock(&self) -> &Clock {
+        self.0.http.clock()
+    }
+
     /// Asks for a token, once. The answer is checked: a token of another kind, or one that allows more than was asked
     /// for, is an error.
     ///
@@ -93,11 +98,12 @@ impl TokenClient {
     async fn ask(&self, grant: &Grant) -> Result<IssuedToken, Cause> {
         let Inner { at, http, .. } = &*self.0;
         let discovered;
-        let endpoint = match at {
-            Where::Known(endpoint) => endpoint,
+        let (endpoint, http) = match at {
+            Where::Known(endpoint) => (endpoint, http),
             Where::Discovered(discovery) => {
                 discovered = discovery.metadata().await?;
-                discovered.token_endpoint()?
+                let endpoint = discovered.token_endpoint()?;
+                (endpoint, discovery.http_to(endpoint))
             }
         };
         let (form, authorization) = self.compose(grant)?;

@@ -48,6 +48,7 @@ impl From<FetchError> for Cause {
         let kind = match &error {
             FetchError::Redirected { status } => TokenErrorKind::Nonsense { what: Nonsense::Redirect(*status) },
             FetchError::TooLarge { .. } => TokenErrorKind::Nonsense { what: Nonsense::TooLarge },
+            FetchError::Private => TokenErrorKind::Nonsense { what: Nonsense::Metadata },
             FetchError::Status { .. } | FetchError::Unreachable(_) | FetchError::Timeout { .. } => {
                 TokenErrorKind::unavailable(error.retry_after())
             }

@@ -17,8 +17,10 @@
 //! | `pilot` | the task that flies it |
 //! | `slot`, `get` | the machine behind a lock: [`Slot`] and its future, [`Get`] |
 //! | `lifetime` | what a loader answers: [`Loaded`] or [`Failed`], and [`Lifetime`] |
+//! | `background` | [`Background`], a task that ends with its owner, and [`blocking`] work |
 //! | `clock` | [`system_clock`], time for production |
 
+mod background;
 mod clock;
 mod flight;
 mod get;
@@ -29,6 +31,7 @@ mod state;
 mod sync;
 
 pub use self::{
+    background::{Background, blocking},
     clock::system_clock,
     get::Get,
     lifetime::{Failed, Lifetime, Loaded},

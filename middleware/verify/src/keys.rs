@@ -89,7 +89,8 @@ impl KeyPlan {
                 fetched(Source::At { jwks_uri: url, http: http.clone() })
             }
             KeysFrom::Metadata { order, .. } => {
-                let discovery = Discovery::in_order(order, name.clone(), http.clone())?;
+                let options = tower_identity_oauth::DiscoveryOptions::default().order(order);
+                let discovery = Discovery::with(&options, name.clone(), http.clone())?;
                 fetched(Source::Metadata { discovery, http: http.clone() })
             }
         })

@@ -279,12 +279,14 @@ async fn out_b7_an_error_code_says_whose_fault_it_is() {
 async fn a_discovered_endpoint_is_used_and_a_missing_one_is_somebodys_fault() {
     let server = Server::start().await;
     let metadata = json!({"issuer": server.url(""), "token_endpoint": server.url("/found")}).to_string();
-    server.answer(move |_| support::json(metadata.clone())).answer(issues(success()));
+    let document = move |_: &Arrived| support::json(metadata.clone());
+    server.answer(document.clone()).answer(document).answer(issues(success()));
     let time = ManualTime::new();
     let connect = || TokenEndpoint::discover(server.url(""), auth()).connect(&time.http()).expect("loopback");
     let token = connect().request(&exchange()).await.expect("a token");
     assert_eq!(parts(&token), the_token());
-    assert_eq!(server.paths(), ["/.well-known/oauth-authorization-server", "/found"]);
+    let [oauth, oidc] = ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"];
+    assert_eq!(server.paths(), [oauth, oidc, "/found"]);
 
     let nameless = json!({"issuer": server.url("")}).to_string();
     server.forget_answers().answer(move |_| support::json(nameless.clone()));

@@ -16,7 +16,7 @@ use axum::{
     body::{Body, Bytes},
     http::{StatusCode, header},
 };
-use tower_identity_oauth::{DEADLINE, Endpoint, FetchError, Fetched, MAX_BODY_BYTES};
+use tower_identity_oauth::{DEADLINE, Endpoint, FetchError, Fetched, MAX_BODY_BYTES, Refetched};
 
 use crate::support::{ManualTime, Server, json, poll_once, raw_server};
 
@@ -46,6 +46,34 @@ async fn a_document_comes_with_how_long_it_may_be_kept() {
     for credential in [header::AUTHORIZATION, header::COOKIE, header::REFERER] {
         assert_eq!(request.headers.get(&credential), None, "{credential}");
     }
+}
+
+#[tokio::test]
+async fn jwks_a1_a_document_that_is_known_is_not_sent_again() {
+    let server = Server::start().await;
+    let http = ManualTime::new().http();
+    let url = endpoint(&server.url("/keys"));
+    server.answer(|_| ([(header::ETAG, "\"7\""), (header::CACHE_CONTROL, "max-age=300")], "{}"));
+    let known = http.get_json_bytes(&url).await.expect("a document");
+    assert_eq!(server.arrived()[0].headers.get(header::IF_NONE_MATCH), None);
+    assert!(known.validator().is_some());
+    let again = async || match http.get(&url).unless(known.validator()).send().await.expect("an answer") {
+        Refetched::Unchanged { max_age } => Err(max_age),
+        Refetched::Changed(fetched) => Ok(fetched.body().len()),
+    };
+
+    server.forget_answers().answer(|_| (StatusCode::NOT_MODIFIED, [(header::CACHE_CONTROL, "max-age=60")]));
+    assert_eq!(again().await, Err(Some(Duration::from_secs(60))));
+    assert_eq!(server.arrived()[0].headers[header::IF_NONE_MATCH], "\"7\"");
+    server.forget_answers().answer(|_| StatusCode::NOT_MODIFIED);
+    assert_eq!(again().await, Err(None));
+    server.forget_answers().answer(|_| "[1]");
+    assert_eq!(again().await, Ok(3));
+
+    // Who did not ask for what is new gets no answer by it.
+    server.forget_answers().answer(|_| StatusCode::NOT_MODIFIED);
+    let refused = Err("the server answers 304 Not Modified".to_owned());
+    assert_eq!(outcome(http.get_json_bytes(&url).await), refused);
 }
 
 #[tokio::test]
