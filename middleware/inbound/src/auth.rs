@@ -8,6 +8,7 @@
 use std::{
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -22,8 +23,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    Asked, AuthBody, Credentials, Inbound, Presented,
-    asked::Realm,
+    Asked, AuthBody, Credentials, Inbound, Presented, ResourceMetadata,
+    challenge::Names,
     decision::{self, Stage},
 };
 
@@ -54,17 +55,24 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct AuthLayer {
+pub struct AuthLayer(Arc<Settings>);
+
+/// Shared, because a server clones the service for every connection or request.
+#[derive(Debug, Clone)]
+struct Settings {
     verifier: Verifier,
     optional: bool,
-    realm: Option<Realm>,
+    realm: Option<String>,
+    resource: Option<ResourceMetadata>,
+    /// Of the two before it, kept up to date by their setters.
+    names: Option<Names>,
 }
 
 impl AuthLayer {
     /// Requires every request to present a credential that the verifier accepts.
     #[must_use]
     pub fn new(verifier: Verifier) -> Self {
-        Self { verifier, optional: false, realm: None }
+        Self(Arc::new(Settings { verifier, optional: false, realm: None, resource: None, names: None }))
     }
 
     /// Lets requests through that present no credential, as [`Inbound::Anonymous`].
@@ -74,20 +82,34 @@ impl AuthLayer {
     /// Below it, a route with neither a [`RequireLayer`](crate::RequireLayer) nor an extractor that asks for a caller
     /// is open to everybody: give such routes a router of their own, and merge it.
     #[must_use]
-    pub fn optional(mut self) -> Self {
-        self.optional = true;
-        self
+    pub fn optional(self) -> Self {
+        self.with(|settings| settings.optional = true)
     }
 
     /// Names the realm of every challenge, further in too. Characters that a challenge cannot carry are left out.
     ///
-    /// Without one, a challenge that has no other parameter names the realm `api`.
+    /// Without one, a challenge that has no other parameter names the realm `api` (RFC 6750 §3).
     #[must_use]
-    pub fn realm(mut self, realm: impl AsRef<str>) -> Self {
-        self.realm = Realm::quote(realm.as_ref());
-        self
+    pub fn realm(self, realm: impl Into<String>) -> Self {
+        self.with(|settings| settings.realm = Some(realm.into()))
     }
 
+    /// Names the metadata of this service in every challenge, further in too (RFC 9728 §5.1): a client that knows nothing
+    /// but a URL learns from its first answer where to get a token.
+    #[must_use]
+    pub fn resource(self, metadata: &ResourceMetadata) -> Self {
+        self.with(|settings| settings.resource = Some(metadata.clone()))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        let settings = Arc::make_mut(&mut self.0);
+        change(settings);
+        settings.names = Names::of(settings.realm.as_deref(), settings.resource.as_ref().map(ResourceMetadata::url));
+        self
+    }
+}
+
+impl Settings {
     /// What to do about a request, as far as it can be said without waiting.
     fn judge<B>(&self, request: &Request<B>) -> Verdict {
         if request.extensions().get::<Inbound>().is_some() {
@@ -116,7 +138,7 @@ impl<S> Layer<S> for AuthLayer {
     type Service = AuthService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AuthService { inner, layer: self.clone() }
+        AuthService { inner, settings: Arc::clone(&self.0) }
     }
 }
 
@@ -124,7 +146,7 @@ impl<S> Layer<S> for AuthLayer {
 #[derive(Debug, Clone)]
 pub struct AuthService<S> {
     inner: S,
-    layer: AuthLayer,
+    settings: Arc<Settings>,
 }
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for AuthService<S>
@@ -140,9 +162,9 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let verdict = self.layer.judge(&request);
-        if let Some(realm) = &self.layer.realm {
-            request.extensions_mut().insert(realm.clone());
+        let verdict = self.settings.judge(&request);
+        if let Some(names) = &self.settings.names {
+            request.extensions_mut().insert(names.clone());
         }
         let state = match verdict {
             Verdict::Decided(decision) => State::decided(decision, &mut self.inner, request),

@@ -21,6 +21,7 @@
 //! | [`inbound`] | [`Inbound`]: what authentication leaves in the request |
 //! | [`require`] | [`RequireLayer`]: applies a rule |
 //! | [`rule`] | [`Rule`] and the functions that it is written with |
+//! | [`resource`] | [`ResourceMetadata`]: what clients may know of this service (RFC 9728) |
 //! | [`asked`] | [`Asked`]: how a request came, as far as its refusal depends on it |
 //! | [`render`] | the error map: from a refusal to what the peer learns |
 //! | [`decision`] | the one event a decision leaves for the operator |
@@ -37,6 +38,7 @@ pub mod inbound;
 pub mod presented;
 pub mod render;
 pub mod require;
+pub mod resource;
 pub mod rule;
 
 pub use self::{
@@ -47,5 +49,6 @@ pub use self::{
     inbound::Inbound,
     presented::{Credentials, Presented},
     require::{RequireFuture, RequireLayer, RequireService},
+    resource::{ResourceMetadata, ResourceMetadataBuilder, ResourceSettings},
     rule::{CallerName, Rule},
 };

@@ -7,6 +7,7 @@ mod events;
 mod presented;
 mod rendering;
 mod require;
+mod resource;
 mod rules;
 mod sign_in;
 mod support;
