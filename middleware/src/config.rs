@@ -11,9 +11,14 @@ use std::{
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 use tower_identity_core::{InvalidSetting, settings::Step};
+use tower_identity_inbound::ResourceMetadata;
 use tower_identity_oauth::ServerSettings;
 use tower_identity_outbound::{Outbound, Target, TargetSettings};
-use tower_identity_verify::{IssuerSettings, TrustedIssuer, Verifier};
+use tower_identity_verify::Verifier;
+
+use self::inbound::{Inbound, InboundTable};
+
+mod inbound;
 
 /// A service's settings, read and checked as a whole.
 ///
@@ -34,7 +39,8 @@ use tower_identity_verify::{IssuerSettings, TrustedIssuer, Verifier};
 /// strategy = "token_exchange"
 /// ```
 ///
-/// The fields of each table: [`IssuerSettings`], [`ServerSettings`], [`TargetSettings`]. A file that breaks a rule is
+/// The fields of each table: [`IssuerSettings`](crate::IssuerSettings), [`ServerSettings`], [`TargetSettings`]; and of
+/// `[inbound.resource]`, where there is one, [`ResourceSettings`](crate::ResourceSettings). A file that breaks a rule is
 /// refused whole, and the error names the file, the line, the field and the rule. Tables other than `inbound` and
 /// `outbound` are the service's own, read by [`section`](Self::section); a field of type [`Rule`](crate::Rule) there
 /// says who may.
@@ -62,7 +68,7 @@ use tower_identity_verify::{IssuerSettings, TrustedIssuer, Verifier};
 #[derive(Debug)]
 pub struct Settings {
     document: Document,
-    verifier: Option<Verifier>,
+    inbound: Option<Inbound>,
     outbound: Option<Outbound>,
 }
 
@@ -74,12 +80,6 @@ pub struct SettingsError {
     field: String,
     rule: String,
     source: Option<std::io::Error>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct InboundTable {
-    issuer: Vec<IssuerSettings>,
 }
 
 #[derive(Deserialize)]
@@ -112,10 +112,11 @@ impl Settings {
     pub fn parse(text: &str, name: impl Into<String>) -> Result<Self, SettingsError> {
         let document = Document::parse(text, name.into())?;
         let beside = document.directory();
-        let verifier = document.table("inbound")?.map(build_verifier).transpose();
+        let inbound = document.table("inbound")?.map(InboundTable::build).transpose();
         let outbound = document.table("outbound")?.map(|table| build_outbound(table, beside)).transpose();
         let placed = |invalid: InvalidSetting| document.locate(&invalid);
-        Ok(Self { verifier: verifier.map_err(placed)?, outbound: outbound.map_err(placed)?, document })
+        let inbound = inbound.map_err(|invalid| placed(invalid.within("inbound")))?;
+        Ok(Self { inbound, outbound: outbound.map_err(placed)?, document })
     }
 
     /// What verifies the tokens of requests to this service: the `[inbound]` table.
@@ -124,7 +125,17 @@ impl Settings {
     ///
     /// [`SettingsError`] when the file has no such table.
     pub fn verifier(&self) -> Result<Verifier, SettingsError> {
-        self.verifier.clone().ok_or_else(|| self.document.missing("inbound"))
+        self.inbound.as_ref().map(|it| it.verifier.clone()).ok_or_else(|| self.document.missing("inbound"))
+    }
+
+    /// What clients may know of this service: the `[inbound.resource]` table.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] when the file has no such table.
+    pub fn resource(&self) -> Result<ResourceMetadata, SettingsError> {
+        let resource = self.inbound.as_ref().and_then(|it| it.resource.clone());
+        resource.ok_or_else(|| self.document.missing("inbound.resource"))
     }
 
     /// What attaches tokens to requests from this service: the `[outbound]` table.
@@ -156,17 +167,6 @@ impl Settings {
     pub fn refuse(&self, invalid: &InvalidSetting) -> SettingsError {
         self.document.locate(invalid)
     }
-}
-
-fn build_verifier(table: InboundTable) -> Result<Verifier, InvalidSetting> {
-    let mut issuers = table.issuer.into_iter().enumerate().map(|(at, settings)| {
-        TrustedIssuer::try_from(settings).map_err(|invalid| invalid.within(at).within("issuer").within("inbound"))
-    });
-    let home = issuers.next().unwrap_or_else(|| Err(InvalidSetting::new("inbound", "lists no issuer")))?;
-    issuers
-        .try_fold(Verifier::builder(home), |builder, issuer| Ok(builder.issuer(issuer?)))?
-        .build()
-        .map_err(|invalid| invalid.within("inbound"))
 }
 
 fn build_outbound(table: OutboundTable, beside: &Path) -> Result<Outbound, InvalidSetting> {

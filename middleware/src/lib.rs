@@ -14,6 +14,7 @@
 //! |---|---|
 //! | authenticate callers | [`Verifier`], [`TrustedIssuer`], [`AuthLayer`] |
 //! | say who may | [`RequireLayer`] and [`rule`] |
+//! | tell clients where to get a token | [`ResourceMetadata`] |
 //! | know who it is, in a handler | [`Caller`], [`UserCaller`], [`WorkloadCaller`], [`Claims`] |
 //! | call on, with the right token | [`Outbound`], [`Target`], [`TokenEndpoint`], [`ClientAuth`], [`HttpClient`] |
 //! | carry the caller into a task or a stream | [`CallerContext::scope`], [`CallerContext::scope_stream`] |
@@ -32,14 +33,17 @@ pub use tower_identity_core::{
     Fault, InvalidSetting, Issuer, Principal, Refusal, RefusalKind, Scope, Scopes, SecretToken, SessionId, Subject,
     Tenant, Timestamp, TokenId, TransactionId, User, Workload, ambient,
 };
-pub use tower_identity_inbound::{AuthLayer, CallerName, CorrelationId, Inbound, RequireLayer, Rule, rule};
+pub use tower_identity_inbound::{
+    AuthLayer, CallerName, CorrelationId, Inbound, RequireLayer, ResourceMetadata, ResourceMetadataBuilder,
+    ResourceSettings, Rule, rule,
+};
 pub use tower_identity_jose::{Algorithm, KeySet, SigningKey};
 pub use tower_identity_oauth::{ClientAuth, ServerSettings, TokenEndpoint};
 #[cfg(feature = "reqwest")]
 pub use tower_identity_outbound::{HttpClient, RequestBuilder, ResponseExt, SendError, Unsuccessful};
 pub use tower_identity_outbound::{
-    Outbound, OutboundBuilder, OutboundError, OutboundLayer, OutboundService, Plaintext, RequestExt, Strategy, Target, TargetSettings,
-    TokenDropped,
+    Outbound, OutboundBuilder, OutboundError, OutboundLayer, OutboundService, Plaintext, RequestExt, Strategy, Target,
+    TargetSettings, TokenDropped,
 };
 pub use tower_identity_refresh::system_clock;
 pub use tower_identity_verify::{IssuerSettings, TrustedIssuer, Verifier, VerifierBuilder};

@@ -3,6 +3,7 @@
 mod ambient;
 mod backends;
 mod demo;
+mod door;
 mod house;
 mod leaks;
 mod mixing;

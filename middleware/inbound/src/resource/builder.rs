@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use http::{Uri, uri::Scheme};
-use tower_identity_core::{InvalidSetting, Issuer, Scope, Scopes};
+use tower_identity_core::{InvalidSetting, Issuer, Scopes};
 use tower_identity_verify::Verifier;
 
 use super::{Document, Inner, ResourceMetadata};
@@ -87,7 +87,7 @@ impl ResourceMetadataBuilder {
         let document = Document {
             resource: &self.identifier,
             authorization_servers: &authorization_servers,
-            scopes_supported: scopes.iter().map(Scope::as_str).collect(),
+            scopes_supported: scopes.iter().collect(),
             bearer_methods_supported: ["header"],
             resource_name: self.name.as_deref(),
             resource_documentation: self.documentation.as_deref(),
