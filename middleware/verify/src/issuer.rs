@@ -61,6 +61,8 @@ pub struct NeedsAudience {
 #[derive(Debug, Clone)]
 pub(crate) enum Whom {
     Issuer(String),
+    /// One whose keys are given.
+    GivenKeys(String),
     TrustDomain(String),
 }
 
@@ -89,8 +91,10 @@ impl TrustedIssuer {
     }
 
     /// Trusts an issuer whose keys are given and never fetched.
+    ///
+    /// Given for `spiffe://<trust domain>` and [`Profile::JwtSvid`], they are the keys of that trust domain.
     pub fn keys(issuer: impl Into<String>, keys: KeySet) -> NeedsAudience {
-        NeedsAudience { whom: Whom::Issuer(issuer.into()), keys: KeyLocation::Given(keys) }
+        NeedsAudience { whom: Whom::GivenKeys(issuer.into()), keys: KeyLocation::Given(keys) }
     }
 
     /// Trusts the workloads of a SPIFFE trust domain, whose keys are in the bundle at this URL (SPIFFE Trust Domain and
@@ -167,7 +171,11 @@ impl TrustedIssuer {
     pub(crate) fn check(self) -> Result<Checked, InvalidSetting> {
         let table = self.profile.table();
         let anchor = match &self.whom {
-            Whom::Issuer(issuer) => Anchor::issuer(issuer, &self.tenants, &table.issuer)?,
+            Whom::GivenKeys(id) if self.profile == Profile::JwtSvid => {
+                let name = id.strip_prefix("spiffe://").unwrap_or(id);
+                Anchor::trust_domain(name, &self.tenants, &table.issuer)?
+            }
+            Whom::Issuer(issuer) | Whom::GivenKeys(issuer) => Anchor::issuer(issuer, &self.tenants, &table.issuer)?,
             Whom::TrustDomain(name) => Anchor::trust_domain(name, &self.tenants, &table.issuer)?,
         };
         let keys = self.keys.check(anchor.name())?;
@@ -195,7 +203,7 @@ impl NeedsAudience {
     /// Names the audience that this service goes by at this issuer: compared byte for byte (RFC 9068 §4).
     pub fn audience(self, audience: impl Into<String>) -> TrustedIssuer {
         let profile = match self.whom {
-            Whom::Issuer(_) => Profile::default(),
+            Whom::Issuer(_) | Whom::GivenKeys(_) => Profile::default(),
             Whom::TrustDomain(_) => Profile::JwtSvid,
         };
         TrustedIssuer {

@@ -101,6 +101,7 @@ fn is_seen(sign: Sign, claims: &Claims<'_>, client: &str) -> bool {
         Sign::Same(one, other) => text(one).is_some() && text(one) == text(other),
         Sign::OfClient(name, around) => text(name).is_some_and(|text| around.is_around(client, text)),
         Sign::NotOfClient(name, around) => text(name).is_some_and(|text| !around.is_around(client, text)),
+        Sign::Contains(name, part) => text(name).is_some_and(|text| text.contains(part)),
         Sign::Without(name, around) => text(name).is_some_and(|text| around.stripped(text).is_none()),
     }
 }

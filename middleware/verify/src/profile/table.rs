@@ -158,6 +158,8 @@ pub(crate) enum Sign {
     OfClient(ClaimName, Around),
     /// The claim is there, and is not the client with this around it.
     NotOfClient(ClaimName, Around),
+    /// The claim has this in it.
+    Contains(ClaimName, &'static str),
     /// The claim is there, and not both parts of this are around it.
     Without(ClaimName, Around),
 }

@@ -24,12 +24,12 @@ const UTI_IF_ANY: TokenIdClaim = TokenIdClaim { claim: ClaimName::Uti, required:
 const NO_ID_TOKEN: Guard = Guard::NoneOf(&[ClaimName::Nonce, ClaimName::AtHash, ClaimName::CHash, ClaimName::Events]);
 
 /// The subject is the client, or is not: a client that may choose its own id must not become the user of that name
-/// (RFC 9068 §5).
+/// (RFC 9068 §5). What is Auth0's spelling of a client is nobody's name either.
 const CLIENT_OR_USER: SubjectEvidence = SubjectEvidence {
     workload: &[&[Sign::OfClient(ClaimName::Sub, Around::NOTHING)]],
-    user: &[&[Sign::NotOfClient(ClaimName::Sub, Around::NOTHING)]],
+    user: &[&[Sign::NotOfClient(ClaimName::Sub, Around::NOTHING), Sign::NotOfClient(ClaimName::Sub, AUTH0_CLIENT)]],
     user_id: ClaimName::Sub,
-    undecided: "sub is neither the client nor another",
+    undecided: "sub is the client in another spelling: the issuer has a profile of its own",
 };
 
 /// RFC 9068 §2.2.2, §2.2.3.1.
@@ -50,7 +50,8 @@ pub(super) const RFC9068: Table = Table {
     bare_header: false,
     algorithms: COMMON,
     issuer: IssuerShape::Exact,
-    guards: &[],
+    // Keycloak says with it which of its tokens it is, and names service accounts as if they were users.
+    guards: &[Guard::NoneOf(&[ClaimName::Typ])],
     audience: AudienceShape::Aud,
     issued_at: true,
     token_id: JTI,
@@ -68,6 +69,8 @@ pub(super) const PLAIN: Table = Table {
     guards: &[
         NO_ID_TOKEN,
         Guard::NoneOf(&[ClaimName::TokenIntrospection]),
+        // Of servers that have a profile of their own, by which alone it is read rightly whom their tokens are about.
+        Guard::NoneOf(&[ClaimName::RealmAccess, ClaimName::Tid, ClaimName::Cid, ClaimName::Gty, ClaimName::Kubernetes]),
         // The words that servers have for it. None says it of a refresh token.
         Guard::AbsentOr(ClaimName::Typ, &["Bearer", "at+jwt"]),
         Guard::AbsentOr(ClaimName::TokenUse, &["access"]),
@@ -84,6 +87,7 @@ pub(super) const PLAIN: Table = Table {
             user: &[&[
                 Sign::NotOfClient(ClaimName::Sub, Around::NOTHING),
                 Sign::Without(ClaimName::Sub, MARKED_CLIENT),
+                Sign::Without(ClaimName::Sub, AUTH0_CLIENT),
             ]],
             user_id: ClaimName::Sub,
             undecided: "sub is that of another client",
@@ -217,7 +221,10 @@ pub(super) const AUTH0: Table = Table {
     bare_header: false,
     algorithms: RS256,
     issuer: IssuerShape::Exact,
-    guards: &[NO_ID_TOKEN],
+    guards: &[
+        NO_ID_TOKEN,
+        Guard::NoneOf(&[ClaimName::Typ, ClaimName::TokenUse, ClaimName::TokenType, ClaimName::TokenIntrospection]),
+    ],
     audience: AudienceShape::Aud,
     issued_at: true,
     token_id: JTI_IF_ANY,
@@ -234,9 +241,10 @@ pub(super) const AUTH0: Table = Table {
                     Sign::Present(ClaimName::ClientId),
                 ],
             ],
-            user: &[&[Sign::Without(ClaimName::Sub, AUTH0_CLIENT), Sign::IsNot(ClaimName::Gty, "client-credentials")]],
+            // A user's id is the name of a connection, a bar, and the name there.
+            user: &[&[Sign::Contains(ClaimName::Sub, "|"), Sign::IsNot(ClaimName::Gty, "client-credentials")]],
             user_id: ClaimName::Sub,
-            undecided: "sub is that of another application, or gty says otherwise",
+            undecided: "sub is neither this application's nor a user's, or gty says otherwise",
         },
     },
     attributes: AttributeClaims {

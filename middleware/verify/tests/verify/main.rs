@@ -1,8 +1,12 @@
 //! The verifier, against an issuer on loopback and a clock that stands still.
 
+mod attributes;
 mod bearer;
 mod building;
+mod evidence;
 mod issuers;
 mod keys;
+mod kinds;
 mod outage;
+mod profiles;
 mod support;

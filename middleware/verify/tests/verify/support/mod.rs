@@ -1,6 +1,7 @@
 //! What these tests stand on. Small on purpose: the test kit stands on this crate.
 
 mod clock;
+pub(crate) mod fixtures;
 mod issuer;
 
 use std::time::Duration;

@@ -1,0 +1,173 @@
+//! The tokens of each vendor at their own issuer.
+
+use serde_json::json;
+use tower_identity_core::Evidence;
+use tower_identity_jose::Algorithm;
+use tower_identity_verify::Profile;
+
+use crate::support::fixtures::{Vendor, fixture};
+
+#[test]
+fn every_documented_shape_is_what_its_fixture_says() {
+    for profile in Profile::ALL {
+        let vendor = Vendor::new(profile);
+        assert!(!vendor.fixture.source.is_empty(), "{profile:?} cites nothing");
+        for (name, shape) in &vendor.fixture.tokens {
+            assert_eq!(vendor.made_of(shape), shape.expect, "{profile:?}: {name}");
+            if let Ok(caller) = vendor.judged(shape) {
+                let acted = caller.caller_token().actors().current().is_some();
+                let evidence = if acted { Evidence::Actor } else { Evidence::IssuedTo };
+                assert_eq!(caller.principal().evidence(), evidence, "{profile:?}: {name}");
+                assert!(caller.caller_token().is_of_home(), "{profile:?}: {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn jwt_a19_what_a_profile_requires_is_required() {
+    let cases: [(Profile, &str, &[(&str, &str)], &[&str]); 10] = [
+        (
+            Profile::Rfc9068,
+            "user",
+            &[
+                ("iss", "iss"),
+                ("aud", "aud"),
+                ("exp", "exp"),
+                ("iat", "iat"),
+                ("jti", "claims"),
+                ("client_id", "claims"),
+            ],
+            &["scope", "auth_time", "acr", "amr", "name", "email", "email_verified", "groups", "roles"],
+        ),
+        (
+            Profile::Plain,
+            "user",
+            &[
+                ("iss", "iss"),
+                ("aud", "aud"),
+                ("exp", "exp"),
+                ("iat", "iat"),
+                ("jti", "claims"),
+                ("client_id", "claims"),
+            ],
+            &["scope", "act"],
+        ),
+        (
+            Profile::Keycloak,
+            "user",
+            &[
+                ("iss", "iss"),
+                ("typ", "kind"),
+                ("aud", "aud"),
+                ("exp", "exp"),
+                ("iat", "iat"),
+                ("jti", "claims"),
+                ("azp", "claims"),
+                ("sub", "claims"),
+                ("preferred_username", "subject"),
+            ],
+            &["scope", "sid", "realm_access", "resource_access", "groups", "name", "email"],
+        ),
+        (
+            Profile::EntraV1,
+            "user",
+            &[
+                ("tid", "iss"),
+                ("ver", "kind"),
+                ("aud", "aud"),
+                ("appid", "claims"),
+                ("oid", "claims"),
+                ("sub", "claims"),
+            ],
+            &["uti", "name", "unique_name", "groups", "roles", "nbf", "email"],
+        ),
+        (
+            Profile::EntraV2,
+            "user",
+            &[("tid", "iss"), ("ver", "kind"), ("aud", "aud"), ("azp", "claims"), ("oid", "claims"), ("sub", "claims")],
+            &["uti", "name", "preferred_username", "groups", "roles", "nbf", "email"],
+        ),
+        (
+            Profile::Okta,
+            "user",
+            &[
+                ("ver", "kind"),
+                ("scp", "kind"),
+                ("aud", "aud"),
+                ("cid", "claims"),
+                ("jti", "claims"),
+                ("uid", "subject"),
+            ],
+            &["groups", "auth_time"],
+        ),
+        (
+            Profile::Auth0,
+            "user",
+            &[("iss", "iss"), ("aud", "aud"), ("exp", "exp"), ("iat", "iat"), ("azp", "claims"), ("sub", "claims")],
+            &["scope", "permissions"],
+        ),
+        (
+            Profile::Cognito,
+            "user",
+            &[
+                ("token_use", "kind"),
+                ("client_id", "claims"),
+                ("exp", "exp"),
+                ("username", "subject"),
+                ("sub", "claims"),
+            ],
+            &["jti", "scope", "cognito:groups", "version"],
+        ),
+        (Profile::JwtSvid, "workload, typ JWT", &[("sub", "iss"), ("aud", "aud"), ("exp", "exp")], &["iat", "jti"]),
+        (
+            Profile::Kubernetes,
+            "workload",
+            &[
+                ("iss", "iss"),
+                ("kubernetes.io", "kind"),
+                ("aud", "aud"),
+                ("exp", "exp"),
+                ("iat", "iat"),
+                ("sub", "claims"),
+            ],
+            &["jti", "nbf"],
+        ),
+    ];
+    for (profile, name, required, optional) in cases {
+        let vendor = Vendor::new(profile);
+        for (claim, check) in required {
+            let made = vendor.made_of(&vendor.shape(name).without(claim));
+            assert_eq!(made, json!(check), "{profile:?} without {claim}");
+        }
+        for claim in optional {
+            let made = vendor.made_of(&vendor.shape(name).without(claim));
+            assert!(made.is_object(), "{profile:?} without {claim}: {made}");
+        }
+    }
+}
+
+#[test]
+fn rfc9068_a8_the_algorithms_are_the_profiles_unless_they_are_named() {
+    use Algorithm::{EdDsa, Es256, Es384, Es512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+    let common = vec![Rs256, Ps256, Es256, EdDsa, Algorithm::Ed25519];
+    for profile in Profile::ALL {
+        let expected = match profile {
+            Profile::Rfc9068 | Profile::Plain | Profile::Keycloak => common.clone(),
+            Profile::JwtSvid => vec![Rs256, Rs384, Rs512, Ps256, Ps384, Ps512, Es256, Es384, Es512],
+            Profile::Kubernetes => vec![Rs256, Es256, Es384, Es512],
+            _ => vec![Rs256],
+        };
+        let vendor = Vendor::told(profile, |issuer| issuer);
+        let name = if fixture(profile).tokens.contains_key("user") { "user" } else { "workload" };
+        let accepted: Vec<_> = Algorithm::ALL
+            .into_iter()
+            .filter(|algorithm| {
+                // One that is accepted leads on: to a key that is for another, or to the token's own.
+                let shape = vendor.shape(name).header("alg", json!(algorithm.as_str()));
+                vendor.judged(&shape).err().is_none_or(|refusal| refusal.check() != "alg")
+            })
+            .collect();
+        assert_eq!(accepted, expected, "{profile:?}");
+    }
+}
