@@ -1,10 +1,13 @@
 //! One test binary over the whole house: real services, real HTTP on loopback, real signatures.
 
 mod ambient;
+mod answers;
 mod backends;
 mod demo;
 mod door;
 mod house;
+#[cfg(unix)]
+mod interop;
 mod leaks;
 mod mixing;
 #[cfg(unix)]

@@ -22,7 +22,11 @@ pub(crate) struct Server {
 impl Server {
     /// Serves a router.
     pub(crate) async fn start(router: Router) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::on(TcpListener::bind("127.0.0.1:0").await.expect("a free port"), router)
+    }
+
+    /// Serves a router that had to know its address.
+    pub(crate) fn on(listener: TcpListener, router: Router) -> Self {
         let address = listener.local_addr().expect("bound");
         Self { address, task: tokio::spawn(axum::serve(listener, router).into_future()) }
     }

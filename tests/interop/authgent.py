@@ -1,0 +1,42 @@
+"""authgent-server, in memory, on a free port of this machine.
+
+Says `{"issuer": ".."}` once it listens. Ends when its input does. Arguments: the issuers whose ID tokens it exchanges
+for tokens of its own, when they are for the client `gateway`.
+"""
+
+import json
+import os
+import socket
+import sys
+import threading
+
+# What others print, their log, is no answer of ours.
+answers = os.fdopen(os.dup(1), "w", buffering=1)
+os.dup2(2, 1)
+
+listener = socket.create_server(("127.0.0.1", 0))
+issuer = "http://127.0.0.1:%d" % listener.getsockname()[1]
+os.environ.update(
+    AUTHGENT_SERVER_URL=issuer,
+    AUTHGENT_DATABASE_URL="sqlite+aiosqlite://",
+    AUTHGENT_TRUSTED_OIDC_ISSUERS=json.dumps(sys.argv[1:]),
+    AUTHGENT_TRUSTED_OIDC_AUDIENCE="gateway",
+)
+
+import uvicorn  # noqa: E402
+from authgent_server.app import create_app  # noqa: E402
+
+
+class Server(uvicorn.Server):
+    async def startup(self, sockets=None):
+        await super().startup(sockets)
+        print(json.dumps({"issuer": issuer}), file=answers)
+
+
+def end_with_input():
+    sys.stdin.read()
+    os._exit(0)
+
+
+threading.Thread(target=end_with_input, daemon=True).start()
+Server(uvicorn.Config(create_app(), log_level="warning")).run(sockets=[listener])

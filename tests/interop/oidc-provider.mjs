@@ -1,0 +1,142 @@
+// oidc-provider, as the tests want it: clients, resources and keys of our choosing, a user who always agrees, and
+// faults on demand.
+//
+// Says `{"issuer": ".."}` once it listens, then answers one line of JSON for each that it reads:
+//
+//   {"do": "rotate", "retire": false}   signs with new keys; the earlier ones stay published, or not
+//   {"do": "keys", "answer": "set"}     how the key set answers from now on: "set", "busy" (503), "closed" (no answer)
+//   {"do": "clock", "seconds": -3600}   issues by a clock that is off by this
+//
+// Each answer is `{"fetches": n}`: how often the key set was asked for so far. Ends when its input does.
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import { createInterface } from 'node:readline';
+import { Provider } from 'oidc-provider';
+
+// What it notes, its log, is no answer of ours.
+console.info = console.error;
+
+const CIBA = 'urn:openid:params:grant-type:ciba';
+
+// Where the servers that take this one's ID tokens look for its keys without asking.
+const KEY_SET = '/.well-known/jwks.json';
+
+// The algorithm of a resource's tokens is the first part of its host name: https://rs256.orders.test.
+const ALGORITHMS = ['ES256', 'RS256', 'PS256', 'EdDSA', 'ES384'];
+const algorithmOf = (resource) => {
+  const [named] = new URL(resource).hostname.split('.');
+  return ALGORITHMS.find((algorithm) => algorithm.toLowerCase() === named);
+};
+
+const KINDS = {
+  ES256: ['ec', { namedCurve: 'P-256' }],
+  ES384: ['ec', { namedCurve: 'P-384' }],
+  RS256: ['rsa', { modulusLength: 2048 }],
+  PS256: ['rsa', { modulusLength: 2048 }],
+  EdDSA: ['ed25519', {}],
+};
+
+const generate = () => ALGORITHMS.map((alg) => {
+  const { privateKey } = generateKeyPairSync(...KINDS[alg]);
+  return { ...privateKey.export({ format: 'jwk' }), alg, use: 'sig', kid: `${alg}-${randomUUID()}` };
+});
+
+const configuration = (keys) => ({
+  jwks: { keys },
+  routes: { jwks: KEY_SET },
+  clients: [{
+    client_id: 'gateway',
+    client_secret: 'the secret of the gateway',
+    token_endpoint_auth_method: 'client_secret_post',
+    grant_types: ['client_credentials', CIBA],
+    response_types: [],
+    redirect_uris: [],
+    scope: 'openid orders:read orders:write',
+    id_token_signed_response_alg: 'ES256',
+    backchannel_token_delivery_mode: 'poll',
+  }],
+  clientDefaults: { id_token_signed_response_alg: 'ES256' },
+  scopes: ['openid', 'orders:read', 'orders:write'],
+  findAccount: (_, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
+  features: {
+    devInteractions: { enabled: false },
+    userinfo: { enabled: false },
+    clientCredentials: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      getResourceServerInfo: (_, resource) => ({
+        scope: 'orders:read orders:write',
+        audience: resource,
+        accessTokenTTL: 300,
+        accessTokenFormat: 'jwt',
+        jwt: { sign: { alg: algorithmOf(resource) } },
+      }),
+    },
+    // A user signs in on another device, and agrees at once.
+    ciba: {
+      enabled: true,
+      deliveryModes: ['poll'],
+      processLoginHint: (_, hint) => hint,
+      verifyUserCode: () => {},
+      validateRequestContext: () => {},
+      async triggerAuthenticationDevice(context, request, account, client) {
+        const { provider } = context.oidc;
+        const grant = new provider.Grant({ accountId: account.accountId, clientId: client.clientId });
+        grant.addOIDCScope('openid');
+        for (const resource of [request.resource].flat()) {
+          grant.addResourceScope(resource, 'orders:read orders:write');
+        }
+        await grant.save();
+        await provider.backchannelResult(request, grant);
+      },
+    },
+  },
+});
+
+let keys = generate();
+let keySet = 'set';
+let fetches = 0;
+let serve;
+
+const server = createServer((request, response) => {
+  if (request.url === KEY_SET) {
+    fetches += 1;
+    if (keySet === 'busy') {
+      response.writeHead(503).end();
+      return;
+    }
+    if (keySet === 'closed') {
+      request.socket.destroy();
+      return;
+    }
+  }
+  serve(request, response);
+});
+
+server.listen(0, '127.0.0.1', () => {
+  const issuer = `http://127.0.0.1:${server.address().port}`;
+  const rebuild = () => { serve = new Provider(issuer, configuration(keys)).callback(); };
+  const now = Date.now;
+  const tell = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
+
+  rebuild();
+  tell({ issuer });
+  createInterface({ input: process.stdin }).on('line', (line) => {
+    const order = JSON.parse(line);
+    switch (order.do) {
+      case 'rotate':
+        keys = order.retire ? generate() : [...generate(), ...keys];
+        rebuild();
+        break;
+      case 'keys':
+        keySet = order.answer;
+        break;
+      case 'clock':
+        Date.now = () => now() + order.seconds * 1000;
+        break;
+      default:
+        throw new Error(`no order: ${line}`);
+    }
+    tell({ fetches });
+  }).on('close', () => process.exit());
+});

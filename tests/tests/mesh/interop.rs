@@ -1,0 +1,19 @@
+//! Our services and the servers of others: what they issue, we verify; what we issue, they verify.
+//!
+//! | room | what stands on the other side |
+//! |---|---|
+//! | `oauth_as` | oauth-as (Rust), in this process: its user's tokens, and its chains of actors |
+//! | `oidc_provider` | oidc-provider (Node.js): each algorithm, ID tokens, rotated and withdrawn keys, an outage of keys |
+//! | `authgent` | authgent-server (Python), which writes `typ: JWT` |
+//! | `verifiers` | jose and oauth4webapi (Node.js), PyJWT, joserfc and Authlib (Python), which judge our authority's tokens |
+//!
+//! The programs are in `tests/interop`, and so are the exact versions of what they need, which `install` fetches once.
+//! They listen on loopback, at free ports, and end with their test.
+
+mod authgent;
+mod install;
+mod oauth_as;
+mod oidc_provider;
+mod peer;
+mod service;
+mod verifiers;

@@ -1,0 +1,104 @@
+//! authgent-server, a server that does not know RFC 9068: its tokens say `typ: JWT`, and its clients are subjects of
+//! the form `client:<client_id>`.
+
+use reqwest::Client;
+use serde_json::{Value, json};
+
+use super::{
+    install,
+    oidc_provider::OidcProvider,
+    peer::Peer,
+    service::{Service, claims, client, invalid_token, tampered},
+};
+
+const OURS: &str = "https://orders.test";
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
+
+/// A running authgent-server, and one agent that is registered there.
+struct Authgent {
+    _peer: Peer,
+    issuer: String,
+    client: Client,
+    agent: String,
+    secret: String,
+}
+
+impl Authgent {
+    /// Starts one that exchanges the ID tokens of these issuers.
+    async fn start(trusted: &[&str]) -> Option<Self> {
+        let script = include_str!("../../../interop/authgent.py");
+        let (peer, says) = Peer::python("authgent-server", install::python()?, script, trusted).await;
+        let (issuer, client) = (says["issuer"].as_str().expect("its issuer").to_owned(), client());
+        let agent = json!({ "name": "reports", "allowed_scopes": ["orders:read"] });
+        let registration = client.post(format!("{issuer}/agents")).json(&agent).send().await.expect("it is up");
+        let registered: Value = registration.json().await.expect("json");
+        let (agent, secret) = (text(&registered, "client_id"), text(&registered, "client_secret"));
+        Some(Self { _peer: peer, issuer, client, agent, secret })
+    }
+
+    async fn token(&self, form: &[(&str, &str)]) -> String {
+        let agent = [("client_id", self.agent.as_str()), ("client_secret", &self.secret), ("scope", "orders:read")];
+        let form: Vec<_> = agent.iter().chain(form).collect();
+        let request = self.client.post(format!("{}/token", self.issuer)).form(&form);
+        text(&request.send().await.expect("it is up").json().await.expect("json"), "access_token")
+    }
+
+    async fn service(&self, profile: &str) -> Service {
+        let issuer = &self.issuer;
+        let settings = format!("[[inbound.issuer]]\nissuer = {issuer:?}\naudience = {OURS:?}\nprofile = {profile:?}\n");
+        Service::start(&settings).await
+    }
+
+    /// Whom our service sees by the agent's own token.
+    fn agent(&self, token: &str) -> Value {
+        json!({
+            "caller": { "id": self.agent, "issuer": self.issuer },
+            "user": null,
+            "actors": [],
+            "scopes": ["orders:read"],
+            "audience": OURS,
+            "binding": "same_token",
+            "token_id": claims(token)["jti"],
+        })
+    }
+}
+
+fn text(answer: &Value, member: &str) -> String {
+    answer[member].as_str().unwrap_or_else(|| panic!("no {member} in {answer}")).to_owned()
+}
+
+#[tokio::test]
+async fn rfc9068_a1_tokens_of_type_jwt_are_refused_unless_the_issuer_is_known_for_them() {
+    let Some(server) = Authgent::start(&[]).await else { return };
+    let own = |resource| [("grant_type", "client_credentials"), ("resource", resource)];
+    let token = server.token(&own(OURS)).await;
+    let elsewhere = server.token(&own("https://payments.test")).await;
+    let (strict, plain) = (server.service("rfc9068").await, server.service("plain").await);
+
+    assert_eq!(strict.ask(&token).await, invalid_token());
+    assert_eq!(plain.ask(&token).await, Ok(server.agent(&token)), "the control");
+    assert_eq!(plain.ask(&elsewhere).await, invalid_token());
+    assert_eq!(plain.ask(&tampered(&token, "client_id", "agnt_of_somebody_else")).await, invalid_token());
+}
+
+#[tokio::test]
+async fn rfc9068_a7_a_user_of_oidc_provider_arrives_by_way_of_authgent() {
+    let Some(provider) = OidcProvider::start().await else { return };
+    let Some(server) = Authgent::start(&[&provider.issuer]).await else { return };
+    let (_, id_token) = provider.tokens_of_alice("https://es256.orders.test").await;
+    let exchange = [
+        ("grant_type", TOKEN_EXCHANGE),
+        ("subject_token", &id_token),
+        ("subject_token_type", ID_TOKEN),
+        ("audience", OURS),
+    ];
+    let token = server.token(&exchange).await;
+    let plain = server.service("plain").await;
+
+    let mut seen = server.agent(&token);
+    seen["user"] = json!({ "id": "user:alice", "issuer": server.issuer });
+    seen["actors"] = json!([{ "id": server.agent, "issuer": server.issuer }]);
+    assert_eq!(plain.ask(&token).await, Ok(seen));
+    assert_eq!(plain.ask(&id_token).await, invalid_token(), "what it was exchanged for is not for us");
+}

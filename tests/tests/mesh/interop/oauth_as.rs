@@ -1,0 +1,194 @@
+//! oauth-as, in this process: alice's browser signs in through the gateway, which calls orders for her, which calls
+//! payments.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use axum::Router;
+use oauth_as::{
+    ApprovalDecision, AuthorizationServer, ClientAuth, ClientId, GrantType, MemoryStorage, ScopeSet, ServerConfig,
+    ServiceBuilder,
+    jwt::{AccessTokenFormat, EcdsaP256Key, JwtConfig},
+};
+use reqwest::{Client, Url, header::LOCATION};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tower_identity::system_clock;
+
+use super::service::{Service, claims, client, invalid_token, tampered};
+use crate::servers::Server;
+
+const GATEWAY: &str = "https://gateway.test";
+const ORDERS: &str = "https://orders.test";
+const PAYMENTS: &str = "https://payments.test";
+const SCOPES: &str = "orders:read payments:charge";
+const SECRET: &str = "a secret that every client of the tests has";
+const BACK: &str = "https://gateway.test/signed-in";
+
+/// The pair that RFC 7636, appendix B, prints.
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+/// A clock that is late by this much.
+struct Late(Duration);
+
+impl oauth_as::server::Clock for Late {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + system_clock().wall().saturating_sub(self.0).since_epoch()
+    }
+}
+
+/// A running oauth-as.
+struct OauthAs {
+    _server: Server,
+    issuer: String,
+    client: Client,
+}
+
+impl OauthAs {
+    async fn start(late: Duration) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let issuer = format!("http://{}", listener.local_addr().expect("bound"));
+        let signing = JwtConfig::new(EcdsaP256Key::generate("the only key"), GATEWAY);
+        let mut config = ServerConfig::new(&issuer, format!("{issuer}/device"));
+        config.access_token_format = AccessTokenFormat::Jwt(Box::new(signing.with_jwks_uri(format!("{issuer}/jwks"))));
+        let server = Arc::new(AuthorizationServer::with_clock(config, MemoryStorage::new(), Late(late)));
+        for id in ["gateway", "orders"] {
+            server.register_client(registration(id)).await.expect("registered");
+        }
+        // Alice is at every browser, and agrees.
+        let service = ServiceBuilder::new(server)
+            .with_subject_resolver(|_| Some("alice".to_owned()))
+            .with_approval_resolver(|_| ApprovalDecision::Approve)
+            .build()
+            .expect("it serves what it advertises");
+        Self { _server: Server::on(listener, Router::from(service)), issuer, client: client() }
+    }
+
+    async fn token(&self, id: &str, form: &[(&str, &str)]) -> String {
+        let who = [("client_id", id), ("client_secret", SECRET)];
+        let form: Vec<_> = who.iter().chain(form).collect();
+        let request = self.client.post(format!("{}/token", self.issuer)).form(&form);
+        let answer: Value = request.send().await.expect("it is up").json().await.expect("json");
+        answer["access_token"].as_str().unwrap_or_else(|| panic!("no token: {answer}")).to_owned()
+    }
+
+    /// A client's own token.
+    async fn own(&self, id: &str) -> String {
+        self.token(id, &[("grant_type", "client_credentials"), ("scope", SCOPES), ("resource", ORDERS)]).await
+    }
+
+    /// Alice's token at the gateway, good for every resource.
+    async fn signed_in(&self) -> String {
+        let mut address = Url::parse(&format!("{}/authorize", self.issuer)).expect("a URL");
+        address.query_pairs_mut().extend_pairs([
+            ("response_type", "code"),
+            ("client_id", "gateway"),
+            ("redirect_uri", BACK),
+            ("scope", SCOPES),
+            ("code_challenge", CHALLENGE),
+            ("code_challenge_method", "S256"),
+            ("resource", GATEWAY),
+            ("resource", ORDERS),
+            ("resource", PAYMENTS),
+        ]);
+        let answer = self.client.get(address).send().await.expect("it is up");
+        let back = answer.headers().get(LOCATION).expect("back to the gateway").to_str().expect("ascii");
+        let back = Url::parse(back).expect("a URL");
+        let (_, code) = back.query_pairs().find(|(name, _)| name == "code").expect("alice agrees");
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", &code),
+            ("redirect_uri", BACK),
+            ("code_verifier", VERIFIER),
+        ];
+        self.token("gateway", &form).await
+    }
+
+    /// The token that a client gets in exchange for this one, acting itself or in the subject's place.
+    async fn exchange(&self, id: &str, subject_token: &str, resources: &[&str], acts: bool) -> String {
+        let access_token = "urn:ietf:params:oauth:token-type:access_token";
+        let mut form = vec![
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("subject_token", subject_token),
+            ("subject_token_type", access_token),
+        ];
+        let own = self.own(id).await;
+        if acts {
+            form.extend([("actor_token", own.as_str()), ("actor_token_type", access_token)]);
+        }
+        form.extend(resources.iter().map(|resource| ("resource", *resource)));
+        self.token(id, &form).await
+    }
+
+    async fn service(&self, audience: &str) -> Service {
+        let issuer = &self.issuer;
+        Service::start(&format!("[[inbound.issuer]]\nissuer = {issuer:?}\naudience = {audience:?}\n")).await
+    }
+
+    /// Whom our service sees by a token: who sent it, for which user, through whose hands.
+    fn seen(&self, token: &str, caller: &str, user: Option<&str>, actors: &[&str]) -> Value {
+        let named = |id: &str| json!({ "id": id, "issuer": self.issuer });
+        let claims = claims(token);
+        json!({
+            "caller": named(caller),
+            "user": user.map(named),
+            "actors": actors.iter().map(|id| named(id)).collect::<Vec<_>>(),
+            "scopes": SCOPES.split(' ').collect::<Vec<_>>(),
+            "audience": claims["aud"],
+            "binding": "same_token",
+            "token_id": claims["jti"],
+        })
+    }
+}
+
+fn registration(id: &str) -> oauth_as::Client {
+    let scopes = ScopeSet::parse(SCOPES).expect("scopes");
+    oauth_as::Client {
+        client_id: ClientId::new(id),
+        auth: ClientAuth::ConfidentialSecret { secret: SECRET.to_owned() },
+        grant_types: vec![GrantType::ClientCredentials, GrantType::AuthorizationCode, GrantType::TokenExchange],
+        redirect_uris: vec![BACK.to_owned()],
+        allowed_scopes: scopes.clone(),
+        default_scopes: scopes,
+        name: None,
+        registration: None,
+    }
+}
+
+#[tokio::test]
+async fn rfc9068_a1_to_a5_tokens_of_oauth_as_are_accepted_for_us_and_in_their_time() {
+    let (server, late) = (OauthAs::start(Duration::ZERO).await, OauthAs::start(Duration::from_secs(7200)).await);
+    let (orders, payments) = (server.service(ORDERS).await, server.service(PAYMENTS).await);
+    let (own, of_alice) = (server.own("gateway").await, server.signed_in().await);
+
+    assert_eq!(orders.ask(&own).await, Ok(server.seen(&own, "gateway", None, &[])));
+    assert_eq!(orders.ask(&of_alice).await, Ok(server.seen(&of_alice, "gateway", Some("alice"), &[])));
+    assert_eq!(payments.ask(&own).await, invalid_token(), "for orders alone");
+    assert_eq!(payments.ask(&of_alice).await, Ok(server.seen(&of_alice, "gateway", Some("alice"), &[])));
+    assert_eq!(orders.ask(&tampered(&own, "sub", "alice")).await, invalid_token());
+
+    let expired = late.own("gateway").await;
+    assert_eq!(orders.ask(&expired).await, invalid_token(), "of another issuer");
+    assert_eq!(late.service(ORDERS).await.ask(&expired).await, invalid_token(), "expired an hour ago");
+}
+
+#[tokio::test]
+async fn te_a1_the_actors_of_an_exchanged_token_are_the_hands_that_it_went_through() {
+    let server = OauthAs::start(Duration::ZERO).await;
+    let (orders, payments) = (server.service(ORDERS).await, server.service(PAYMENTS).await);
+    let of_alice = server.signed_in().await;
+
+    let first = server.exchange("gateway", &of_alice, &[ORDERS, PAYMENTS], true).await;
+    let second = server.exchange("orders", &first, &[PAYMENTS], true).await;
+    assert_eq!(orders.ask(&first).await, Ok(server.seen(&first, "gateway", Some("alice"), &["gateway"])));
+    assert_eq!(payments.ask(&second).await, Ok(server.seen(&second, "orders", Some("alice"), &["orders", "gateway"])));
+    assert_eq!(orders.ask(&second).await, invalid_token(), "it was narrowed to payments");
+    assert_eq!(payments.ask(&tampered(&second, "client_id", "gateway")).await, invalid_token());
+
+    // Without an actor token nobody acts: the token says whom it was issued to, and no more.
+    let silent = server.exchange("orders", &first, &[PAYMENTS], false).await;
+    assert_eq!(payments.ask(&silent).await, Ok(server.seen(&silent, "orders", Some("alice"), &[])));
+}
