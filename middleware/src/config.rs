@@ -39,8 +39,10 @@ mod inbound;
 /// strategy = "token_exchange"
 /// ```
 ///
-/// The fields of each table: [`IssuerSettings`](crate::IssuerSettings), [`ServerSettings`], [`TargetSettings`]; and of
-/// `[inbound.resource]`, where there is one, [`ResourceSettings`](crate::ResourceSettings). A file that breaks a rule is
+/// The fields of each table: [`IssuerSettings`](crate::IssuerSettings), [`ServerSettings`], [`TargetSettings`]; and where
+/// there is one, `[inbound.resource]` with [`ResourceSettings`](crate::ResourceSettings). `[inbound]` itself may set
+/// limits: `max_token_bytes` (default 8192) and `max_json_depth` (default 16) of [`Limits`](crate::Limits).
+/// A file that breaks a rule is
 /// refused whole, and the error names the file, the line, the field and the rule. Tables other than `inbound` and
 /// `outbound` are the service's own, read by [`section`](Self::section); a field of type [`Rule`](crate::Rule) there
 /// says who may.
@@ -112,7 +114,7 @@ impl Settings {
     pub fn parse(text: &str, name: impl Into<String>) -> Result<Self, SettingsError> {
         let document = Document::parse(text, name.into())?;
         let beside = document.directory();
-        let inbound = document.table("inbound")?.map(InboundTable::build).transpose();
+        let inbound = document.table::<InboundTable>("inbound")?.map(|table| table.build(beside)).transpose();
         let outbound = document.table("outbound")?.map(|table| build_outbound(table, beside)).transpose();
         let placed = |invalid: InvalidSetting| document.locate(&invalid);
         let inbound = inbound.map_err(|invalid| placed(invalid.within("inbound")))?;

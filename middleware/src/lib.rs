@@ -29,16 +29,16 @@ mod config;
 #[cfg(feature = "axum")]
 pub use axum_identity::{Caller, Claims, Problem, Rejection, UserCaller, WorkloadCaller};
 pub use tower_identity_core::{
-    Actor, ActorChain, Audience, AuthenticationContext, Binding, BoxFuture, CallerContext, ClientId, Clock, Evidence,
-    Fault, InvalidSetting, Issuer, Principal, Refusal, RefusalKind, Scope, Scopes, SecretToken, SessionId, Subject,
-    Tenant, Timestamp, TokenId, TransactionId, User, Workload, ambient,
+    Actor, ActorChain, Attributes, Audience, AuthenticationContext, Binding, BoxFuture, CallerContext, ClientId, Clock,
+    Email, Evidence, Fault, Groups, InvalidSetting, Issuer, Principal, Refusal, RefusalKind, Scope, Scopes,
+    SecretToken, SessionId, Subject, Tenant, Timestamp, TokenId, TransactionId, User, Workload, ambient,
 };
 pub use tower_identity_inbound::{
     AuthLayer, CallerName, CorrelationId, Inbound, RequireLayer, ResourceMetadata, ResourceMetadataBuilder,
     ResourceSettings, Rule, rule,
 };
-pub use tower_identity_jose::{Algorithm, KeySet, SigningKey};
-pub use tower_identity_oauth::{ClientAuth, ServerSettings, TokenEndpoint};
+pub use tower_identity_jose::{Algorithm, KeySet, Limits, SigningKey};
+pub use tower_identity_oauth::{ClientAuth, DiscoveryOrder, ServerSettings, TargetService, TokenEndpoint};
 #[cfg(feature = "reqwest")]
 pub use tower_identity_outbound::{HttpClient, RequestBuilder, ResponseExt, SendError, Unsuccessful};
 pub use tower_identity_outbound::{
@@ -46,7 +46,9 @@ pub use tower_identity_outbound::{
     TargetSettings, TokenDropped,
 };
 pub use tower_identity_refresh::system_clock;
-pub use tower_identity_verify::{IssuerSettings, TrustedIssuer, Verifier, VerifierBuilder};
+pub use tower_identity_verify::{
+    IssuerSettings, KeySettings, Profile, TrustedIssuer, Verifier, VerifierBuilder, check,
+};
 
 pub use self::config::{Settings, SettingsError};
 

@@ -117,7 +117,7 @@ impl Settings {
                 "an AuthLayer has authenticated this request already; keep one, and close routes by RequireLayer";
             return Verdict::Decided(Err(Refusal::new(RefusalKind::Misconfigured, "wiring").detail(twice)));
         }
-        match Presented::read(request.headers(), request.uri()) {
+        match Presented::read(request.headers(), request.uri(), self.verifier.max_token_bytes()) {
             Presented::Absent if self.optional => Verdict::Decided(Ok(Inbound::Anonymous)),
             Presented::Absent => Verdict::Decided(Err(Refusal::new(RefusalKind::NoCredential, "credential"))),
             Presented::Malformed(refusal) => Verdict::Decided(Err(refusal)),

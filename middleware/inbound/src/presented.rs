@@ -6,10 +6,7 @@ use http::{
     HeaderMap, HeaderValue, Uri,
     header::{AUTHORIZATION, GetAll},
 };
-use tower_identity_core::{
-    Refusal, RefusalKind,
-    bearer::{MAX_TOKEN_BYTES, is_token68},
-};
+use tower_identity_core::{Refusal, RefusalKind, bearer::is_token68};
 
 /// What a request presents as its credential. What is malformed is never absent.
 #[derive(Debug, Clone)]
@@ -40,25 +37,26 @@ impl fmt::Debug for Credentials<'_> {
 }
 
 impl<'a> Presented<'a> {
-    /// Reads the credential of a request.
+    /// Reads the credential of a request: no token that is longer than this, in bytes, is one.
     ///
     /// ```
     /// use http::{HeaderMap, HeaderValue, Uri, header::AUTHORIZATION};
+    /// use tower_identity_core::bearer::MAX_TOKEN_BYTES;
     /// use tower_identity_inbound::{Credentials, Presented};
     ///
     /// let mut headers = HeaderMap::new();
     /// headers.insert(AUTHORIZATION, HeaderValue::from_static("bearer mF_9.B5f-4.1JqM"));
-    /// let presented = Presented::read(&headers, &Uri::from_static("/orders"));
+    /// let presented = Presented::read(&headers, &Uri::from_static("/orders"), MAX_TOKEN_BYTES);
     /// assert!(matches!(presented, Presented::Credentials(Credentials::Bearer("mF_9.B5f-4.1JqM"))));
     /// ```
     #[must_use]
-    pub fn read(headers: &'a HeaderMap, uri: &Uri) -> Self {
+    pub fn read(headers: &'a HeaderMap, uri: &Uri, max_token_bytes: usize) -> Self {
         match one(headers.get_all(AUTHORIZATION)) {
             Ok(None) => Self::Absent,
             Ok(Some(_)) if names_a_token(uri) => {
                 Self::Malformed(malformed("query").detail("a token in the query beside an Authorization field"))
             }
-            Ok(Some(value)) => credentials(value).map_or_else(Self::Malformed, Self::Credentials),
+            Ok(Some(value)) => credentials(value, max_token_bytes).map_or_else(Self::Malformed, Self::Credentials),
             Err(repeated) => Self::Malformed(repeated),
         }
     }
@@ -81,7 +79,7 @@ fn names_a_token(uri: &Uri) -> bool {
 /// `credentials = "Bearer" 1*SP token68` (RFC 6750 §2.1), the scheme in any case.
 ///
 /// No part of the value is ever quoted in a refusal: a client that forgets the scheme sends its token in that place.
-fn credentials(value: &HeaderValue) -> Result<Credentials<'_>, Refusal> {
+fn credentials(value: &HeaderValue, max_token_bytes: usize) -> Result<Credentials<'_>, Refusal> {
     let text = value.to_str().map_err(|_| malformed("authorization").detail("a character outside visible ASCII"))?;
     let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
     if scheme.is_empty() || !scheme.bytes().all(is_token_character) {
@@ -95,8 +93,8 @@ fn credentials(value: &HeaderValue) -> Result<Credentials<'_>, Refusal> {
         });
     }
     let token = rest.trim_start_matches(' ');
-    if token.len() > MAX_TOKEN_BYTES {
-        return Err(malformed("length").detail(format!("{} bytes, at most {MAX_TOKEN_BYTES}", token.len())));
+    if token.len() > max_token_bytes {
+        return Err(malformed("length").detail(format!("{} bytes, at most {max_token_bytes}", token.len())));
     }
     if !is_token68(token) {
         return Err(malformed("token68").detail("the token is empty or has a character outside its grammar"));

@@ -1,14 +1,19 @@
 //! The `[inbound]` table: whose tokens are accepted, and what clients are told of this service.
 
+use std::path::Path;
+
 use serde::Deserialize;
 use tower_identity_core::InvalidSetting;
 use tower_identity_inbound::{ResourceMetadata, ResourceSettings};
-use tower_identity_verify::{IssuerSettings, TrustedIssuer, Verifier};
+use tower_identity_jose::Limits;
+use tower_identity_verify::{IssuerSettings, Verifier};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct InboundTable {
     issuer: Vec<IssuerSettings>,
+    max_token_bytes: Option<usize>,
+    max_json_depth: Option<u8>,
     resource: Option<ResourceSettings>,
 }
 
@@ -20,18 +25,29 @@ pub(super) struct Inbound {
 }
 
 impl InboundTable {
-    pub(super) fn build(self) -> Result<Inbound, InvalidSetting> {
-        let verifier = verifier(self.issuer)?;
+    /// Files that the table names are looked for in this folder.
+    pub(super) fn build(self, folder: &Path) -> Result<Inbound, InvalidSetting> {
+        let limits = self.limits()?;
+        let mut issuers = self.issuer.into_iter().enumerate().map(|(at, settings)| {
+            settings.trusted_issuer(folder).map_err(|invalid| invalid.within(at).within("issuer"))
+        });
+        let home = issuers.next().unwrap_or_else(|| Err(InvalidSetting::new("issuer", "lists no issuer")))?;
+        let builder = Verifier::builder(home).limits(limits);
+        let verifier = issuers.try_fold(builder, |builder, issuer| Ok(builder.issuer(issuer?)))?.build()?;
+
         let resource = self.resource.map(|settings| settings.build(&verifier)).transpose();
         Ok(Inbound { resource: resource.map_err(|invalid| invalid.within("resource"))?, verifier })
     }
-}
 
-fn verifier(issuers: Vec<IssuerSettings>) -> Result<Verifier, InvalidSetting> {
-    let mut issuers = issuers
-        .into_iter()
-        .enumerate()
-        .map(|(at, settings)| TrustedIssuer::try_from(settings).map_err(|invalid| invalid.within(at).within("issuer")));
-    let home = issuers.next().unwrap_or_else(|| Err(InvalidSetting::new("issuer", "lists no issuer")))?;
-    issuers.try_fold(Verifier::builder(home), |builder, issuer| Ok(builder.issuer(issuer?)))?.build()
+    fn limits(&self) -> Result<Limits, InvalidSetting> {
+        let of = |field: &'static str| move |wrong: InvalidSetting| InvalidSetting::new(field, wrong.rule());
+        let mut limits = Limits::default();
+        if let Some(bytes) = self.max_token_bytes {
+            limits = limits.with_token_bytes(bytes).map_err(of("max_token_bytes"))?;
+        }
+        if let Some(depth) = self.max_json_depth {
+            limits = limits.with_json_depth(depth).map_err(of("max_json_depth"))?;
+        }
+        Ok(limits)
+    }
 }

@@ -1,6 +1,10 @@
 //! What a file says of the door: clients are told where to get a token, and tokens have a longest length.
 
-use tower_identity::Settings;
+use axum::{Router, routing::get};
+use tower_identity::{AuthLayer, Settings};
+use tower_identity_testkit::{TestIssuer, TokenBuilder};
+
+use crate::servers::Server;
 
 const ISSUER: &str = "[[inbound.issuer]]\nissuer = \"https://login.example.com\"\naudience = \"orders\"\n";
 
@@ -25,4 +29,60 @@ fn rfc9728_a1_what_clients_may_know_is_a_table_beside_the_issuers() {
         let refused = with(&format!("[inbound.resource]\n{field}")).expect_err(expected);
         assert!(refused.starts_with(expected), "expected {expected}\n     got {refused}");
     }
+}
+
+/// What a service whose `[inbound]` table has these fields answers to a token.
+async fn status(issuer: &TestIssuer, fields: &str, token: &TokenBuilder) -> u16 {
+    let text =
+        format!("[inbound]\n{fields}\n[[inbound.issuer]]\nissuer = \"{}\"\naudience = \"orders\"", issuer.issuer());
+    let verifier = Settings::parse(&text, "orders.toml").expect("a good file").verifier().expect("there");
+    let server = Server::start(Router::new().route("/", get(|| async {})).layer(AuthLayer::new(verifier))).await;
+    let client = reqwest::Client::builder().no_proxy().build().expect("client");
+    let token = token.clone().build();
+    client.get(server.url("/")).bearer_auth(token.expose()).send().await.expect("sent").status().as_u16()
+}
+
+#[tokio::test]
+async fn rfc6750_a8_how_long_a_token_may_be_is_a_setting() {
+    let issuer = TestIssuer::start();
+    let token = issuer.token().subject("alice").client("storefront").audience("orders");
+    let length = |token: &TokenBuilder| token.clone().build().expose().len();
+    let long = token.clone().claim("note", "x".repeat(6000));
+    let longest = length(&long);
+    assert!(longest > 8192 - 200 && longest < 16_384, "{longest}");
+    let at_most = |bytes: usize| format!("max_token_bytes = {bytes}");
+    assert_eq!(status(&issuer, &at_most(longest), &long).await, 200);
+    assert_eq!(status(&issuer, &at_most(longest - 1), &long).await, 400);
+    // The default, and the controls around it.
+    let longer = token.clone().claim("note", "x".repeat(7000));
+    assert!(length(&longer) > 8192);
+    assert_eq!(status(&issuer, "", &longer).await, 400);
+    assert_eq!(status(&issuer, "max_token_bytes = 65536", &longer).await, 200);
+    assert_eq!(status(&issuer, "", &token).await, 200);
+}
+
+#[tokio::test]
+async fn jwt_a21_how_deep_a_payload_may_be_is_a_setting() {
+    let issuer = TestIssuer::start();
+    let nested = |levels: usize| {
+        let value = (0..levels).fold(serde_json::json!(0), |inner, _| serde_json::json!([inner]));
+        issuer.token().subject("alice").client("storefront").audience("orders").claim("note", value)
+    };
+    // The payload itself is the first level.
+    for (fields, deepest) in [("", 15), ("max_json_depth = 4", 3), ("max_json_depth = 64", 63)] {
+        assert_eq!(status(&issuer, fields, &nested(deepest)).await, 200, "{fields}");
+        assert_eq!(status(&issuer, fields, &nested(deepest + 1)).await, 401, "{fields}");
+    }
+}
+
+#[test]
+fn limits_out_of_reason_are_refused_with_their_line() {
+    let with = |field: &str| {
+        let text = format!("[inbound]\n{field}\n{ISSUER}");
+        Settings::parse(&text, "orders.toml").map(drop).map_err(|refused| refused.to_string())
+    };
+    let refused = |text: &str| Err(format!("orders.toml:2: inbound.{text}"));
+    assert_eq!(with("max_token_bytes = 0"), refused("max_token_bytes: is not from 1 to 65536"));
+    assert_eq!(with("max_json_depth = 65"), refused("max_json_depth: is not from 2 to 64"));
+    assert_eq!(with("max_token_bytes = 1\nmax_json_depth = 2"), Ok(()));
 }
