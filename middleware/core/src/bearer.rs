@@ -11,13 +11,26 @@ pub const MAX_TOKEN_BYTES: usize = 8192;
 #[must_use]
 pub fn is_token68(text: &str) -> bool {
     let unpadded = text.trim_end_matches('=');
-    !unpadded.is_empty()
-        && unpadded.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/'))
+    !unpadded.is_empty() && unpadded.bytes().fold(true, |all, byte| all & is_token68_byte(byte))
+}
+
+/// Without a branch, as is the walk over a text: a token is long, and compilers do many bytes of it at once.
+fn is_token68_byte(byte: u8) -> bool {
+    let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+    let digit_or_near = byte.wrapping_sub(b'-') < 13; // - . / 0 to 9
+    letter | digit_or_near | (byte == b'_') | (byte == b'~') | (byte == b'+')
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_token68;
+    use super::{is_token68, is_token68_byte};
+
+    #[test]
+    fn rfc6750_a2_the_alphabet_is_that_of_the_grammar() {
+        for byte in 0..=u8::MAX {
+            assert_eq!(is_token68_byte(byte), byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte), "{byte:#x}");
+        }
+    }
 
     #[test]
     fn rfc6750_a2_a_token_is_of_its_alphabet_with_padding_at_its_end_only() {

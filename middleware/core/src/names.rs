@@ -37,7 +37,11 @@ pub enum InvalidName {
 }
 
 fn check(kind: &'static str, value: &str) -> Result<(), InvalidName> {
-    if value.trim().is_empty() {
+    // Nearly every name is visible ASCII, which breaks no rule but that of length.
+    let visible = !value.is_empty() && value.bytes().fold(true, |all, byte| all & (byte.wrapping_sub(b'!') < 94));
+    if visible && value.len() <= MAX_NAME_BYTES {
+        Ok(())
+    } else if value.trim().is_empty() {
         Err(InvalidName::Empty { kind })
     } else if value.trim().len() != value.len() || value.chars().any(char::is_control) {
         Err(InvalidName::Unprintable { kind })
@@ -176,6 +180,14 @@ mod tests {
         let bare = Issuer::parse("https://a.example").expect("valid");
         assert_ne!(slash, bare);
         assert_eq!(slash.as_str(), "https://a.example/");
+    }
+
+    #[test]
+    fn every_visible_character_is_of_a_name_and_no_control_character() {
+        for character in (0..=0x24f).filter_map(char::from_u32) {
+            let named = Subject::parse(format!("a{character}b"));
+            assert_eq!(named.is_ok(), !character.is_control(), "{character:?}");
+        }
     }
 
     #[test]
