@@ -12,6 +12,7 @@ use futures_util::future::{Either, select};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines},
+    net::TcpStream,
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 use tower_identity::system_clock;
@@ -41,9 +42,9 @@ impl Peer {
     /// Runs a script of Python, likewise.
     pub(crate) async fn python(name: &'static str, python: &Path, script: &str, arguments: &[&str]) -> (Self, Value) {
         let mut command = Command::new(python);
-        // Python looks for modules, and some packages for settings, in the directory where it runs.
+        // Isolated from the user's own modules and settings; some packages look for theirs where they run.
         let home = python.parent().expect("a program is in a directory");
-        command.current_dir(home).args(["-c", script]).args(arguments);
+        command.current_dir(home).args(["-I", "-c", script]).args(arguments);
         Self::start(name, command).await
     }
 
@@ -102,4 +103,28 @@ async fn keep(mut from: impl AsyncReadExt + Unpin, log: Arc<Mutex<String>>) {
         let text = String::from_utf8_lossy(&bytes[..read]);
         log.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
     }
+}
+
+#[tokio::test]
+async fn a_program_is_gone_with_its_test_also_when_that_panics() {
+    let Some(packages) = super::install::node() else { return };
+    let script = "import { createServer } from 'node:net';
+        const server = createServer().listen(0, '127.0.0.1', () => console.log(server.address().port));";
+    let (told, port) = tokio::sync::oneshot::channel();
+    let test = tokio::spawn(async move {
+        let (peer, port) = Peer::node("a server that ends by itself never", packages, script).await;
+        told.send(port).expect("it is waited for");
+        panic!("while {} runs", peer.name);
+    });
+    let port = port.await.expect("it listens");
+    assert!(test.await.expect_err("it panicked").is_panic());
+
+    let address = ("127.0.0.1", u16::try_from(port.as_u64().expect("a number")).expect("a port"));
+    let gone = async {
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let too_late = system_clock().sleep(PATIENCE);
+    assert!(matches!(select(pin!(gone), too_late).await, Either::Left(_)), "it still listens");
 }

@@ -32,7 +32,7 @@ async fn judge(verifiers: &mut Peer, shop: &Moved, token: &str) -> [Value; 3] {
 }
 
 #[tokio::test]
-async fn jwt_c1_verifiers_of_node_take_our_authoritys_tokens() {
+async fn jose_and_oauth4webapi_take_our_authoritys_tokens_where_they_are_for() {
     let Some(packages) = install::node() else { return };
     let script = include_str!("../../../interop/verify.mjs");
     let (mut verifiers, _) = Peer::node("verifiers of Node.js", packages, script).await;
@@ -50,7 +50,7 @@ async fn jwt_c1_verifiers_of_node_take_our_authoritys_tokens() {
 }
 
 #[tokio::test]
-async fn jwt_c1_verifiers_of_python_take_our_authoritys_tokens() {
+async fn pyjwt_joserfc_and_authlib_take_our_authoritys_tokens_where_they_are_for() {
     let Some(python) = install::python() else { return };
     let script = include_str!("../../../interop/verify.py");
     let (mut verifiers, _) = Peer::python("verifiers of Python", python, script, &[]).await;
