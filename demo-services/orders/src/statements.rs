@@ -1,6 +1,6 @@
 //! What payments charged the user whose request is being handled: a stream over gRPC.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use axum::http::Uri;
 use axum_identity::Problem;
@@ -8,11 +8,14 @@ use demo_api::payments::{self, StatementRequest, payments_client::PaymentsClient
 use demo_kit::CALL_TIMEOUT;
 use serde::Serialize;
 use tonic::{
-    Status,
+    Code, Status,
     transport::{Channel, Endpoint},
 };
 use tower::ServiceBuilder;
 use tower_identity::{InvalidSetting, Outbound, OutboundService, Refusal, RefusalKind};
+
+/// How long our caller is to wait for payments, where payments does not say.
+const UNSAID: Duration = Duration::from_secs(1);
 
 /// Payments' statements. Each call carries a token for the user whose request is being handled.
 #[derive(Clone)]
@@ -63,15 +66,21 @@ impl Statements {
     }
 }
 
-/// What was not sent says itself whose fault that is. What payments makes of a call is between it and us: our caller
-/// is told no more than that.
+/// What was not sent says itself whose fault that is. An outage of payments is told as one; whatever else it makes of
+/// a call is not for our caller to set right.
 fn failed(status: Status) -> Problem {
-    match Refusal::find(&status) {
-        Some(_) => status.into(),
-        None => Refusal::new(RefusalKind::BadUpstream, "downstream")
-            .detail(format!("payments answered {:?}", status.code()))
-            .into(),
+    if Refusal::find(&status).is_some() {
+        return status.into();
     }
+    let kind = match status.code() {
+        Code::Unavailable => {
+            let seconds = status.metadata().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+            RefusalKind::Unavailable { retry_after: seconds.map_or(UNSAID, Duration::from_secs) }
+        }
+        _ => RefusalKind::BadUpstream,
+    };
+    // Its code only: the message is whatever somebody else wrote.
+    Refusal::new(kind, "downstream").detail(format!("payments answered {:?}", status.code())).into()
 }
 
 impl From<payments::Charge> for Charged {
@@ -90,5 +99,47 @@ impl From<payments::Identity> for Named {
 impl fmt::Debug for Statements {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Statements").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tonic::metadata::MetadataMap;
+
+    use super::*;
+
+    fn told(status: Status) -> RefusalKind {
+        failed(status).refusal().expect("every failure is a refusal").kind().clone()
+    }
+
+    #[test]
+    fn an_outage_of_payments_is_told_as_one_and_everything_else_as_its_failure() {
+        let unavailable = |seconds| RefusalKind::Unavailable { retry_after: Duration::from_secs(seconds) };
+        for code in [Code::PermissionDenied, Code::Unauthenticated, Code::Internal, Code::Unknown] {
+            assert_eq!(told(Status::new(code, "")), RefusalKind::BadUpstream, "{code:?}");
+        }
+        assert_eq!(told(Status::unavailable("")), unavailable(1));
+        let mut metadata = MetadataMap::new();
+        metadata.insert("retry-after", "7".parse().expect("a value"));
+        assert_eq!(told(Status::with_metadata(Code::Unavailable, "", metadata)), unavailable(7));
+    }
+
+    #[test]
+    fn what_was_not_sent_is_told_by_its_own_reason() {
+        let mut status = Status::unknown("");
+        status.set_source(Arc::new(Refusal::new(RefusalKind::Denied, "no_user")));
+        assert_eq!(told(status), RefusalKind::Denied);
+    }
+
+    #[tokio::test]
+    async fn payments_that_are_no_address_are_refused_as_a_setting() {
+        let auth = tower_identity::ClientAuth::client_secret_basic("orders", "secret").expect("a client");
+        let server = tower_identity::TokenEndpoint::discover("https://login.example.com", auth);
+        let outbound = Outbound::builder(server).build().expect("good");
+        let refused = Statements::at("not an address", &outbound).expect_err("no address");
+        assert_eq!(refused.to_string(), "payments: an origin, such as https://payments.internal");
+        assert!(Statements::at("https://payments.internal", &outbound).is_ok());
     }
 }
