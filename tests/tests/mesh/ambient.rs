@@ -12,14 +12,14 @@ use tower_identity_testkit::{Endpoint, TestCaller, TestIssuer};
 use crate::servers::{Recorder, Server, exchanging_client, leaf, verifier};
 
 #[derive(Clone)]
-struct Leaf {
-    http: HttpClient,
-    address: String,
+pub(crate) struct Leaf {
+    pub(crate) http: HttpClient,
+    pub(crate) address: String,
 }
 
 impl Leaf {
     /// Whom the leaf saw, or why nothing was sent.
-    async fn user(&self) -> String {
+    pub(crate) async fn user(&self) -> String {
         match self.http.get(&self.address).send().await {
             Ok(response) => response.json::<Value>().await.expect("json")["user"]["id"].to_string(),
             Err(SendError::Refused(refused)) => refused.refusal().check().to_owned(),

@@ -89,8 +89,8 @@ pub(crate) async fn leaf(issuer: &TestIssuer, audience: &str) -> Server {
     Server::start(Router::new().fallback(whoami).layer(AuthLayer::new(verifier(issuer, audience)))).await
 }
 
-/// A client that exchanges its caller's token for each of these leaves, `(origin, audience)`.
-pub(crate) fn exchanging_client(issuer: &TestIssuer, leaves: &[(&str, &str)]) -> HttpClient {
+/// Exchanges its caller's token for each of these leaves, `(origin, audience)`.
+pub(crate) fn exchanging(issuer: &TestIssuer, leaves: &[(&str, &str)]) -> Outbound {
     let auth = ClientAuth::client_secret_basic("middle", "secret").expect("valid");
     let server = TokenEndpoint::discover(issuer.issuer().as_str(), auth);
     leaves
@@ -100,6 +100,9 @@ pub(crate) fn exchanging_client(issuer: &TestIssuer, leaves: &[(&str, &str)]) ->
         })
         .build()
         .expect("valid")
-        .reqwest(reqwest::Client::builder())
-        .expect("valid")
+}
+
+/// A client that exchanges its caller's token for each of these leaves, `(origin, audience)`.
+pub(crate) fn exchanging_client(issuer: &TestIssuer, leaves: &[(&str, &str)]) -> HttpClient {
+    exchanging(issuer, leaves).reqwest(reqwest::Client::builder()).expect("valid")
 }
