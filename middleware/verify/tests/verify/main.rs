@@ -10,3 +10,4 @@ mod kinds;
 mod outage;
 mod profiles;
 mod support;
+mod tenants;
