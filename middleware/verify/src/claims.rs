@@ -291,3 +291,6 @@ pub(crate) fn parsed<'t, N: TryFrom<&'t str>>(
 ) -> Result<N, Refusal> {
     N::try_from(text).map_err(|_| wrong(check, name))
 }
+
+#[cfg(test)]
+mod tests;

@@ -153,7 +153,7 @@ fn jwt_a17_a_time_of_a_wrong_type_is_refused_and_never_absent() {
 }
 
 #[test]
-fn jwt_a18_an_audience_is_a_string_or_a_list_of_strings_and_compared_to_the_byte() {
+fn jwt_a18_rfc9068_a3_an_audience_is_a_string_or_a_list_of_strings_and_compared_to_the_byte() {
     let cases = [
         (json!("orders"), None),
         (json!(["orders"]), None),

@@ -285,3 +285,33 @@ fn svid_a2_svid_a3_a_jwt_svid_names_a_workload_of_its_domain_for_one_audience() 
         assert_eq!(named(&vendor, &shape), expected, "{member}: {value}");
     }
 }
+
+#[test]
+fn an_empty_subject_or_client_is_nobody() {
+    let claims = |profile| match profile {
+        Profile::Rfc9068 | Profile::Plain | Profile::Cognito => &["sub", "client_id"][..],
+        Profile::Keycloak | Profile::Auth0 => &["sub", "azp"],
+        Profile::EntraV1 => &["sub", "appid", "oid"],
+        Profile::EntraV2 => &["sub", "azp", "oid"],
+        Profile::Okta => &["sub", "cid", "uid"],
+        _ => &["sub"],
+    };
+    for profile in Profile::ALL {
+        let vendor = Vendor::new(profile);
+        let name = if vendor.fixture.tokens.contains_key("user") { "user" } else { "workload" };
+        for claim in claims(profile) {
+            let check = match (profile, *claim) {
+                // Where the claim stands in for another, it is missed as that.
+                (Profile::JwtSvid, _) => "iss",
+                (Profile::Kubernetes, _) => "subject",
+                (Profile::Cognito, "client_id") => "aud",
+                _ => "claims",
+            };
+            for empty in ["", " ", "\t", "\u{a0}", " alice", "alice ", "al\nice"] {
+                let shape = vendor.shape(name).with(claim, json!(empty));
+                assert_eq!(named(&vendor, &shape), check, "{profile:?} {claim}: {empty:?}");
+            }
+        }
+        assert!(vendor.judged(&vendor.shape(name)).is_ok(), "{profile:?}");
+    }
+}

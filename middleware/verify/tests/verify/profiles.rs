@@ -5,7 +5,7 @@ use tower_identity_core::Evidence;
 use tower_identity_jose::Algorithm;
 use tower_identity_verify::Profile;
 
-use crate::support::fixtures::{Vendor, fixture};
+use crate::support::fixtures::{Shape, Vendor, fixture};
 
 #[test]
 fn every_documented_shape_is_what_its_fixture_says() {
@@ -173,4 +173,66 @@ fn rfc9068_a8_the_algorithms_are_the_profiles_unless_they_are_named() {
             .collect();
         assert_eq!(accepted, expected, "{profile:?}");
     }
+}
+
+#[test]
+fn rfc9068_a6_scopes_have_the_form_that_the_profile_has_for_them() {
+    let list = || json!(["orders:read", "orders:write"]);
+    let text = || json!("orders:read orders:write");
+    let both = json!(["orders:read", "orders:write"]);
+    let (none, wrong) = (json!([]), json!("claims"));
+    for profile in Profile::ALL {
+        let vendor = Vendor::new(profile);
+        let name = if vendor.fixture.tokens.contains_key("user") { "user" } else { "workload" };
+        let scopes = |claim: &str, value: serde_json::Value| {
+            let mut shape = vendor.shape(name);
+            for claim in ["scope", "scp"] {
+                shape.claims.as_object_mut().expect("an object").remove(claim);
+            }
+            // What else says that it is an access token stays said.
+            let guarded = matches!(profile, Profile::EntraV1 | Profile::EntraV2 | Profile::Okta) && claim != "scp";
+            let shape = if guarded { vendor.shape(name).with(claim, value) } else { shape.with(claim, value) };
+            let made = vendor.made_of(&shape);
+            made.get("scopes").cloned().unwrap_or(made)
+        };
+        let own = vendor.shape(name).expect["scopes"].clone();
+        let (scope_text, scope_list, scp_text, scp_list) = match profile {
+            Profile::EntraV1 | Profile::EntraV2 => (&own, &own, &both, &wrong),
+            Profile::Okta => (&own, &own, &wrong, &both),
+            Profile::JwtSvid | Profile::Kubernetes => (&none, &none, &none, &none),
+            _ => (&both, &wrong, &none, &none),
+        };
+        let found = [scopes("scope", text()), scopes("scope", list()), scopes("scp", text()), scopes("scp", list())];
+        assert_eq!(found.each_ref(), [scope_text, scope_list, scp_text, scp_list], "{profile:?}");
+    }
+    let okta = Vendor::new(Profile::Okta);
+    for entry in [json!([""]), json!(["a b"]), json!([7]), json!(null)] {
+        assert_eq!(okta.made_of(&okta.shape("user").with("scp", entry.clone())), json!("claims"), "{entry}");
+    }
+}
+
+#[test]
+fn cognito_goes_by_aud_where_there_is_one_and_else_by_the_client() {
+    let vendor = Vendor::new(Profile::Cognito);
+    let audience = |shape: Shape| {
+        let made = vendor.made_of(&shape);
+        made.get("audience").cloned().unwrap_or(made)
+    };
+    let user = || vendor.shape("user");
+    let cases = [
+        (user(), json!("1example23456789")),
+        (user().with("client_id", json!("another")), json!("aud")),
+        (user().with("client_id", json!(["1example23456789"])), json!("claims")),
+        (user().with("aud", json!("orders")), json!("orders")),
+        // A client that we know says nothing of a token that is for somebody else.
+        (user().with("aud", json!("payments")), json!("aud")),
+        (user().with("aud", json!([])), json!("aud")),
+        (user().with("aud", json!(null)), json!("aud")),
+    ];
+    for (shape, expected) in cases {
+        assert_eq!(audience(shape.clone()), expected, "{}", shape.claims);
+    }
+    // Nor does any other profile take the client for the audience.
+    let strict = Vendor::told(Profile::Rfc9068, |issuer| issuer.audience("s6BhdRkqt3").algorithms([Algorithm::Es256]));
+    assert_eq!(strict.made_of(&strict.shape("user").without("aud")), json!("aud"));
 }

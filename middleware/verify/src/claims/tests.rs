@@ -1,0 +1,118 @@
+use serde_json::json;
+use tower_identity_jose::json as strict;
+
+use super::*;
+
+/// Every claim that is read, by its name in a payload.
+const READ: [&str; 49] = [
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "uti",
+    "cnf",
+    "act",
+    "txn",
+    "client_id",
+    "azp",
+    "appid",
+    "cid",
+    "tid",
+    "oid",
+    "uid",
+    "idtyp",
+    "gty",
+    "username",
+    "preferred_username",
+    "unique_name",
+    "kubernetes.io",
+    "typ",
+    "token_use",
+    "token_type",
+    "ver",
+    "nonce",
+    "at_hash",
+    "c_hash",
+    "events",
+    "token_introspection",
+    "scope",
+    "scp",
+    "auth_time",
+    "acr",
+    "amr",
+    "sid",
+    "name",
+    "email",
+    "email_verified",
+    "groups",
+    "cognito:groups",
+    "hasgroups",
+    "_claim_names",
+    "roles",
+    "permissions",
+    "realm_access",
+];
+
+/// What is wrong somewhere inside, for one claim or another.
+fn nasty() -> [serde_json::Value; 9] {
+    [
+        json!(null),
+        json!(-7.5),
+        json!([[["x", {"sub": "mallory"}]], 7, {"value": 5, "sub": "mallory"}, "end"]),
+        json!({"value": {"sub": "mallory"}, "sub": ["mallory"], "act": {"act": {"act": [{"sub": 7}]}}}),
+        json!({"roles": [{"value": [1, {"sub": "mallory"}]}, null], "orders": {"roles": 7}}),
+        json!({"namespace": {"sub": "mallory"}, "serviceaccount": {"name": ["mallory", {}]}}),
+        json!({"iss": [[]], "sub": {"": {"": {}}}, "act": [[[[]]]]}),
+        json!(["mallory", null, {"value": null}]),
+        json!({}),
+    ]
+}
+
+/// What goes wrong within a claim ends there: the next one is read as what it is.
+#[test]
+fn a_claim_that_is_wrong_inside_is_read_to_its_end() {
+    for claim in READ.iter().chain(&["resource_access", "unknown"]).filter(|claim| **claim != "sub") {
+        for value in nasty() {
+            let text = format!(r#"{{"{claim}": {value}, "sub": "alice"}}"#);
+            let claims: Claims<'_> =
+                strict::from_slice(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(claims.found(ClaimName::Sub), Found::Text("alice"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_is_written_with_escapes_is_read_as_what_it_says() {
+    let text =
+        br#"{"iss": "https:\/\/as.example", "aud": ["\u006frders"], "groups": ["st\u0061ff"], "ver": "\u0031.0"}"#;
+    let claims: Claims<'_> = strict::from_slice(text).expect("claims");
+    let said = |text: &Text<'_>| text.to_string();
+    assert_eq!(claims.iss.as_ref().is().map(said), Some("https://as.example".to_owned()));
+    assert_eq!(
+        claims.aud.as_ref().is().map(|aud| aud.as_slice().iter().map(said).collect()),
+        Some(vec!["orders".to_owned()])
+    );
+    assert_eq!(claims.groups.as_ref().is().map(|list| said(&list.0[0].value)), Some("staff".to_owned()));
+    assert_eq!(claims.found(ClaimName::Ver), Found::Text("1.0"));
+}
+
+#[test]
+fn a_version_is_text_or_a_whole_number() {
+    let ver = |value: &str| {
+        let text = format!(r#"{{"ver": {value}}}"#);
+        let claims: Claims<'_> = strict::from_slice(text.as_bytes()).expect("claims");
+        claims.found(ClaimName::Ver).to_string()
+    };
+    for (value, expected) in [
+        (r#""1.0""#, r#""1.0""#),
+        ("1", "1"),
+        ("1.5", "something else"),
+        ("-1", "something else"),
+        ("[1]", "something else"),
+    ] {
+        assert_eq!(ver(value), expected);
+    }
+}
