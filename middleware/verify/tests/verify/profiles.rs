@@ -236,3 +236,22 @@ fn cognito_goes_by_aud_where_there_is_one_and_else_by_the_client() {
     let strict = Vendor::told(Profile::Rfc9068, |issuer| issuer.audience("s6BhdRkqt3").algorithms([Algorithm::Es256]));
     assert_eq!(strict.made_of(&strict.shape("user").without("aud")), json!("aud"));
 }
+
+#[test]
+fn every_profile_is_documented() {
+    let text = include_str!("../../../../docs/issuers.md");
+    for profile in Profile::ALL {
+        let (name, family) =
+            (format!("`{}`", profile.as_str()), profile.as_str().replace("_v1", "_*").replace("_v2", "_*"));
+        let rows = text.lines().filter(|line| line.starts_with("| `"));
+        let in_first_cell = |line: &&str| {
+            let first = line.split('|').nth(1).unwrap_or_default();
+            first.contains(&name) || first.contains(&format!("`{family}`"))
+        };
+        // What it expects, its guard, its subjects, its attributes, its vendor's page.
+        assert_eq!(rows.filter(in_first_cell).count(), 5, "{profile:?}");
+        for source in fixture(profile).source.iter().filter(|source| !source.contains("rfc7643")).take(1) {
+            assert!(text.contains(source.as_str()), "{profile:?}: {source}");
+        }
+    }
+}
