@@ -14,7 +14,11 @@ use crate::{
 pub(crate) fn audience(claims: &Claims<'_>, rules: &Rules) -> Result<Vec<Audience>, Refusal> {
     let aud = claims.aud.as_ref().optional(check::AUD, "aud")?;
     let audience = match (&rules.table.audience, aud) {
-        (AudienceShape::AudOrClient, None) => vec![known_or_new(client_text(claims, rules)?, rules)?],
+        (AudienceShape::AudOrClient, None) => {
+            let client = client_text(claims, rules)
+                .map_err(|_| refuse(check::AUD, "aud is missing, and so is the client that stands in for it"))?;
+            vec![known_or_new(client, rules)?]
+        }
         (_, None) => return Err(refuse(check::AUD, "aud is missing")),
         (_, Some(aud)) => aud.as_slice().iter().map(|one| known_or_new(one, rules)).collect::<Result<Vec<_>, _>>()?,
     };

@@ -113,13 +113,7 @@ fn jwt_a19_what_a_profile_requires_is_required() {
         (
             Profile::Cognito,
             "user",
-            &[
-                ("token_use", "kind"),
-                ("client_id", "claims"),
-                ("exp", "exp"),
-                ("username", "subject"),
-                ("sub", "claims"),
-            ],
+            &[("token_use", "kind"), ("client_id", "aud"), ("exp", "exp"), ("username", "subject"), ("sub", "claims")],
             &["jti", "scope", "cognito:groups", "version"],
         ),
         (Profile::JwtSvid, "workload, typ JWT", &[("sub", "iss"), ("aud", "aud"), ("exp", "exp")], &["iat", "jti"]),
@@ -222,7 +216,7 @@ fn cognito_goes_by_aud_where_there_is_one_and_else_by_the_client() {
     let cases = [
         (user(), json!("1example23456789")),
         (user().with("client_id", json!("another")), json!("aud")),
-        (user().with("client_id", json!(["1example23456789"])), json!("claims")),
+        (user().with("client_id", json!(["1example23456789"])), json!("aud")),
         (user().with("aud", json!("orders")), json!("orders")),
         // A client that we know says nothing of a token that is for somebody else.
         (user().with("aud", json!("payments")), json!("aud")),
