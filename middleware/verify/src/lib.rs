@@ -29,11 +29,13 @@
 //! | `claim`, `claims`, `text` | the claims as they were found: absent, right, or wrong |
 //! | [`check`] | the checks by name, in their order |
 //! | `judge` | the verdict on them: pure functions of claims, rules and time, one for each check |
+//! | `explain` | [`Explanation`]: every check of a token in order, for people |
 
 mod anchor;
 pub mod check;
 mod claim;
 mod claims;
+mod explain;
 mod issuer;
 mod judge;
 mod keys;
@@ -47,6 +49,7 @@ mod verification;
 mod verifier;
 
 pub use self::{
+    explain::{Checked, Explanation, Outcome, Verdict},
     issuer::{NeedsAudience, TrustedIssuer},
     keys::KeySettings,
     profile::Profile,

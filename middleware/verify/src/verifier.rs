@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use tower_identity_core::{Clock, InvalidSetting, Issuer, Refusal, RefusalKind};
+use tower_identity_core::{CallerContext, Clock, InvalidSetting, Issuer, Refusal, RefusalKind, SecretToken};
 use tower_identity_jose::{Compact, Limits, ParseError};
 use tower_identity_oauth::Http;
 use tower_identity_refresh::system_clock;
 
 use crate::{
-    TrustedIssuer, Verification,
+    Explanation, TrustedIssuer, Verification,
     anchor::Anchor,
     check,
     claim::refuse,
     claims::Claims,
+    explain::walk,
     issuer::Checked,
     judge::Rules,
     trusted::{Attempt, Trusted},
@@ -39,10 +40,10 @@ use crate::{
 pub struct Verifier(Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
+pub(crate) struct Inner {
     /// Home first, so never empty. Few, so that a walk beats a hash.
-    trusted: Box<[Arc<Trusted>]>,
-    limits: Limits,
+    pub(crate) trusted: Box<[Arc<Trusted>]>,
+    pub(crate) limits: Limits,
     clock: Clock,
 }
 
@@ -83,6 +84,39 @@ impl Verifier {
         }))
     }
 
+    /// Explains what becomes of a token, and why: the verdict of [`bearer`](Self::bearer), and every check in order, those
+    /// behind a failed one too where they still mean something. For people; it takes its time.
+    ///
+    /// Keys are fetched as for a verification, and out of the same budget.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// use tower_identity_verify::{Outcome, TrustedIssuer, Verdict, Verifier, check};
+    ///
+    /// let home = TrustedIssuer::discover("https://login.example.com").audience("orders");
+    /// let verifier = Verifier::builder(home).build()?;
+    ///
+    /// let explanation = verifier.explain("not-a-token").await;
+    /// assert_eq!(explanation.verdict(), Verdict::Refused);
+    /// let [format, header, ..] = explanation.checks() else { panic!("all checks are listed") };
+    /// assert_eq!((format.check, format.outcome), (check::FORMAT, Outcome::Failed));
+    /// assert_eq!((header.check, header.outcome), (check::HEADER, Outcome::NotReached));
+    /// println!("{explanation}");
+    /// # Ok::<(), tower_identity_core::InvalidSetting>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn explain(&self, token: &str) -> impl Future<Output = Explanation> + Send + use<> {
+        let (verifier, token) = (self.clone(), SecretToken::new(token));
+        async move {
+            // First, because this is what brings the keys that the walk finds at hand.
+            let decision = verifier.bearer(token.expose()).await;
+            let judged_at = decision.as_ref().map_or_else(|_| verifier.0.clock.wall(), CallerContext::judged_at);
+            let walk = walk(token.expose(), &verifier.0, judged_at);
+            Explanation::new(decision, judged_at, walk)
+        }
+    }
+
     /// The issuer that workload names without an issuer refer to. Where home has more than one tenant, their pattern,
     /// which is no workload's issuer.
     #[must_use]
@@ -119,7 +153,7 @@ impl Inner {
 
     /// Whose keys to try: the one that the token names, byte for byte (RFC 9068 §4), among those that are trusted; else
     /// the trust domain of its subject. What the token says chooses among them and adds nothing.
-    fn issuer_of(&self, claims: &Claims<'_>) -> Result<&Arc<Trusted>, Refusal> {
+    pub(crate) fn issuer_of(&self, claims: &Claims<'_>) -> Result<&Arc<Trusted>, Refusal> {
         let of = |trust_domain: bool| {
             let of_its_kind = move |trusted: &&Arc<Trusted>| {
                 matches!(trusted.rules.anchor, Anchor::TrustDomain { .. }) == trust_domain

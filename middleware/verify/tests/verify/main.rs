@@ -4,6 +4,7 @@ mod attributes;
 mod bearer;
 mod building;
 mod evidence;
+mod explain;
 mod issuers;
 mod keys;
 mod kinds;

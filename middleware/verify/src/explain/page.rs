@@ -1,0 +1,119 @@
+//! How an explanation looks to people.
+
+use std::{fmt, time::Duration};
+
+use tower_identity_core::Timestamp;
+
+use super::{Explanation, Outcome, Said, Verdict};
+use crate::check;
+
+/// The verdict; what the token says of itself; every check with a mark: `✔` passed, `✘` failed, `?` not decided, `-` not
+/// made.
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.verdict_line(f)?;
+        if let Some(said) = &self.said {
+            write!(f, "\n{}", Page(said, self.judged_at))?;
+        }
+        writeln!(f)?;
+        for checked in &self.checks {
+            if checked.check == check::KIND && self.said.is_some() && self.issuer.is_some() && !self.genuine {
+                writeln!(f, "  Nobody vouches for what follows: it is what somebody wrote.")?;
+            }
+            let mark = match checked.outcome {
+                Outcome::Passed => '✔',
+                Outcome::Failed => '✘',
+                Outcome::Undecided => '?',
+                Outcome::NotReached => '-',
+            };
+            match &checked.detail {
+                None => writeln!(f, "  {mark} {}", checked.check)?,
+                Some(detail) if checked.outcome == Outcome::NotReached => {
+                    writeln!(f, "  {mark} {:<10} not tried: {detail}", checked.check)?;
+                }
+                Some(detail) => writeln!(f, "  {mark} {:<10} {detail}", checked.check)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Explanation {
+    fn verdict_line(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failed: Vec<_> = self.failed().map(|checked| checked.check).collect();
+        match (self.verdict(), self.principal()) {
+            (Verdict::Accepted, Some(principal)) => {
+                write!(f, "accepted: {} of {}", principal.workload().id, principal.workload().issuer)?;
+                match principal.user() {
+                    None => f.write_str(", for nobody")?,
+                    Some(user) => write!(f, ", for {} of {}", user.id, user.issuer)?,
+                }
+                if !principal.scopes().is_empty() {
+                    write!(f, ", may {}", principal.scopes())?;
+                }
+                writeln!(f)
+            }
+            (Verdict::Undecided, _) => writeln!(f, "not decided: the issuer's keys are out of reach"),
+            _ => writeln!(f, "refused: {}", failed.join(", ")),
+        }
+    }
+}
+
+/// What a token says of itself, at a time.
+struct Page<'a>(&'a Said, Timestamp);
+
+impl fmt::Display for Page<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(said, now) = *self;
+        let texts =
+            [("iss", &said.iss), ("client", &said.client), ("typ", &said.typ), ("alg", &said.alg), ("kid", &said.kid)];
+        for (name, text) in texts {
+            if let Some(text) = text {
+                writeln!(f, "    {name:<10} {text:?}")?;
+            }
+        }
+        if let Some(aud) = &said.aud {
+            writeln!(f, "    {:<10} {aud:?}", "aud")?;
+        }
+        for (name, time) in [("iat", said.iat), ("nbf", said.nbf), ("exp", said.exp)] {
+            if let Some(time) = time {
+                writeln!(f, "    {name:<10} {}", Relative(time, now))?;
+            }
+        }
+        if said.claims.is_empty() {
+            return Ok(());
+        }
+        write!(f, "    {:<10}", "claims")?;
+        said.claims.iter().try_for_each(|name| write!(f, " {}", name.escape_debug()))?;
+        writeln!(f)
+    }
+}
+
+/// A time, seen from now: in its two largest units, rounded down.
+struct Relative(Timestamp, Timestamp);
+
+impl fmt::Display for Relative {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(time, now) = *self;
+        match (time.since(now), now.since(time)) {
+            (ahead, Duration::ZERO) if ahead > Duration::ZERO => write!(f, "in {}", Units(ahead)),
+            (_, ago) if ago > Duration::ZERO => write!(f, "{} ago", Units(ago)),
+            _ => f.write_str("now"),
+        }
+    }
+}
+
+struct Units(Duration);
+
+impl fmt::Display for Units {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let (days, hours, minutes, rest) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+        match (days, hours, minutes) {
+            (0, 0, 0) => write!(f, "{rest} s"),
+            (0, 0, _) => write!(f, "{minutes} min {rest} s"),
+            (0, ..) => write!(f, "{hours} h {minutes} min"),
+            _ => write!(f, "{days} d {hours} h"),
+        }
+    }
+}
