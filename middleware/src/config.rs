@@ -11,7 +11,7 @@ use std::{
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 use tower_identity_core::{InvalidSetting, settings::Step};
-use tower_identity_inbound::ResourceMetadata;
+use tower_identity_inbound::{AuthLayer, ResourceMetadata};
 use tower_identity_oauth::ServerSettings;
 use tower_identity_outbound::{Outbound, Target, TargetSettings};
 use tower_identity_verify::Verifier;
@@ -41,9 +41,9 @@ mod inbound;
 ///
 /// The fields of each table: [`IssuerSettings`](crate::IssuerSettings), [`ServerSettings`], [`TargetSettings`]; and where
 /// there is one, `[inbound.resource]` with [`ResourceSettings`](crate::ResourceSettings). `[inbound]` itself may set
-/// limits: `max_token_bytes` (default 8192) and `max_json_depth` (default 16) of [`Limits`](crate::Limits).
-/// A file that breaks a rule is
-/// refused whole, and the error names the file, the line, the field and the rule. Tables other than `inbound` and
+/// limits: `max_token_bytes` (default 8192) and `max_json_depth` (default 16) of [`Limits`](crate::Limits); and
+/// `development = true`, which makes the [`auth_layer`](Self::auth_layer) tell why it refuses a token. A file that breaks
+/// a rule is refused whole, and the error names the file, the line, the field and the rule. Tables other than `inbound` and
 /// `outbound` are the service's own, read by [`section`](Self::section); a field of type [`Rule`](crate::Rule) there
 /// says who may.
 ///
@@ -128,6 +128,19 @@ impl Settings {
     /// [`SettingsError`] when the file has no such table.
     pub fn verifier(&self) -> Result<Verifier, SettingsError> {
         self.inbound.as_ref().map(|it| it.verifier.clone()).ok_or_else(|| self.document.missing("inbound"))
+    }
+
+    /// What authenticates requests to this service, as the `[inbound]` table has it: a layer over the
+    /// [`verifier`](Self::verifier) that names the [`resource`](Self::resource), where there is one.
+    ///
+    /// With `development = true` it [explains its refusals](crate::danger::explain_refusals), and a release build refuses
+    /// the file.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] when the file has no such table.
+    pub fn auth_layer(&self) -> Result<AuthLayer, SettingsError> {
+        self.inbound.as_ref().map(|it| it.layer.clone()).ok_or_else(|| self.document.missing("inbound"))
     }
 
     /// What clients may know of this service: the `[inbound.resource]` table.
@@ -327,3 +340,6 @@ impl Error for SettingsError {
         self.source.as_ref().map(|error| error as &(dyn Error + 'static))
     }
 }
+
+#[cfg(test)]
+mod tests;

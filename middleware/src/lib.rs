@@ -19,6 +19,7 @@
 //! | call on, with the right token | [`Outbound`], [`Target`], [`TokenEndpoint`], [`ClientAuth`], [`HttpClient`] |
 //! | carry the caller into a task or a stream | [`CallerContext::scope`], [`CallerContext::scope_stream`] |
 //! | answer errors of downstream calls | [`Problem`] |
+//! | know why a token is refused | [`Verifier::explain`]; in development, in the answer too: [`danger`] |
 //! | do all of this from a file | [`Settings`] |
 //!
 //! Feature `axum` (default) brings the extractors, feature `reqwest` (default) brings [`HttpClient`], feature `tonic`
@@ -35,7 +36,7 @@ pub use tower_identity_core::{
 };
 pub use tower_identity_inbound::{
     AuthLayer, CallerName, CorrelationId, Inbound, RequireLayer, ResourceMetadata, ResourceMetadataBuilder,
-    ResourceSettings, Rule, rule,
+    ResourceSettings, Rule, danger, rule,
 };
 pub use tower_identity_jose::{Algorithm, KeySet, Limits, SigningKey};
 pub use tower_identity_oauth::{ClientAuth, DiscoveryOrder, ServerSettings, TargetService, TokenEndpoint};
@@ -47,7 +48,8 @@ pub use tower_identity_outbound::{
 };
 pub use tower_identity_refresh::system_clock;
 pub use tower_identity_verify::{
-    IssuerSettings, KeySettings, Profile, TrustedIssuer, Verifier, VerifierBuilder, check,
+    Checked, Explanation, IssuerSettings, KeySettings, Outcome, Profile, TrustedIssuer, Verdict, Verifier,
+    VerifierBuilder, check,
 };
 
 pub use self::config::{Settings, SettingsError};

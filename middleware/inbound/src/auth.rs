@@ -15,16 +15,17 @@ use std::{
 use http::{Request, Response, header::AUTHORIZATION};
 use pin_project_lite::pin_project;
 use tower_identity_core::{
-    Refusal, RefusalKind,
+    BoxFuture, Refusal, RefusalKind,
     ambient::{self, Scoped},
 };
-use tower_identity_verify::{Verification, Verifier};
+use tower_identity_verify::{Explanation, Verification, Verifier};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
     Asked, AuthBody, Credentials, Inbound, Presented, ResourceMetadata,
     challenge::Names,
+    danger::Development,
     decision::{self, Stage},
 };
 
@@ -66,13 +67,15 @@ struct Settings {
     resource: Option<ResourceMetadata>,
     /// Of the two before it, kept up to date by their setters.
     names: Option<Names>,
+    development: Option<Development>,
 }
 
 impl AuthLayer {
     /// Requires every request to present a credential that the verifier accepts.
     #[must_use]
     pub fn new(verifier: Verifier) -> Self {
-        Self(Arc::new(Settings { verifier, optional: false, realm: None, resource: None, names: None }))
+        let (realm, resource, names, development) = (None, None, None, None);
+        Self(Arc::new(Settings { verifier, optional: false, realm, resource, names, development }))
     }
 
     /// Lets requests through that present no credential, as [`Inbound::Anonymous`].
@@ -99,6 +102,11 @@ impl AuthLayer {
     #[must_use]
     pub fn resource(self, metadata: &ResourceMetadata) -> Self {
         self.with(|settings| settings.resource = Some(metadata.clone()))
+    }
+
+    /// What [`danger::explain_refusals`](crate::danger::explain_refusals) allows.
+    pub(crate) fn explaining(self) -> Self {
+        self.with(|settings| settings.development = Some(Development(settings.verifier.clone())))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
@@ -167,12 +175,13 @@ where
             request.extensions_mut().insert(names.clone());
         }
         let state = match verdict {
-            Verdict::Decided(decision) => State::decided(decision, &mut self.inner, request),
+            Verdict::Decided(decision) => State::decided(decision, &mut self.inner, request, &self.settings),
             Verdict::Waiting(verification) => {
                 // The call comes after the wait, so it must be made on the very service that was polled ready.
                 let not_ready_inner = self.inner.clone();
                 let ready_inner = std::mem::replace(&mut self.inner, not_ready_inner);
-                State::Verifying { verification, waiting: Some((ready_inner, request)) }
+                let settings = Arc::clone(&self.settings);
+                State::Verifying { verification, waiting: Some((ready_inner, request, settings)) }
             }
         };
         AuthFuture { state }
@@ -200,12 +209,18 @@ pin_project! {
         Verifying {
             #[pin]
             verification: Verification,
-            waiting: Option<(S, Request<ReqBody>)>,
+            waiting: Option<(S, Request<ReqBody>, Arc<Settings>)>,
         },
         // The inner service was called, in the caller's scope.
         Calling {
             #[pin]
             inner: Scoped<S::Future>,
+        },
+        // The inner service is not called, and in development the answer says why.
+        Explaining {
+            explanation: BoxFuture<'static, Explanation>,
+            refusal: Refusal,
+            asked: Asked,
         },
         // The inner service is not called.
         Refused {
@@ -219,7 +234,12 @@ where
     S: Service<Request<ReqBody>>,
 {
     /// Calls the inner service, or refuses.
-    fn decided(decision: Result<Inbound, Refusal>, ready_inner: &mut S, mut request: Request<ReqBody>) -> Self {
+    fn decided(
+        decision: Result<Inbound, Refusal>,
+        ready_inner: &mut S,
+        mut request: Request<ReqBody>,
+        settings: &Settings,
+    ) -> Self {
         match decision {
             Ok(inbound) => {
                 decision::accept(Stage::Authentication, &inbound);
@@ -231,7 +251,11 @@ where
             }
             Err(refusal) => {
                 let asked = Asked::of(request.method(), request.headers(), request.extensions());
-                Self::Refused { response: Some(decision::refuse(Stage::Authentication, &refusal, &asked)) }
+                let development = settings.development.as_ref();
+                match development.and_then(|development| development.explain(&refusal, &request, &asked)) {
+                    Some(explanation) => Self::Explaining { explanation, refusal, asked },
+                    None => Self::Refused { response: Some(decision::refuse(Stage::Authentication, &refusal, &asked)) },
+                }
             }
         }
     }
@@ -249,10 +273,14 @@ where
             let next = match state.as_mut().project() {
                 StateProjected::Verifying { verification, waiting } => {
                     let decision = ready!(verification.poll(cx)).map(Inbound::Caller);
-                    let (mut ready_inner, request) = waiting.take().expect("a verification ends once");
-                    State::decided(decision, &mut ready_inner, request)
+                    let (mut ready_inner, request, settings) = waiting.take().expect("a verification ends once");
+                    State::decided(decision, &mut ready_inner, request, &settings)
                 }
                 StateProjected::Calling { inner } => return inner.poll(cx).map_ok(AuthBody::inner),
+                StateProjected::Explaining { explanation, refusal, asked } => {
+                    let explanation = ready!(explanation.as_mut().poll(cx));
+                    State::Refused { response: Some(decision::refuse_explained(refusal, &explanation, asked)) }
+                }
                 StateProjected::Refused { response } => {
                     let response = response.take().expect("AuthFuture polled after completion");
                     return Poll::Ready(Ok(AuthBody::refusal(response)));
@@ -271,6 +299,7 @@ where
         f.write_str(match &self.state {
             State::Verifying { .. } => "AuthFuture::Verifying",
             State::Calling { .. } => "AuthFuture::Calling",
+            State::Explaining { .. } => "AuthFuture::Explaining",
             State::Refused { .. } => "AuthFuture::Refused",
         })
     }

@@ -22,6 +22,7 @@ use std::{error::Error, fmt};
 use bytes::Bytes;
 use http::Response;
 use tower_identity_core::{Fault, Issuer, Refusal, RefusalKind};
+use tower_identity_verify::Explanation;
 use tracing::Level;
 
 use crate::{Asked, CorrelationId, Inbound, render};
@@ -65,7 +66,12 @@ pub(crate) fn accept(stage: Stage, inbound: &Inbound) {
 /// Refuses a request: tells the operator why, and renders what the peer learns, under one [`CorrelationId`].
 #[must_use]
 pub fn refuse(stage: Stage, refusal: &Refusal, asked: &Asked) -> Response<Bytes> {
-    refuse_with(stage, refusal, refusal, asked)
+    refuse_with(stage, refusal, refusal, asked, None)
+}
+
+/// Refuses a token, and tells the peer why as well: in development mode only.
+pub(crate) fn refuse_explained(refusal: &Refusal, explanation: &Explanation, asked: &Asked) -> Response<Bytes> {
+    refuse_with(Stage::Authentication, refusal, refusal, asked, Some(explanation))
 }
 
 /// Answers a request whose handler has failed: by the [`Refusal`] among the causes, and where there is none, by a 500
@@ -73,12 +79,18 @@ pub fn refuse(stage: Stage, refusal: &Refusal, asked: &Asked) -> Response<Bytes>
 #[must_use]
 pub fn fail(error: &(dyn Error + 'static), asked: &Asked) -> Response<Bytes> {
     match Refusal::find(error) {
-        Some(refusal) => refuse_with(Stage::Handler, refusal, error, asked),
-        None => refuse_with(Stage::Handler, &Refusal::new(RefusalKind::Internal, "handler"), error, asked),
+        Some(refusal) => refuse_with(Stage::Handler, refusal, error, asked, None),
+        None => refuse_with(Stage::Handler, &Refusal::new(RefusalKind::Internal, "handler"), error, asked, None),
     }
 }
 
-fn refuse_with(stage: Stage, refusal: &Refusal, error: &(dyn Error + 'static), asked: &Asked) -> Response<Bytes> {
+fn refuse_with(
+    stage: Stage,
+    refusal: &Refusal,
+    error: &(dyn Error + 'static),
+    asked: &Asked,
+    explanation: Option<&Explanation>,
+) -> Response<Bytes> {
     let correlation = CorrelationId::random();
     macro_rules! tell {
         ($level:expr) => {
@@ -103,7 +115,7 @@ fn refuse_with(stage: Stage, refusal: &Refusal, error: &(dyn Error + 'static), a
         Fault::AuthorizationServer => tell!(Level::WARN),
         _ => tell!(Level::ERROR),
     }
-    render::response(refusal, asked, correlation)
+    render::explained(refusal, asked, correlation, explanation)
 }
 
 /// An error and its causes, outermost first.

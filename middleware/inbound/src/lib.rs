@@ -26,6 +26,7 @@
 //! | [`render`] | the error map: from a refusal to what the peer learns |
 //! | [`decision`] | the one event a decision leaves for the operator |
 //! | [`correlation`] | [`CorrelationId`], which ties the two |
+//! | [`danger`] | what only development may have: refusals that are explained to the peer |
 //! | [`body`] | [`AuthBody`]: the inner service's body, or a refusal's |
 
 pub mod asked;
@@ -33,6 +34,7 @@ pub mod auth;
 pub mod body;
 mod challenge;
 pub mod correlation;
+pub mod danger;
 pub mod decision;
 pub mod inbound;
 pub mod presented;

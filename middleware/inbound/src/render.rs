@@ -14,7 +14,8 @@
 //!
 //! Over HTTP the body is a problem (RFC 9457) of type `about:blank` with the extension members `code` (the kind of
 //! refusal), `correlation_id`, and `scope` where a scope is missing. Over gRPC the answer is 200 and trailers-only.
-//! Neither says which check failed: that, with the same correlation id, is in the [event](crate::decision).
+//! Neither says which check failed: that, with the same correlation id, is in the [event](crate::decision). Only in
+//! [development mode](crate::danger::explain_refusals), over HTTP, a problem has the member `explanation` too.
 
 use bytes::Bytes;
 use http::{
@@ -23,6 +24,7 @@ use http::{
 };
 use serde::Serialize;
 use tower_identity_core::{Refusal, RefusalKind};
+use tower_identity_verify::Explanation;
 
 use crate::{Asked, CorrelationId, asked::Protocol, challenge::challenge, correlation::X_CORRELATION_ID};
 
@@ -45,10 +47,20 @@ const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 /// ```
 #[must_use]
 pub fn response(refusal: &Refusal, asked: &Asked, correlation: CorrelationId) -> Response<Bytes> {
+    explained(refusal, asked, correlation, None)
+}
+
+/// The same with an explanation, in development mode.
+pub(crate) fn explained(
+    refusal: &Refusal,
+    asked: &Asked,
+    correlation: CorrelationId,
+    explanation: Option<&Explanation>,
+) -> Response<Bytes> {
     let kind = refusal.kind();
     let row = Row::of(kind);
     let mut response = match asked.protocol {
-        Protocol::Http => problem(kind, &row, correlation),
+        Protocol::Http => problem(kind, &row, correlation, explanation),
         Protocol::Grpc => trailers_only("application/grpc", &row),
         Protocol::GrpcWeb => trailers_only("application/grpc-web", &row),
     };
@@ -115,9 +127,16 @@ struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
     correlation_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<&'a Explanation>,
 }
 
-fn problem(kind: &RefusalKind, row: &Row, correlation: CorrelationId) -> Response<Bytes> {
+fn problem(
+    kind: &RefusalKind,
+    row: &Row,
+    correlation: CorrelationId,
+    explanation: Option<&Explanation>,
+) -> Response<Bytes> {
     let body = ProblemBody {
         r#type: "about:blank",
         title: row.status.canonical_reason(),
@@ -129,6 +148,7 @@ fn problem(kind: &RefusalKind, row: &Row, correlation: CorrelationId) -> Respons
             _ => None,
         },
         correlation_id: correlation.to_string(),
+        explanation,
     };
     let body = serde_json::to_vec(&body).expect("strings and numbers serialize");
     let mut response = Response::new(Bytes::from(body));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use tower_identity_core::InvalidSetting;
-use tower_identity_inbound::{ResourceMetadata, ResourceSettings};
+use tower_identity_inbound::{AuthLayer, ResourceMetadata, ResourceSettings, danger};
 use tower_identity_jose::Limits;
 use tower_identity_verify::{IssuerSettings, Verifier};
 
@@ -15,6 +15,8 @@ pub(super) struct InboundTable {
     max_token_bytes: Option<usize>,
     max_json_depth: Option<u8>,
     resource: Option<ResourceSettings>,
+    #[serde(default)]
+    development: bool,
 }
 
 /// What the table configures.
@@ -22,6 +24,7 @@ pub(super) struct InboundTable {
 pub(super) struct Inbound {
     pub(super) verifier: Verifier,
     pub(super) resource: Option<ResourceMetadata>,
+    pub(super) layer: AuthLayer,
 }
 
 impl InboundTable {
@@ -36,7 +39,15 @@ impl InboundTable {
         let verifier = issuers.try_fold(builder, |builder, issuer| Ok(builder.issuer(issuer?)))?.build()?;
 
         let resource = self.resource.map(|settings| settings.build(&verifier)).transpose();
-        Ok(Inbound { resource: resource.map_err(|invalid| invalid.within("resource"))?, verifier })
+        let resource = resource.map_err(|invalid| invalid.within("resource"))?;
+        let mut layer = AuthLayer::new(verifier.clone());
+        if let Some(resource) = &resource {
+            layer = layer.resource(resource);
+        }
+        if self.development {
+            layer = danger::explain_refusals(layer)?;
+        }
+        Ok(Inbound { verifier, resource, layer })
     }
 
     fn limits(&self) -> Result<Limits, InvalidSetting> {

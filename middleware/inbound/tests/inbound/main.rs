@@ -3,6 +3,7 @@
 
 mod auth;
 mod calling;
+mod development;
 mod events;
 mod presented;
 mod rendering;

@@ -1,0 +1,77 @@
+//! Looser than production may be. Everything here is named where it is used, and refused by a release build.
+
+use tower_identity_core::{BoxFuture, InvalidSetting, Refusal, RefusalKind};
+use tower_identity_verify::{Explanation, Verifier};
+
+use crate::{Asked, AuthLayer, Credentials, Presented, asked::Protocol};
+
+/// Tells whoever presents a token why it is refused: for development only.
+///
+/// The problem body of a refused token then has a member `explanation`: the [`Explanation`], which holds every check
+/// with what was expected and what was found, and the claims of the token that it quotes. Never the token itself, and
+/// never over gRPC. In production nobody outside learns more than the kind of the refusal (RFC 9457 §5): an explanation
+/// tells a forger how far the forgery got.
+///
+/// Logs a warning each time that it is asked for.
+///
+/// ```
+/// use tower_identity_inbound::{AuthLayer, danger};
+/// use tower_identity_verify::{TrustedIssuer, Verifier};
+///
+/// let home = TrustedIssuer::discover("https://login.example.com").audience("orders");
+/// let layer = AuthLayer::new(Verifier::builder(home).build()?);
+/// let layer = if cfg!(debug_assertions) { danger::explain_refusals(layer)? } else { layer };
+/// # Ok::<(), tower_identity_core::InvalidSetting>(())
+/// ```
+///
+/// # Errors
+///
+/// [`InvalidSetting`] for the field `development`, in a build of this crate without debug assertions, as release builds
+/// are.
+pub fn explain_refusals(layer: AuthLayer) -> Result<AuthLayer, InvalidSetting> {
+    only_if(cfg!(debug_assertions))?;
+    tracing::warn!("development mode: whoever presents a token that is refused is told why");
+    Ok(layer.explaining())
+}
+
+fn only_if(debug_assertions: bool) -> Result<(), InvalidSetting> {
+    if debug_assertions {
+        return Ok(());
+    }
+    Err(InvalidSetting::new("development", "a release build tells nobody why a token is refused"))
+}
+
+/// What explains refusals, where a layer does.
+#[derive(Debug, Clone)]
+pub(crate) struct Development(pub(crate) Verifier);
+
+impl Development {
+    /// The explanation that belongs into the answer: of a token that was refused or not decided, over HTTP.
+    pub(crate) fn explain<B>(
+        &self,
+        refusal: &Refusal,
+        request: &http::Request<B>,
+        asked: &Asked,
+    ) -> Option<BoxFuture<'static, Explanation>> {
+        let of_a_token = matches!(refusal.kind(), RefusalKind::InvalidToken | RefusalKind::Unavailable { .. });
+        if !cfg!(debug_assertions) || !of_a_token || asked.protocol() != Protocol::Http {
+            return None;
+        }
+        match Presented::read(request.headers(), request.uri(), self.0.max_token_bytes()) {
+            Presented::Credentials(Credentials::Bearer(token)) => Some(Box::pin(self.0.explain(token))),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e_p1_a_release_build_refuses_development_mode() {
+        let refused = InvalidSetting::new("development", "a release build tells nobody why a token is refused");
+        assert_eq!(only_if(false), Err(refused));
+        assert_eq!(only_if(true), Ok(()));
+    }
+}
