@@ -7,9 +7,9 @@ use std::sync::{
 
 use serde_json::{Map, Value, json};
 use tower_identity_core::{
-    Actor, ActorChain, Attributes, Audience, AuthenticationContext, Binding, CallerContext, Evidence, Identity, Issuer,
-    Scopes, SecretToken, Subject, Tenant, Timestamp, TokenId, TransactionId, User, VerifiedToken, VerifiedTokenParts,
-    Workload,
+    Actor, ActorChain, Attributes, Audience, AuthenticationContext, Binding, CallerContext, Evidence, Groups, Identity,
+    Issuer, Scopes, SecretToken, Subject, Tenant, Timestamp, TokenId, TransactionId, User, VerifiedToken,
+    VerifiedTokenParts, Workload,
 };
 
 use crate::{TestIssuer, TokenBuilder};
@@ -244,7 +244,8 @@ impl TestCaller {
     }
 
     fn payload(&self) -> Map<String, Value> {
-        let signed_in = &self.authentication;
+        let (signed_in, said) = (&self.authentication, &self.attributes);
+        let listed = |all: &[Box<str>]| if all.is_empty() { Value::Null } else { json!(all) };
         let act = self.actors().rev().fold(Value::Null, |inner, actor| match inner {
             Value::Null => json!({"iss": self.issuer, "sub": actor}),
             inner => json!({"iss": self.issuer, "sub": actor, "act": inner}),
@@ -263,6 +264,17 @@ impl TestCaller {
             ("acr", json!(signed_in.acr)),
             ("amr", if signed_in.amr.is_empty() { Value::Null } else { json!(signed_in.amr) }),
             ("sid", json!(signed_in.session)),
+            ("name", json!(said.display_name)),
+            ("email", json!(said.email.as_ref().map(|email| &email.address))),
+            ("email_verified", json!(said.email.as_ref().map(|email| email.verified))),
+            (
+                "groups",
+                match &said.groups {
+                    Groups::Known(groups) => listed(groups),
+                    Groups::Unknown => Value::Null,
+                },
+            ),
+            ("roles", listed(&said.roles)),
         ];
         let mut payload: Map<_, _> = claims
             .into_iter()

@@ -1,5 +1,7 @@
 //! Tokens of any shape: valid by default, wrong in exactly the way that a test asks for.
 
+mod written_as;
+
 use std::{fmt, time::Duration};
 
 use http::HeaderValue;

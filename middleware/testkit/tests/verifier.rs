@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tower_identity_core::{AuthenticationContext, CallerContext, RefusalKind, SecretToken, SessionId, Timestamp};
-use tower_identity_jose::{Algorithm, SigningKey};
+use tower_identity_core::{
+    Attributes, AuthenticationContext, CallerContext, Email, Groups, RefusalKind, SecretToken, SessionId, Timestamp,
+};
+use tower_identity_jose::{Algorithm, KeySet, SigningKey};
 use tower_identity_testkit::{Endpoint, Failure, ManualClock, TestCaller, TestIssuer, TokenBuilder, assert_hides};
-use tower_identity_verify::{TrustedIssuer, Verifier};
+use tower_identity_verify::{Profile, TrustedIssuer, Verifier};
 
 struct House {
     clock: ManualClock,
@@ -83,11 +85,11 @@ async fn a_bearer_header_presents_the_token_and_hides_it() {
 }
 
 /// All that a context says.
-fn told(context: &CallerContext) -> (Value, String, Timestamp, bool, Value) {
+fn told(context: &CallerContext) -> (Value, String, Attributes, Timestamp, bool, Value) {
     let (principal, token) = (context.principal(), context.caller_token());
     let seen = format!("{:?} {:?} {:?}", principal.evidence(), principal.authentication(), principal.transaction());
     let claims = token.claims().expect("an object");
-    (json!(principal), seen, principal.expires_at(), token.is_of_home(), claims)
+    (json!(principal), seen, token.attributes().clone(), principal.expires_at(), token.is_of_home(), claims)
 }
 
 #[tokio::test]
@@ -104,7 +106,13 @@ async fn a_signed_test_caller_is_to_the_word_what_verification_makes_of_its_toke
     let cases = [
         alone.clone(),
         alone.clone().user("alice"),
-        alone.clone().user("alice").acting_after(["storefront"]).transaction("t-1").claim("groups", json!(["x"])),
+        alone.clone().user("alice").acting_after(["storefront"]).transaction("t-1").claim("x", json!(["x"])),
+        alone.clone().user("alice").attributes(Attributes {
+            display_name: Some("Alice".into()),
+            email: Some(Email { address: "alice@example.com".into(), verified: true }),
+            groups: Groups::Known(vec!["staff".into()]),
+            roles: vec!["clerk".into(), "buyer".into()],
+        }),
         alone.user("alice").authentication(signed_in),
     ];
     for caller in cases {
@@ -134,4 +142,39 @@ async fn jwks_a3_garbage_beside_the_keys_is_skipped_and_an_outage_is_no_verdict(
     house.clock.advance(Duration::from_secs(60));
     assert!(house.verifier.bearer(token.expose()).await.is_ok());
     assert_eq!(house.issuer.calls(Endpoint::Keys), 2);
+}
+
+#[tokio::test]
+async fn a_token_is_written_as_each_profile_reads_it() {
+    const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+    for profile in Profile::ALL {
+        let path = match profile {
+            Profile::EntraV1 => format!("/{TENANT}/"),
+            Profile::EntraV2 => format!("/{TENANT}/v2.0"),
+            _ => String::new(),
+        };
+        let issuer = TestIssuer::start();
+        let name = match profile {
+            Profile::JwtSvid => "spiffe://example.org".to_owned(),
+            _ => format!("https://login.example.com{path}"),
+        };
+        let keys = KeySet::from_keys([issuer.key().verifying_key()]).expect("a key");
+        let trusted = TrustedIssuer::keys(&*name, keys).audience("orders").profile(profile);
+        let verifier = Verifier::builder(trusted.algorithms([Algorithm::Es256])).build().expect("valid");
+        let (client, user) = match profile {
+            Profile::JwtSvid => ("spiffe://example.org/storefront", None),
+            Profile::Kubernetes => ("system:serviceaccount:shop:storefront", None),
+            Profile::Auth0 => ("storefront", Some("auth0|alice")),
+            _ => ("storefront", Some("alice")),
+        };
+        let token = issuer.token().claim("iss", name).client(client).audience("orders").scope("orders:read");
+        for user in [None, user] {
+            let token = user.iter().fold(token.clone(), TokenBuilder::subject).written_as(profile).build();
+            let caller =
+                verifier.bearer(token.expose()).await.unwrap_or_else(|refusal| panic!("{profile:?}: {refusal}"));
+            let principal = caller.principal();
+            let named = (principal.workload().id.as_str(), principal.user().map(|user| user.id.as_str()));
+            assert_eq!(named, (client, user), "{profile:?}");
+        }
+    }
 }
