@@ -95,6 +95,10 @@ impl<S: Sync> OptionalFromRequestParts<S> for Caller {
     }
 }
 
+fn denied(caller: &Caller, detail: &'static str) -> Refusal {
+    Refusal::new(RefusalKind::Denied, "user").detail(detail).issuer(caller.caller_token().issuer().clone())
+}
+
 /// A [`Caller`] that acts for a user.
 ///
 /// Answers 403 to one that acts for itself.
@@ -122,7 +126,7 @@ impl UserCaller {
         let caller = Caller::required(extensions)?;
         match caller.user() {
             Some(_) => Ok(Self(caller)),
-            None => Err(Refusal::new(RefusalKind::Denied, "user").detail("needs a user, found none")),
+            None => Err(denied(&caller, "needs a user, found none")),
         }
     }
 }
@@ -165,7 +169,7 @@ impl WorkloadCaller {
         let caller = Caller::required(extensions)?;
         match caller.user() {
             None => Ok(Self(caller)),
-            Some(_) => Err(Refusal::new(RefusalKind::Denied, "user").detail("needs no user, found one")),
+            Some(_) => Err(denied(&caller, "needs no user, found one")),
         }
     }
 }

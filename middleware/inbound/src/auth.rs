@@ -25,6 +25,7 @@ use tower_service::Service;
 use crate::{
     Asked, AuthBody, Credentials, Inbound, Presented, ResourceMetadata,
     challenge::Names,
+    counted::Passed,
     danger::Development,
     decision::{self, Stage},
 };
@@ -68,14 +69,22 @@ struct Settings {
     /// Of the two before it, kept up to date by their setters.
     names: Option<Names>,
     development: Option<Development>,
+    passed: Passed,
 }
 
 impl AuthLayer {
     /// Requires every request to present a credential that the verifier accepts.
     #[must_use]
     pub fn new(verifier: Verifier) -> Self {
-        let (realm, resource, names, development) = (None, None, None, None);
-        Self(Arc::new(Settings { verifier, optional: false, realm, resource, names, development }))
+        Self(Arc::new(Settings {
+            passed: Passed::of(verifier.issuers().count()),
+            verifier,
+            optional: false,
+            realm: None,
+            resource: None,
+            names: None,
+            development: None,
+        }))
     }
 
     /// Lets requests through that present no credential, as [`Inbound::Anonymous`].
@@ -242,7 +251,7 @@ where
     ) -> Self {
         match decision {
             Ok(inbound) => {
-                decision::accept(Stage::Authentication, &inbound);
+                decision::accept(Stage::Authentication, &inbound, &settings.passed);
                 let mut scope = inbound.caller().cloned();
                 request.headers_mut().remove(AUTHORIZATION);
                 request.extensions_mut().insert(inbound);

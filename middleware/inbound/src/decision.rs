@@ -1,4 +1,4 @@
-//! The one event that a decision leaves for the operator.
+//! The one event that a decision leaves for the operator, and its count: [`DECISIONS`].
 //!
 //! Target `tower_identity::decision`, with these fields:
 //!
@@ -25,7 +25,13 @@ use tower_identity_core::{Fault, Issuer, Refusal, RefusalKind};
 use tower_identity_verify::Explanation;
 use tracing::Level;
 
-use crate::{Asked, CorrelationId, Inbound, render};
+use crate::{
+    Asked, CorrelationId, Inbound,
+    counted::{self, Passed},
+    render,
+};
+
+pub use crate::counted::DECISIONS;
 
 /// Where a decision is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +60,9 @@ impl Stage {
     }
 }
 
-/// Logs that a request was let through, and renders nothing.
-pub(crate) fn accept(stage: Stage, inbound: &Inbound) {
+/// Tells that a request was let through, and renders nothing.
+pub(crate) fn accept(stage: Stage, inbound: &Inbound, passed: &Passed) {
+    passed.count(stage, inbound);
     let (outcome, issuer) = match inbound {
         Inbound::Anonymous => ("anonymous", None),
         Inbound::Caller(context) => ("accepted", Some(context.caller_token().issuer().as_str())),
@@ -92,6 +99,7 @@ fn refuse_with(
     explanation: Option<&Explanation>,
 ) -> Response<Bytes> {
     let correlation = CorrelationId::random();
+    counted::refused(stage, refusal);
     macro_rules! tell {
         ($level:expr) => {
             tracing::event!(

@@ -24,7 +24,7 @@
 //! | [`resource`] | [`ResourceMetadata`]: what clients may know of this service (RFC 9728) |
 //! | [`asked`] | [`Asked`]: how a request came, as far as its refusal depends on it |
 //! | [`render`] | the error map: from a refusal to what the peer learns |
-//! | [`decision`] | the one event a decision leaves for the operator |
+//! | [`decision`] | the one event a decision leaves for the operator, and its count |
 //! | [`correlation`] | [`CorrelationId`], which ties the two |
 //! | [`danger`] | what only development may have: refusals that are explained to the peer |
 //! | [`body`] | [`AuthBody`]: the inner service's body, or a refusal's |
@@ -34,6 +34,7 @@ pub mod auth;
 pub mod body;
 mod challenge;
 pub mod correlation;
+mod counted;
 pub mod danger;
 pub mod decision;
 pub mod inbound;

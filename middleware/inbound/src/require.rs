@@ -15,6 +15,7 @@ use tower_service::Service;
 
 use crate::{
     Asked, AuthBody, Inbound, Rule,
+    counted::Passed,
     decision::{self, Stage},
 };
 
@@ -45,9 +46,16 @@ use crate::{
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct RequireLayer {
-    rule: Arc<Rule>,
+pub struct RequireLayer(Arc<Required>);
+
+#[derive(Debug)]
+struct Required {
+    rule: Rule,
+    passed: Passed,
 }
+
+/// How many issuers' callers a rule counts without a lookup: as many as most verifiers trust.
+const COUNTED_ISSUERS: usize = 8;
 
 impl RequireLayer {
     /// Requires this rule.
@@ -59,7 +67,7 @@ impl RequireLayer {
         if let Some(fault) = rule.fault() {
             tracing::error!(target: "tower_identity::rule", %rule, %fault, "the rule is not valid: it refuses everybody");
         }
-        Self { rule: Arc::new(rule) }
+        Self(Arc::new(Required { rule, passed: Passed::of(COUNTED_ISSUERS) }))
     }
 }
 
@@ -67,7 +75,7 @@ impl<S> Layer<S> for RequireLayer {
     type Service = RequireService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RequireService { inner, rule: Arc::clone(&self.rule) }
+        RequireService { inner, required: Arc::clone(&self.0) }
     }
 }
 
@@ -75,7 +83,7 @@ impl<S> Layer<S> for RequireLayer {
 #[derive(Debug, Clone)]
 pub struct RequireService<S> {
     inner: S,
-    rule: Arc<Rule>,
+    required: Arc<Required>,
 }
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for RequireService<S>
@@ -91,8 +99,9 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let Required { rule, passed } = &*self.required;
         let decision = Inbound::of(request.extensions())
-            .and_then(|inbound| self.rule.check(inbound).inspect(|()| decision::accept(Stage::Rule, inbound)));
+            .and_then(|inbound| rule.check(inbound).inspect(|()| decision::accept(Stage::Rule, inbound, passed)));
         let state = match decision {
             Ok(()) => State::Calling { inner: self.inner.call(request) },
             Err(refusal) => {

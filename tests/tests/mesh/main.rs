@@ -16,3 +16,4 @@ mod processes;
 mod refusals;
 mod replay;
 mod servers;
+mod telemetry;

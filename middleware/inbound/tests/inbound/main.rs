@@ -3,6 +3,7 @@
 
 mod auth;
 mod calling;
+mod counting;
 mod development;
 mod events;
 mod presented;
