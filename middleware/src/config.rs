@@ -40,9 +40,9 @@ mod inbound;
 /// ```
 ///
 /// The fields of each table: [`IssuerSettings`](crate::IssuerSettings), [`ServerSettings`], [`TargetSettings`]; and where
-/// there is one, `[inbound.resource]` with [`ResourceSettings`](crate::ResourceSettings). `[inbound]` itself may set
-/// limits: `max_token_bytes` (default 8192) and `max_json_depth` (default 16) of [`Limits`](crate::Limits); and
-/// `development = true`, which makes the [`auth_layer`](Self::auth_layer) tell why it refuses a token. A file that breaks
+/// there is one, `[inbound.resource]` with [`ResourceSettings`](crate::ResourceSettings). `[inbound]` itself may name the
+/// `realm` of every challenge, and set limits: `max_token_bytes` (default 8192) and `max_json_depth` (default 16) of
+/// [`Limits`](crate::Limits); and `development = true`, which makes the [`auth_layer`](Self::auth_layer) tell why it refuses a token. A file that breaks
 /// a rule is refused whole, and the error names the file, the line, the field and the rule. Tables other than `inbound` and
 /// `outbound` are the service's own, read by [`section`](Self::section); a field of type [`Rule`](crate::Rule) there
 /// says who may.
@@ -131,7 +131,7 @@ impl Settings {
     }
 
     /// What authenticates requests to this service, as the `[inbound]` table has it: a layer over the
-    /// [`verifier`](Self::verifier) that names the [`resource`](Self::resource), where there is one.
+    /// [`verifier`](Self::verifier) that names the realm and the [`resource`](Self::resource), where there are some.
     ///
     /// With `development = true` it [explains its refusals](crate::danger::explain_refusals), and a release build refuses
     /// the file.

@@ -30,7 +30,7 @@ use crate::{Asked, AuthLayer, Credentials, Presented, asked::Protocol};
 /// are.
 pub fn explain_refusals(layer: AuthLayer) -> Result<AuthLayer, InvalidSetting> {
     only_if(cfg!(debug_assertions))?;
-    tracing::warn!("development mode: whoever presents a token that is refused is told why");
+    tracing::warn!(target: "tower_identity::development", "whoever presents a token that is refused is told why");
     Ok(layer.explaining())
 }
 

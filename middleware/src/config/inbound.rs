@@ -12,6 +12,7 @@ use tower_identity_verify::{IssuerSettings, Verifier};
 #[serde(deny_unknown_fields)]
 pub(super) struct InboundTable {
     issuer: Vec<IssuerSettings>,
+    realm: Option<String>,
     max_token_bytes: Option<usize>,
     max_json_depth: Option<u8>,
     resource: Option<ResourceSettings>,
@@ -43,6 +44,9 @@ impl InboundTable {
         let mut layer = AuthLayer::new(verifier.clone());
         if let Some(resource) = &resource {
             layer = layer.resource(resource);
+        }
+        if let Some(realm) = self.realm {
+            layer = layer.realm(realm);
         }
         if self.development {
             layer = danger::explain_refusals(layer)?;

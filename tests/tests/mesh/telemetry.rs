@@ -18,7 +18,7 @@ use metrics_util::{
 };
 use reqwest::RequestBuilder;
 use tower_identity::{
-    AuthLayer, RequireLayer, SecretToken,
+    AuthLayer, RequireLayer, SecretToken, danger,
     rule::{scope, user},
 };
 use tower_identity_testkit::{LogCapture, TestIssuer, TokenBuilder};
@@ -125,7 +125,7 @@ fn service(issuer: &TestIssuer) -> Router {
         .route("/wrong", any(|| async {}).layer(RequireLayer::new(scope(""))))
         .route("/extractor", get(|_: UserCaller| async {}))
         .route("/handler", get(fails))
-        .layer(AuthLayer::new(verifier(issuer, "orders")).optional())
+        .layer(danger::explain_refusals(AuthLayer::new(verifier(issuer, "orders")).optional()).expect("a test build"))
 }
 
 fn token(issuer: &TestIssuer) -> TokenBuilder {

@@ -122,7 +122,7 @@ mod allowed {
         let issuer = TestIssuer::start();
         let logs = LogCapture::start();
         let layer = explaining(&verifier(&issuer));
-        let warning = "development mode: whoever presents a token that is refused is told why";
+        let warning = "tower_identity::development: whoever presents a token that is refused is told why";
         assert_eq!(logs.text().matches(warning).count(), 1);
         let token = issuer_token(&issuer).audience("payments").build();
         for _ in 0..2 {
