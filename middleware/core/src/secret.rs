@@ -4,7 +4,6 @@ use std::{fmt, sync::Arc};
 
 use serde::de::Error as _;
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
 
 /// A token or other secret string.
 ///
@@ -20,19 +19,30 @@ use zeroize::Zeroizing;
 /// assert_eq!(token.expose(), "eyJhbGciOi");
 /// ```
 #[derive(Clone)]
-pub struct SecretToken(Arc<Zeroizing<Box<str>>>);
+pub struct SecretToken(Arc<Wiped>);
+
+/// Text that is wiped where it is dropped: all at once, since one byte at a time is felt with every token of a kilobyte.
+struct Wiped(Box<str>);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        let mut bytes = std::mem::take(&mut self.0).into_boxed_bytes();
+        bytes.fill(0);
+        zeroize::optimization_barrier(&*bytes);
+    }
+}
 
 impl SecretToken {
     /// Wraps a secret.
     #[must_use]
     pub fn new(secret: impl Into<Box<str>>) -> Self {
-        Self(Arc::new(Zeroizing::new(secret.into())))
+        Self(Arc::new(Wiped(secret.into())))
     }
 
     /// The secret itself, for the wire or for cryptography, never for a log.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.0.0
     }
 }
 
