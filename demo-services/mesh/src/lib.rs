@@ -8,8 +8,10 @@
 //! | `invitation` | what is printed once they are up |
 //! | [`story`] | the walk: what is done, and what each hop must have seen |
 //! | `page` | how the walk looks in a terminal |
+//! | `inspect` | what a service makes of a token: `mesh token inspect` |
 
 mod files;
+mod inspect;
 mod invitation;
 mod mesh;
 mod page;
@@ -17,6 +19,7 @@ pub mod story;
 
 pub use self::{
     files::{Addresses, Part},
+    inspect::{Inspect, InspectError},
     invitation::Invitation,
     mesh::Mesh,
     page::Page,

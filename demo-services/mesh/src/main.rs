@@ -1,10 +1,11 @@
-//! `mesh` starts the demo mesh and runs until Ctrl-C; `mesh demo` walks the story and ends.
+//! `mesh` starts the demo mesh and runs until Ctrl-C; `mesh demo` walks the story and ends; `mesh token inspect` says
+//! what a service makes of a token.
 
 use std::{net::IpAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use demo_kit::{StartError, log, program};
-use demo_mesh::{Addresses, Invitation, Mesh, Page, story};
+use demo_mesh::{Addresses, Inspect, InspectError, Invitation, Mesh, Page, story};
 
 /// The files in this repository, wherever the command is run from.
 const SETTINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../settings");
@@ -32,6 +33,14 @@ struct Arguments {
 enum Command {
     /// Walk through what the mesh refuses and allows, at ports that are free
     Demo,
+    /// Look at tokens
+    #[command(subcommand)]
+    Token(Token),
+}
+
+#[derive(Subcommand)]
+enum Token {
+    Inspect(Inspect),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +48,7 @@ fn main() -> ExitCode {
     let ended = match arguments.command {
         None => serve(&arguments),
         Some(Command::Demo) => demo(&arguments),
+        Some(Command::Token(Token::Inspect(inspect))) => return explain(inspect),
     };
     ended.unwrap_or_else(|error| error.report())
 }
@@ -65,6 +75,16 @@ fn demo(arguments: &Arguments) -> Result<ExitCode, StartError> {
         let told = story::tell(&mut mesh, &arguments.settings, &mut Page::stdout()).await?;
         mesh.stop().await?;
         Ok(if told.held == told.steps { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    })
+}
+
+/// Of the exit codes, 1 is for tokens that are refused: whatever else goes wrong ends with 2.
+fn explain(inspect: Inspect) -> ExitCode {
+    log::init("off");
+    let runtime = tokio::runtime::Runtime::new().map_err(InspectError::from);
+    runtime.and_then(|runtime| runtime.block_on(inspect.run())).unwrap_or_else(|error| {
+        eprintln!("{}", program::with_causes(&error));
+        ExitCode::from(2)
     })
 }
 
