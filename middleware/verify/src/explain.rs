@@ -157,6 +157,7 @@ impl Walk {
         let failed = self.failed(check);
         let (outcome, detail) = match (decided, failed, self.unreached.get(check)) {
             (Some(refusal), ..) if is_undecided(refusal) => (Outcome::Undecided, Some(told(refusal))),
+            _ if check == check::KEY && self.undecided.is_some() => (Outcome::Undecided, self.undecided.clone()),
             (_, Some(detail), _) => (Outcome::Failed, Some(detail)),
             (Some(refusal), None, _) => (Outcome::Failed, Some(told(refusal))),
             (None, None, Some(why)) => (Outcome::NotReached, Some((*why).to_owned())),

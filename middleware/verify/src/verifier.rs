@@ -109,10 +109,14 @@ impl Verifier {
     pub fn explain(&self, token: &str) -> impl Future<Output = Explanation> + Send + use<> {
         let (verifier, token) = (self.clone(), SecretToken::new(token));
         async move {
-            // First, because this is what brings the keys that the walk finds at hand.
             let decision = verifier.bearer(token.expose()).await;
+            // A token that is refused by its header alone was not worth a fetch of keys; to explain it is.
+            let no_keys = match verifier.0.without_keys(token.expose()) {
+                Some(trusted) => trusted.keys.loaded().await.err(),
+                None => None,
+            };
             let judged_at = decision.as_ref().map_or_else(|_| verifier.0.clock.wall(), CallerContext::judged_at);
-            let walk = walk(token.expose(), &verifier.0, judged_at);
+            let walk = walk(token.expose(), &verifier.0, judged_at, no_keys.as_ref());
             Explanation::new(decision, judged_at, walk)
         }
     }
@@ -149,6 +153,13 @@ impl Inner {
         let token = compact.claims().map_err(unreadable)?;
         let trusted = self.issuer_of(token.claims_unverified())?;
         Ok((trusted, trusted.attempt(token)))
+    }
+
+    /// The issuer of this token, if it has no keys at hand.
+    fn without_keys(&self, token: &str) -> Option<Arc<Trusted>> {
+        let compact = Compact::parse(token, &self.limits).ok()?;
+        let trusted = self.issuer_of(compact.claims().ok()?.claims_unverified()).ok()?;
+        trusted.keys.at_hand(self.clock.monotonic()).is_none().then(|| Arc::clone(trusted))
     }
 
     /// Whose keys to try: the one that the token names, byte for byte (RFC 9068 §4), among those that are trusted; else

@@ -4,11 +4,11 @@ use std::{fmt, time::Duration};
 
 use tower_identity_core::Timestamp;
 
-use super::{Explanation, Outcome, Said, Verdict};
+use super::{Checked, Explanation, Outcome, Said, Verdict};
 use crate::check;
 
 /// The verdict; what the token says of itself; every check with a mark: `✔` passed, `✘` failed, `?` not decided, `-` not
-/// made.
+/// tried.
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.verdict_line(f)?;
@@ -16,29 +16,30 @@ impl fmt::Display for Explanation {
             write!(f, "\n{}", Page(said, self.judged_at))?;
         }
         writeln!(f)?;
-        for checked in &self.checks {
-            if checked.check == check::KIND && self.said.is_some() && self.issuer.is_some() && !self.genuine {
-                writeln!(f, "  Nobody vouches for what follows: it is what somebody wrote.")?;
-            }
-            let mark = match checked.outcome {
-                Outcome::Passed => '✔',
-                Outcome::Failed => '✘',
-                Outcome::Undecided => '?',
-                Outcome::NotReached => '-',
-            };
-            match &checked.detail {
-                None => writeln!(f, "  {mark} {}", checked.check)?,
-                Some(detail) if checked.outcome == Outcome::NotReached => {
-                    writeln!(f, "  {mark} {:<10} not tried: {detail}", checked.check)?;
-                }
-                Some(detail) => writeln!(f, "  {mark} {:<10} {detail}", checked.check)?,
-            }
-        }
-        Ok(())
+        let alike = |one: &Checked, next: &Checked| one.outcome == Outcome::NotReached && next.detail == one.detail;
+        self.checks.chunk_by(alike).try_for_each(|checks| self.lines(checks, f))
     }
 }
 
 impl Explanation {
+    /// One check, or several in a row that were not made for one reason.
+    fn lines(&self, checks: &[Checked], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [first, ..] = checks else { return Ok(()) };
+        if first.check == check::KIND && !self.genuine {
+            writeln!(f, "  Nobody vouches for what follows: it is what somebody wrote.")?;
+        }
+        match (first.outcome, first.detail.as_deref().unwrap_or_default()) {
+            (Outcome::Passed, _) => writeln!(f, "  ✔ {}", first.check),
+            (Outcome::Failed, detail) => writeln!(f, "  ✘ {:<10} {detail}", first.check),
+            (Outcome::Undecided, detail) => writeln!(f, "  ? {:<10} {detail}", first.check),
+            (Outcome::NotReached, why) => {
+                f.write_str("  -")?;
+                checks.iter().try_for_each(|checked| write!(f, " {}", checked.check))?;
+                writeln!(f, ": not tried, {why}")
+            }
+        }
+    }
+
     fn verdict_line(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let failed: Vec<_> = self.failed().map(|checked| checked.check).collect();
         match (self.verdict(), self.principal()) {

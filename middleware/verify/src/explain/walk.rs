@@ -14,6 +14,7 @@ use crate::{
     check,
     claims::Claims,
     judge,
+    keys::NoKeys,
     trusted::{Token, Trusted},
     verifier::Inner,
 };
@@ -34,12 +35,14 @@ pub(crate) struct Walk {
     pub(super) said: Option<Said>,
     /// What is wrong, each with its check.
     faults: Vec<(&'static str, String)>,
+    /// Why there is no key to look for the token's among.
+    pub(super) undecided: Option<String>,
     /// Why a check was not made.
     pub(super) unreached: BTreeMap<&'static str, &'static str>,
 }
 
-/// Walks, with the keys that are at hand.
-pub(crate) fn walk(token: &str, verifier: &Inner, now: Timestamp) -> Walk {
+/// Walks, with the keys that are at hand, or the reason why none are.
+pub(crate) fn walk(token: &str, verifier: &Inner, now: Timestamp, no_keys: Option<&NoKeys>) -> Walk {
     let mut walk = Walk::default();
     let Some((compact, has_header)) = walk.take_apart(token, &verifier.limits) else { return walk };
     let header = has_header.then(|| compact.header());
@@ -64,13 +67,14 @@ pub(crate) fn walk(token: &str, verifier: &Inner, now: Timestamp) -> Walk {
             let trusted: Vec<_> =
                 verifier.trusted.iter().map(|trusted| trusted.rules.anchor.name()).take(NAMED).collect();
             walk.fault(refusal.check(), format!("{}; trusted are {trusted:?}", told(&refusal)));
-            walk.skip(behind(check::ISS), "it is for its issuer to say what holds for the token");
+            walk.skip(behind(check::ISS), "no trusted issuer's rules apply");
             return walk;
         }
     };
     walk.issuer = Some(trusted.rules.anchor.name().clone());
     let faults = Faults::of(claims.claims_unverified(), named, &trusted.rules, now);
     if has_header {
+        walk.undecided = no_keys.map(|none| chain(none));
         walk.open(claims, &names, trusted, named);
     } else {
         let of_header = [check::CRIT, check::TYP, check::ALG, check::KEY, check::SIGNATURE];
@@ -127,6 +131,7 @@ impl Walk {
         let faults = token.faults(keys, &trusted.accept);
         let no_key = |fault: &OpenError| matches!(fault, OpenError::UnknownKey { .. } | OpenError::KeyAlgorithm);
         if token.header().algorithm().is_none() {
+            self.undecided = None;
             self.skip([check::KEY, check::SIGNATURE], "no key is for such an algorithm");
         } else if keys.is_none() {
             self.skip([check::KEY, check::SIGNATURE], "there are no keys");
@@ -157,7 +162,7 @@ fn explained(fault: &OpenError, names: &Names, accept: &Accept, keys: Option<&Ke
             let kind = if telling.is_empty() {
                 String::new()
             } else {
-                format!(": by its claims ({}) an ID token, which is for the client alone", telling.join(", "))
+                format!("; by its claims ({}) an ID token: the client has to send its access token", telling.join(", "))
             };
             format!("expected {}, found {found}{kind}", expected.join(" or "))
         }

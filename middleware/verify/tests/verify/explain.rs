@@ -5,10 +5,11 @@ mod shop;
 
 use serde_json::json;
 use tower_identity_core::RefusalKind;
+use tower_identity_jose::SigningKey;
 use tower_identity_verify::{Explanation, Outcome, Profile, Verdict, check};
 
 use self::shop::{Change, Draft, Shop};
-use crate::support::{Answer, SECOND, World, claims, fixtures::NOW, sign, sign_with};
+use crate::support::{Answer, SECOND, World, claims, fixtures::NOW, key, sign, sign_with};
 
 const HOME: &str = "https://as.example";
 
@@ -96,11 +97,7 @@ async fn what_means_nothing_is_not_tried_and_says_why() {
             },
             "the payload cannot be read",
         ),
-        (
-            changed(Change::Claim("iss".to_owned(), None)),
-            behind("iss"),
-            "it is for its issuer to say what holds for the token",
-        ),
+        (changed(Change::Claim("iss".to_owned(), None)), behind("iss"), "no trusted issuer's rules apply"),
         (
             changed(Change::Header("alg", None)),
             vec!["crit", "typ", "alg", "key", "signature"],
@@ -158,8 +155,7 @@ async fn an_id_token_is_told_for_what_it_is() {
     draft.claims["nonce"] = json!("n");
     draft.claims["at_hash"] = json!("h");
     let told = shop.explain(&draft.token()).await;
-    let detail =
-        r#"expected "at+jwt", found "JWT": by its claims (at_hash, nonce) an ID token, which is for the client alone"#;
+    let detail = r#"expected "at+jwt", found "JWT"; by its claims (at_hash, nonce) an ID token: the client has to send its access token"#;
     assert_eq!(not_passed(&told), [failed("typ", detail)]);
 }
 
@@ -286,6 +282,34 @@ async fn keys_are_fetched_as_for_a_verification_and_out_of_the_same_budget() {
     world.clock.advance(31 * SECOND);
     assert_eq!(world.verifier.explain(&world.token()).await.verdict(), Verdict::Accepted);
     assert_eq!(world.issuer.fetches(), 3);
+}
+
+#[tokio::test]
+async fn keys_are_fetched_to_explain_what_is_refused_without_them() {
+    let world = World::new().await;
+    let untyped = |key: &SigningKey| sign_with(key, &world.claims(), |header| drop(header.remove("typ")));
+    let (token, forged) = (untyped(&world.issuer.key()), untyped(&key().with_key_id(world.issuer.key().key_id())));
+    let refused = world.verifier.bearer(&token).await.expect_err("no access token");
+    assert_eq!((refused.check(), world.issuer.fetches()), ("typ", 0));
+    for (token, expected) in [(&token, &["typ"][..]), (&forged, &["typ", "signature"])] {
+        let told = world.verifier.explain(token).await;
+        assert_eq!(told.failed().map(|failed| failed.check).collect::<Vec<_>>(), expected, "{told}");
+        assert_eq!(told.is_genuine(), expected.len() == 1);
+    }
+    assert_eq!(world.issuer.fetches(), 1);
+
+    // And where none can be had, the token is refused all the same, by its header.
+    let world = World::new().await;
+    world.issuer.go_down();
+    let token = sign_with(&world.issuer.key(), &world.claims(), |header| drop(header.remove("typ")));
+    let told = world.verifier.explain(&token).await;
+    let outcomes: Vec<_> = not_passed(&told).iter().map(|(check, outcome, _)| (*check, *outcome)).collect();
+    let expected = [("typ", Outcome::Failed), ("key", Outcome::Undecided), ("signature", Outcome::NotReached)];
+    assert_eq!((told.verdict(), &*outcomes), (Verdict::Refused, &expected[..]));
+    for _ in 0..5 {
+        world.verifier.explain(&token).await;
+    }
+    assert_eq!(world.issuer.fetches(), 1, "a failure stands for all who ask");
 }
 
 #[tokio::test]
