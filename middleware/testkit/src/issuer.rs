@@ -5,6 +5,7 @@ mod call;
 mod endpoint;
 mod failure;
 mod grant;
+mod key_set;
 mod response;
 mod server;
 mod state;
@@ -26,6 +27,7 @@ pub use self::{
     failure::Failure,
 };
 use self::{
+    key_set::KeySetAnswers,
     server::Server,
     state::{Shared, State},
 };
@@ -123,7 +125,7 @@ impl TestIssuerBuilder {
             ever_signed: vec![signing.clone()],
             published: vec![signing.public_jwk()],
             signing,
-            key_max_age: Some(Duration::from_secs(300)),
+            key_set: KeySetAnswers::default(),
             lifetime: Duration::from_secs(300),
             edit: None,
             calls: Vec::new(),
@@ -213,11 +215,6 @@ impl TestIssuer {
     /// Removes the keys of this `kid` from the key set. Signing goes on as it was.
     pub fn withdraw_key(&self, key_id: &str) {
         self.shared.state().published.retain(|jwk| jwk.get("kid").and_then(Value::as_str) != Some(key_id));
-    }
-
-    /// How long the key set says that it is fresh (`max-age`): five minutes; `None` to say nothing.
-    pub fn key_max_age(&self, age: Option<Duration>) {
-        self.shared.state().key_max_age = age;
     }
 
     /// How long tokens live: five minutes.

@@ -3,23 +3,23 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Endpoint, Failure, TokenCall, grant,
-    response::{Closed, json_response},
+    Endpoint, Failure, TokenCall, grant, key_set,
+    response::{Closed, Sent, broken_off, json_response},
     state::Shared,
 };
 
 /// Answers one request: counts it, waits while the endpoint is held, and then does what the test asked for.
-pub(super) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Closed> {
+pub(super) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Sent>, Closed> {
     let (parts, body) = request.into_parts();
     let at = |endpoint: &Endpoint| endpoint.path(&shared.path) == parts.uri.path();
     let Some(endpoint) = Endpoint::ALL.into_iter().find(at) else {
-        return Ok(json_response(StatusCode::NOT_FOUND, &json!({"error": "not_found"})));
+        return Ok(json_response(StatusCode::NOT_FOUND, &json!({"error": "not_found"})).map(Either::Left));
     };
     let body = body.collect().await.map_err(|_| Closed)?.to_bytes();
     let call = (endpoint == Endpoint::Token).then(|| TokenCall::read(&parts.headers, &body));
@@ -37,29 +37,48 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
         let behaviour = state.behaviour(endpoint);
         behaviour.next.pop_front().or_else(|| behaviour.standing.clone())
     };
-    if let Some(instead) = failure.as_ref().and_then(Failure::instead) {
-        return instead;
+    match failure {
+        Some(Failure::Silence) => std::future::pending().await,
+        Some(Failure::BreakOff) => Ok(broken_off(right(&shared, endpoint, &parts, call, None)).await),
+        Some(failure) => match failure.instead() {
+            Some(instead) => instead.map(|response| response.map(Either::Left)),
+            None => Ok(right(&shared, endpoint, &parts, call, Some(&failure)).map(Either::Left)),
+        },
+        None => Ok(right(&shared, endpoint, &parts, call, None).map(Either::Left)),
     }
-    let right = match call {
-        Some(call) if parts.method == Method::POST => grant::issue(&shared, &call, failure.as_ref()),
-        None if parts.method == Method::GET => Ok(document(&shared, endpoint)),
-        _ => return Ok(json_response(StatusCode::METHOD_NOT_ALLOWED, &json!({"error": "invalid_request"}))),
+}
+
+/// The right answer, spoiled where a failure says so.
+fn right(
+    shared: &Shared,
+    endpoint: Endpoint,
+    request: &Parts,
+    call: Option<TokenCall>,
+    failure: Option<&Failure>,
+) -> Response<Full<Bytes>> {
+    let issued = match call {
+        Some(call) if request.method == Method::POST => grant::issue(shared, &call, failure),
+        None if request.method == Method::GET => match key_set::instead(shared, endpoint, &request.headers) {
+            Some(instead) => return instead,
+            None => Ok(document(shared, endpoint)),
+        },
+        _ => return json_response(StatusCode::METHOD_NOT_ALLOWED, &json!({"error": "invalid_request"})),
     };
-    let mut members = match right {
+    let mut members = match issued {
         Ok(members) => members,
-        Err(refused) => return Ok(refused.response()),
+        Err(refused) => return refused.response(),
     };
-    if let Some(failure) = &failure {
+    if let Some(failure) = failure {
         failure.spoil(&mut members);
     }
     let mut response = json_response(StatusCode::OK, &Value::Object(members));
-    response.headers_mut().extend(caching(&shared, endpoint));
-    Ok(response)
+    response.headers_mut().extend(caching(shared, endpoint));
+    response
 }
 
 fn document(shared: &Shared, endpoint: Endpoint) -> Map<String, Value> {
     if endpoint == Endpoint::Keys {
-        return Map::from_iter([("keys".to_owned(), json!(shared.state().published))]);
+        return key_set::document(shared);
     }
     let members = [
         ("issuer", json!(shared.issuer)),
@@ -77,12 +96,10 @@ fn document(shared: &Shared, endpoint: Endpoint) -> Map<String, Value> {
 }
 
 fn caching(shared: &Shared, endpoint: Endpoint) -> HeaderMap {
-    let value = match endpoint {
+    match endpoint {
         // RFC 6749 §5.1: a token is not stored on its way.
-        Endpoint::Token => Some("no-store".to_owned()),
-        Endpoint::Keys => shared.state().key_max_age.map(|age| format!("public, max-age={}", age.as_secs())),
-        Endpoint::Metadata | Endpoint::OpenIdMetadata => None,
-    };
-    let value = value.map(|value| HeaderValue::try_from(value).expect("words and digits are visible ASCII"));
-    value.map(|value| (header::CACHE_CONTROL, value)).into_iter().collect::<HeaderMap<_>>()
+        Endpoint::Token => HeaderMap::from_iter([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))]),
+        Endpoint::Keys => key_set::caching(shared),
+        Endpoint::Metadata | Endpoint::OpenIdMetadata => HeaderMap::new(),
+    }
 }

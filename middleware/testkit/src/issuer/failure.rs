@@ -37,6 +37,10 @@ pub enum Failure {
     Redirect(String),
     /// Closes the connection without an answer.
     Close,
+    /// Never answers, and keeps the connection open.
+    Silence,
+    /// The head and the first half of the right answer, and then closes the connection.
+    BreakOff,
     /// 200 with these bytes, said to be JSON.
     Body(Bytes),
     /// The right answer, but with this value for one of its members; `null` stays `null`.
@@ -58,6 +62,12 @@ impl Failure {
     #[must_use]
     pub fn wrong_issued_token_type() -> Self {
         Self::Member("issued_token_type", json!("urn:ietf:params:oauth:token-type:refresh_token"))
+    }
+
+    /// A key set without keys, which is none (RFC 7517 §5).
+    #[must_use]
+    pub fn no_keys() -> Self {
+        Self::Member("keys", json!([]))
     }
 
     /// The answer that is not made of the right one; `None` when it is.
@@ -88,7 +98,12 @@ impl Failure {
                 response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
                 response
             }
-            Self::Oversize | Self::Member(..) | Self::Without(_) | Self::WiderScope(_) => return None,
+            Self::Silence
+            | Self::BreakOff
+            | Self::Oversize
+            | Self::Member(..)
+            | Self::Without(_)
+            | Self::WiderScope(_) => return None,
         };
         Some(Ok(response))
     }

@@ -140,7 +140,7 @@ fn input(shared: &Shared, call: &TokenCall, token: &str, kind: &str) -> Result<O
 }
 
 /// The claims of a token that this issuer, or one that it accepts, signed, and that has not ended.
-fn open(shared: &Shared, token: &str) -> Option<Map<String, Value>> {
+pub(super) fn open(shared: &Shared, token: &str) -> Option<Map<String, Value>> {
     let unverified = Unverified::<Map<String, Value>>::parse(token, &Limits::default()).ok()?;
     let issuer = unverified.claims_unverified().get("iss")?.as_str()?.to_owned();
     let keys = keys_of(shared, &issuer)?;

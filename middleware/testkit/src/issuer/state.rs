@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tower_identity_core::{Clock, Issuer};
 use tower_identity_jose::SigningKey;
 
-use super::{Endpoint, Failure, TokenCall};
+use super::{Endpoint, Failure, TokenCall, key_set::KeySetAnswers};
 use crate::TokenBuilder;
 
 pub(super) type Counts = [usize; Endpoint::ALL.len()];
@@ -37,7 +37,7 @@ pub(super) struct State {
     pub(super) ever_signed: Vec<SigningKey>,
     /// The members of the key set.
     pub(super) published: Vec<Value>,
-    pub(super) key_max_age: Option<Duration>,
+    pub(super) key_set: KeySetAnswers,
     pub(super) lifetime: Duration,
     pub(super) edit: Option<Edit>,
     pub(super) calls: Vec<TokenCall>,
