@@ -30,7 +30,8 @@ pub struct ManualClock(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     now: watch::Sender<Now>,
-    asleep: watch::Sender<usize>,
+    /// When each sleeper wakes.
+    asleep: watch::Sender<Vec<Moment>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +52,7 @@ impl ManualClock {
     pub fn at(wall: Timestamp) -> Self {
         // Not zero, so that a default `Moment` is a moment of the past, as in a process that has run for a while.
         let monotonic = Moment::from_origin(Duration::from_secs(1_000));
-        Self(Arc::new(Shared { now: watch::Sender::new(Now { wall, monotonic }), asleep: watch::Sender::new(0) }))
+        Self(Arc::new(Shared { now: watch::Sender::new(Now { wall, monotonic }), asleep: watch::Sender::default() }))
     }
 
     /// The handle that the code under test takes.
@@ -81,8 +82,21 @@ impl ManualClock {
     /// [`advance`]: Self::advance
     pub async fn sleepers(&self, at_least: usize) {
         let mut asleep = self.0.asleep.subscribe();
-        let reached = asleep.wait_for(|asleep| *asleep >= at_least).await;
+        let reached = asleep.wait_for(|asleep| asleep.len() >= at_least).await;
         reached.expect("the clock, which is borrowed here, holds the sender");
+    }
+
+    /// How many sleepers are asleep now.
+    #[must_use]
+    pub fn asleep(&self) -> usize {
+        self.0.asleep.borrow().len()
+    }
+
+    /// How long it is until the first of the sleepers wakes.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Duration> {
+        let now = self.monotonic();
+        self.0.asleep.borrow().iter().map(|moment| moment.since(now)).min()
     }
 }
 
@@ -104,7 +118,7 @@ impl TimeSource for ManualClock {
     fn sleep_until(&self, moment: Moment) -> BoxFuture<'static, ()> {
         let shared = Arc::clone(&self.0);
         Box::pin(async move {
-            let _asleep = Asleep::new(&shared.asleep);
+            let _asleep = Asleep::new(&shared.asleep, moment);
             let woken = shared.now.subscribe().wait_for(|now| now.monotonic >= moment).await.map(drop);
             woken.expect("the sleeper itself holds the sender");
         })
@@ -112,18 +126,25 @@ impl TimeSource for ManualClock {
 }
 
 /// Counts a sleeper for as long as it sleeps.
-struct Asleep<'a>(&'a watch::Sender<usize>);
+struct Asleep<'a> {
+    all: &'a watch::Sender<Vec<Moment>>,
+    until: Moment,
+}
 
 impl<'a> Asleep<'a> {
-    fn new(count: &'a watch::Sender<usize>) -> Self {
-        count.send_modify(|count| *count += 1);
-        Self(count)
+    fn new(all: &'a watch::Sender<Vec<Moment>>, until: Moment) -> Self {
+        all.send_modify(|all| all.push(until));
+        Self { all, until }
     }
 }
 
 impl Drop for Asleep<'_> {
     fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
+        self.all.send_modify(|all| {
+            if let Some(at) = all.iter().position(|until| *until == self.until) {
+                all.swap_remove(at);
+            }
+        });
     }
 }
 
@@ -172,7 +193,13 @@ mod tests {
         assert_eq!(poll(&mut sleep), Poll::Pending);
         let mut context = Context::from_waker(Waker::noop());
         assert_eq!(pin!(manual.sleepers(1)).poll(&mut context), Poll::Ready(()));
+        let mut later = manual.clock().sleep(3 * SECOND);
+        assert_eq!(poll(&mut later), Poll::Pending);
+        assert_eq!((manual.asleep(), manual.next_wake()), (2, Some(SECOND)));
         drop(sleep);
+        assert_eq!((manual.asleep(), manual.next_wake()), (1, Some(3 * SECOND)));
+        drop(later);
+        assert_eq!((manual.asleep(), manual.next_wake()), (0, None));
         assert_eq!(pin!(manual.sleepers(1)).poll(&mut context), Poll::Pending);
     }
 

@@ -4,208 +4,208 @@
 //! newer ones: `load` for want of any keys, and in the background ahead of their age; `reload` for a key id that they
 //! lack, whose one success or failure stands for the whole window of [`RELOAD_WINDOW`], however many ask.
 //!
-//! A refresh begins with a request, like all work of a verifier. A key that its issuer withdraws is refused from the
-//! first refresh on; a service that nobody called for longer than its keys are fresh answers the first callers with the
-//! keys that it has, and from then on with the new ones.
+//! ```text
+//!             first use                         a fetch                       70 to 80 % of max-age
+//! (nothing) ────────────▶ waits for the load ───────────▶ fresh ◀───────────┐──────────────────────▶ due
+//!     │ a seed, at build                                                    │  keeper, or a request  │ verifies
+//!     └───────────────────────────────────────────────────────────────────▶ └────────────────────────┤ meanwhile
+//!                                  gone: 503 until a fetch ◀─────────────────────────────────────────┘ 24 h after
+//!                                                                                         the fetch that brought it
+//! ```
+//!
+//! A key that its issuer withdraws is refused from the next fetch on. The first use begins a [keeper](keeper), which
+//! refreshes from then on also when nobody asks. A request that finds keys due begins the same refresh, should the
+//! keeper have gone with the runtime that it ran in; there is never a second fetch in the air.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `options`, `settings` | what is said of them, in code and from a file |
+//! | `snapshot` | the keys at hand, and their times |
+//! | `loader` | one fetch, and what follows from it |
+//! | `keeper` | the task that fetches while nobody asks |
+//! | `unknown` | tokens whose key is not among them |
+//! | `seed`, `save` | files that outlive the process |
+//! | `telemetry` | what the operator is told |
 
+mod keeper;
+mod loader;
 mod options;
+mod save;
+mod seed;
 mod settings;
+mod snapshot;
+mod telemetry;
+mod unknown;
 
 use std::{
     pin::pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Waker},
     time::Duration,
 };
 
-use arc_swap::{ArcSwapOption, Guard};
-use tower_identity_core::{Clock, InvalidSetting, Issuer, Moment};
+use arc_swap::Guard;
+use tower_identity_core::{Moment, Timestamp};
 use tower_identity_jose::KeySet;
-use tower_identity_oauth::{Discovery, Http};
-use tower_identity_refresh::{Failed, Lifetime, Loaded, Slot};
+use tower_identity_refresh::{Background, Failed, Lifetime, Loaded, Slot};
 
-use self::options::KeysFrom;
-pub(crate) use self::options::{KeyLocation, KeyOptions, KeyPlan};
 pub use self::settings::KeySettings;
-use crate::source::{Source, SourceError};
+pub(crate) use self::{
+    loader::NoKeys,
+    options::{KeyLocation, KeyOptions, KeyPlan},
+    snapshot::Snapshot,
+    unknown::{Asked, NotYet},
+};
+use self::{
+    loader::{AtHand, Loader},
+    snapshot::{Due, Fetch},
+    unknown::{Lacked, RELOAD_WINDOW},
+};
 
 /// How long the last good keys verify while the issuer is down.
 const USABLE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How often key ids that nobody has may cost a fetch.
-const RELOAD_WINDOW: Duration = Duration::from_secs(30);
-
-/// How long a failure stands while there are no keys at all: every request waits for the next attempt.
-const PAUSE_COLD: Duration = Duration::from_secs(2);
-
-/// How long a failure stands while there are keys: nobody waits for the next attempt.
-const PAUSE_WARM: Duration = Duration::from_secs(30);
-
 /// The keys of one issuer.
 #[derive(Debug)]
 pub(crate) struct Keys {
-    at_hand: Arc<ArcSwapOption<Snapshot>>,
+    at_hand: Arc<AtHand>,
     /// `None` for keys that are given and never change.
     fetching: Option<Fetching>,
 }
 
-/// A key set, and its times.
-#[derive(Debug)]
-pub(crate) struct Snapshot {
-    pub(crate) keys: KeySet,
-    refresh_at: Moment,
-    gone_at: Moment,
-}
-
 #[derive(Debug)]
 struct Fetching {
-    issuer: Issuer,
-    source: Arc<Source>,
-    clock: Clock,
+    loader: Arc<Loader>,
     /// When the load of the keys at hand began.
     load: Slot<Moment, NoKeys>,
-    /// That the keys were loaded for a key id that they lacked, within the window.
-    reload: Slot<(), NoKeys>,
-}
-
-/// There are no keys, and none could be fetched. Cheap to clone, so that equal waiters share one.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("no keys of issuer {issuer}")]
-pub(crate) struct NoKeys {
-    issuer: Issuer,
-    #[source]
-    cause: Arc<SourceError>,
-    again_at: Moment,
-}
-
-impl KeyPlan {
-    /// The keys, not fetched yet, of the issuer that goes by this name. Its metadata may be `found_at` another issuer's
-    /// URL, and must have this name in it all the same.
-    pub(crate) fn connect(self, name: &Issuer, _found_at: Option<Issuer>, http: &Http) -> Result<Keys, InvalidSetting> {
-        let fetched = |source| Keys::fetched(name.clone(), source, http.clock().clone());
-        Ok(match self.from {
-            KeysFrom::Given(keys) => Keys::given(keys),
-            KeysFrom::At { url, .. } | KeysFrom::TrustBundle { url } => {
-                fetched(Source::At { jwks_uri: url, http: http.clone() })
-            }
-            KeysFrom::Metadata { order, .. } => {
-                let options = tower_identity_oauth::DiscoveryOptions::default().order(order);
-                let discovery = Discovery::with(&options, name.clone(), http.clone())?;
-                fetched(Source::Metadata { discovery, http: http.clone() })
-            }
-        })
-    }
+    /// That the keys were loaded for a key id that they lacked, and until when that stands.
+    reload: Slot<Moment, NoKeys>,
+    lacked: Lacked,
+    /// Ends with this. Begun at first use, and again should its runtime have ended.
+    keeper: Mutex<Option<Background>>,
 }
 
 impl Keys {
     /// Keys that never change.
-    pub(crate) fn given(keys: KeySet) -> Self {
-        let never = Moment::from_origin(Duration::MAX);
-        let snapshot = Snapshot { keys, refresh_at: never, gone_at: never };
-        Self { at_hand: Arc::new(ArcSwapOption::from_pointee(snapshot)), fetching: None }
+    fn given(keys: KeySet) -> Self {
+        Self { at_hand: Arc::new(AtHand::from_pointee(Snapshot::given(keys))), fetching: None }
     }
 
     /// Keys that are fetched at first use.
-    pub(crate) fn fetched(issuer: Issuer, source: Source, clock: Clock) -> Self {
-        let (load, reload) = (Slot::new(clock.clone()), Slot::new(clock.clone()));
-        let fetching = Fetching { issuer, source: Arc::new(source), clock, load, reload };
-        Self { at_hand: Arc::default(), fetching: Some(fetching) }
+    fn fetched(loader: Loader) -> Self {
+        let clock = loader.clock.clone();
+        let fetching = Fetching {
+            load: Slot::new(clock.clone()),
+            reload: Slot::new(clock),
+            loader: Arc::new(loader),
+            lacked: Lacked::default(),
+            keeper: Mutex::default(),
+        };
+        Self { at_hand: Arc::clone(&fetching.loader.at_hand), fetching: Some(fetching) }
     }
 
     /// The keys at hand, while they are usable. Begins a refresh in the background when they are due for one.
     pub(crate) fn at_hand(&self, now: Moment) -> Guard<Option<Arc<Snapshot>>> {
-        let at_hand = self.at_hand.load();
-        match at_hand.as_deref() {
-            Some(snapshot) if now < snapshot.refresh_at => at_hand,
-            Some(snapshot) if now < snapshot.gone_at => {
-                self.begin_refresh();
-                at_hand
+        loop {
+            let at_hand = self.at_hand.load();
+            let Some(snapshot) = at_hand.as_ref() else { return at_hand };
+            match snapshot.due(now) {
+                Due::Nothing => return at_hand,
+                Due::Removal => {
+                    let without = Arc::new(snapshot.without_lapsed(now));
+                    // Whoever was faster did this too, or brought newer keys.
+                    self.at_hand.compare_and_swap(snapshot, Some(without));
+                }
+                Due::Refresh => {
+                    self.begin_refresh();
+                    return at_hand;
+                }
+                Due::Gone => return Guard::from_inner(None),
             }
-            Some(_) | None => Guard::from_inner(None),
         }
     }
 
     /// One poll is enough: the slot answers at once with what it has, and its flight goes on without us.
     fn begin_refresh(&self) {
         if let Some(fetching) = &self.fetching {
-            let mut refresh = pin!(fetching.load.get(|| fetching.load(&self.at_hand)));
+            let mut refresh = pin!(fetching.load.get(|| fetching.loader.load()));
             let _ = refresh.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            fetching.keep();
         }
     }
 
-    /// Waits until there are keys, and says when their load began.
-    pub(crate) async fn loaded(&self) -> Result<Moment, NoKeys> {
-        match &self.fetching {
-            None => Ok(Moment::default()),
-            Some(fetching) => fetching.load.get(|| fetching.load(&self.at_hand)).await,
-        }
+    /// Waits until there are keys.
+    pub(crate) async fn loaded(&self) -> Result<(), NoKeys> {
+        let Some(fetching) = &self.fetching else { return Ok(()) };
+        fetching.keep();
+        fetching.load.get(|| fetching.loader.load()).await.map(drop)
+    }
+
+    /// How many fetches have begun: a token that comes now came before all others.
+    pub(crate) fn fetches(&self) -> u64 {
+        self.fetching.as_ref().map_or(0, |fetching| fetching.loader.fetches())
     }
 
     /// Waits until the keys were loaded again for a key id that they lack: at most once in a window, for all who ask.
-    /// That this was done before counts too.
-    pub(crate) async fn reloaded(&self) -> Result<(), NoKeys> {
+    /// That this was done before counts too. Says when the window ends.
+    pub(crate) async fn reloaded(&self) -> Result<Moment, NoKeys> {
         match &self.fetching {
-            None => Ok(()),
-            Some(fetching) => fetching.reload.get(|| fetching.reload(&self.at_hand)).await,
+            None => Ok(Moment::default()),
+            Some(fetching) => {
+                fetching.keep();
+                fetching.reload.get(|| fetching.reload()).await
+            }
         }
     }
 
-    /// States that the keys were just loaded for a key id which they lack all the same.
-    pub(crate) fn count_as_reloaded(&self) {
-        if let Some(fetching) = &self.fetching {
-            fetching.reload.put(for_a_window());
+    /// The token of this key id that came then, after so many fetches, and says that it was `issued` at that time;
+    /// `None` where there is nothing to ask for.
+    pub(crate) fn asked(&self, key_id: Option<&str>, issued: Option<Timestamp>, came: (u64, Moment)) -> Option<Asked> {
+        self.fetching.as_ref().map(|fetching| fetching.lacked.asked(key_id, issued, came, &fetching.loader.clock))
+    }
+
+    /// Whether no fetch is needed to say that the token's key, which is not among those at hand, is not the issuer's.
+    pub(crate) fn already_lack(&self, asked: &Asked) -> bool {
+        let Some((fetching, fetch)) = self.last_fetch() else { return false };
+        let now = fetching.loader.clock.monotonic();
+        if asked.came_before(fetch) {
+            // The first fetch of all may have been made for this token: it is the window's too.
+            fetching.reload.put(for_a_window(now));
+            fetching.lacked.add(asked, now);
+            return true;
         }
+        asked.precedes(fetch, fetching.loader.leeway) && fetching.lacked.contains(asked, now)
+    }
+
+    /// Whether the token's key, which is not among those at hand, is not the issuer's. If so, remembers its id.
+    pub(crate) fn lack(&self, asked: &Asked) -> bool {
+        let Some((fetching, fetch)) = self.last_fetch() else { return false };
+        let ruled_out = asked.precedes(fetch, fetching.loader.leeway);
+        if ruled_out {
+            fetching.lacked.add(asked, fetching.loader.clock.monotonic());
+        }
+        ruled_out
+    }
+
+    fn last_fetch(&self) -> Option<(&Fetching, Fetch)> {
+        Some((self.fetching.as_ref()?, self.at_hand.load().as_ref()?.fetch()?))
     }
 }
 
-/// That the keys were loaded again, for as long as this stands.
-fn for_a_window() -> Loaded<()> {
-    Loaded { value: (), lifetime: Lifetime::new(RELOAD_WINDOW, RELOAD_WINDOW) }
+/// That the keys were loaded again, and for how long this stands.
+fn for_a_window(now: Moment) -> Loaded<Moment> {
+    Loaded { value: now.saturating_add(RELOAD_WINDOW), lifetime: Lifetime::new(RELOAD_WINDOW, RELOAD_WINDOW) }
 }
 
 impl Fetching {
-    /// Holds no handle of a slot, so that it keeps none alive.
-    fn load(
-        &self,
-        at_hand: &Arc<ArcSwapOption<Snapshot>>,
-    ) -> impl Future<Output = Result<Loaded<Moment>, Failed<NoKeys>>> + Send + use<> {
-        let (issuer, source, clock) = (self.issuer.clone(), Arc::clone(&self.source), self.clock.clone());
-        let at_hand = Arc::clone(at_hand);
+    /// A load that began after now, through the slot of loads: there is never a second in the air. The window counts
+    /// from here, however long the load takes.
+    fn reload(&self) -> impl Future<Output = Result<Loaded<Moment>, Failed<NoKeys>>> + Send + use<> {
+        let (slot, clock, load) = (self.load.clone(), self.loader.clock.clone(), self.loader.load());
         async move {
             let begun = clock.monotonic();
-            let (keys, max_age) = match source.fetch().await {
-                Ok(document) => (document.keys, document.max_age),
-                Err(error) => {
-                    tracing::warn!(%issuer, error = &error as &dyn std::error::Error, "no usable keys");
-                    let now = clock.monotonic();
-                    let warm = at_hand.load().as_ref().is_some_and(|keys| now < keys.gone_at);
-                    let pause = if warm { PAUSE_WARM } else { PAUSE_COLD }.max(error.retry_after().unwrap_or_default());
-                    let again_at = now.saturating_add(pause);
-                    let error = NoKeys { issuer, cause: Arc::new(error), again_at };
-                    return Err(Failed { error, retry_after: pause });
-                }
-            };
-            tracing::debug!(%issuer, keys = keys.len(), skipped = keys.skipped().len(), "keys loaded");
-            let lifetime = Lifetime::new(Lifetime::of(max_age).fresh(), USABLE);
-            at_hand.store(Some(Arc::new(Snapshot {
-                keys,
-                refresh_at: begun.saturating_add(lifetime.fresh()),
-                gone_at: begun.saturating_add(lifetime.usable()),
-            })));
-            Ok(Loaded { value: begun, lifetime })
-        }
-    }
-
-    /// A load that began after now, through the slot of loads: there is never a second in the air.
-    fn reload(
-        &self,
-        at_hand: &Arc<ArcSwapOption<Snapshot>>,
-    ) -> impl Future<Output = Result<Loaded<()>, Failed<NoKeys>>> + Send + use<> {
-        let (slot, clock) = (self.load.clone(), self.clock.clone());
-        let load = self.load(at_hand);
-        async move {
-            match slot.newer_than(clock.monotonic(), || load).await {
-                Ok(_) => Ok(for_a_window()),
+            match slot.newer_than(begun, || load).await {
+                Ok(_) => Ok(for_a_window(begun)),
                 Err(error) => {
                     let retry_after = error.again_at.since(clock.monotonic());
                     Err(Failed { error, retry_after })
@@ -213,11 +213,12 @@ impl Fetching {
             }
         }
     }
-}
 
-impl NoKeys {
-    /// When it is worth another try: a second at least.
-    pub(crate) fn retry_after(&self, now: Moment) -> Duration {
-        self.again_at.since(now).max(Duration::from_secs(1))
+    /// Begins the keeper, unless there is one.
+    fn keep(&self) {
+        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        if keeper.as_ref().is_none_or(Background::is_over) {
+            *keeper = Background::spawn(keeper::keep(Arc::clone(&self.loader), self.load.clone()));
+        }
     }
 }

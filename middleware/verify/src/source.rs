@@ -1,9 +1,14 @@
 //! Where an issuer's key set is fetched from.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use tower_identity_jose::{KeySet, KeySetError};
-use tower_identity_oauth::{Discovery, DiscoveryError, Endpoint, FetchError, Http, UnusableEndpoint};
+use bytes::Bytes;
+use http::StatusCode;
+use tower_identity_jose::{KeySet, KeySetError, Thumbprint};
+use tower_identity_oauth::{
+    Discovery, DiscoveryError, Endpoint, FetchError, Fetched, Http, IssuedToken, OwnToken, Refetched, TokenError,
+    UnusableEndpoint, Validator,
+};
 
 /// How long a key set is fresh where the server says nothing.
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(10 * 60);
@@ -13,18 +18,75 @@ const MIN_MAX_AGE: Duration = Duration::from_secs(60);
 const MAX_MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Where an issuer's key set is: from configuration only, never from a token.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) place: Place,
+    pub(crate) reading: Reading,
+    pub(crate) http: Http,
+    /// What is presented at a place that is configured.
+    pub(crate) token: Option<OwnToken>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Place {
+    At(Endpoint),
+    Metadata(Discovery),
+}
+
+/// How a document is read.
 #[derive(Debug, Clone)]
-pub(crate) enum Source {
-    At { jwks_uri: Endpoint, http: Http },
-    Metadata { discovery: Discovery, http: Http },
+pub(crate) struct Reading {
+    pub(crate) form: Form,
+    /// The only keys that are accepted, if not all are.
+    pub(crate) pins: Option<Arc<[Thumbprint]>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Form {
+    KeySet,
+    TrustBundle,
+}
+
+impl Reading {
+    pub(crate) fn read(&self, document: &[u8]) -> Result<KeySet, KeySetError> {
+        let keys = match self.form {
+            Form::KeySet => KeySet::parse(document)?,
+            Form::TrustBundle => KeySet::parse_trust_bundle(document)?,
+        };
+        match &self.pins {
+            None => Ok(keys),
+            Some(pins) => keys.pinned_to(pins),
+        }
+    }
+}
+
+/// What a fetch brought.
+#[derive(Debug)]
+pub(crate) enum Brought {
+    Document(Box<Document>),
+    /// The keys that were known are still the issuer's, for this long from now on.
+    Renewed {
+        max_age: Duration,
+    },
 }
 
 /// A key set, as it was fetched.
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) keys: KeySet,
+    pub(crate) body: Bytes,
     /// How long it is fresh: within [`MIN_MAX_AGE`] and [`MAX_MAX_AGE`].
     pub(crate) max_age: Duration,
+    /// By what the server recognises it, where it does.
+    pub(crate) known: Option<Known>,
+}
+
+/// A document that the server can be asked about again.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    at: Endpoint,
+    by: Validator,
+    max_age: Option<Duration>,
 }
 
 /// Why there is no key set.
@@ -34,6 +96,8 @@ pub(crate) enum SourceError {
     Metadata(#[source] DiscoveryError),
     #[error("the issuer's metadata does not say where its keys are")]
     Endpoint(#[source] UnusableEndpoint),
+    #[error("there is no token of our own for the key set")]
+    Token(#[source] TokenError),
     #[error("the key set at {jwks_uri} cannot be fetched")]
     Fetch { jwks_uri: Endpoint, source: FetchError },
     #[error("the document at {jwks_uri} is not a usable key set")]
@@ -41,26 +105,84 @@ pub(crate) enum SourceError {
 }
 
 impl Source {
-    pub(crate) async fn fetch(&self) -> Result<Document, SourceError> {
-        match self {
-            Self::At { jwks_uri, http } => fetch(jwks_uri, http).await,
-            Self::Metadata { discovery, http } => {
+    /// Fetches the key set, unless it is still the one that is known.
+    pub(crate) async fn fetch(&self, known: Option<&Known>) -> Result<Brought, SourceError> {
+        match &self.place {
+            Place::At(jwks_uri) => self.fetch_from(jwks_uri, &self.http, known).await,
+            Place::Metadata(discovery) => {
                 let metadata = discovery.metadata().await.map_err(SourceError::Metadata)?;
-                fetch(metadata.jwks_uri().map_err(SourceError::Endpoint)?, http).await
+                let jwks_uri = metadata.jwks_uri().map_err(SourceError::Endpoint)?;
+                self.fetch_from(jwks_uri, discovery.http_to(jwks_uri), known).await
             }
         }
     }
+
+    async fn fetch_from(&self, from: &Endpoint, http: &Http, known: Option<&Known>) -> Result<Brought, SourceError> {
+        let known = known.filter(|known| known.at == *from);
+        let answer = match &self.token {
+            None => ask(from, http, known, None).await?,
+            Some(own) => self.ask_as_ourselves(own, from, http, known).await?,
+        };
+        match (answer, known) {
+            (Refetched::Changed(fetched), _) => {
+                self.document(from, &fetched).map(|document| Brought::Document(Box::new(document)))
+            }
+            (Refetched::Unchanged { max_age }, known) => {
+                // Where it says nothing new, what it said with the document holds on (RFC 9111 §4.3.4).
+                let max_age = max_age.or(known.and_then(|known| known.max_age));
+                Ok(Brought::Renewed { max_age: clamped(max_age) })
+            }
+        }
+    }
+
+    /// A token that is refused is dropped, once: the next one may be good, and a third is not asked for.
+    async fn ask_as_ourselves(
+        &self,
+        own: &OwnToken,
+        from: &Endpoint,
+        http: &Http,
+        known: Option<&Known>,
+    ) -> Result<Refetched, SourceError> {
+        let token = own.token().await.map_err(SourceError::Token)?;
+        let refused = match ask(from, http, known, Some(&token)).await {
+            Err(error) if error.is_unauthorized() => error,
+            other => return other,
+        };
+        own.forget(&token);
+        let another = own.token().await.map_err(SourceError::Token)?;
+        if Arc::ptr_eq(&token, &another) {
+            return Err(refused);
+        }
+        ask(from, http, known, Some(&another)).await
+    }
+
+    fn document(&self, from: &Endpoint, fetched: &Fetched) -> Result<Document, SourceError> {
+        let keys = self
+            .reading
+            .read(fetched.body())
+            .map_err(|source| SourceError::Document { jwks_uri: from.clone(), source })?;
+        // A trust domain says it in the bundle (SPIFFE Trust Domain and Bundle §4.1.3).
+        let max_age = keys.refresh_hint().or(fetched.max_age());
+        let known = fetched.validator().map(|by| Known { at: from.clone(), by: by.clone(), max_age });
+        Ok(Document { keys, body: fetched.body().clone(), max_age: clamped(max_age), known })
+    }
 }
 
-async fn fetch(jwks_uri: &Endpoint, http: &Http) -> Result<Document, SourceError> {
-    let fetched = http
-        .get_json_bytes(jwks_uri)
-        .await
-        .map_err(|source| SourceError::Fetch { jwks_uri: jwks_uri.clone(), source })?;
-    let keys =
-        KeySet::parse(fetched.body()).map_err(|source| SourceError::Document { jwks_uri: jwks_uri.clone(), source })?;
-    let max_age = fetched.max_age().unwrap_or(DEFAULT_MAX_AGE).clamp(MIN_MAX_AGE, MAX_MAX_AGE);
-    Ok(Document { keys, max_age })
+async fn ask(
+    from: &Endpoint,
+    http: &Http,
+    known: Option<&Known>,
+    token: Option<&IssuedToken>,
+) -> Result<Refetched, SourceError> {
+    let mut get = http.get(from).unless(known.map(|known| &known.by));
+    if let Some(token) = token {
+        get = get.bearer(token);
+    }
+    get.send().await.map_err(|source| SourceError::Fetch { jwks_uri: from.clone(), source })
+}
+
+fn clamped(max_age: Option<Duration>) -> Duration {
+    max_age.unwrap_or(DEFAULT_MAX_AGE).clamp(MIN_MAX_AGE, MAX_MAX_AGE)
 }
 
 impl SourceError {
@@ -68,8 +190,13 @@ impl SourceError {
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Metadata(error) => error.retry_after(),
+            Self::Token(error) => error.retry_after(),
             Self::Fetch { source, .. } => source.retry_after(),
             Self::Endpoint(_) | Self::Document { .. } => None,
         }
+    }
+
+    fn is_unauthorized(&self) -> bool {
+        matches!(self, Self::Fetch { source: FetchError::Status { status, .. }, .. } if *status == StatusCode::UNAUTHORIZED)
     }
 }

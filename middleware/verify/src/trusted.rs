@@ -1,6 +1,6 @@
 //! A trusted issuer at work: its rules, its keys, and the opening of its tokens.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use tower_identity_core::{
     Binding, CallerContext, Clock, Moment, Refusal, RefusalKind, Timestamp, VerifiedToken, VerifiedTokenParts,
@@ -11,7 +11,7 @@ use crate::{
     check,
     claims::Claims,
     judge::{Presented, Rules, judge},
-    keys::{Keys, NoKeys},
+    keys::{Keys, NotYet},
 };
 
 /// One issuer of a verifier.
@@ -60,24 +60,44 @@ impl Trusted {
 
     /// Opens and judges a token: fetches keys as far as the issuer's budget allows, and tries again.
     ///
-    /// A key that is not among keys which were asked for after the token had `arrived` does not exist.
+    /// A key that is not among them may still be newer than they are: see [`keys`](crate::keys).
     pub(crate) async fn settle(&self, token: Token<'_>, arrived: Moment) -> Result<CallerContext, Refusal> {
+        let came = (self.keys.fetches(), arrived);
         let mut attempt = self.attempt(token);
         if let Attempt::NoKeys(token) = attempt {
-            let begun = self.keys.loaded().await.map_err(|none| self.undecided(none))?;
-            attempt = self.attempt(token);
-            if begun >= arrived && matches!(attempt, Attempt::UnknownKey(..)) {
-                self.keys.count_as_reloaded();
-            }
-        }
-        if let Attempt::UnknownKey(token, _) = attempt {
-            self.keys.reloaded().await.map_err(|none| self.undecided(none))?;
+            self.keys.loaded().await.map_err(|none| self.undecided(none.again_at(), none))?;
             attempt = self.attempt(token);
         }
         match attempt {
             Attempt::Decided(decision) => decision,
-            Attempt::UnknownKey(_, error) => Err(self.refuse(error)),
+            Attempt::UnknownKey(token, error) => self.settle_unknown(token, error, came).await,
             Attempt::NoKeys(_) => Err(self.lapsed()),
+        }
+    }
+
+    async fn settle_unknown(
+        &self,
+        token: Token<'_>,
+        error: OpenError,
+        came: (u64, Moment),
+    ) -> Result<CallerContext, Refusal> {
+        let issued = token.claims_unverified().iat.as_ref().is().map(|issued| issued.timestamp());
+        let Some(asked) = self.keys.asked(token.header().key_id(), issued, came) else {
+            return Err(self.refuse(error));
+        };
+        if self.keys.already_lack(&asked) {
+            return Err(self.refuse(error));
+        }
+        let reloaded = self.keys.reloaded().await;
+        match (self.attempt(token), reloaded) {
+            (Attempt::Decided(decision), _) => decision,
+            (Attempt::UnknownKey(_, error), _) if self.keys.lack(&asked) => Err(self.refuse(error)),
+            (_, Err(none)) => Err(self.undecided(none.again_at(), none)),
+            (Attempt::UnknownKey(..), Ok(window_ends)) => {
+                let issuer = self.rules.anchor.name().clone();
+                Err(self.undecided(window_ends, NotYet { issuer }))
+            }
+            (Attempt::NoKeys(_), Ok(_)) => Err(self.lapsed()),
         }
     }
 
@@ -97,12 +117,13 @@ impl Trusted {
         Refusal::new(RefusalKind::InvalidToken, error.check()).issuer(self.rules.anchor.name().clone()).caused_by(error)
     }
 
-    /// Whether the token is good cannot be decided, which is not the token's fault.
-    fn undecided(&self, none: NoKeys) -> Refusal {
-        let retry_after = none.retry_after(self.clock.monotonic());
+    /// Whether the token is good cannot be decided before then, which is not the token's fault. At least a second, since
+    /// that is what `Retry-After` counts in.
+    fn undecided(&self, again_at: Moment, why: impl Error + Send + Sync + 'static) -> Refusal {
+        let retry_after = again_at.since(self.clock.monotonic()).max(Duration::from_secs(1));
         Refusal::new(RefusalKind::Unavailable { retry_after }, check::KEY)
             .issuer(self.rules.anchor.name().clone())
-            .caused_by(none)
+            .caused_by(why)
     }
 
     /// The keys reached the end of their use while a token waited for them.

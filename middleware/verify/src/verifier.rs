@@ -254,7 +254,7 @@ fn trust(
     http: &Http,
     clock: &Clock,
 ) -> Result<Trusted, InvalidSetting> {
-    let keys = issuer.keys.connect(issuer.anchor.name(), issuer.anchor.found_at(), http)?;
+    let keys = issuer.keys.connect(issuer.anchor.name(), issuer.anchor.found_at(), issuer.leeway, http)?;
     let table = issuer.profile.table();
     Ok(Trusted {
         accept: table.accept(issuer.algorithms),

@@ -1,12 +1,28 @@
 //! What is said of an issuer's keys: where they are, and how they are kept.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use tower_identity_core::{InvalidSetting, Issuer};
 use tower_identity_jose::{KeySet, Thumbprint};
-use tower_identity_oauth::{DiscoveryOrder, Endpoint, TargetService, TokenEndpoint};
+use tower_identity_oauth::{
+    Discovery, DiscoveryOptions, DiscoveryOrder, Endpoint, Http, OwnToken, TargetService, TokenEndpoint,
+};
 
-use crate::TrustedIssuer;
+use super::{
+    Keys,
+    loader::{AtHand, Loader},
+    save::Saver,
+    seed::{self, MayBeAbsent},
+    snapshot::Snapshot,
+};
+use crate::{
+    TrustedIssuer,
+    source::{Form, Place, Reading, Source},
+};
 
 /// The longest time for which a key may go on verifying after its issuer took it away: as long as any key may without
 /// being seen at its issuer.
@@ -40,24 +56,21 @@ pub(crate) struct KeyOptions {
 
 /// Which server a key set's token is of, and for what.
 #[derive(Debug, Clone)]
-#[expect(dead_code, reason = "the keeping is about to come")]
-pub(super) struct KeyServer {
-    pub(super) endpoint: TokenEndpoint,
-    pub(super) target: TargetService,
+struct KeyServer {
+    endpoint: TokenEndpoint,
+    target: TargetService,
 }
 
 /// [`KeyOptions`] that keep the rules.
 #[derive(Debug)]
-#[expect(dead_code, reason = "the keeping is about to come")]
 pub(crate) struct KeyPlan {
-    pub(super) from: KeysFrom,
-    pub(super) keeping: Keeping,
+    from: KeysFrom,
+    keeping: Keeping,
 }
 
 /// Where keys come from, checked.
 #[derive(Debug)]
-#[expect(dead_code, reason = "the keeping is about to come")]
-pub(super) enum KeysFrom {
+enum KeysFrom {
     Metadata { order: DiscoveryOrder, allow_private: bool },
     At { url: Endpoint, server: Option<Box<KeyServer>> },
     TrustBundle { url: Endpoint },
@@ -66,12 +79,11 @@ pub(super) enum KeysFrom {
 
 /// How keys that are fetched are kept.
 #[derive(Debug)]
-#[expect(dead_code, reason = "the keeping is about to come")]
-pub(super) struct Keeping {
-    pub(super) seed: Option<PathBuf>,
-    pub(super) save: Option<PathBuf>,
-    pub(super) removal_grace: Duration,
-    pub(super) pins: Option<Vec<Thumbprint>>,
+struct Keeping {
+    seed: Option<PathBuf>,
+    save: Option<PathBuf>,
+    removal_grace: Duration,
+    pins: Option<Vec<Thumbprint>>,
 }
 
 /// How its keys are kept. Each says what the field of the same name in a file says, in the table
@@ -191,5 +203,60 @@ impl KeyOptions {
         };
         let Self { seed, save, removal_grace, pins, .. } = self;
         Ok(KeyPlan { from, keeping: Keeping { seed, save, removal_grace, pins } })
+    }
+}
+
+impl KeyPlan {
+    /// The keys of the issuer that goes by this name, whose clock may differ from ours by the leeway. Reads seeds, and
+    /// fetches nothing yet. Its metadata may be `found_at` another issuer's URL, and must have this name in it all the
+    /// same.
+    pub(crate) fn connect(
+        self,
+        name: &Issuer,
+        found_at: Option<Issuer>,
+        leeway: Duration,
+        http: &Http,
+    ) -> Result<Keys, InvalidSetting> {
+        let Keeping { seed, save, removal_grace, pins } = self.keeping;
+        let (place, form, server) = match self.from {
+            KeysFrom::Given(keys) => return Ok(Keys::given(keys)),
+            KeysFrom::At { url, server } => (Place::At(url), Form::KeySet, server),
+            KeysFrom::TrustBundle { url } => (Place::At(url), Form::TrustBundle, None),
+            KeysFrom::Metadata { order, allow_private } => {
+                let mut options = DiscoveryOptions::default().order(order);
+                if let Some(base) = found_at {
+                    options = options.found_at(base);
+                }
+                if allow_private {
+                    options = options.allow_private();
+                }
+                (Place::Metadata(Discovery::with(&options, name.clone(), http.clone())?), Form::KeySet, None)
+            }
+        };
+        let token = server.map(|server| server.connect(http)).transpose()?;
+        let reading = Reading { form, pins: pins.map(Arc::from) };
+
+        let clock = http.clock().clone();
+        let files = [(seed, MayBeAbsent(false)), (save.clone(), MayBeAbsent(true))];
+        let files = files.into_iter().filter_map(|(file, may_be_absent)| Some((file?, may_be_absent)));
+        let seed = seed::youngest(files, name, &reading, clock.wall());
+        let at_hand = seed.map(|seed| Arc::new(Snapshot::seed(seed.keys, seed.age, clock.monotonic())));
+        Ok(Keys::fetched(Loader {
+            issuer: name.clone(),
+            source: Source { place, reading, http: http.clone(), token },
+            clock,
+            at_hand: Arc::new(AtHand::new(at_hand)),
+            removal_grace,
+            leeway,
+            fetches: AtomicU64::new(0),
+            saver: save.map(|file| Arc::new(Saver::new(name.clone(), file))),
+        }))
+    }
+}
+
+impl KeyServer {
+    fn connect(self, http: &Http) -> Result<OwnToken, InvalidSetting> {
+        let client = self.endpoint.connect(http).map_err(|wrong| wrong.within("server").within("keys"))?;
+        Ok(OwnToken::new(client, self.target))
     }
 }

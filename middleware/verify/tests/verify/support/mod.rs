@@ -3,6 +3,7 @@
 mod clock;
 pub(crate) mod fixtures;
 mod issuer;
+mod stage;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tower_identity_verify::{TrustedIssuer, Verification, Verifier};
 pub(crate) use self::{
     clock::ManualClock,
     issuer::{Answer, LocalIssuer},
+    stage::{Stage, forger, text, until, until_idle},
 };
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);

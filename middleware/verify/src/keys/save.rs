@@ -1,0 +1,113 @@
+//! A file that keeps an issuer's keys across restarts.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tower_identity_core::{Issuer, Timestamp};
+use tower_identity_jose::json;
+use tower_identity_refresh::blocking;
+
+use super::telemetry::TARGET;
+use crate::source::Reading;
+
+/// Writes an issuer's keys to a file after each fetch.
+///
+/// The file is written on a thread that may block, and the fetch does not wait for it: a disk that hangs keeps no
+/// request waiting, nor the next fetch. While one write hangs, none is added to it.
+#[derive(Debug)]
+pub(super) struct Saver {
+    issuer: Issuer,
+    file: PathBuf,
+    /// The entries of the issuer's key set that are accepted. Held for moments only.
+    keys: Mutex<Arc<[Value]>>,
+    under_way: AtomicBool,
+    /// Whether the last write failed, which is told once.
+    failing: AtomicBool,
+}
+
+/// A key set as it is saved (RFC 7517 §5), with two members of our own.
+#[derive(Serialize)]
+struct Saved<'a> {
+    issuer: &'a Issuer,
+    fetched_at: Timestamp,
+    keys: &'a [Value],
+}
+
+#[derive(Deserialize)]
+struct Document {
+    keys: Vec<Value>,
+}
+
+impl Saver {
+    pub(super) fn new(issuer: Issuer, file: PathBuf) -> Self {
+        Self {
+            issuer,
+            file,
+            keys: Mutex::new(Arc::new([])),
+            under_way: AtomicBool::new(false),
+            failing: AtomicBool::new(false),
+        }
+    }
+
+    /// Takes the entries of a fetched document that are accepted, each judged as it was when it was fetched: an entry
+    /// that is of no use now, because its private part is published for example, must not be of use tomorrow.
+    pub(super) fn remember(&self, reading: &Reading, document: &[u8]) {
+        let accepted = |entry: &Value| {
+            reading.read(Value::from_iter([("keys", vec![entry.clone()])]).to_string().as_bytes()).is_ok()
+        };
+        let entries = json::from_slice::<Document>(document).map(|document| document.keys).unwrap_or_default();
+        let keys = entries.into_iter().filter(accepted).collect();
+        *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = keys;
+    }
+
+    /// Begins to write what is remembered, as fetched at this time.
+    pub(super) fn save(self: &Arc<Self>, fetched_at: Timestamp) {
+        if !self.under_way.swap(true, Ordering::AcqRel) {
+            let saver = Arc::clone(self);
+            drop(blocking(move || {
+                saver.write(fetched_at);
+                saver.under_way.store(false, Ordering::Release);
+            }));
+        }
+    }
+
+    fn write(&self, fetched_at: Timestamp) {
+        let keys = Arc::clone(&self.keys.lock().unwrap_or_else(PoisonError::into_inner));
+        let saved = Saved { issuer: &self.issuer, fetched_at, keys: &keys };
+        let written = serde_json::to_vec(&saved).map_err(io::Error::from).and_then(|text| replace(&self.file, &text));
+        let failed_before = self.failing.swap(written.is_err(), Ordering::Relaxed);
+        if let (Err(error), false) = (written, failed_before) {
+            let (issuer, file) = (&self.issuer, self.file.display());
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(target: TARGET, %issuer, %file, error, "keys cannot be saved");
+        }
+    }
+}
+
+/// Puts a file in the place of another, as a whole or not at all, also when the process or the machine dies meanwhile.
+fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
+    let mut beside = file.as_os_str().to_owned();
+    // Of its own in each process: two that are given one file take turns in replacing it, and never mix.
+    beside.push(format!(".{}.new", std::process::id()));
+    let beside = PathBuf::from(beside);
+    let written = File::create(&beside)
+        .and_then(|mut new| new.write_all(content).and_then(|()| new.sync_all()))
+        .and_then(|()| fs::rename(&beside, file));
+    if written.is_err() {
+        // What is left is of no use; if it cannot be removed either, the next write goes over it.
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! What the operator is told of an issuer's keys.
+
+use std::{fmt, time::Duration};
+
+use tower_identity_core::Issuer;
+use tower_identity_jose::Thumbprint;
+
+use super::snapshot::Change;
+
+/// The target of every event about keys.
+pub(super) const TARGET: &str = "tower_identity::keys";
+
+/// How a refresh ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// With a key set.
+    Fetched,
+    /// With the word that the key set has not changed.
+    NotModified,
+    Failed,
+}
+
+impl Outcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fetched => "fetched",
+            Self::NotModified => "not_modified",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Tells that the issuer has other keys than before: one event a change, none for a set that is the same.
+pub(super) fn changed(issuer: &Issuer, change: &Change) {
+    if !change.is_none() {
+        let (added, removed) = (Listed(&change.added), Listed(&change.removed));
+        tracing::info!(target: TARGET, %issuer, %added, %removed, "keys changed");
+    }
+}
+
+/// Counts a refresh.
+///
+/// The handle is looked up each time, which is once a minute or so: a recorder may be installed at any time.
+pub(super) fn refreshed(issuer: &Issuer, outcome: Outcome) {
+    let issuer = issuer.as_str().to_owned();
+    let outcome = outcome.as_str();
+    metrics::counter!("tower_identity_keys_refreshes_total", "issuer" => issuer, "outcome" => outcome).increment(1);
+}
+
+/// Tells how long ago the issuer was asked for the keys at hand. Told at every fetch, and by the keeper once a minute, so
+/// that an age which grows is seen to grow.
+pub(super) fn age(issuer: &Issuer, age: Duration) {
+    let issuer = issuer.as_str().to_owned();
+    metrics::gauge!("tower_identity_keys_age_seconds", "issuer" => issuer).set(age.as_secs_f64());
+}
+
+/// Thumbprints, separated by spaces.
+struct Listed<'a>(&'a [Thumbprint]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, thumbprint) in self.0.iter().enumerate() {
+            if at > 0 {
+                f.write_str(" ")?;
+            }
+            fmt::Display::fmt(thumbprint, f)?;
+        }
+        Ok(())
+    }
+}
