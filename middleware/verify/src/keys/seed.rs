@@ -120,6 +120,3 @@ fn judge(
         Ok(Seed { keys, age })
     }
 }
-
-#[cfg(test)]
-mod tests;
