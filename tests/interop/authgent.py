@@ -39,4 +39,5 @@ def end_with_input():
 
 
 threading.Thread(target=end_with_input, daemon=True).start()
-Server(uvicorn.Config(create_app(), log_level="warning")).run(sockets=[listener])
+# A connection that is closed while a request is on its way would be an outage that no test ordered.
+Server(uvicorn.Config(create_app(), log_level="warning", timeout_keep_alive=3600)).run(sockets=[listener])

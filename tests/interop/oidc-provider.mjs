@@ -57,7 +57,12 @@ const configuration = (keys) => ({
   }],
   clientDefaults: { id_token_signed_response_alg: 'ES256' },
   scopes: ['openid', 'orders:read', 'orders:write'],
-  findAccount: (_, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
+  // Carol's ID tokens say all that an access token has to say.
+  claims: { openid: ['sub', 'client_id', 'jti'] },
+  findAccount: (_, accountId) => ({
+    accountId,
+    claims: () => (accountId === 'carol' ? { sub: 'carol', client_id: 'gateway', jti: randomUUID() } : { sub: accountId }),
+  }),
   features: {
     devInteractions: { enabled: false },
     userinfo: { enabled: false },
@@ -112,6 +117,9 @@ const server = createServer((request, response) => {
   }
   serve(request, response);
 });
+
+// A connection that is closed while a request is on its way would be an outage that no test ordered.
+server.keepAliveTimeout = 0;
 
 server.listen(0, '127.0.0.1', () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;

@@ -86,7 +86,7 @@ async fn rfc9068_a1_tokens_of_type_jwt_are_refused_unless_the_issuer_is_known_fo
 async fn rfc9068_a7_a_user_of_oidc_provider_arrives_by_way_of_authgent() {
     let Some(provider) = OidcProvider::start().await else { return };
     let Some(server) = Authgent::start(&[&provider.issuer]).await else { return };
-    let (_, id_token) = provider.tokens_of_alice("https://es256.orders.test").await;
+    let (_, id_token) = provider.tokens_of("alice", "https://es256.orders.test").await;
     let exchange = [
         ("grant_type", TOKEN_EXCHANGE),
         ("subject_token", &id_token),

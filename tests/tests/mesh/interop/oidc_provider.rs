@@ -1,8 +1,6 @@
 //! oidc-provider: tokens of each algorithm for a client and for a user, what is no access token for us, and what its
 //! keys may do while our service runs.
 
-use std::time::Duration;
-
 use reqwest::Client;
 use serde_json::{Value, json};
 use tower_identity::system_clock;
@@ -44,9 +42,9 @@ impl OidcProvider {
         text(&self.post("/token", &form).await, "access_token")
     }
 
-    /// The access token and the ID token that the gateway has of alice.
-    pub(super) async fn tokens_of_alice(&self, resource: &str) -> (String, String) {
-        let form = [("scope", "openid orders:read orders:write"), ("login_hint", "alice"), ("resource", resource)];
+    /// The access token and the ID token that the gateway has of a user.
+    pub(super) async fn tokens_of(&self, user: &str, resource: &str) -> (String, String) {
+        let form = [("scope", "openid orders:read orders:write"), ("login_hint", user), ("resource", resource)];
         let request = text(&self.post("/backchannel", &form).await, "auth_req_id");
         let tokens = self.post("/token", &[("grant_type", CIBA), ("auth_req_id", &request)]).await;
         (text(&tokens, "access_token"), text(&tokens, "id_token"))
@@ -105,7 +103,7 @@ async fn rfc9068_a8_tokens_of_each_algorithm_name_the_caller_and_the_user() {
     for resource in common {
         let token = server.token(resource).await;
         assert_eq!(service.ask(&token).await, Ok(server.gateway(&token)), "{resource}");
-        let (token, _) = server.tokens_of_alice(resource).await;
+        let (token, _) = server.tokens_of("alice", resource).await;
         assert_eq!(service.ask(&token).await, Ok(server.alice(&token)), "{resource}");
     }
     let token = server.token(rare).await;
@@ -121,10 +119,11 @@ async fn rfc9068_a1_to_a4_other_tokens_of_oidc_provider_are_refused() {
     let audience = [ours, "gateway"];
     let (strict, plain) = (server.service(&audience, "").await, server.service(&audience, "profile = \"plain\"").await);
 
-    let (token, id_token) = server.tokens_of_alice(ours).await;
-    let (elsewhere, _) = server.tokens_of_alice(theirs).await;
+    let (token, id_token) = server.tokens_of("alice", ours).await;
+    let (elsewhere, _) = server.tokens_of("alice", theirs).await;
+    let (of_carol, full_id_token) = server.tokens_of("carol", ours).await;
     server.order(json!({ "do": "clock", "seconds": -3600 })).await;
-    let (expired, _) = server.tokens_of_alice(ours).await;
+    let (expired, _) = server.tokens_of("alice", ours).await;
     let stranger = TestIssuer::start();
     let of_stranger = stranger.token().subject("alice").client("gateway").audience(ours);
     let forged = of_stranger.clone().claim("iss", server.issuer.as_str());
@@ -142,6 +141,10 @@ async fn rfc9068_a1_to_a4_other_tokens_of_oidc_provider_are_refused() {
         }
         assert_eq!(service.ask(&token).await, Ok(server.alice(&token)), "the control");
     }
+    assert_eq!(strict.ask(&full_id_token).await, invalid_token(), "an ID token with the claims of an access token");
+    let mut carol = server.alice(&of_carol);
+    carol["user"]["id"] = "carol".into();
+    assert_eq!(strict.ask(&of_carol).await, Ok(carol), "its control");
 }
 
 #[tokio::test]
@@ -190,13 +193,13 @@ async fn jwks_a3_an_outage_of_the_key_set_is_no_verdict_and_ends_with_one_fetch(
 
         let before = server.order(json!({ "do": "keys", "answer": outage })).await;
         assert_eq!(warm.ask(&token).await, Ok(server.gateway(&token)), "{outage}: known keys go on");
-        assert_eq!(warm.ask(&of_new_key).await, unavailable("30"), "{outage}: it may be a good one");
-        assert_eq!(cold.ask(&token).await, unavailable("2"), "{outage}: there are no keys");
+        unavailable(warm.ask(&of_new_key).await, 30);
+        let retry_after = unavailable(cold.ask(&token).await, 2);
         let during = server.fetches().await;
         assert_eq!(during, before + 2, "{outage}: each asked in vain");
 
         // Who comes back when it was told to is served, by one fetch.
-        system_clock().sleep(Duration::from_secs(2)).await;
+        system_clock().sleep(retry_after).await;
         assert_eq!(cold.ask(&token).await, Ok(server.gateway(&token)), "{outage}");
         assert_eq!(cold.ask(&of_new_key).await, Ok(server.gateway(&of_new_key)), "{outage}");
         assert_eq!(server.fetches().await, during + 1, "{outage}");

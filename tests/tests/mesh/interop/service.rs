@@ -4,6 +4,7 @@ use std::{
     fs,
     path::Path,
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
 use axum::{Json, Router, routing::any};
@@ -57,9 +58,16 @@ pub(crate) fn invalid_token() -> Result<Value, Answer> {
     Err(refused(StatusCode::UNAUTHORIZED, challenge, None, "Unauthorized"))
 }
 
-/// 503, for want of keys.
-pub(crate) fn unavailable(retry_after: &str) -> Result<Value, Answer> {
-    Err(refused(StatusCode::SERVICE_UNAVAILABLE, None, Some(retry_after), "Service Unavailable"))
+/// Sees that an answer is 503 for want of keys, and returns when it says to come back: in this many seconds, less what
+/// has passed of them on a busy machine.
+#[track_caller]
+pub(crate) fn unavailable(answer: Result<Value, Answer>, at_most: u64) -> Duration {
+    let refusal = answer.expect_err("there are no keys");
+    let retry_after = refusal.retry_after.clone().unwrap_or_default();
+    assert_eq!(refusal, refused(StatusCode::SERVICE_UNAVAILABLE, None, Some(&retry_after), "Service Unavailable"));
+    let seconds = retry_after.parse().expect("seconds");
+    assert!((1.max(at_most - 3)..=at_most).contains(&seconds), "{seconds} s");
+    Duration::from_secs(seconds)
 }
 
 /// A client that goes nowhere but where it is sent.
