@@ -20,7 +20,7 @@ async fn the_whole_story_in_a_trace_log_shows_no_secret() {
     mesh.stop().await.expect("stopped");
 
     let log = capture.text();
-    for event in ["tower_identity::decision", "invalid_token", "token_exchange", "keys loaded"] {
+    for event in ["tower_identity::decision", "invalid_token", "token_exchange", "keys changed"] {
         assert!(log.contains(event), "the capture saw the story: {event}");
     }
     // Every JWT begins with these characters: the base64url of `{"`.
