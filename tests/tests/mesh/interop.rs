@@ -15,5 +15,5 @@ mod install;
 mod oauth_as;
 mod oidc_provider;
 mod peer;
-mod service;
+pub(crate) mod service;
 mod verifiers;

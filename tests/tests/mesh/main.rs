@@ -5,6 +5,7 @@ mod answers;
 mod backends;
 mod demo;
 mod door;
+mod foreign;
 mod grpc;
 mod house;
 #[cfg(unix)]
