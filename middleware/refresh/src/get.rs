@@ -12,6 +12,7 @@ use crate::{
     Failed, Loaded, Slot,
     flight::{Flight, Landing, Waiter},
     pilot::{Airborne, Runtime, fly},
+    slot::Shared,
     state::{Answer, Need},
 };
 
@@ -116,15 +117,25 @@ where
     L: FnOnce() -> F,
     F: Future<Output = Result<Loaded<T>, Failed<E>>> + Send + 'static,
 {
-    /// Starts a flight that is ours to start; says whether there was a runtime to start it in. However this ends, the
-    /// flight does not stay in the air without a task: `airborne` sees to it.
+    /// Starts a flight that is ours to start; says whether there was a runtime to start it in.
     fn begin(&mut self, flight: &Arc<Flight<T, E>>) -> bool {
-        let airborne = Airborne::new(self.slot.shared(), Arc::clone(flight));
-        let Some(runtime) = Runtime::current() else { return false };
-        let load = self.load.take().expect("an ask begins one flight, whose result or value is its answer");
-        flight.flown_by(runtime.spawn(fly(airborne, load())));
-        true
+        let load = || self.load.take().expect("an ask begins one flight, whose result or value is its answer")();
+        begin(self.slot.shared(), flight, load)
     }
+}
+
+/// Starts a flight, if there is a runtime to start it in. However this ends, the flight does not stay in the air without
+/// a task: `airborne` sees to it.
+pub(crate) fn begin<T, E, F>(slot: &Arc<Shared<T, E>>, flight: &Arc<Flight<T, E>>, load: impl FnOnce() -> F) -> bool
+where
+    T: Clone + Send + 'static,
+    E: Clone + Send + 'static,
+    F: Future<Output = Result<Loaded<T>, Failed<E>>> + Send + 'static,
+{
+    let airborne = Airborne::new(slot, Arc::clone(flight));
+    let Some(runtime) = Runtime::current() else { return false };
+    flight.flown_by(runtime.spawn(fly(airborne, load())));
+    true
 }
 
 impl<T, E, L> fmt::Debug for Get<T, E, L> {

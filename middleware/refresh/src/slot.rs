@@ -7,6 +7,7 @@ use tower_identity_core::{Clock, Moment};
 use crate::{
     Failed, Get, Loaded,
     flight::Flight,
+    get::begin,
     state::{Answer, Need, State},
     sync::{Mutex, lock},
 };
@@ -123,6 +124,25 @@ impl<T: Clone, E: Clone> Slot<T, E> {
     {
         let need = lock(&self.shared.state).newer_than(since);
         Get::asking(self.clone(), need, load)
+    }
+}
+
+impl<T, E> Slot<T, E>
+where
+    T: Clone + Send + 'static,
+    E: Clone + Send + 'static,
+{
+    /// Begins a flight and does not wait for it, unless the value is fresh, a flight is in the air, or a
+    /// [failure](Failed::retry_after) stands. Outside a tokio runtime it does nothing.
+    pub fn refresh<L, F>(&self, load: L)
+    where
+        L: FnOnce() -> F,
+        F: Future<Output = Result<Loaded<T>, Failed<E>>> + Send + 'static,
+    {
+        if let Answer::Refresh(_, flight) | Answer::Depart(flight) = self.shared.ask(Need::Usable) {
+            // Without a runtime the flight is lost at once, and the next ask may begin another.
+            begin(&self.shared, &flight, load);
+        }
     }
 }
 

@@ -288,3 +288,38 @@ async fn a_flight_is_called_off_with_the_last_handle() {
     drop(slot);
     land.closed().await;
 }
+
+#[tokio::test]
+async fn a_refresh_begins_what_is_due_and_waits_for_nothing() {
+    let time = ManualTime::default();
+    let slot = TestSlot::new(time.clock());
+    let (land, load) = held_up();
+    slot.refresh(load);
+    slot.refresh(no_flight);
+    assert_eq!(slot.peek(), None);
+    land.send(loaded("first")).expect("in the air");
+    assert_eq!(slot.get(no_flight).await, Ok("first"));
+    slot.refresh(no_flight);
+    time.set(70);
+    slot.refresh(bring(failed("down", 10)));
+    yield_now().await;
+    time.set(79);
+    slot.refresh(no_flight);
+    time.set(80);
+    slot.refresh(bring(loaded("second")));
+    yield_now().await;
+    assert_eq!(slot.peek(), Some("second"));
+}
+
+#[test]
+fn a_refresh_outside_a_runtime_does_nothing() {
+    let time = ManualTime::default();
+    let slot = TestSlot::new(time.clock());
+    slot.refresh(no_flight);
+    let runtime = runtime::Builder::new_current_thread().build().expect("a runtime");
+    assert_eq!(runtime.block_on(async { slot.get(bring(loaded("first"))).await }), Ok("first"));
+    time.set(70);
+    slot.refresh(no_flight);
+    time.set(71);
+    assert_eq!(slot.peek(), Some("first"));
+}

@@ -38,9 +38,7 @@ mod telemetry;
 mod unknown;
 
 use std::{
-    pin::pin,
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Waker},
     time::Duration,
 };
 
@@ -125,11 +123,10 @@ impl Keys {
         }
     }
 
-    /// One poll is enough: the slot answers at once with what it has, and its flight goes on without us.
+    /// The keeper does this too, and at the same time. But whether the runtime that it lives in runs is not ours to know.
     fn begin_refresh(&self) {
         if let Some(fetching) = &self.fetching {
-            let mut refresh = pin!(fetching.load.get(|| fetching.loader.load()));
-            let _ = refresh.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            fetching.load.refresh(|| fetching.loader.load());
             fetching.keep();
         }
     }

@@ -83,9 +83,10 @@ impl Loader {
                     if let Some(saver) = &loader.saver {
                         saver.remember(&loader.source.reading, &document.body);
                     }
+                    let skipped = document.keys.skipped().len();
                     let (next, change) =
                         Snapshot::fetched(before.as_deref(), *document, loader.removal_grace, fetch, now);
-                    telemetry::changed(&loader.issuer, &change);
+                    telemetry::changed(&loader.issuer, &change, skipped);
                     telemetry::refreshed(&loader.issuer, telemetry::Outcome::Fetched);
                     loader.take_over(next);
                 }

@@ -30,11 +30,12 @@ impl Outcome {
     }
 }
 
-/// Tells that the issuer has other keys than before: one event a change, none for a set that is the same.
-pub(super) fn changed(issuer: &Issuer, change: &Change) {
+/// Tells that the issuer has other keys than before, and how many entries of its set are of no use: one event a change,
+/// none for a set that is the same.
+pub(super) fn changed(issuer: &Issuer, change: &Change, skipped: usize) {
     if !change.is_none() {
         let (added, removed) = (Listed(&change.added), Listed(&change.removed));
-        tracing::info!(target: TARGET, %issuer, %added, %removed, "keys changed");
+        tracing::info!(target: TARGET, %issuer, %added, %removed, skipped, "keys changed");
     }
 }
 

@@ -1,5 +1,8 @@
 //! An issuer that is down, slow, or talks nonsense. An outage is not a bad token.
 
+mod faults;
+mod states;
+
 use axum::http::StatusCode;
 use tower_identity_core::Issuer;
 

@@ -52,6 +52,22 @@ async fn jwks_a6_a_seed_serves_a_cold_start_at_once_and_a_refresh_is_due() {
     assert!(stage.verifier.bearer(&token).try_now().is_err());
 }
 
+#[test]
+fn jwks_a6_a_seed_serves_outside_a_runtime_too() {
+    let (folder, stage) = (folder(), Stage::new());
+    let file = folder.path().join("keys.json");
+    write(&file, &seed(&stage, HOUR));
+    let stage = started(stage, &file);
+    stage.accepts_at_once(&stage.token());
+    assert_eq!(stage.fetches(), 0, "nobody can fetch here");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        stage.clock.advance(SECOND);
+        stage.accepts_at_once(&stage.token());
+        stage.issuer.arrived(Endpoint::Keys, 1).await;
+    });
+}
+
 #[tokio::test]
 async fn jwks_a6_a_seed_gives_way_to_the_first_fetch_and_rules_out_no_key() {
     let (folder, stage) = (folder(), Stage::new());
