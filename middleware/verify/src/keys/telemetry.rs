@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 use tower_identity_core::Issuer;
 use tower_identity_jose::Thumbprint;
 
@@ -9,6 +10,12 @@ use super::snapshot::Change;
 
 /// The target of every event about keys.
 pub(super) const TARGET: &str = "tower_identity::keys";
+
+/// The counter of refreshes, by issuer and [`Outcome`].
+const REFRESHES: &str = "tower_identity_keys_refreshes_total";
+
+/// The gauge of how long ago an issuer was asked for the keys at hand.
+const AGE: &str = "tower_identity_keys_age_seconds";
 
 /// How a refresh ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,16 +50,15 @@ pub(super) fn changed(issuer: &Issuer, change: &Change, skipped: usize) {
 ///
 /// The handle is looked up each time, which is once a minute or so: a recorder may be installed at any time.
 pub(super) fn refreshed(issuer: &Issuer, outcome: Outcome) {
-    let issuer = issuer.as_str().to_owned();
-    let outcome = outcome.as_str();
-    metrics::counter!("tower_identity_keys_refreshes_total", "issuer" => issuer, "outcome" => outcome).increment(1);
+    describe_counter!(REFRESHES, Unit::Count, "fetches of an issuer's keys, by how they ended");
+    counter!(REFRESHES, "issuer" => issuer.as_str().to_owned(), "outcome" => outcome.as_str()).increment(1);
 }
 
 /// Tells how long ago the issuer was asked for the keys at hand. Told at every fetch, and by the keeper once a minute, so
 /// that an age which grows is seen to grow.
 pub(super) fn age(issuer: &Issuer, age: Duration) {
-    let issuer = issuer.as_str().to_owned();
-    metrics::gauge!("tower_identity_keys_age_seconds", "issuer" => issuer).set(age.as_secs_f64());
+    describe_gauge!(AGE, Unit::Seconds, "how long ago the issuer was asked for the keys at hand");
+    gauge!(AGE, "issuer" => issuer.as_str().to_owned()).set(age.as_secs_f64());
 }
 
 /// Thumbprints, separated by spaces.
