@@ -45,7 +45,7 @@ pub(crate) enum KeyLocation {
 #[derive(Debug, Clone)]
 pub(crate) struct KeyOptions {
     location: KeyLocation,
-    discovery: DiscoveryOrder,
+    discovery: Option<DiscoveryOrder>,
     seed: Option<PathBuf>,
     save: Option<PathBuf>,
     removal_grace: Duration,
@@ -139,7 +139,7 @@ impl TrustedIssuer {
     /// Where the issuer's metadata is looked for, and in which order.
     #[must_use]
     pub fn keys_discovery(mut self, order: DiscoveryOrder) -> Self {
-        self.keys.discovery = order;
+        self.keys.discovery = Some(order);
         self
     }
 
@@ -156,7 +156,7 @@ impl KeyOptions {
     pub(crate) fn new(location: KeyLocation) -> Self {
         Self {
             location,
-            discovery: DiscoveryOrder::default(),
+            discovery: None,
             seed: None,
             save: None,
             removal_grace: Duration::ZERO,
@@ -176,8 +176,13 @@ impl KeyOptions {
         if self.server.is_some() && !matches!(self.location, KeyLocation::At(_)) {
             return broken("server", "goes with url only: our token goes to no address that metadata chooses");
         }
-        if self.allow_private && !matches!(self.location, KeyLocation::Metadata) {
-            return broken("allow_private", "goes with keys that are found by metadata");
+        if !matches!(self.location, KeyLocation::Metadata) {
+            if self.allow_private {
+                return broken("allow_private", "goes with keys that are found by metadata");
+            }
+            if self.discovery.is_some() {
+                return broken("discovery", "goes with keys that are found by metadata");
+            }
         }
         if self.pins.as_ref().is_some_and(Vec::is_empty) {
             return broken("pin", "names no key");
@@ -188,7 +193,8 @@ impl KeyOptions {
         let from = match self.location {
             KeyLocation::Metadata => {
                 Endpoint::parse(issuer.as_str()).map_err(|wrong| InvalidSetting::new("issuer", wrong.to_string()))?;
-                KeysFrom::Metadata { order: self.discovery, allow_private: self.allow_private }
+                let order = self.discovery.unwrap_or_default();
+                KeysFrom::Metadata { order, allow_private: self.allow_private }
             }
             KeyLocation::At(url) => KeysFrom::At { url: endpoint(&url)?, server: self.server },
             KeyLocation::TrustBundle(url) => KeysFrom::TrustBundle { url: endpoint(&url)? },

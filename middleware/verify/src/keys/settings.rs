@@ -46,9 +46,6 @@ impl KeySettings {
     /// Tells the issuer all but the URL, which it has. Relative paths start at `folder`.
     pub(crate) fn tell(self, mut issuer: TrustedIssuer, folder: &Path) -> Result<TrustedIssuer, InvalidSetting> {
         if let Some(order) = self.discovery {
-            if self.url.is_some() {
-                return Err(InvalidSetting::new("discovery", "goes without url: metadata is not read"));
-            }
             issuer = issuer.keys_discovery(order);
         }
         if self.allow_private {

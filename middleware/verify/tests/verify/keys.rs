@@ -5,6 +5,7 @@ mod keeper;
 mod kept;
 mod protected;
 mod renewal;
+mod settings;
 mod unknown;
 
 use tokio::task::JoinSet;
