@@ -14,7 +14,7 @@ const MOST: u64 = 1 << 20;
 
 /// Explain what a service makes of a token: every check, what was expected and what was found
 ///
-/// Ends with 0 if the token is accepted, with 1 if it is refused, and with 2 if that cannot be decided: the issuer's keys
+/// Ends with 0 if the token is accepted, with 1 if it is refused, and with 2 if that cannot be decided: its issuer's keys
 /// are out of reach, the settings are wrong, or there is no token.
 #[derive(Debug, Args)]
 pub struct Inspect {

@@ -58,7 +58,7 @@ pub enum Verdict {
     Accepted,
     /// It is refused.
     Refused,
-    /// That cannot be decided now: the issuer's keys are out of reach.
+    /// That cannot be decided now: the issuer's keys are out of reach, or its newest ones are.
     Undecided,
 }
 
@@ -151,7 +151,8 @@ impl Explanation {
 }
 
 impl Walk {
-    /// What came of one check. What verification has decided stands, should the moment between it and the walk matter.
+    /// What came of one check. Where the walk finds nothing wrong with a token that was refused a moment before, because
+    /// a key or its time has come since, what verification said stands.
     fn checked(&self, check: &'static str, refusal: Option<&Refusal>) -> Checked {
         let decided = refusal.filter(|refusal| refusal.check() == check);
         let failed = self.failed(check);
@@ -159,9 +160,9 @@ impl Walk {
             (Some(refusal), ..) if is_undecided(refusal) => (Outcome::Undecided, Some(told(refusal))),
             _ if check == check::KEY && self.undecided.is_some() => (Outcome::Undecided, self.undecided.clone()),
             (_, Some(detail), _) => (Outcome::Failed, Some(detail)),
-            (Some(refusal), None, _) => (Outcome::Failed, Some(told(refusal))),
-            (None, None, Some(why)) => (Outcome::NotReached, Some((*why).to_owned())),
-            (None, None, None) => (Outcome::Passed, None),
+            (Some(refusal), ..) if self.faults.is_empty() => (Outcome::Failed, Some(told(refusal))),
+            (_, None, Some(why)) => (Outcome::NotReached, Some((*why).to_owned())),
+            (_, None, None) => (Outcome::Passed, None),
         };
         Checked { check, outcome, detail }
     }

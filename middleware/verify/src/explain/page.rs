@@ -54,7 +54,7 @@ impl Explanation {
                 }
                 writeln!(f)
             }
-            (Verdict::Undecided, _) => writeln!(f, "not decided: the issuer's keys are out of reach"),
+            (Verdict::Undecided, _) => writeln!(f, "not decided: {}", check::KEY),
             _ => writeln!(f, "refused: {}", failed.join(", ")),
         }
     }

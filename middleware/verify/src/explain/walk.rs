@@ -34,7 +34,7 @@ pub(crate) struct Walk {
     pub(super) genuine: bool,
     pub(super) said: Option<Said>,
     /// What is wrong, each with its check.
-    faults: Vec<(&'static str, String)>,
+    pub(super) faults: Vec<(&'static str, String)>,
     /// Why there is no key to look for the token's among.
     pub(super) undecided: Option<String>,
     /// Why a check was not made.

@@ -4,7 +4,7 @@ mod agreement;
 mod shop;
 
 use serde_json::json;
-use tower_identity_core::RefusalKind;
+use tower_identity_core::{Refusal, RefusalKind};
 use tower_identity_jose::SigningKey;
 use tower_identity_verify::{Explanation, Outcome, Profile, Verdict, check};
 
@@ -109,6 +109,11 @@ async fn what_means_nothing_is_not_tried_and_says_why() {
             "no key is for such an algorithm",
         ),
         (changed(Change::Header("kid", Some(json!("k3")))), vec!["signature"], "there is no key to try"),
+        (
+            changed(Change::Claim("client_id".to_owned(), None)),
+            vec!["subject", "act"],
+            "it is not known whose token it is",
+        ),
         (changed(Change::Header("crit", Some(json!(["x"])))), vec![], ""),
         (changed(Change::Key(|shop| &shop.stranger)), vec![], ""),
     ];
@@ -269,19 +274,24 @@ async fn what_the_sender_wrote_is_escaped_and_cut() {
 
 #[tokio::test]
 async fn keys_are_fetched_as_for_a_verification_and_out_of_the_same_budget() {
-    let world = World::new().await;
-    assert_eq!(world.verifier.explain(&world.token()).await.verdict(), Verdict::Accepted);
-    assert_eq!(world.issuer.fetches(), 1);
-    for _ in 0..5 {
-        let told = world.verifier.explain(&world.token_of_unknown_key()).await;
-        assert_eq!(told.failed().map(|failed| failed.check).collect::<Vec<_>>(), ["key"]);
+    let (verified, explained) = (World::new().await, World::new().await);
+    let mut fetches = Vec::new();
+    for at in 0..12 {
+        for world in [&verified, &explained] {
+            if at == 6 {
+                world.issuer.rotate();
+            }
+            world.clock.advance(11 * SECOND);
+        }
+        let token = |world: &World| if at % 3 == 0 { world.token() } else { world.token_of_unknown_key() };
+        let decision = verified.verifier.bearer(&token(&verified)).await;
+        let told = explained.verifier.explain(&token(&explained)).await;
+        let kind = |refusal: &Refusal| (refusal.kind().clone(), refusal.check());
+        assert_eq!(told.refusal().map(kind), decision.as_ref().err().map(kind), "{at}");
+        assert_eq!(explained.issuer.fetches(), verified.issuer.fetches(), "{at}");
+        fetches.push(verified.issuer.fetches());
     }
-    let refused = world.verifier.bearer(&world.token_of_unknown_key()).await.expect_err("unknown");
-    assert_eq!((refused.check(), world.issuer.fetches()), ("key", 2));
-    world.issuer.rotate();
-    world.clock.advance(31 * SECOND);
-    assert_eq!(world.verifier.explain(&world.token()).await.verdict(), Verdict::Accepted);
-    assert_eq!(world.issuer.fetches(), 3);
+    assert!(fetches.first() == Some(&1) && fetches.last() > Some(&2), "the control: {fetches:?}");
 }
 
 #[tokio::test]
@@ -328,7 +338,7 @@ async fn e10_while_keys_are_out_of_reach_nothing_is_refused() {
     assert_eq!(signature, ("signature", Outcome::NotReached, "there are no keys"));
     assert_eq!(aud, failed("aud", r#"expected one of ["orders"], found ["payments"]"#));
     assert!(!told.is_genuine());
-    assert!(told.to_string().starts_with("not decided: the issuer's keys are out of reach\n"), "{told}");
+    assert!(told.to_string().starts_with("not decided: key\n"), "{told}");
 
     // Keys that are at hand, and a key that is not among them while nobody can say whether it exists.
     world.issuer.answer(Answer::Keys);
