@@ -1,10 +1,14 @@
 //! What a file says of the door: clients are told where to get a token, and tokens have a longest length.
 
 use axum::{Router, routing::get};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tower_identity::{AuthLayer, Settings};
-use tower_identity_testkit::{TestIssuer, TokenBuilder};
+use tower_identity_testkit::{Endpoint, LogCapture, TestIssuer, TokenBuilder};
 
-use crate::servers::Server;
+use crate::servers::{Server, verifier};
 
 const ISSUER: &str = "[[inbound.issuer]]\nissuer = \"https://login.example.com\"\naudience = \"orders\"\n";
 
@@ -85,4 +89,43 @@ fn limits_out_of_reason_are_refused_with_their_line() {
     assert_eq!(with("max_token_bytes = 0"), refused("max_token_bytes: is not from 1 to 65536"));
     assert_eq!(with("max_json_depth = 65"), refused("max_json_depth: is not from 2 to 64"));
     assert_eq!(with("max_token_bytes = 1\nmax_json_depth = 2"), Ok(()));
+}
+
+/// What a server says to a request with a field of this length, to its last byte; empty where it hung up instead.
+async fn answer_to_a_field_of(server: &Server, bytes: usize) -> String {
+    let address = server.origin().replace("http://", "");
+    let mut stream = TcpStream::connect(address).await.expect("connected");
+    let field = "a".repeat(bytes);
+    let request = format!("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\nauthorization: Bearer {field}\r\n\r\n");
+    let mut answer = Vec::new();
+    // It may hang up before it has read all, and what it said may be lost by that.
+    let _ = stream.write_all(request.as_bytes()).await;
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8(answer).expect("text")
+}
+
+/// The server's own limit comes first: hyper reads no more than some 400 KB of headers, and answers 431 or hangs up. What
+/// it lets through is refused by ours.
+#[tokio::test]
+async fn rfc6750_a8_a_field_of_a_megabyte_harms_nobody_and_is_not_repeated() {
+    let issuer = TestIssuer::start();
+    let router = Router::new().route("/", get(|| async {})).layer(AuthLayer::new(verifier(&issuer, "orders")));
+    let server = Server::start(router).await;
+    let logs = LogCapture::start();
+    for bytes in [10_000, 300_000] {
+        let answer = answer_to_a_field_of(&server, bytes).await;
+        assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{bytes}: {answer}");
+        assert!(answer.contains(r#"www-authenticate: Bearer error="invalid_request""#), "{bytes}: {answer}");
+        assert!(answer.len() < 1000 && !answer.contains("aaaa"), "{bytes}: {answer}");
+    }
+    assert!(!logs.text().contains("aaaa"));
+    let answer = answer_to_a_field_of(&server, 1_000_000).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    assert!(!answer.contains("aaaa"), "{answer}");
+    assert_eq!((issuer.calls(Endpoint::Metadata), issuer.calls(Endpoint::Keys)), (0, 0));
+
+    let client = reqwest::Client::builder().no_proxy().build().expect("client");
+    let token = issuer.token().subject("alice").client("storefront").audience("orders").build();
+    let control = client.get(server.url("/")).bearer_auth(token.expose()).send().await.expect("sent");
+    assert_eq!(control.status(), 200);
 }

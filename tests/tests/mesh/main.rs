@@ -12,6 +12,7 @@ mod house;
 mod interop;
 mod leaks;
 mod mixing;
+mod open_routes;
 #[cfg(unix)]
 mod processes;
 mod refusals;

@@ -2,6 +2,7 @@
 //! driven by hand.
 
 mod auth;
+mod bad_input;
 mod calling;
 mod counting;
 mod development;
