@@ -4,11 +4,12 @@
 mod auth;
 mod bad_input;
 mod calling;
+mod challenges;
 mod counting;
 mod development;
+mod error_map;
 mod events;
 mod presented;
-mod rendering;
 mod require;
 mod resource;
 mod rules;

@@ -1,0 +1,127 @@
+//! Challenges, read as strictly as they have to be written (RFC 9110 §11.6.1).
+
+use std::{convert::Infallible, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::Full;
+use proptest::prelude::*;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_identity_core::{Refusal, RefusalKind};
+use tower_identity_inbound::{
+    Asked, AuthBody, AuthLayer,
+    decision::{self, Stage},
+};
+use tower_identity_testkit::TestIssuer;
+
+use crate::{
+    error_map::map,
+    support::{header, layer},
+};
+
+#[test]
+fn rfc6750_a6_a7_without_a_credential_a_challenge_has_no_error_and_always_a_parameter() {
+    for row in map() {
+        let Some(challenge) = row.challenge else { continue };
+        let parameters = parameters(challenge).expect("a challenge");
+        let has_error = parameters.iter().any(|(name, _)| name == "error");
+        assert_eq!(has_error, row.kind != RefusalKind::NoCredential, "{challenge}");
+        assert!(!parameters.is_empty(), "{challenge}");
+    }
+}
+
+/// Names and values, in their order.
+type Parameters = Vec<(String, String)>;
+
+/// The parameters of a `Bearer` challenge, read strictly (RFC 9110 §11.2, §5.6.4), or `None`.
+fn parameters(challenge: &str) -> Option<Parameters> {
+    let mut rest = challenge.strip_prefix("Bearer ")?;
+    let mut found = Parameters::new();
+    loop {
+        let (name, value) = rest.split_once("=\"")?;
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
+            return None;
+        }
+        let mut text = String::new();
+        let mut characters = value.char_indices();
+        let end = loop {
+            match characters.next()? {
+                (end, '"') => break end,
+                (_, '\\') => text.push(characters.next()?.1),
+                (_, character @ ' '..='~') => text.push(character),
+                _ => return None,
+            }
+        };
+        if found.iter().any(|(earlier, _)| earlier == name) {
+            return None;
+        }
+        found.push((name.to_owned(), text));
+        rest = match &value[end + 1..] {
+            "" => return Some(found),
+            more => more.strip_prefix(", ")?,
+        };
+    }
+}
+
+#[test]
+fn the_reader_of_challenges_is_strict() {
+    let pairs = |all: &[(&str, &str)]| Some(all.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect());
+    let cases: [(&str, Option<Parameters>); 8] = [
+        (r#"Bearer a="b""#, pairs(&[("a", "b")])),
+        (r#"Bearer a="b\"c\\", d="""#, pairs(&[("a", "b\"c\\"), ("d", "")])),
+        (r#"Bearer a="b" c="d""#, None),
+        (r#"Bearer a="b", a="c""#, None),
+        (r#"Bearer a="b", "#, None),
+        (r#"Bearer a="b"#, None),
+        ("Bearer a=\"b\r\"", None),
+        ("Bearer ", None),
+    ];
+    for (challenge, expected) in cases {
+        assert_eq!(parameters(challenge), expected, "{challenge:?}");
+    }
+}
+
+fn visible(text: &str) -> String {
+    text.chars().filter(|character| matches!(character, ' '..='~')).collect()
+}
+
+/// What a handler answers for this refusal behind this layer.
+async fn challenged(layer: &AuthLayer, kind: RefusalKind) -> HeaderMap {
+    let fails = service_fn(move |request: Request<()>| {
+        let refused =
+            decision::refuse(Stage::Handler, &Refusal::new(kind.clone(), "x"), &Asked::within(request.extensions()));
+        async { Ok::<_, Infallible>(refused.map(Full::new)) }
+    });
+    let Ok(response): Result<Response<AuthBody<Full<Bytes>>>, _> = layer.layer(fails).oneshot(Request::new(())).await;
+    response.headers().clone()
+}
+
+#[test]
+fn e_p2_cve_2026_50630_no_text_leaves_its_place_in_a_challenge() {
+    let issuer = TestIssuer::start();
+    let layer = layer(&issuer).optional();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let hostile = || {
+        prop_oneof![
+            any::<String>(),
+            "[\"\\\\, =\r\n\t\u{0}a-c]{0,12}",
+            Just("\", error=\"none".to_owned()),
+            Just("\r\nset-cookie: a=b\r\n\r\n".to_owned()),
+        ]
+    };
+    proptest!(|(realm in hostile(), acr in prop::collection::vec(hostile(), 0..3), age in any::<Option<u32>>())| {
+        let max_age = age.map(|seconds| Duration::from_secs(seconds.into()));
+        let kind = RefusalKind::InsufficientAuthentication { acr_values: acr.clone(), max_age };
+        let headers = runtime.block_on(challenged(&layer.clone().realm(realm.clone()), kind));
+        prop_assert_eq!(headers.get("set-cookie"), None);
+        let mut expected = vec![("error".to_owned(), "insufficient_user_authentication".to_owned())];
+        if !visible(&realm).is_empty() {
+            expected.insert(0, ("realm".to_owned(), visible(&realm)));
+        }
+        if !acr.is_empty() {
+            expected.push(("acr_values".to_owned(), visible(&acr.join(" "))));
+        }
+        expected.extend(age.map(|seconds| ("max_age".to_owned(), seconds.to_string())));
+        prop_assert_eq!(parameters(&header(&headers, "www-authenticate").expect("a challenge")), Some(expected));
+    });
+}
