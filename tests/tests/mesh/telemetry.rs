@@ -30,6 +30,9 @@ use tracing_subscriber::{Layer, Registry, layer::Context, layer::SubscriberExt};
 
 use crate::servers::{Server, verifier};
 
+/// What is told where a key set is kept in a file, by threads that nobody listens to here. Their room tests it.
+const OF_FILES: [&str; 3] = ["keys seeded", "seed refused", "keys cannot be saved"];
+
 const DOCUMENT: &str = include_str!("../../../docs/telemetry.md");
 
 /// The rows of the table below a heading, as their columns.
@@ -224,7 +227,7 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
     for told in &told {
         assert_eq!(rows.iter().filter(|row| is_of(told, row)).count(), 1, "{told:?}");
     }
-    for row in &rows {
+    for row in rows.iter().filter(|row| !OF_FILES.contains(&row[1])) {
         assert!(told.iter().any(|told| is_of(told, row)), "nothing tells {row:?}");
     }
 }
