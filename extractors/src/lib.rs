@@ -40,7 +40,7 @@
 //!
 //! The layers stand before a service of tonic as they stand before a router, and what they leave in a request tonic
 //! passes on: `Caller::of(request.extensions())`. With the feature `tonic`, a [`Rejection`] and a [`Problem`] become
-//! the [`Status`](tonic::Status) that the same refusal has anywhere else:
+//! the [`Status`](https://docs.rs/tonic/0.14/tonic/struct.Status.html) that the same refusal has anywhere else:
 //!
 //! ```
 //! # #[cfg(feature = "tonic")] mod example {

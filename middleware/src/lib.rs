@@ -22,6 +22,39 @@
 //! | know why a token is refused | [`Verifier::explain`]; in development, in the answer too: [`danger`] |
 //! | do all of this from a file | [`Settings`] |
 //!
+//! # The stack
+//!
+//! What is open stands beside what is guarded, by the structure of the router and never by how a path looks; and what
+//! browsers need is around both, because a preflight has no credential and a page has to read why it was refused:
+//!
+//! ```
+//! # #[cfg(feature = "axum")] mod example {
+//! use axum::{Router, http::{Method, header}, routing::get};
+//! use tower_http::cors::CorsLayer;
+//! use tower_identity::{RequireLayer, Settings, SettingsError, rule::scope};
+//!
+//! pub fn app(settings: &Settings) -> Result<Router, SettingsError> {
+//!     let metadata = settings.resource()?;
+//!     let guarded = Router::new()
+//!         .route("/orders", get(|| async { "orders" }).layer(RequireLayer::new(scope("orders:read"))))
+//!         .layer(settings.auth_layer()?);
+//!     Ok(Router::new()
+//!         .route("/health", get(|| async { "up" }))
+//!         .route_service(metadata.path(), metadata.clone())
+//!         .merge(guarded)
+//!         .layer(
+//!             CorsLayer::new()
+//!                 .allow_origin(["https://shop.example.com".parse().expect("an origin")])
+//!                 .allow_methods([Method::GET])
+//!                 .allow_headers([header::AUTHORIZATION])
+//!                 .expose_headers([header::WWW_AUTHENTICATE]),
+//!         ))
+//! }
+//! # }
+//! ```
+//!
+//! What is told to the operator, as events and metrics: `docs/telemetry.md` in the repository.
+//!
 //! Feature `axum` (default) brings the extractors, feature `reqwest` (default) brings [`HttpClient`], feature `tonic`
 //! turns what a gRPC service refuses into its `Status`: `Caller::of(request.extensions())?`.
 
