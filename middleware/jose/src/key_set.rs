@@ -36,6 +36,12 @@ pub enum KeySetError {
     /// The document is not strict JSON, or has no list `keys`.
     #[error("the document is not a JSON Web Key Set")]
     Json(#[source] JsonError),
+    /// More entries than any issuer has keys: each costs whoever looks for one.
+    #[error("the key set has more than {limit} entries")]
+    TooManyKeys {
+        /// How many there may be.
+        limit: usize,
+    },
     /// No key can verify tokens.
     #[error("the key set has no usable key ({} skipped)", skipped.len())]
     NoUsableKey {
@@ -44,7 +50,20 @@ pub enum KeySetError {
     },
 }
 
+impl KeySetError {
+    /// Whether the document speaks about keys and accepts none: it has keys, but of those that are accepted not one, or
+    /// with their private parts published. Keys that verified before must not go on then, as they do in an outage.
+    #[must_use]
+    pub fn withdraws_every_key(&self) -> bool {
+        let speaks = |skipped: &SkippedKey| matches!(skipped.reason, KeyRejected::NotPinned | KeyRejected::Private);
+        matches!(self, Self::NoUsableKey { skipped } if skipped.iter().any(speaks))
+    }
+}
+
 impl KeySet {
+    /// The most entries that a key set may have.
+    pub const MAX_ENTRIES: usize = 128;
+
     /// Reads a JWKS document. Entries that cannot verify tokens are [skipped](Self::skipped).
     ///
     /// # Errors
@@ -100,6 +119,9 @@ impl KeySet {
         published: Published,
         refresh_hint: Option<Duration>,
     ) -> Result<Self, KeySetError> {
+        if entries.len() > Self::MAX_ENTRIES {
+            return Err(KeySetError::TooManyKeys { limit: Self::MAX_ENTRIES });
+        }
         let (mut keys, mut skipped) = (Vec::new(), Vec::new());
         for jwk in entries {
             match VerifyingKey::published(jwk, published) {

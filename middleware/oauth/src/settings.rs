@@ -6,7 +6,7 @@ use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, SecretToken};
 use tower_identity_jose::SigningKey;
 
-use crate::{ClientAuth, TokenEndpoint, secret_file};
+use crate::{ClientAuth, DiscoveryOrder, TokenEndpoint, secret_file};
 
 /// A table `[outbound.server.<name>]`: one authorization server and who we are there.
 ///
@@ -14,6 +14,7 @@ use crate::{ClientAuth, TokenEndpoint, secret_file};
 /// |---|---|
 /// | `issuer` | the server's exact issuer string |
 /// | `token_endpoint` | its token endpoint; left out, the issuer's metadata says |
+/// | `discovery` | where metadata is looked for: a name of [`DiscoveryOrder`]; `oauth_first` |
 /// | `default` | whether targets that name no server use this one; `false` |
 /// | `client_id` | which client we are there |
 /// | `client_secret`, `client_secret_file` | our secret, or the file that holds it |
@@ -42,6 +43,7 @@ use crate::{ClientAuth, TokenEndpoint, secret_file};
 pub struct ServerSettings {
     issuer: String,
     token_endpoint: Option<String>,
+    discovery: Option<DiscoveryOrder>,
     #[serde(default)]
     default: bool,
     client_id: String,
@@ -78,9 +80,12 @@ impl ServerSettings {
     /// [`InvalidSetting`] names the field and the rule, for a file also its path, never what is in it.
     pub fn token_endpoint(&self, folder: &Path) -> Result<TokenEndpoint, InvalidSetting> {
         let auth = self.client_auth(folder)?;
-        let endpoint = match &self.token_endpoint {
-            None => TokenEndpoint::discover(&self.issuer, auth),
-            Some(url) => TokenEndpoint::at(&self.issuer, url, auth),
+        let endpoint = match (&self.token_endpoint, self.discovery) {
+            (None, order) => TokenEndpoint::discover(&self.issuer, auth).discovery(order.unwrap_or_default()),
+            (Some(url), None) => TokenEndpoint::at(&self.issuer, url, auth),
+            (Some(_), Some(_)) => {
+                return Err(InvalidSetting::new("discovery", "goes without token_endpoint: metadata is not read"));
+            }
         };
         let endpoint = self.accepts_issuers.iter().fold(endpoint, TokenEndpoint::accepts_issuer);
         endpoint.check()?;

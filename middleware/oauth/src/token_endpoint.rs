@@ -2,7 +2,10 @@
 
 use tower_identity_core::{Fingerprint, InvalidSetting, Issuer};
 
-use crate::{ClientAuth, Discovery, Endpoint, Http, TokenClient, discovery::url_of, token_client::Where};
+use crate::{
+    ClientAuth, Discovery, DiscoveryOptions, DiscoveryOrder, Endpoint, Http, TokenClient, discovery::url_of,
+    token_client::Where,
+};
 
 /// One authorization server and who we are there.
 ///
@@ -27,6 +30,7 @@ use crate::{ClientAuth, Discovery, Endpoint, Http, TokenClient, discovery::url_o
 pub struct TokenEndpoint {
     issuer: String,
     at: Option<String>,
+    order: DiscoveryOrder,
     auth: ClientAuth,
     accepts: Vec<String>,
 }
@@ -35,7 +39,7 @@ impl TokenEndpoint {
     /// The authorization server of this issuer, whose token endpoint is found in its metadata at first use.
     #[must_use]
     pub fn discover(issuer: impl Into<String>, auth: ClientAuth) -> Self {
-        Self { issuer: issuer.into(), at: None, auth, accepts: Vec::new() }
+        Self { issuer: issuer.into(), at: None, order: DiscoveryOrder::default(), auth, accepts: Vec::new() }
     }
 
     /// The authorization server of this issuer, whose token endpoint is known. Nothing is fetched from the issuer,
@@ -43,6 +47,13 @@ impl TokenEndpoint {
     #[must_use]
     pub fn at(issuer: impl Into<String>, token_endpoint: impl Into<String>, auth: ClientAuth) -> Self {
         Self { at: Some(token_endpoint.into()), ..Self::discover(issuer, auth) }
+    }
+
+    /// Where the issuer's metadata is looked for, and in which order. Of no use to an endpoint that is known.
+    #[must_use]
+    pub fn discovery(mut self, order: DiscoveryOrder) -> Self {
+        self.order = order;
+        self
     }
 
     /// States that subject tokens of this issuer may be sent there too. Its own may be without saying so.
@@ -60,7 +71,10 @@ impl TokenEndpoint {
     pub fn connect(&self, http: &Http) -> Result<TokenClient, InvalidSetting> {
         let Checked { issuer, at, accepts } = self.check()?;
         let at = match at {
-            None => Where::Discovered(Discovery::new(issuer.clone(), http.clone())?),
+            None => {
+                let options = DiscoveryOptions::default().order(self.order);
+                Where::Discovered(Discovery::with(&options, issuer.clone(), http.clone())?)
+            }
             Some(endpoint) => Where::Known(endpoint),
         };
         let fingerprint = Fingerprint::of("token-endpoint")

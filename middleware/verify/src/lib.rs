@@ -14,7 +14,8 @@
 //! An issuer that is out of reach is no verdict: keys fetched before go on verifying for 24 h, and what cannot be
 //! decided is [`Unavailable`](tower_identity_core::RefusalKind::Unavailable), never
 //! [`InvalidToken`](tower_identity_core::RefusalKind::InvalidToken). Tokens of unknown keys, however many, cost their
-//! issuer one fetch in 30 s, and keep no token of a known key waiting.
+//! issuer one fetch in 30 s, and keep no token of a known key waiting; one whose key may be newer than the keys at hand is
+//! told when to come back.
 //!
 //! Where it goes: inside `AuthLayer` of the room `inbound`, which reads the header and renders the refusal.
 //!

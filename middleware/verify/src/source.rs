@@ -186,6 +186,11 @@ fn clamped(max_age: Option<Duration>) -> Duration {
 }
 
 impl SourceError {
+    /// Whether this is the issuer's word that none of its keys is to be used, and not an outage.
+    pub(crate) fn withdraws_every_key(&self) -> bool {
+        matches!(self, Self::Document { source, .. } if source.withdraws_every_key())
+    }
+
     /// When the server wants to be asked again, if it says so.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {

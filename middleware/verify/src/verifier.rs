@@ -62,8 +62,9 @@ impl Verifier {
     ///
     /// - [`InvalidToken`](RefusalKind::InvalidToken) for every token that is not acceptable, of a stranger or of a
     ///   trusted issuer alike;
-    /// - [`Unavailable`](RefusalKind::Unavailable) when that cannot be decided, because the issuer's keys are out of
-    ///   reach. Keys that were fetched before go on verifying for 24 h.
+    /// - [`Unavailable`](RefusalKind::Unavailable) when that cannot be decided: the issuer's keys are out of reach, and
+    ///   those that were fetched before go on verifying for 24 h only; or the token's key may be newer than they are, and
+    ///   it is not time to ask for others.
     ///
     /// Waiting for keys, and refreshing them in the background, needs a tokio runtime.
     pub fn bearer(&self, token: &str) -> Verification {

@@ -76,6 +76,9 @@ fn a_file_and_code_build_the_same() {
     let expected =
         TokenEndpoint::at(issuer, "https://inside.example/token", basic()).accepts_issuer("https://other.example");
     assert_eq!(accepted(&folder, &elsewhere), built(&expected));
+    let ordered = json!({"client_secret": "hunter2", "discovery": "oidc_only"});
+    let expected = TokenEndpoint::discover(issuer, basic()).discovery(DiscoveryOrder::OidcOnly);
+    assert_eq!(accepted(&folder, &ordered), built(&expected));
 }
 
 #[test]
@@ -135,6 +138,10 @@ fn fields_that_do_not_go_together_and_values_that_break_a_rule_are_named() {
     let folder = Folder::new();
     folder.write("secret", "hunter2");
     let cases = [
+        (
+            json!({"client_secret": "hunter2", "token_endpoint": "https://as.example", "discovery": "oidc_only"}),
+            "discovery: goes without token_endpoint: metadata is not read",
+        ),
         (
             json!({"client_secret": "hunter2", "token_endpoint_auth_method": "private_key_jwt"}),
             "token_endpoint_auth_method: private_key_jwt needs a private_key_file",

@@ -9,7 +9,7 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use tower_identity_core::{Clock, Issuer, Moment};
+use tower_identity_core::{Clock, Issuer, Moment, Timestamp};
 use tower_identity_refresh::{Failed, Lifetime, Loaded};
 
 use super::{
@@ -97,6 +97,10 @@ impl Loader {
                 (Ok(Brought::Renewed { .. }), None) => unreachable!("only keys at hand can be found unchanged"),
                 (Err(error), before) => {
                     telemetry::refreshed(&loader.issuer, telemetry::Outcome::Failed);
+                    let before = match before {
+                        Some(keys) if error.withdraws_every_key() => Some(loader.withdraw(&keys, fetched_at, now)),
+                        before => before,
+                    };
                     let warm = before.is_some_and(|keys| keys.is_usable(now));
                     return Err(loader.failed(error, warm, now));
                 }
@@ -106,6 +110,17 @@ impl Loader {
             }
             Ok(Loaded { value: begun, lifetime: Lifetime::new(loader.fresh(begun), USABLE) })
         }
+    }
+
+    /// Uses the keys at hand no more, in this process and after it.
+    fn withdraw(&self, keys: &Snapshot, fetched_at: Timestamp, now: Moment) -> Arc<Snapshot> {
+        let withdrawn = Arc::new(keys.withdrawn(now));
+        self.at_hand.store(Some(Arc::clone(&withdrawn)));
+        if let Some(saver) = &self.saver {
+            saver.forget();
+            saver.save(fetched_at);
+        }
+        withdrawn
     }
 
     fn take_over(&self, next: Snapshot) {

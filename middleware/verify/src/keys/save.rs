@@ -13,7 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tower_identity_core::{Issuer, Timestamp};
-use tower_identity_jose::json;
+use tower_identity_jose::{json, random_id};
 use tower_identity_refresh::blocking;
 
 use super::telemetry::TARGET;
@@ -69,6 +69,11 @@ impl Saver {
         *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 
+    /// Remembers no key.
+    pub(super) fn forget(&self) {
+        *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new([]);
+    }
+
     /// Begins to write what is remembered, as fetched at this time.
     pub(super) fn save(self: &Arc<Self>, fetched_at: Timestamp) {
         if !self.under_way.swap(true, Ordering::AcqRel) {
@@ -96,14 +101,14 @@ impl Saver {
 /// Puts a file in the place of another, as a whole or not at all, also when the process or the machine dies meanwhile.
 fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
     let mut beside = file.as_os_str().to_owned();
-    // Of its own in each process: two that are given one file take turns in replacing it, and never mix.
-    beside.push(format!(".{}.new", std::process::id()));
+    // A name that nobody has and nobody can foresee: two that are given one file take turns in replacing it and never
+    // mix, and no link that was put in its place is followed.
+    beside.push(format!(".{}.new", random_id()));
     let beside = PathBuf::from(beside);
-    let written = File::create(&beside)
-        .and_then(|mut new| new.write_all(content).and_then(|()| new.sync_all()))
-        .and_then(|()| fs::rename(&beside, file));
+    let mut new = File::create_new(&beside)?;
+    let written = new.write_all(content).and_then(|()| new.sync_all()).and_then(|()| fs::rename(&beside, file));
     if written.is_err() {
-        // What is left is of no use; if it cannot be removed either, the next write goes over it.
+        // What is left is of no use to anybody.
         let _ = fs::remove_file(&beside);
     }
     written

@@ -101,6 +101,11 @@ impl Snapshot {
         Self::new(current, removed, Origin::Fetched(fetch), known, times(max_age, fetch.begun))
     }
 
+    /// The same keys, of no use any more.
+    pub(super) fn withdrawn(&self, now: Moment) -> Self {
+        Self::new(self.current.clone(), Vec::new(), self.origin, None, (now, now))
+    }
+
     /// The same, without keys whose grace is over.
     pub(super) fn without_lapsed(&self, now: Moment) -> Self {
         let alive = self.removed.iter().filter(|(_, until)| now < *until).cloned().collect();
@@ -121,11 +126,16 @@ impl Snapshot {
         Self { keys, current, removed, origin, known, refresh_at, gone_at, settled_until }
     }
 
-    /// The keys that `new` no longer has: those that it takes away now, which may verify `until` then, and those that
-    /// were taken away earlier.
+    /// The keys that `new` no longer has: those that it takes away now, which may verify `until` then and no longer than
+    /// they would have without having been taken away, and those that were taken away earlier; the newest, up to a bound.
+    ///
+    /// A key that is still there, but cannot be used, with its private part for example, is not taken away but refused.
     fn removed_by(&self, new: &KeySet, until: Moment) -> Vec<(VerifyingKey, Moment)> {
+        let until = until.min(self.gone_at);
+        let refused = |key: &VerifyingKey| new.skipped().iter().any(|entry| entry.key_id.as_deref() == key.key_id());
         let earlier = self.removed.iter().filter(|(key, _)| !new.contains(key)).cloned();
-        self.current.difference(new).map(|key| (key.clone(), until)).chain(earlier).collect()
+        let removed = self.current.difference(new).map(|key| (key.clone(), until)).chain(earlier);
+        removed.filter(|(key, _)| !refused(key)).take(KeySet::MAX_ENTRIES).collect()
     }
 
     /// What is due. One comparison where nothing is.

@@ -101,9 +101,49 @@ async fn jwks_a7_a_key_set_without_a_pinned_key_is_as_good_as_none() {
     stage.issuer.publish_key(&pinned);
     stage.clock.advance(2 * SECOND);
     accepted(stage.verifier.bearer(&by_pinned).await);
+    // A document that speaks about keys and has none of ours is no outage: what was withdrawn is withdrawn.
     stage.issuer.withdraw_key(pinned.key_id());
+    refresh_fails(&stage).await;
+    assert_eq!(refused(stage.verifier.bearer(&by_pinned).await), unavailable(SECOND));
+    stage.issuer.publish_key(&pinned);
+    stage.clock.advance(MINUTE);
+    stage.issuer.arrived(Endpoint::Keys, stage.fetches() + 1).await;
+    stage.until_settled(stage.fetches()).await;
+    accepted(stage.verifier.bearer(&by_pinned).await);
+}
+
+#[tokio::test]
+async fn jwks_a4_a_key_whose_private_part_is_published_stops_verifying_also_when_it_is_the_only_one() {
+    let stage = Stage::new().warm().await;
+    let token = stage.token();
+    for failure in [Failure::Html, Failure::Body(r#"{"keys": []}"#.into())] {
+        stage.issuer.fail(Endpoint::Keys, failure);
+        refresh_fails(&stage).await;
+        stage.accepts_at_once(&token);
+    }
+    stage.issuer.recover(Endpoint::Keys);
+    let mut published = stage.issuer.key().public_jwk();
+    published["d"] = "AAAA".into();
+    stage.issuer.withdraw_key(stage.issuer.key().key_id());
+    stage.issuer.publish_jwk(published);
+    refresh_fails(&stage).await;
+    assert_eq!(refused(stage.verifier.bearer(&token).await), unavailable(SECOND));
+}
+
+#[tokio::test]
+async fn jwks_a6_a_key_that_is_refused_has_no_grace() {
+    let stage = Stage::with(|issuer| issuer.keys_removal_grace(HOUR)).warm().await;
+    let (first, token) = (stage.issuer.key(), stage.token());
+    stage.issuer.rotate_key();
+    stage.issuer.withdraw_key(first.key_id());
     refresh(&stage).await;
-    stage.accepts_at_once(&by_pinned);
+    stage.accepts_at_once(&token);
+
+    let mut published = first.public_jwk();
+    published["d"] = "AAAA".into();
+    stage.issuer.publish_jwk(published);
+    refresh(&stage).await;
+    assert_eq!(refused(stage.verifier.bearer(&token).await), invalid("key"));
 }
 
 #[tokio::test]
