@@ -15,7 +15,7 @@ const KEYS: &str = "https://inside.example/jwks";
 const PIN: &str = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
 
 /// The issuer that a file in this folder makes with this table.
-fn read(folder: &Path, keys: Value) -> Result<String, String> {
+fn read(folder: &Path, keys: &Value) -> Result<String, String> {
     let settings = json!({"issuer": ISSUER, "audience": "orders", "keys": keys});
     let settings: IssuerSettings = serde_json::from_value(settings).map_err(|error| error.to_string())?;
     let issuer = settings.trusted_issuer(folder).map_err(|wrong| wrong.to_string())?;
@@ -32,7 +32,7 @@ fn code_and_file_say_the_same_of_keys() {
     fs::write(folder.path().join("secret"), "hunter2\n").expect("written");
     let found = || TrustedIssuer::discover(ISSUER).audience("orders");
     let at = || TrustedIssuer::keys_at(ISSUER, KEYS).audience("orders");
-    let read = |keys| read(folder.path(), keys);
+    let read = |keys| read(folder.path(), &keys);
     assert_eq!(read(json!({})), code(&found()));
     assert_eq!(read(json!({"url": KEYS})), code(&at()));
     assert_eq!(read(json!({"seed": "a.json", "save": "/var/b.json"})), {
@@ -87,11 +87,11 @@ fn what_breaks_a_rule_is_named_by_field() {
     ];
     for (keys, expected) in cases {
         let name = keys.to_string();
-        assert_eq!(read(Path::new(""), keys).err().unwrap_or_default(), expected, "{name}");
+        assert_eq!(read(Path::new(""), &keys).err().unwrap_or_default(), expected, "{name}");
     }
-    let unknown = read(Path::new(""), json!({"uri": KEYS})).expect_err("refused");
+    let unknown = read(Path::new(""), &json!({"uri": KEYS})).expect_err("refused");
     assert!(unknown.starts_with("unknown field `uri`, expected one of `url`"), "{unknown}");
-    let unknown = read(Path::new(""), json!({"discovery": "oidc"})).expect_err("refused");
+    let unknown = read(Path::new(""), &json!({"discovery": "oidc"})).expect_err("refused");
     assert!(unknown.starts_with("unknown variant `oidc`, expected one of `oauth_first`"), "{unknown}");
 }
 
