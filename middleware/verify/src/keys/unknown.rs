@@ -17,7 +17,7 @@
 //!
 //! "After the token" is: the fetch began after the token arrived; or after its `iat` and the leeway for clocks that
 //! differ. Nobody has vouched for `iat`: whoever forges one gains a 401 in the place of a 503, or the other way round. An
-//! `iat` that is absent, odd or in the future says nothing. So a flood of made-up ids uses up windows, and no token of a
+//! `iat` that is absent or odd says nothing, and one in the future no more than "now". So a flood of made-up ids uses up windows, and no token of a
 //! new key is refused for it: it is told when to come back.
 
 use std::{
@@ -93,7 +93,6 @@ impl Lacked {
         clock: &Clock,
     ) -> Asked {
         let (wall, waited) = (clock.wall(), clock.monotonic().since(arrived));
-        let issued = issued.filter(|issued| *issued <= wall);
         let age = issued.map(|issued| wall.since(issued).saturating_sub(waited));
         Asked { fetches, arrived, age, key: KeyDigest(self.random.hash_one(key_id)) }
     }

@@ -30,18 +30,19 @@ fn jwks_a6_a_file_that_cannot_be_written_is_told_once() {
 fn jwks_a6_a_file_is_replaced_as_a_whole_or_not_at_all() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("keys.json");
-    fs::write(&file, "before").expect("written");
-    // Where the new content would go, something is in the way.
-    let beside = folder.path().join(format!("keys.json.{}.new", std::process::id()));
-    fs::create_dir(&beside).expect("a folder");
+    let names = || fs::read_dir(folder.path()).expect("a folder").count();
+    // Where the new file would go, something is in the way.
+    fs::create_dir(&file).expect("a folder");
     let saver = saver(&file);
     saver.write(Timestamp::from_secs(1));
-    assert_eq!(fs::read_to_string(&file).expect("there"), "before");
-    fs::remove_dir(&beside).expect("removed");
+    assert!(file.is_dir());
+    assert_eq!(names(), 1, "nothing is left behind");
+    fs::remove_dir(&file).expect("removed");
+    fs::write(&file, "before").expect("written");
     saver.write(Timestamp::from_secs(1));
     let written = fs::read_to_string(&file).expect("there");
     assert_eq!(written, r#"{"issuer":"https://as.example","fetched_at":1,"keys":[]}"#);
-    assert!(!beside.exists());
+    assert_eq!(names(), 1);
 }
 
 #[test]

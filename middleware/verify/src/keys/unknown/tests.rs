@@ -36,6 +36,19 @@ fn jwks_a2_an_id_is_lacked_for_a_while_and_no_id_is_one_too() {
     assert!(!lacked.contains(&named, end));
 }
 
+#[test]
+fn jwks_a2_what_a_token_waited_for_keys_makes_it_no_older() {
+    let manual = tower_identity_testkit::ManualClock::new();
+    let (clock, issued) = (manual.clock(), manual.clock().wall().saturating_sub(9 * SECOND));
+    let (arrived, lacked) = (clock.monotonic(), Lacked::default());
+    for (waited, issued, age) in [(0, Some(issued), Some(9)), (60, Some(issued), Some(9)), (0, None, None)] {
+        manual.advance(waited * SECOND);
+        assert_eq!(lacked.asked(None, issued, (0, arrived), &clock).age, age.map(|age| age * SECOND));
+    }
+    let future = Some(clock.wall().saturating_add(SECOND));
+    assert_eq!(lacked.asked(None, future, (0, clock.monotonic()), &clock).age, Some(Duration::ZERO));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 

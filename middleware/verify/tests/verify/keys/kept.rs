@@ -6,7 +6,9 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower_identity_jose::SigningKey;
 use tower_identity_testkit::{Endpoint, Failure, LogCapture};
 
-use crate::support::{HOUR, MINUTE, SECOND, Stage, accepted, forger, invalid, refused, text, unavailable, until_idle};
+use crate::support::{
+    HOUR, MINUTE, SECOND, Stage, accepted, forger, invalid, refused, text, unavailable, until, until_idle,
+};
 
 /// A refresh, which the keeper makes, and which has landed.
 async fn refresh(stage: &Stage) {
@@ -103,13 +105,10 @@ async fn jwks_a7_a_key_set_without_a_pinned_key_is_as_good_as_none() {
     accepted(stage.verifier.bearer(&by_pinned).await);
     // A document that speaks about keys and has none of ours is no outage: what was withdrawn is withdrawn.
     stage.issuer.withdraw_key(pinned.key_id());
-    refresh_fails(&stage).await;
-    assert_eq!(refused(stage.verifier.bearer(&by_pinned).await), unavailable(SECOND));
+    withdraws(&stage, &by_pinned).await;
     stage.issuer.publish_key(&pinned);
     stage.clock.advance(MINUTE);
-    stage.issuer.arrived(Endpoint::Keys, stage.fetches() + 1).await;
-    stage.until_settled(stage.fetches()).await;
-    accepted(stage.verifier.bearer(&by_pinned).await);
+    stage.until_accepted(&by_pinned).await;
 }
 
 #[tokio::test]
@@ -126,8 +125,7 @@ async fn jwks_a4_a_key_whose_private_part_is_published_stops_verifying_also_when
     published["d"] = "AAAA".into();
     stage.issuer.withdraw_key(stage.issuer.key().key_id());
     stage.issuer.publish_jwk(published);
-    refresh_fails(&stage).await;
-    assert_eq!(refused(stage.verifier.bearer(&token).await), unavailable(SECOND));
+    withdraws(&stage, &token).await;
 }
 
 #[tokio::test]
@@ -177,6 +175,16 @@ async fn each_change_of_the_keys_is_one_event() {
     refresh_fails(&stage).await;
     assert_eq!(events().len(), 3, "a failure is another event");
     assert!(logs.text().contains("tower_identity::keys: no usable keys"), "{}", logs.text());
+}
+
+/// A refresh, by which the key of this token is no longer to be used, and there is no other.
+async fn withdraws(stage: &Stage, token: &str) {
+    stage.accepts_at_once(token);
+    let fetches = stage.fetches() + 1;
+    stage.clock.advance(4 * MINUTE);
+    stage.issuer.arrived(Endpoint::Keys, fetches).await;
+    until(|| stage.verifier.bearer(token).try_now().is_err()).await;
+    assert_eq!(refused(stage.verifier.bearer(token).await), unavailable(SECOND));
 }
 
 async fn refresh_fails(stage: &Stage) {

@@ -1,8 +1,21 @@
 //! Keys that are asked for again: only what is new is sent, and what is not new counts as fetched.
 
-use tower_identity_testkit::{Endpoint, Failure, LogCapture};
+use std::sync::{Arc, Mutex};
 
-use crate::support::{HOUR, MINUTE, SECOND, Stage, accepted, invalid, refused, unavailable, until, until_idle};
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tower_identity_jose::{SigningKey, public_key_set};
+use tower_identity_testkit::{Endpoint, Failure, LogCapture, ManualClock};
+use tower_identity_verify::{TrustedIssuer, Verifier};
+
+use crate::support::{
+    HOUR, MINUTE, SECOND, Stage, accepted, claims, forger, invalid, refused, sign, unavailable, until, until_idle,
+};
 
 #[tokio::test]
 async fn jwks_a1_keys_that_have_not_changed_are_renewed_without_being_sent() {
@@ -30,13 +43,13 @@ async fn jwks_a1_keys_that_have_not_changed_are_renewed_without_being_sent() {
 #[tokio::test]
 async fn jwks_a1_a_server_that_says_unchanged_out_of_turn_is_an_outage() {
     let stage = Stage::new();
-    stage.issuer.fail(Endpoint::Keys, Failure::Status(http::StatusCode::NOT_MODIFIED));
+    stage.issuer.fail(Endpoint::Keys, Failure::Status(StatusCode::NOT_MODIFIED));
     assert_eq!(refused(stage.verifier.bearer(&stage.token()).await), unavailable(2 * SECOND), "nothing was known");
 
     stage.issuer.recover(Endpoint::Keys);
     stage.clock.advance(2 * SECOND);
     accepted(stage.verifier.bearer(&stage.token()).await);
-    stage.issuer.fail(Endpoint::Keys, Failure::Status(http::StatusCode::NOT_MODIFIED));
+    stage.issuer.fail(Endpoint::Keys, Failure::Status(StatusCode::NOT_MODIFIED));
     stage.replace_key();
     stage.clock.advance(MINUTE);
     assert_eq!(refused(stage.verifier.bearer(&stage.token()).await), unavailable(30 * SECOND), "nothing had a tag");
@@ -61,4 +74,57 @@ async fn jwks_a1_unchanged_keys_are_fresh_for_what_the_server_says_then() {
         stage.clock.advance(fresh.mul_f64(0.1) + 2 * SECOND);
         stage.issuer.arrived(Endpoint::Keys, 3).await;
     }
+}
+
+/// An issuer whose key sets, each at a URL of its own, are all tagged alike.
+#[derive(Clone)]
+struct Moving {
+    metadata: Arc<Mutex<String>>,
+    first: SigningKey,
+    second: SigningKey,
+}
+
+fn tagged(headers: &HeaderMap, key: &SigningKey) -> Response {
+    match headers.contains_key(header::IF_NONE_MATCH) {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => ([(header::ETAG, "\"1\"")], public_key_set([key])).into_response(),
+    }
+}
+
+#[tokio::test]
+async fn jwks_a1_a_tag_is_of_one_url_and_says_nothing_of_another() {
+    let moving = Moving { metadata: Arc::default(), first: forger(), second: forger() };
+    let router = Router::new()
+        .route("/.well-known/oauth-authorization-server", {
+            get(|State(moving): State<Moving>| async move { moving.metadata.lock().expect("no panic").clone() })
+        })
+        .route("/first", get(|State(is): State<Moving>, headers: HeaderMap| async move { tagged(&headers, &is.first) }))
+        .route(
+            "/second",
+            get(|State(is): State<Moving>, headers: HeaderMap| async move { tagged(&headers, &is.second) }),
+        )
+        .with_state(moving.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+    let issuer = format!("http://{}", listener.local_addr().expect("bound"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let names = |place: &str| {
+        let document = serde_json::json!({"issuer": issuer, "jwks_uri": format!("{issuer}/{place}")});
+        *moving.metadata.lock().expect("no panic") = document.to_string();
+    };
+    let clock = ManualClock::new();
+    let trusted = TrustedIssuer::discover(&issuer).audience("orders");
+    let verifier = Verifier::builder(trusted).clock(clock.clock()).build().expect("valid");
+    let token = |key: &SigningKey| sign(key, &claims(&issuer, clock.clock().wall()));
+
+    names("first");
+    accepted(verifier.bearer(&token(&moving.first)).await);
+    names("second");
+    // Beyond the hour for which metadata is good.
+    let moved = token(&moving.second);
+    for _ in 0..8 {
+        clock.advance(15 * MINUTE);
+        until_idle().await;
+    }
+    until(|| matches!(verifier.bearer(&moved).try_now(), Ok(Ok(_)))).await;
+    assert!(verifier.bearer(&token(&moving.first)).try_now().is_err());
 }

@@ -70,7 +70,8 @@ async fn jwks_a3_without_keys_no_failure_is_a_verdict_on_any_token() {
 #[tokio::test]
 async fn jwks_a3_with_keys_no_failure_fails_a_token_of_a_known_one() {
     let forger = forger();
-    for (name, failure) in failures() {
+    // Of these only the published private key is no outage: it withdraws the key.
+    for (name, failure) in failures().into_iter().filter(|(name, _)| *name != "a published private key") {
         let stage = Stage::new().warm().await;
         let (own, good) = (stage.issuer.key(), stage.token());
         stage.issuer.fail(Endpoint::Keys, failure);
