@@ -50,6 +50,21 @@ async fn what_comes_after_a_failure_is_told_too() {
 }
 
 #[tokio::test]
+async fn the_last_check_is_told_behind_a_first() {
+    let shop = Shop::new(Profile::Rfc9068);
+    let mut draft = draft(&shop);
+    draft.claims["aud"] = json!("payments");
+    let aud = failed("aud", r#"expected one of ["orders"], found ["payments"]"#);
+    for (act, detail) in [
+        (json!({"sub": "orders"}), r#"the actor is "orders", but the token was issued to "storefront""#),
+        (json!([]), "act is of a wrong type or value"),
+    ] {
+        draft.claims["act"] = act;
+        assert_eq!(not_passed(&shop.explain(&draft.token()).await), [aud, failed("act", detail)]);
+    }
+}
+
+#[tokio::test]
 async fn the_claims_of_a_forgery_are_told_as_what_somebody_wrote() {
     let shop = Shop::new(Profile::Rfc9068);
     let mut draft = draft(&shop);
