@@ -21,7 +21,36 @@ use crate::check;
 
 /// Why a token is accepted or refused, as [`Verifier::explain`](crate::Verifier::explain) finds it.
 ///
-/// Prints as a page for people, and serializes to this, with an element of `checks` for each of [`check::ALL`], in that
+/// Prints as a page for people:
+///
+/// ```text
+/// refused: aud, exp
+///
+///     iss        "https://as.example"
+///     client     "storefront"
+///     typ        "at+jwt"
+///     alg        "ES256"
+///     kid        "k1"
+///     aud        ["payments"]
+///     iat        2 h 5 min ago
+///     exp        59 s ago
+///     claims     aud client_id exp iat iss jti scope sub
+///
+///   ✔ format
+///   ✔ header
+///   ✔ iss
+///   ✔ crit
+///   ✔ typ
+///   ✔ alg
+///   ✔ key
+///   ✔ signature
+///   ✔ kind
+///   ✘ aud        expected one of ["orders"], found ["payments"]
+///   ✘ exp        expired 59s ago
+///   …
+/// ```
+///
+/// and serializes to this, with an element of `checks` for each of [`check::ALL`], in that
 /// order:
 ///
 /// ```json
