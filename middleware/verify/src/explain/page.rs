@@ -96,10 +96,10 @@ struct Relative(Timestamp, Timestamp);
 impl fmt::Display for Relative {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(time, now) = *self;
-        match (time.since(now), now.since(time)) {
-            (ahead, Duration::ZERO) if ahead > Duration::ZERO => write!(f, "in {}", Units(ahead)),
-            (_, ago) if ago > Duration::ZERO => write!(f, "{} ago", Units(ago)),
-            _ => f.write_str("now"),
+        match (time.since(now).as_secs(), now.since(time).as_secs()) {
+            (0, 0) => f.write_str("now"),
+            (0, _) => write!(f, "{} ago", Units(now.since(time))),
+            _ => write!(f, "in {}", Units(time.since(now))),
         }
     }
 }
