@@ -43,8 +43,6 @@ pub struct IssuerSettings {
     tenants: Vec<String>,
     #[serde(default)]
     keys: KeySettings,
-    /// The former name of `keys.url`.
-    jwks_uri: Option<String>,
     algorithms: Option<Vec<Algorithm>>,
     leeway_seconds: Option<u64>,
 }
@@ -63,7 +61,7 @@ impl IssuerSettings {
     ///
     /// [`InvalidSetting`] names the field and the rule.
     pub fn trusted_issuer(self, folder: &Path) -> Result<TrustedIssuer, InvalidSetting> {
-        let issuer = match (self.issuer, self.trust_domain, self.keys.url.clone().or(self.jwks_uri)) {
+        let issuer = match (self.issuer, self.trust_domain, self.keys.url.clone()) {
             (Some(issuer), None, None) => TrustedIssuer::discover(issuer),
             (Some(issuer), None, Some(url)) => TrustedIssuer::keys_at(issuer, url),
             (None, Some(name), Some(url)) => TrustedIssuer::trust_domain(name, url),

@@ -82,7 +82,7 @@ async fn found_by_discovery() {
 async fn with_keys_and_token_endpoint_at_addresses_of_their_own() {
     let issuer = TestIssuer::builder().named("https://login.example/tenant").start();
     let name = format!("issuer = \"{}\"", issuer.issuer());
-    let inbound = format!("{name}\njwks_uri = \"{}\"\nalgorithms = [\"ES256\"]", issuer.url(Endpoint::Keys));
+    let inbound = format!("{name}\nkeys.url = \"{}\"\nalgorithms = [\"ES256\"]", issuer.url(Endpoint::Keys));
     let outbound = format!("{name}\ntoken_endpoint = \"{}\"\nclient_id", issuer.url(Endpoint::Token));
     let origins = start(&[
         ("issuer = \"http://127.0.0.1:7000\"\nclient_id", outbound),
