@@ -28,6 +28,8 @@ use self::{named::Named, node::Node};
 use crate::Inbound;
 
 mod caller;
+mod display;
+mod fault;
 mod named;
 mod node;
 mod sign_in;

@@ -1,6 +1,6 @@
-//! The form of a rule: what it says, whether it may stand, whether it holds.
+//! The form of a rule: what it says, and whether it holds.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tower_identity_core::{CallerContext, InvalidSetting, Refusal, RefusalKind, Scope, Scopes};
@@ -44,51 +44,6 @@ impl Node {
         match self {
             Self::Any(nodes) => nodes,
             node => vec![node],
-        }
-    }
-
-    /// What is wrong with this as a whole rule: at the top, and there only, `no_user` may stand beside `callers`.
-    pub(super) fn fault_at_top(&self) -> Option<InvalidSetting> {
-        match self {
-            Self::All(nodes) if nodes.iter().any(|node| matches!(node, Self::Callers(_))) => {
-                first_fault("all", nodes, |node| *node != Self::NoUser)
-            }
-            node => node.fault(),
-        }
-    }
-
-    /// What is wrong with this as a part of a rule.
-    fn fault(&self) -> Option<InvalidSetting> {
-        let wrong = |field: &str, rule: &str| Some(InvalidSetting::new(field, rule));
-        let empty = |field: &str| wrong(field, "is empty");
-        let name = |field: &str, name: &str| match name {
-            _ if name.trim().is_empty() => empty(field),
-            _ if name.trim().len() != name.len() || name.contains(char::is_control) => {
-                wrong(field, "has white space around it or a control character in it")
-            }
-            _ => None,
-        };
-        match self {
-            Self::Scope(scopes) if scopes.is_empty() => empty("scope"),
-            Self::AnyScope(scopes) if scopes.is_empty() => empty("any_scope"),
-            Self::Callers(names) if names.is_empty() => empty("callers"),
-            Self::All(nodes) if nodes.is_empty() => empty("all"),
-            Self::Any(nodes) if nodes.is_empty() => empty("any"),
-            Self::Group(group) => name("group", group),
-            Self::Role(role) => name("role", role),
-            Self::Named(named) => name("named", named.name()),
-            Self::Acr(values) if values.is_empty() => empty("acr"),
-            // `acr_values` of a challenge is a list with spaces between its members (RFC 9470 §3).
-            Self::Acr(values) if !values.iter().all(|value| Scope::parse(value).is_ok()) => {
-                wrong("acr", "a class is one or more visible ASCII characters without quote and backslash")
-            }
-            Self::MaxAgeSeconds(0) => wrong("max_age_seconds", "is less than a second"),
-            Self::Scope(_) | Self::AnyScope(_) | Self::User | Self::Callers(_) => None,
-            Self::Acr(_) | Self::MaxAgeSeconds(_) => None,
-            Self::NoUser => wrong("no_user", "stands only at the top of a rule, beside a list of callers"),
-            Self::All(nodes) => first_fault("all", nodes, |_| true),
-            Self::Any(nodes) => first_fault("any", nodes, |_| true),
-            Self::Invalid(fault) => Some(fault.clone()),
         }
     }
 
@@ -183,61 +138,10 @@ fn asked_together(first: Refusal, next: &Refusal) -> Refusal {
     Refusal::new(kind, first.check()).detail(details.join("; "))
 }
 
-fn first_fault(field: &str, nodes: &[Node], counts: impl Fn(&Node) -> bool) -> Option<InvalidSetting> {
-    let mut parts = nodes.iter().enumerate().filter(|(_, node)| counts(node));
-    parts.find_map(|(at, node)| Some(node.fault()?.within(at).within(field)))
-}
-
 fn insufficient(required: Scopes, found: &Scopes, needs: &Node) -> Refusal {
     Refusal::new(RefusalKind::InsufficientScope { required }, "scope").detail(format!("needs {needs}, found {found:?}"))
 }
 
 fn denied(check: &'static str, detail: String) -> Refusal {
     Refusal::new(RefusalKind::Denied, check).detail(detail)
-}
-
-impl fmt::Display for Node {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Scope(scopes) => write!(f, "scope {scopes}"),
-            Self::AnyScope(scopes) => {
-                f.write_str("any scope of ")?;
-                join(f, scopes, ", ")
-            }
-            Self::User => f.write_str("a user"),
-            Self::NoUser => f.write_str("no user"),
-            Self::Callers(names) => {
-                f.write_str("a caller among ")?;
-                join(f, names, ", ")
-            }
-            Self::Group(group) => write!(f, "a user of the group {group}"),
-            Self::Role(role) => write!(f, "a user with the role {role}"),
-            Self::Acr(values) => {
-                f.write_str("a sign-in of a class among ")?;
-                join(f, values, ", ")
-            }
-            Self::MaxAgeSeconds(seconds) => write!(f, "a sign-in within {seconds} s"),
-            Self::Named(named) => f.write_str(named.name()),
-            Self::All(nodes) => {
-                for (at, node) in nodes.iter().enumerate() {
-                    f.write_str(if at > 0 { " and " } else { "" })?;
-                    match node {
-                        Self::Any(_) => write!(f, "({node})")?,
-                        _ => write!(f, "{node}")?,
-                    }
-                }
-                Ok(())
-            }
-            Self::Any(nodes) => join(f, nodes, " or "),
-            Self::Invalid(_) => f.write_str("a part that is not valid"),
-        }
-    }
-}
-
-fn join<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: &[T], between: &str) -> fmt::Result {
-    for (at, item) in items.iter().enumerate() {
-        f.write_str(if at > 0 { between } else { "" })?;
-        write!(f, "{item}")?;
-    }
-    Ok(())
 }
