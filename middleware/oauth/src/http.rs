@@ -144,17 +144,28 @@ impl Http {
         authorization: Option<&HeaderValue>,
         form: String,
     ) -> Result<Answer, FetchError> {
+        self.post_form_for("application/json", to, authorization, form).await.map(|(answer, _)| answer)
+    }
+
+    /// The same for an answer of another media type; and what the server says of which it is.
+    pub(crate) async fn post_form_for(
+        &self,
+        accept: &'static str,
+        to: &Endpoint,
+        authorization: Option<&HeaderValue>,
+        form: String,
+    ) -> Result<(Answer, Option<HeaderValue>), FetchError> {
         let mut request = self
             .client
             .post(to.url().clone())
-            .header(ACCEPT, "application/json")
+            .header(ACCEPT, accept)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(form);
         if let Some(credentials) = authorization {
             request = request.header(AUTHORIZATION, credentials);
         }
-        let (status, headers, body) = self.send(request).await?;
-        Ok(Answer { status, retry_after: retry_after(&headers), body })
+        let (status, mut headers, body) = self.send(request).await?;
+        Ok((Answer { status, retry_after: retry_after(&headers), body }, headers.remove(CONTENT_TYPE)))
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<(StatusCode, HeaderMap, Bytes), FetchError> {

@@ -1,4 +1,4 @@
-//! Talking to an authorization server: metadata, token endpoint, grants, client authentication.
+//! Talking to an authorization server: metadata, token endpoint, grants, introspection, client authentication.
 //!
 //! A [`TokenEndpoint`] says which server and who we are there; connected, it is a [`TokenClient`], which turns a
 //! [`Grant`] into an [`IssuedToken`], or a [`TokenError`] that says whose fault it is that
@@ -21,6 +21,7 @@
 //! | `response` | [`IssuedToken`]: what came back, checked against what was asked |
 //! | `token_error` | [`TokenError`]: why there is no token, and whose fault that is |
 //! | `token_endpoint`, `token_client` | the description of a server, and the client of it |
+//! | `introspection` | [`Introspection`]: what a token is that only its server can read |
 //! | `own_token` | [`OwnToken`], a token for what this service fetches itself |
 //! | `settings`, `secret_file` | the same from a file |
 
@@ -29,6 +30,7 @@ mod discovery;
 mod endpoint;
 mod grant;
 mod http;
+mod introspection;
 mod metadata;
 mod own_token;
 mod response;
@@ -51,6 +53,10 @@ pub use self::{
     },
     http::{
         DEADLINE, FetchError, Fetched, Get, Http, HttpSetupError, MAX_BODY_BYTES, MAX_RETRY_AFTER, Refetched, Validator,
+    },
+    introspection::{
+        AnswerForm, Introspected, Introspection, IntrospectionClient, IntrospectionError, IntrospectionErrorKind,
+        IntrospectionSettings, InvalidAnswer, Members, SignedAnswer,
     },
     metadata::{MetadataError, ServerMetadata, UnusableEndpoint},
     own_token::OwnToken,

@@ -104,7 +104,7 @@ fn read_success(grant: &Grant, body: &[u8]) -> Result<IssuedToken, Nonsense> {
 }
 
 /// Never requires anything: a failure may be empty, HTML, or a proxy's own JSON.
-fn read_failure(answer: &Answer) -> FailureAnswer {
+pub(crate) fn read_failure(answer: &Answer) -> FailureAnswer {
     let body = json::from_slice(&answer.body).unwrap_or(Failure { error: None, acr_values: None, max_age: None });
     let acr_values = body.acr_values.as_ref().and_then(Value::as_str).unwrap_or_default();
     FailureAnswer {

@@ -1,12 +1,14 @@
 //! An authorization server and who we are there, from a configuration file.
 
+mod client;
+
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, SecretToken};
-use tower_identity_jose::SigningKey;
 
-use crate::{ClientAuth, DiscoveryOrder, TokenEndpoint, secret_file};
+pub(crate) use self::client::{AuthMethod, ClientFields};
+use crate::{ClientAuth, DiscoveryOrder, TokenEndpoint};
 
 /// A table `[outbound.server.<name>]`: one authorization server and who we are there.
 ///
@@ -56,15 +58,6 @@ pub struct ServerSettings {
     accepts_issuers: Vec<String>,
 }
 
-/// The registered names of what [`ClientAuth`] can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum AuthMethod {
-    ClientSecretBasic,
-    ClientSecretPost,
-    PrivateKeyJwt,
-}
-
 impl ServerSettings {
     /// Whether targets that name no server use this one.
     #[must_use]
@@ -93,43 +86,15 @@ impl ServerSettings {
     }
 
     fn client_auth(&self, folder: &Path) -> Result<ClientAuth, InvalidSetting> {
-        match (&self.client_secret, &self.client_secret_file, &self.private_key_file) {
-            (Some(secret), None, None) => self.with_secret(secret.clone()),
-            (None, Some(file), None) => self.with_secret(secret_file::read("client_secret_file", &folder.join(file))?),
-            (None, None, Some(file)) => self.with_key(&folder.join(file)),
-            _ => Err(InvalidSetting::new(
-                "client_secret",
-                "exactly one of client_secret, client_secret_file and private_key_file has to be there",
-            )),
+        ClientFields {
+            client_id: &self.client_id,
+            client_secret: self.client_secret.as_ref(),
+            client_secret_file: self.client_secret_file.as_deref(),
+            private_key_file: self.private_key_file.as_deref(),
+            key_id: self.key_id.as_deref(),
+            method: self.token_endpoint_auth_method,
         }
-    }
-
-    fn with_secret(&self, secret: SecretToken) -> Result<ClientAuth, InvalidSetting> {
-        if self.key_id.is_some() {
-            return Err(InvalidSetting::new("key_id", "goes with private_key_file only"));
-        }
-        match self.token_endpoint_auth_method {
-            None | Some(AuthMethod::ClientSecretBasic) => ClientAuth::client_secret_basic(&self.client_id, secret),
-            Some(AuthMethod::ClientSecretPost) => ClientAuth::client_secret_post(&self.client_id, secret),
-            Some(AuthMethod::PrivateKeyJwt) => {
-                Err(InvalidSetting::new("token_endpoint_auth_method", "private_key_jwt needs a private_key_file"))
-            }
-        }
-    }
-
-    fn with_key(&self, file: &Path) -> Result<ClientAuth, InvalidSetting> {
-        if !matches!(self.token_endpoint_auth_method, None | Some(AuthMethod::PrivateKeyJwt)) {
-            return Err(InvalidSetting::new("token_endpoint_auth_method", "a private_key_file is for private_key_jwt"));
-        }
-        let pem = secret_file::read("private_key_file", file)?;
-        let key = SigningKey::from_pem(pem.expose())
-            .map_err(|broken| InvalidSetting::new("private_key_file", format!("{}: {broken}", file.display())))?;
-        let key = match &self.key_id {
-            None => key,
-            Some(id) if id.is_empty() => return Err(InvalidSetting::new("key_id", "is empty")),
-            Some(id) => key.with_key_id(id.as_str()),
-        };
-        ClientAuth::private_key_jwt(&self.client_id, key)
+        .client_auth(folder)
     }
 }
 

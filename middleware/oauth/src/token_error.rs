@@ -28,7 +28,7 @@ struct Inner {
 #[derive(Debug)]
 pub(crate) struct Cause {
     pub(crate) kind: TokenErrorKind,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    pub(crate) source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl From<TokenErrorKind> for Cause {

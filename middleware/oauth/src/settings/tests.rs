@@ -4,7 +4,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tower_identity_jose::Algorithm;
+use tower_identity_jose::{Algorithm, SigningKey};
 
 use super::*;
 

@@ -83,6 +83,10 @@ pub enum Nonsense {
     IssuedTokenType(String),
     /// A token that allows more than was asked for: these scopes beyond.
     WiderScope(Scopes),
+    /// Another media type than this one, which was asked for: of an answer that has to be signed, a plain one.
+    MediaType(&'static str),
+    /// What is said to be a JWT, and has other characters.
+    NotAJwt,
     /// Metadata that cannot be used.
     Metadata,
 }
@@ -98,6 +102,8 @@ impl fmt::Display for Nonsense {
             Self::TokenType(found) => write!(f, "token_type is {found:?}, not bearer"),
             Self::IssuedTokenType(found) => write!(f, "issued_token_type is {found:?}, not the requested one"),
             Self::WiderScope(extra) => write!(f, "the scope is wider than asked, by {extra}"),
+            Self::MediaType(asked) => write!(f, "the answer is not {asked}"),
+            Self::NotAJwt => f.write_str("the answer is not a JWT"),
             Self::Metadata => f.write_str("its metadata is not usable"),
         }
     }

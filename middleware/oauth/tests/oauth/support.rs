@@ -14,7 +14,7 @@ use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, Uri, header},
+    http::{HeaderMap, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use tokio::{
@@ -80,6 +80,7 @@ pub(crate) async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::O
 
 /// One request as it arrived.
 pub(crate) struct Arrived {
+    pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
@@ -148,7 +149,7 @@ impl Server {
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, 1 << 20).await.expect("a small body");
-    let arrived = Arrived { uri: parts.uri, headers: parts.headers, body };
+    let arrived = Arrived { method: parts.method, uri: parts.uri, headers: parts.headers, body };
     let answer = {
         let mut answers = shared.answers.lock().expect("not poisoned");
         match answers.len() {

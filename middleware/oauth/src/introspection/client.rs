@@ -1,0 +1,113 @@
+//! Asking about a token.
+
+use std::{fmt, sync::Arc};
+
+use form_urlencoded::Serializer;
+use http::HeaderValue;
+use tower_identity_core::{ClientId, Clock, Fingerprint, Issuer, SecretToken};
+use tower_identity_jose::SignError;
+
+use super::{AnswerForm, Introspected, IntrospectionError, answer, error::Cause};
+use crate::{ClientAuth, Http, token_client::Where};
+
+/// A client of one authorization server's introspection endpoint. Cheap to clone; prints no secret.
+#[derive(Clone)]
+pub struct IntrospectionClient(Arc<Inner>);
+
+struct Inner {
+    issuer: Issuer,
+    at: Where,
+    auth: ClientAuth,
+    form: AnswerForm,
+    http: Http,
+    fingerprint: Fingerprint,
+}
+
+impl IntrospectionClient {
+    pub(super) fn new(
+        issuer: Issuer,
+        at: Where,
+        auth: ClientAuth,
+        form: AnswerForm,
+        http: Http,
+        fingerprint: Fingerprint,
+    ) -> Self {
+        Self(Arc::new(Inner { issuer, at, auth, form, http, fingerprint }))
+    }
+
+    /// The authorization server.
+    #[must_use]
+    pub fn issuer(&self) -> &Issuer {
+        &self.0.issuer
+    }
+
+    /// Which client we are there.
+    #[must_use]
+    pub fn client_id(&self) -> &ClientId {
+        self.0.auth.client_id()
+    }
+
+    /// The form in which answers come.
+    #[must_use]
+    pub fn form(&self) -> AnswerForm {
+        self.0.form
+    }
+
+    /// The server, the configured endpoint, [who we are there](ClientAuth::fingerprint) and the form of the answer: part
+    /// of a cache key.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.0.fingerprint
+    }
+
+    /// The clock that its deadlines are measured by.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        self.0.http.clock()
+    }
+
+    /// Asks about a token, once. A POST, with our credentials (RFC 7662 §2.1): the token is in no URL.
+    ///
+    /// # Errors
+    ///
+    /// [`IntrospectionError`] when there is no answer. That the token is not good is one.
+    pub async fn introspect(&self, token: &SecretToken) -> Result<Introspected, IntrospectionError> {
+        self.ask(token).await.map_err(|cause| cause.of(self.0.issuer.clone()))
+    }
+
+    async fn ask(&self, token: &SecretToken) -> Result<Introspected, Cause> {
+        let Inner { at, form, http, .. } = &*self.0;
+        let discovered;
+        let (endpoint, http) = match at {
+            Where::Known(endpoint) => (endpoint, http),
+            Where::Discovered(discovery) => {
+                discovered = discovery.metadata().await?;
+                let endpoint = discovered.introspection_endpoint()?;
+                (endpoint, discovery.http_to(endpoint))
+            }
+        };
+        let (body, authorization) = self.compose(token)?;
+        let (answer, content_type) = http.post_form_for(form.media_type(), endpoint, authorization, body).await?;
+        answer::read(*form, &answer, content_type.as_ref())
+    }
+
+    /// The form, and the header's part of who we are.
+    fn compose(&self, token: &SecretToken) -> Result<(String, Option<&HeaderValue>), SignError> {
+        let Inner { issuer, auth, http, .. } = &*self.0;
+        let mut form = Serializer::new(String::new());
+        form.append_pair("token", token.expose()).append_pair("token_type_hint", "access_token");
+        let authorization = auth.append_to(&mut form, issuer, http.clock())?;
+        Ok((form.finish(), authorization))
+    }
+}
+
+impl fmt::Debug for IntrospectionClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IntrospectionClient")
+            .field("issuer", &self.0.issuer)
+            .field("at", &self.0.at)
+            .field("auth", &self.0.auth)
+            .field("form", &self.0.form)
+            .finish_non_exhaustive()
+    }
+}

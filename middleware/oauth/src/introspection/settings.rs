@@ -1,0 +1,103 @@
+//! How an issuer's tokens are looked up, from a configuration file.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::Deserialize;
+use tower_identity_core::{InvalidSetting, SecretToken};
+
+use super::Introspection;
+use crate::{
+    DiscoveryOrder,
+    settings::{AuthMethod, ClientFields},
+};
+
+/// The table `introspection` of an issuer whose tokens are opaque.
+///
+/// | field | meaning | default |
+/// |---|---|---|
+/// | `url` | the introspection endpoint | where the issuer's metadata says |
+/// | `discovery` | where metadata is looked for: a name of [`DiscoveryOrder`] | `oauth_first` |
+/// | `client_id` | which client we are there | required |
+/// | `client_secret`, `client_secret_file` | our secret, or the file that holds it | one of the three |
+/// | `private_key_file` | the PEM file with our private key, which signs client assertions | one of the three |
+/// | `key_id` | the `kid` that the server knows the key by | the key's thumbprint |
+/// | `token_endpoint_auth_method` | how we prove it | `client_secret_basic` or `private_key_jwt` |
+/// | `signed` | whether [signed answers](Introspection::signed) are demanded | `false` |
+/// | `phantom` | whether the [JWT in the token's place](Introspection::phantom) is demanded | `false` |
+/// | `remember_seconds` | for how long an answer is [remembered](Introspection::remember), 300 at most | 60 |
+/// | `concurrency` | how many unknown tokens are [looked up at one time](Introspection::concurrency) | 64 |
+///
+/// ```
+/// use std::path::Path;
+/// use tower_identity_oauth::IntrospectionSettings;
+///
+/// let settings: IntrospectionSettings =
+///     serde_json::from_str(r#"{"client_id": "orders", "client_secret": "s3cr3t", "signed": true, "phantom": true}"#)?;
+/// let refused = settings.introspection(Path::new("")).expect_err("one or the other");
+/// assert_eq!(refused.to_string(), "phantom: goes without signed: the JWT in the token's place is signed itself");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntrospectionSettings {
+    url: Option<String>,
+    discovery: Option<DiscoveryOrder>,
+    client_id: String,
+    client_secret: Option<SecretToken>,
+    client_secret_file: Option<PathBuf>,
+    private_key_file: Option<PathBuf>,
+    key_id: Option<String>,
+    token_endpoint_auth_method: Option<AuthMethod>,
+    #[serde(default)]
+    signed: bool,
+    #[serde(default)]
+    phantom: bool,
+    remember_seconds: Option<u64>,
+    concurrency: Option<usize>,
+}
+
+impl IntrospectionSettings {
+    /// Reads the secret or key file, and checks what can be checked without the issuer. Relative paths start at `folder`:
+    /// the one that the configuration file is in.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] names the field and the rule, for a file also its path, never what is in it.
+    pub fn introspection(&self, folder: &Path) -> Result<Introspection, InvalidSetting> {
+        let auth = ClientFields {
+            client_id: &self.client_id,
+            client_secret: self.client_secret.as_ref(),
+            client_secret_file: self.client_secret_file.as_deref(),
+            private_key_file: self.private_key_file.as_deref(),
+            key_id: self.key_id.as_deref(),
+            method: self.token_endpoint_auth_method,
+        }
+        .client_auth(folder)?;
+        let mut introspection = match &self.url {
+            None => Introspection::discovered(auth),
+            Some(url) => Introspection::at(url, auth),
+        };
+        if let Some(order) = self.discovery {
+            introspection = introspection.discovery(order);
+        }
+        introspection = match (self.signed, self.phantom) {
+            (false, false) => introspection,
+            (true, false) => introspection.signed(),
+            (false, true) => introspection.phantom(),
+            (true, true) => {
+                let rule = "goes without signed: the JWT in the token's place is signed itself";
+                return Err(InvalidSetting::new("phantom", rule));
+            }
+        };
+        if let Some(seconds) = self.remember_seconds {
+            introspection = introspection.remember(Duration::from_secs(seconds));
+        }
+        if let Some(lookups) = self.concurrency {
+            introspection = introspection.concurrency(lookups);
+        }
+        Ok(introspection)
+    }
+}
