@@ -68,7 +68,7 @@ pub use tower_identity_core::{
     SecretToken, SessionId, Subject, Tenant, Timestamp, TokenId, TransactionId, User, Workload, ambient,
 };
 pub use tower_identity_inbound::{
-    AuthLayer, CallerName, CorrelationId, Inbound, RequireLayer, ResourceMetadata, ResourceMetadataBuilder,
+    AuthLayer, CallerName, CorrelationId, Inbound, IssuerName, RequireLayer, ResourceMetadata, ResourceMetadataBuilder,
     ResourceSettings, Rule, danger, rule,
 };
 pub use tower_identity_jose::{Algorithm, KeySet, Limits, SigningKey};

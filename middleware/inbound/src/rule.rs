@@ -28,13 +28,21 @@ use self::{named::Named, node::Node};
 use crate::Inbound;
 
 mod caller;
+mod contradiction;
 mod display;
 mod fault;
+mod issuer;
 mod named;
 mod node;
+mod parts;
 mod sign_in;
+mod wider;
 
-pub use self::caller::CallerName;
+pub use self::{
+    caller::CallerName,
+    issuer::IssuerName,
+    parts::{callers_of, max_actors, scope_or_wider, users_of},
+};
 
 /// What a request must satisfy. Made by the functions of [this module](self), joined by [`and`](Self::and) and
 /// [`or`](Self::or).
@@ -43,9 +51,13 @@ pub use self::caller::CallerName;
 /// |---|---|---|
 /// | [`scope`] | `{ scope = "a b" }` | a token with all of these scopes |
 /// | [`any_scope`] | `{ any_scope = ["a", "b"] }` | a token with one of these scopes |
+/// | [`scope_or_wider`] | `{ scope_or_wider = { scope = "a:b", separator = ":" } }` | a token with this scope or one above it |
 /// | [`user`] | `"user"` | a caller that acts for a user |
 /// | [`no_user`] | `"no_user"` | a caller that acts for itself; only beside [`callers`] |
 /// | [`callers`] | `{ callers = ["orders"] }` | one of these workloads |
+/// | [`callers_of`] | `{ callers_of = ["https://partner.example"] }` | a workload of one of these issuers |
+/// | [`users_of`] | `{ users_of = ["https://login.example.com"] }` | a user of one of these issuers or tenants |
+/// | [`max_actors`] | `{ max_actors = 1 }` | a user for whom no more than these act |
 /// | [`group`] | `{ group = "staff" }` | a user of this group |
 /// | [`role`] | `{ role = "approver" }` | a user with this role |
 /// | [`acr`] | `{ acr = ["urn:example:gold"] }` | a user who signed in by one of these classes |
@@ -55,8 +67,9 @@ pub use self::caller::CallerName;
 ///
 /// # Validity
 ///
-/// A rule can be written that must not stand: one with a scope outside the grammar, an empty list, or a
-/// [`no_user`] in the wrong place. Such a rule refuses every request as a fault of this service
+/// A rule can be written that must not stand: one with a scope outside the grammar, an empty list, a [`no_user`] in
+/// the wrong place, or parts that no caller can satisfy together: a user and none, two lists of callers, of issuers or of
+/// sign-in classes that have nothing in common, as their names stand. Such a rule refuses every request as a fault of this service
 /// ([`RefusalKind::Misconfigured`]), [`valid`](Self::valid) tells at the start, and a configuration that holds one
 /// is refused as it is read.
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use tower_identity_core::{CallerContext, InvalidName, Issuer, Subject};
+use tower_identity_core::{CallerContext, InvalidName, Issuer, Subject, Workload};
 
 /// A workload in a list of [callers](super::callers): by its name at the home issuer, or by another issuer and its
 /// name there. Compared whole, byte for byte; there are no patterns.
@@ -29,14 +29,33 @@ impl CallerName {
 
     /// Whether the caller is this workload, by the word of the workload's own issuer.
     pub(super) fn is(&self, context: &CallerContext) -> bool {
-        let token = context.caller_token();
-        let workload = &token.identity().workload;
-        let of_this_issuer = match &self.issuer {
-            None => token.is_of_home(),
-            Some(issuer) => issuer == token.issuer(),
+        let of_this_issuer = |workload: &Workload| match &self.issuer {
+            None => context.caller_token().is_of_home(),
+            Some(issuer) => *issuer == workload.issuer,
         };
-        of_this_issuer && workload.issuer == *token.issuer() && workload.id == self.id
+        sender(context).is_some_and(|workload| of_this_issuer(workload) && workload.id == self.id)
     }
+
+    /// Whether this may name a workload of the issuer, which may be home or not.
+    pub(super) fn may_be_of(&self, issuer: &Issuer) -> bool {
+        self.issuer.as_ref().is_none_or(|own| own == issuer)
+    }
+
+    /// The workload that both may name, as narrowly as either does.
+    pub(super) fn meet(&self, other: &Self) -> Option<Self> {
+        match (&self.issuer, &other.issuer) {
+            _ if self.id != other.id => None,
+            (None, _) => Some(other.clone()),
+            (_, None) => Some(self.clone()),
+            (one, issuer) => (one == issuer).then(|| self.clone()),
+        }
+    }
+}
+
+/// The workload that sent the request, where its own issuer says so: what every list of callers asks about.
+pub(super) fn sender(context: &CallerContext) -> Option<&Workload> {
+    let token = context.caller_token();
+    Some(&token.identity().workload).filter(|workload| workload.issuer == *token.issuer())
 }
 
 /// A workload of the home issuer.

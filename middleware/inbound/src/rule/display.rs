@@ -12,12 +12,22 @@ impl fmt::Display for Node {
                 f.write_str("any scope of ")?;
                 join(f, scopes, ", ")
             }
+            Self::ScopeOrWider(scopes) => write!(f, "{scopes}"),
             Self::User => f.write_str("a user"),
             Self::NoUser => f.write_str("no user"),
             Self::Callers(names) => {
                 f.write_str("a caller among ")?;
                 join(f, names, ", ")
             }
+            Self::CallersOf(issuers) => {
+                f.write_str("a caller of ")?;
+                join(f, issuers, " or of ")
+            }
+            Self::UsersOf(names) => {
+                f.write_str("a user of ")?;
+                join(f, names, " or of ")
+            }
+            Self::MaxActors(most) => write!(f, "a user for whom at most {most} act"),
             Self::Group(group) => write!(f, "a user of the group {group}"),
             Self::Role(role) => write!(f, "a user with the role {role}"),
             Self::Acr(values) => {

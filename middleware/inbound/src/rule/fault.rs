@@ -2,14 +2,14 @@
 
 use tower_identity_core::{InvalidSetting, Scope};
 
-use super::node::Node;
+use super::{contradiction, node::Node};
 
 impl Node {
     /// What is wrong with this as a whole rule: at the top, and there only, `no_user` may stand beside `callers`.
     pub(super) fn fault_at_top(&self) -> Option<InvalidSetting> {
         match self {
             Self::All(nodes) if nodes.iter().any(|node| matches!(node, Self::Callers(_))) => {
-                first_fault("all", nodes, |node| *node != Self::NoUser)
+                first_fault("all", nodes, |node| *node != Self::NoUser).or_else(|| contradiction::find(nodes))
             }
             node => node.fault(),
         }
@@ -30,6 +30,9 @@ impl Node {
             Self::Scope(scopes) if scopes.is_empty() => empty("scope"),
             Self::AnyScope(scopes) if scopes.is_empty() => empty("any_scope"),
             Self::Callers(names) if names.is_empty() => empty("callers"),
+            Self::CallersOf(issuers) if issuers.is_empty() => empty("callers_of"),
+            Self::UsersOf(names) if names.is_empty() => empty("users_of"),
+            Self::ScopeOrWider(scopes) => scopes.fault(),
             Self::All(nodes) if nodes.is_empty() => empty("all"),
             Self::Any(nodes) if nodes.is_empty() => empty("any"),
             Self::Group(group) => name("group", group),
@@ -42,9 +45,9 @@ impl Node {
             }
             Self::MaxAgeSeconds(0) => wrong("max_age_seconds", "is less than a second"),
             Self::Scope(_) | Self::AnyScope(_) | Self::User | Self::Callers(_) => None,
-            Self::Acr(_) | Self::MaxAgeSeconds(_) => None,
+            Self::CallersOf(_) | Self::UsersOf(_) | Self::MaxActors(_) | Self::Acr(_) | Self::MaxAgeSeconds(_) => None,
             Self::NoUser => wrong("no_user", "stands only at the top of a rule, beside a list of callers"),
-            Self::All(nodes) => first_fault("all", nodes, |_| true),
+            Self::All(nodes) => first_fault("all", nodes, |_| true).or_else(|| contradiction::find(nodes)),
             Self::Any(nodes) => first_fault("any", nodes, |_| true),
             Self::Invalid(fault) => Some(fault.clone()),
         }

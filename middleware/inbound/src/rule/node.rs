@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tower_identity_core::{CallerContext, InvalidSetting, Refusal, RefusalKind, Scope, Scopes};
+use tower_identity_core::{CallerContext, InvalidSetting, Issuer, Refusal, RefusalKind, Scope, Scopes};
 
-use super::{CallerName, named::Named, sign_in};
+use super::{CallerName, IssuerName, caller, named::Named, sign_in, wider::ScopeOrWider};
 
 /// The tree behind a rule, in the shape of its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,9 +13,13 @@ use super::{CallerName, named::Named, sign_in};
 pub(super) enum Node {
     Scope(Scopes),
     AnyScope(Vec<Scope>),
+    ScopeOrWider(ScopeOrWider),
     User,
     NoUser,
     Callers(Vec<CallerName>),
+    CallersOf(Vec<Issuer>),
+    UsersOf(Vec<IssuerName>),
+    MaxActors(usize),
     Group(String),
     Role(String),
     Acr(Vec<String>),
@@ -47,15 +51,55 @@ impl Node {
         }
     }
 
+    /// Its word in a configuration.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Scope(_) => "scope",
+            Self::AnyScope(_) => "any_scope",
+            Self::ScopeOrWider(_) => "scope_or_wider",
+            Self::User => "user",
+            Self::NoUser => "no_user",
+            Self::Callers(_) => "callers",
+            Self::CallersOf(_) => "callers_of",
+            Self::UsersOf(_) => "users_of",
+            Self::MaxActors(_) => "max_actors",
+            Self::Group(_) => "group",
+            Self::Role(_) => "role",
+            Self::Acr(_) => "acr",
+            Self::MaxAgeSeconds(_) => "max_age_seconds",
+            Self::All(_) => "all",
+            Self::Any(_) => "any",
+            Self::Named(_) => "named",
+            Self::Invalid(_) => "rule",
+        }
+    }
+
+    /// Whether this holds for callers with a user only, or for those without one only; `None` where a user is no matter.
+    pub(super) fn needs_user(&self) -> Option<bool> {
+        match self {
+            Self::User | Self::UsersOf(_) | Self::MaxActors(_) => Some(true),
+            Self::Group(_) | Self::Role(_) | Self::Acr(_) | Self::MaxAgeSeconds(_) => Some(true),
+            Self::NoUser => Some(false),
+            Self::Scope(_) | Self::AnyScope(_) | Self::ScopeOrWider(_) | Self::Callers(_) | Self::CallersOf(_) => None,
+            Self::All(_) | Self::Any(_) | Self::Named(_) | Self::Invalid(_) => None,
+        }
+    }
+
     /// Whether this holds for a caller.
     pub(super) fn check(&self, context: &CallerContext) -> Result<(), Refusal> {
         let principal = context.principal();
         let holds = match self {
             Self::Scope(required) => required.is_subset(principal.scopes()),
             Self::AnyScope(scopes) => scopes.iter().any(|scope| principal.scopes().contains(scope.as_str())),
+            Self::ScopeOrWider(required) => required.is_within(principal.scopes()),
             Self::User => principal.user().is_some(),
             Self::NoUser => principal.user().is_none(),
             Self::Callers(names) => names.iter().any(|name| name.is(context)),
+            Self::CallersOf(issuers) => {
+                caller::sender(context).is_some_and(|workload| issuers.contains(&workload.issuer))
+            }
+            Self::UsersOf(names) => principal.user().is_some_and(|user| names.iter().any(|name| name.is_of(user))),
+            Self::MaxActors(most) => principal.user().is_some() && principal.actors().len() <= *most,
             Self::Group(group) => {
                 principal.user().is_some() && principal.attributes().groups.contain(group) == Some(true)
             }
@@ -89,12 +133,17 @@ impl Node {
         match self {
             Self::Scope(required) => insufficient(required.clone(), principal.scopes(), self),
             Self::AnyScope(scopes) => insufficient(scopes.iter().take(1).cloned().collect(), principal.scopes(), self),
-            Self::Callers(_) => {
+            Self::ScopeOrWider(required) => insufficient(required.scope.clone(), principal.scopes(), self),
+            Self::Callers(_) | Self::CallersOf(_) => {
                 let workload = principal.workload();
-                denied("callers", format!("needs {self}, found {} of {}", workload.id, workload.issuer))
+                denied(self.word(), format!("needs {self}, found {} of {}", workload.id, workload.issuer))
             }
             Self::User | Self::NoUser => denied("user", format!("needs {self}")),
-            Self::Group(_) | Self::Role(_) if principal.user().is_none() => denied("user", format!("needs {self}")),
+            Self::Group(_) | Self::Role(_) | Self::UsersOf(_) | Self::MaxActors(_) if principal.user().is_none() => {
+                denied("user", format!("needs {self}"))
+            }
+            Self::UsersOf(_) => denied("users_of", format!("needs {self}")),
+            Self::MaxActors(_) => denied("max_actors", format!("needs {self}, found {}", principal.actors().len())),
             Self::Group(group) => match principal.attributes().groups.contain(group) {
                 Some(_) => denied("group", format!("needs {self}")),
                 None => denied("groups_unknown", format!("needs {self}, and the token names no groups: too many")),
