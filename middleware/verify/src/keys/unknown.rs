@@ -15,10 +15,14 @@
 //! | fetched before the token, or a seed | used up by a failure | nothing | 503 until the next try |
 //! | none | - | one fetch for want of any keys | as it says in [`keys`](super) |
 //!
-//! "After the token" is: the fetch began after the token arrived; or after its `iat` and the leeway for clocks that
-//! differ. Nobody has vouched for `iat`: whoever forges one gains a 401 in the place of a 503, or the other way round. An
-//! `iat` that is absent or odd says nothing, and one in the future no more than "now". So a flood of made-up ids uses up windows, and no token of a
-//! new key is refused for it: it is told when to come back.
+//! "After the token" is: the fetch began after the token arrived; or after its `iat`, by as much as issuers may
+//! [backdate](BACKDATED) it and by the leeway for clocks that differ. Nobody has vouched for `iat`: whoever forges one
+//! gains a 401 in the place of a 503, or the other way round. An `iat` that is absent or odd says nothing, and one in the
+//! future no more than "now". So a flood of made-up ids uses up windows, and no token of a new key is refused for it: it
+//! is told when to come back.
+//!
+//! Arrival alone would do for that rule. But then the clients whose tokens a withdrawn key signed would be told to come
+//! back, window after window, each of which one of them uses up, in the place of being told to get new tokens.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -38,6 +42,11 @@ const LACKED_FOR: Duration = Duration::from_secs(5 * 60);
 
 /// How many such ids are kept; the oldest makes room.
 const LACKED_IDS: usize = 64;
+
+/// How long before the moment of signing `iat` may lie. Some issuers set it back, so that no verifier whose clock is slow
+/// finds it in the future: Entra ID by five minutes. Taken at its word, such an `iat` would have a key that is younger than
+/// the last fetch look older than it, and a token of that key refused as nobody's.
+const BACKDATED: Duration = Duration::from_secs(5 * 60);
 
 /// A token whose key is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -61,10 +70,10 @@ impl Asked {
         self.fetches < fetch.number
     }
 
-    /// Whether it came, or was issued, before the fetch began, by clocks that differ by no more than the leeway.
+    /// Whether it came, or was signed, before the fetch began, by clocks that differ by no more than the leeway.
     pub(super) fn precedes(&self, fetch: Fetch, leeway: Duration) -> bool {
-        let since_the_fetch = self.arrived.since(fetch.begun);
-        self.came_before(fetch) || self.age.is_some_and(|age| since_the_fetch.saturating_add(leeway) <= age)
+        let oldest = self.arrived.since(fetch.begun).saturating_add(leeway).saturating_add(BACKDATED);
+        self.came_before(fetch) || self.age.is_some_and(|age| oldest <= age)
     }
 }
 

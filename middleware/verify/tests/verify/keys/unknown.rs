@@ -81,8 +81,8 @@ async fn jwks_a2_an_id_that_a_fetch_lacked_leaves_the_window_to_others() {
     let stage = Stage::new();
     stage.issuer.key_max_age(Some(24 * HOUR));
     let (stage, forger) = (stage.warm().await, forger());
-    // Issued a minute before the fetch which it is going to cause.
-    let old = |key_id: &str| text(stage.forged(&forger, key_id).issued_at(stage.now().saturating_sub(MINUTE)));
+    // Issued ten minutes before the fetch which it is going to cause.
+    let old = |key_id: &str| text(stage.forged(&forger, key_id).issued_at(stage.now().saturating_sub(10 * MINUTE)));
     let lacked = old("k");
     assert_eq!(verdict(&stage, &lacked).await, invalid("key"));
     assert_eq!(stage.fetches(), 2);
@@ -115,7 +115,7 @@ async fn jwks_a2_a_lacked_id_of_a_newer_token_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn jwks_a2_only_an_iat_that_lies_before_the_fetch_and_the_leeway_speaks_against_a_key() {
+async fn jwks_a2_only_an_iat_that_cannot_be_of_after_the_fetch_speaks_against_a_key() {
     let stage = Stage::new().warm().await;
     let (forger, began) = (forger(), stage.now());
     // The fetch that uses up the window.
@@ -126,8 +126,8 @@ async fn jwks_a2_only_an_iat_that_lies_before_the_fetch_and_the_leeway_speaks_ag
     let issued = |at| forged().issued_at(at);
     let not_yet = unavailable(20 * SECOND);
     let cases: [(&str, TokenBuilder, (RefusalKind, &str)); 9] = [
-        ("the leeway before the fetch", issued(began.saturating_sub(30 * SECOND)), invalid("key")),
-        ("a second later", issued(began.saturating_sub(29 * SECOND)), not_yet.clone()),
+        ("five minutes and the leeway before the fetch", issued(began.saturating_sub(330 * SECOND)), invalid("key")),
+        ("a second later", issued(began.saturating_sub(329 * SECOND)), not_yet.clone()),
         ("at the fetch", issued(began), not_yet.clone()),
         ("now", forged(), not_yet.clone()),
         ("in the future", issued(began.saturating_add(MINUTE)), not_yet.clone()),
@@ -140,6 +140,24 @@ async fn jwks_a2_only_an_iat_that_lies_before_the_fetch_and_the_leeway_speaks_ag
         assert_eq!(verdict(&stage, &text(token)).await, expected, "{name}");
     }
     assert_eq!(stage.fetches(), 2);
+}
+
+/// As Entra ID writes `iat`.
+#[tokio::test]
+async fn jwks_a2_an_issuer_that_sets_iat_back_by_five_minutes_has_no_token_of_a_new_key_refused() {
+    let stage = Stage::new().warm().await;
+    let withdrawn = text(stage.good().issued_at(stage.now().saturating_sub(6 * MINUTE)));
+    assert_eq!(verdict(&stage, &text(stage.forged(&forger(), "first"))).await, invalid("key"));
+
+    stage.clock.advance(5 * SECOND);
+    stage.replace_key();
+    stage.clock.advance(SECOND);
+    let rotated = text(stage.good().issued_at(stage.now().saturating_sub(5 * MINUTE)));
+    assert_eq!(verdict(&stage, &rotated).await, unavailable(24 * SECOND));
+    stage.clock.advance(24 * SECOND);
+    accepted(stage.verifier.bearer(&rotated).await);
+    assert_eq!(verdict(&stage, &withdrawn).await, invalid("key"), "the control: of a key that was there before");
+    assert_eq!(stage.fetches(), 3);
 }
 
 #[tokio::test]
@@ -171,7 +189,7 @@ async fn jwks_a2_a_failed_fetch_is_no_verdict_unless_an_earlier_one_was() {
     stage.issuer.fail(Endpoint::Keys, Failure::Close);
     let forger = forger();
     let at_the_fetch = text(stage.forged(&forger, "new"));
-    let before_it = text(stage.forged(&forger, "old").issued_at(stage.now().saturating_sub(MINUTE)));
+    let before_it = text(stage.forged(&forger, "old").issued_at(stage.now().saturating_sub(6 * MINUTE)));
     stage.clock.advance(10 * SECOND);
     assert_eq!(verdict(&stage, &at_the_fetch).await, unavailable(30 * SECOND));
     assert_eq!(verdict(&stage, &before_it).await, invalid("key"));
