@@ -7,6 +7,7 @@ use crate::{
     claim::{refuse, wrong},
     claims::{ClaimName, Claims},
     profile::IssuerShape,
+    shown::Shown,
     spiffe::TrustDomain,
 };
 
@@ -154,25 +155,25 @@ impl Anchor {
                 if named.issuer == *iss {
                     return Ok(named);
                 }
-                Err(refuse(check::ISS, format!("expected {:?}, found {iss:?}", named.issuer)))
+                Err(refuse(check::ISS, format!("expected {:?}, found {}", named.issuer, Shown(iss))))
             }
             Self::Tenants { pattern, tenants } => {
                 let iss = iss()?;
                 let named = tenants.iter().find(|named| named.issuer == *iss).ok_or_else(|| {
-                    refuse(check::ISS, format!("expected {pattern:?} of a listed tenant, found {iss:?}"))
+                    refuse(check::ISS, format!("expected {pattern:?} of a listed tenant, found {}", Shown(iss)))
                 })?;
                 let tid = claims.text(ClaimName::Tid).map_err(|_| wrong(check::ISS, "tid"))?;
                 if named.tenant.as_ref().map(Tenant::as_str) == tid {
                     return Ok(named);
                 }
-                Err(refuse(check::ISS, format!("expected the tenant of {iss:?}, found {tid:?}")))
+                Err(refuse(check::ISS, format!("expected the tenant of {iss:?}, found {}", Shown(tid))))
             }
             Self::TrustDomain { domain, named } => {
                 let sub = claims.sub.as_ref().required(check::ISS, "sub")?;
                 if domain.has_workload(sub) {
                     return Ok(named);
                 }
-                Err(refuse(check::ISS, format!("expected a workload of {}, found {:?}", domain.id(), &**sub)))
+                Err(refuse(check::ISS, format!("sub is no workload of {}", domain.id())))
             }
         }
     }

@@ -9,6 +9,7 @@ use tower_identity_jose::NumericDate;
 use crate::{
     check,
     claim::{Claim, Object, wrong},
+    shown::Shown,
     text::{Entry, List, Members, Text, TextOrNumber, Texts},
 };
 
@@ -176,7 +177,7 @@ impl fmt::Display for Found<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Absent => f.write_str("nothing"),
-            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Text(text) => write!(f, "{}", Shown(text)),
             Self::Number(number) => write!(f, "{number}"),
             Self::Other => f.write_str("something else"),
         }

@@ -28,6 +28,7 @@
 //! | `keys`, `source` | its keys, kept fresh, and where they are fetched from |
 //! | `anchor`, `spiffe` | whose tokens they are: an issuer's, its tenants', a trust domain's |
 //! | `claim`, `claims`, `text` | the claims as they were found: absent, right, or wrong |
+//! | `shown` | what a token says, in the words of a refusal |
 //! | [`check`] | the checks by name, in their order |
 //! | `judge` | the verdict on them: pure functions of claims, rules and time, one for each check |
 //! | `explain` | [`Explanation`]: every check of a token in order, for people |
@@ -42,6 +43,7 @@ mod judge;
 mod keys;
 mod profile;
 mod settings;
+mod shown;
 mod source;
 mod spiffe;
 mod text;

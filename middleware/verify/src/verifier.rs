@@ -16,6 +16,7 @@ use crate::{
     explain::walk,
     issuer::Checked,
     judge::Rules,
+    shown::Shown,
     trusted::{Attempt, Trusted},
 };
 
@@ -179,7 +180,7 @@ impl Inner {
             return Ok(trusted);
         }
         let iss = claims.iss.as_ref().required(check::ISS, "iss")?;
-        Err(refuse(check::ISS, format!("{:?} is not trusted", &**iss)))
+        Err(refuse(check::ISS, format!("{} is not trusted", Shown(&**iss))))
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     claims::Claims,
     judge,
     keys::NoKeys,
+    shown::Shown,
     trusted::{Token, Trusted},
     verifier::Inner,
 };
@@ -157,7 +158,7 @@ fn explained(fault: &OpenError, names: &Names, accept: &Accept, keys: Option<&Ke
         OpenError::Type { found } => {
             let mut expected: Vec<_> = accept.types().iter().map(|typ| format!("{:?}", typ.as_str())).collect();
             expected.extend(accept.accepts_untyped().then(|| "none".to_owned()));
-            let found = found.as_deref().map_or_else(|| "none".to_owned(), |typ| format!("{typ:?}"));
+            let found = found.as_deref().map_or_else(|| "none".to_owned(), |typ| Shown(typ).to_string());
             let telling: Vec<_> = names.of_id_tokens().collect();
             let kind = if telling.is_empty() {
                 String::new()
@@ -168,7 +169,7 @@ fn explained(fault: &OpenError, names: &Names, accept: &Accept, keys: Option<&Ke
         }
         OpenError::Algorithm { found } => {
             let expected: Vec<_> = accept.algorithms().iter().map(|algorithm| algorithm.as_str()).collect();
-            format!("expected one of {}, found {found:?}", expected.join(", "))
+            format!("expected one of {}, found {}", expected.join(", "), Shown(found))
         }
         OpenError::UnknownKey { .. } => {
             let keys = keys.into_iter().flat_map(KeySet::keys);

@@ -8,6 +8,7 @@ use crate::{
     claim::{refuse, wrong},
     claims::{Claims, parsed},
     profile::AudienceShape,
+    shown::Shown,
 };
 
 /// RFC 9068 §4: `aud`, or what the profile has in its place, holds an identifier that this service uses for itself.
@@ -26,12 +27,12 @@ pub(crate) fn audience(claims: &Claims<'_>, rules: &Rules) -> Result<Vec<Audienc
         return Err(wrong(check::AUD, "aud"));
     }
     if matches!(rules.table.audience, AudienceShape::OneAud) && audience.len() > 1 {
-        return Err(refuse(check::AUD, format!("expected one audience, found {audience:?}")));
+        return Err(refuse(check::AUD, format!("expected one audience, found {}", Shown(&audience))));
     }
     if audience.iter().any(|one| rules.audiences.contains(one)) {
         return Ok(audience);
     }
-    Err(refuse(check::AUD, format!("expected one of {:?}, found {audience:?}", rules.audiences)))
+    Err(refuse(check::AUD, format!("expected one of {:?}, found {}", rules.audiences, Shown(&audience))))
 }
 
 /// A name that we go by is at hand already.

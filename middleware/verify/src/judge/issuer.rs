@@ -3,7 +3,7 @@
 use tower_identity_core::Refusal;
 
 use super::Rules;
-use crate::{anchor::Named, check, claim::refuse, claims::Claims};
+use crate::{anchor::Named, check, claim::refuse, claims::Claims, shown::Shown};
 
 /// RFC 9068 §4: `iss` is the issuer, byte for byte; and the tenant or the trust domain, where there is one, is ours too.
 pub(crate) fn issuer<'r>(claims: &Claims<'_>, rules: &'r Rules) -> Result<&'r Named, Refusal> {
@@ -14,7 +14,7 @@ pub(crate) fn issuer<'r>(claims: &Claims<'_>, rules: &'r Rules) -> Result<&'r Na
 pub(crate) fn key(says: Option<&str>, named: &Named, rules: &Rules) -> Result<(), Refusal> {
     match says {
         Some(says) if !rules.anchor.is_key_of(says, named) => {
-            Err(refuse(check::KEY, format!("the key is of {says:?}, the token of {:?}", named.issuer)))
+            Err(refuse(check::KEY, format!("the key is of {}, the token of {:?}", Shown(says), named.issuer)))
         }
         Some(_) | None => Ok(()),
     }

@@ -9,6 +9,7 @@ use crate::{
     claim::{Object, refuse},
     claims::{ClaimName, Claims, Found, KubernetesClaim, parsed},
     profile::{CallerShape, Sign, SubjectEvidence},
+    shown::Shown,
 };
 
 /// The workload that the token was issued to.
@@ -117,10 +118,8 @@ fn is_service_account(sub: &str, claims: &Claims<'_>) -> Result<(), Refusal> {
     if named == Some((&**namespace, &**name)) && [namespace, name].iter().all(|part| is_label(part)) {
         return Ok(());
     }
-    Err(refuse(
-        check::SUBJECT,
-        format!("expected the service account {:?} of {:?}, found {sub:?}", &**name, &**namespace),
-    ))
+    let expected = format!("expected the service account {} of {}, found another", Shown(&**name), Shown(&**namespace));
+    Err(refuse(check::SUBJECT, expected))
 }
 
 /// What names of namespaces and service accounts are made of (RFC 1123, of which a colon or a space is no part).

@@ -16,7 +16,7 @@ use tower_identity_jose::{KeySet, KeySetError, json};
 use tower_identity_oauth::MAX_BODY_BYTES;
 
 use super::{USABLE, telemetry::TARGET};
-use crate::source::Reading;
+use crate::{shown::Shown, source::Reading};
 
 /// How far in the future a seed may have been fetched: clocks are set back now and then.
 const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
@@ -39,7 +39,7 @@ enum SeedError {
     NoKeys(#[source] KeySetError),
     #[error("issuer or fetched_at in the file is not of its type")]
     Members,
-    #[error("the file is of issuer {0:?}")]
+    #[error("the file is of issuer {}", Shown(.0))]
     OtherIssuer(String),
     #[error("the keys are said to have been fetched {} s from now", .0.as_secs())]
     Ahead(Duration),
@@ -107,7 +107,7 @@ fn judge(
     let keys = reading.read(document).map_err(SeedError::NoKeys)?;
     let origin: Origin = json::from_slice(document).map_err(|_| SeedError::Members)?;
     let fetched_at = match (origin.issuer, origin.fetched_at) {
-        (Some(other), _) if *issuer != *other => return Err(SeedError::OtherIssuer(other.chars().take(256).collect())),
+        (Some(other), _) if *issuer != *other => return Err(SeedError::OtherIssuer(other)),
         (Some(_), Some(seconds)) => Timestamp::from_secs(seconds),
         (Some(_) | None, _) => changed,
     };

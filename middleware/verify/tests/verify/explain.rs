@@ -56,7 +56,7 @@ async fn the_last_check_is_told_behind_a_first() {
     draft.claims["aud"] = json!("payments");
     let aud = failed("aud", r#"expected one of ["orders"], found ["payments"]"#);
     for (act, detail) in [
-        (json!({"sub": "orders"}), r#"the actor is "orders", but the token was issued to "storefront""#),
+        (json!({"sub": "orders"}), "the actor is another than the client that the token was issued to"),
         (json!([]), "act is of a wrong type or value"),
     ] {
         draft.claims["act"] = act;

@@ -3,6 +3,7 @@
 mod attributes;
 mod bearer;
 mod building;
+mod details;
 mod evidence;
 mod explain;
 mod issuers;
