@@ -222,7 +222,7 @@ impl VerifierBuilder {
     ///
     /// [`InvalidSetting`] names the issuer (`issuer[0]` is home) and the field that breaks a rule: an issuer or a key
     /// set's URL that is neither https nor http on this machine, an empty audience, no algorithms, a leeway of more
-    /// than 120 s, an issuer that is named twice.
+    /// than 120 s, an issuer that is named twice, a file in which the keys of two are saved.
     pub fn build(self) -> Result<Verifier, InvalidSetting> {
         let clock = self.clock.unwrap_or_else(system_clock);
         let of = |index: usize| move |wrong: InvalidSetting| wrong.within(index).within("issuer");
@@ -234,6 +234,10 @@ impl VerifierBuilder {
                 |other: &Checked| other.anchor.issuers().any(|one| issuer.anchor.issuers().any(|own| own == one));
             if checked.iter().any(twice) {
                 return Err(of(index)(InvalidSetting::new("issuer", "is trusted twice")));
+            }
+            if let Some(field) = checked.iter().find_map(|other| issuer.keys.shares_a_file(&other.keys)) {
+                let rule = "is a file of another issuer too, which one of them writes";
+                return Err(of(index)(InvalidSetting::new(field, rule).within("keys")));
             }
             checked.push(issuer);
         }

@@ -1,7 +1,7 @@
 //! What is said of an issuer's keys: where they are, and how they are kept.
 
 use std::{
-    path::PathBuf,
+    path::{self, Path, PathBuf},
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
@@ -89,8 +89,9 @@ struct Keeping {
 /// How its keys are kept. Each says what the field of the same name in a file says, in the table
 /// [`keys`](crate::KeySettings).
 impl TrustedIssuer {
-    /// A key set in a file that serves a cold start while the issuer is out of reach: read once, when the verifier is
-    /// built, and never written. See [`keys_save`](Self::keys_save) for what is refused.
+    /// A key set in a file that serves a cold start: from the first request on, while the first fetch is under way, and
+    /// while the issuer is out of reach. Read once, when the verifier is built, and never written. See
+    /// [`keys_save`](Self::keys_save) for what is refused.
     #[must_use]
     pub fn keys_seed(mut self, file: impl Into<PathBuf>) -> Self {
         self.keys.seed = Some(file.into());
@@ -105,6 +106,10 @@ impl TrustedIssuer {
     /// issuer is refused, and so is one that was fetched 24 h ago or more, or later than in five minutes; one without
     /// these members was fetched when its file was last changed. A refused seed is a warning in the log: the verifier
     /// then starts without.
+    ///
+    /// On Unix the file is for its owner alone (mode 0600). There is no secret in it. But whoever may write it, or put
+    /// another in its place, decides whose signatures are believed after the next start: keep it in a folder that only
+    /// this service may write. No other issuer of the verifier may save there, nor have it as its seed.
     #[must_use]
     pub fn keys_save(mut self, file: impl Into<PathBuf>) -> Self {
         self.keys.save = Some(file.into());
@@ -213,6 +218,22 @@ impl KeyOptions {
 }
 
 impl KeyPlan {
+    /// The field by which a file is named here that is another issuer's too, where one of the two writes it.
+    pub(crate) fn shares_a_file(&self, other: &Self) -> Option<&'static str> {
+        let (own, other) = (&self.keeping, &other.keeping);
+        let same = |one: &Option<PathBuf>, other: &Option<PathBuf>| match (one, other) {
+            (Some(one), Some(other)) => in_full(one) == in_full(other),
+            _ => false,
+        };
+        if same(&own.save, &other.save) || same(&own.save, &other.seed) {
+            Some("save")
+        } else if same(&own.seed, &other.save) {
+            Some("seed")
+        } else {
+            None
+        }
+    }
+
     /// The keys of the issuer that goes by this name, whose clock may differ from ours by the leeway. Reads seeds, and
     /// fetches nothing yet. Its metadata may be `found_at` another issuer's URL, and must have this name in it all the
     /// same.
@@ -258,6 +279,11 @@ impl KeyPlan {
             saver: save.map(|file| Arc::new(Saver::new(name.clone(), file))),
         }))
     }
+}
+
+/// The path from the root, as it is written: links are not followed.
+fn in_full(file: &Path) -> PathBuf {
+    path::absolute(file).unwrap_or_else(|_| file.to_owned())
 }
 
 impl KeyServer {

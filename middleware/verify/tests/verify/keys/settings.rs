@@ -119,3 +119,27 @@ fn keys_that_are_given_are_pinned_and_not_kept() {
     let alone = "server: goes with url only: our token goes to no address that metadata chooses";
     assert_eq!(build(code_has_no_server), refused(alone));
 }
+
+#[test]
+fn jwks_a6_no_two_issuers_keep_their_keys_in_one_file() {
+    let issuer = |at: &str| TrustedIssuer::discover(format!("https://{at}.example")).audience("orders");
+    let build =
+        |home, other| Verifier::builder(home).issuer(other).build().map(drop).map_err(|wrong| wrong.to_string());
+    let here = std::env::current_dir().expect("a folder").join("no such folder");
+    let (file, same) = (here.join("a.json"), Path::new("no such folder/./a.json"));
+    let refused =
+        |field: &str| Err(format!("issuer[1].keys.{field}: is a file of another issuer too, which one of them writes"));
+    let cases = [
+        ((issuer("a").keys_save(&file), issuer("b").keys_save(same)), refused("save")),
+        ((issuer("a").keys_seed(&file), issuer("b").keys_save(same)), refused("save")),
+        ((issuer("a").keys_save(&file), issuer("b").keys_seed(same)), refused("seed")),
+        ((issuer("a").keys_save(&file), issuer("b").keys_save(here.join("b.json"))), Ok(())),
+        // Nobody writes it: whose keys they are, the file may say itself.
+        ((issuer("a").keys_seed(&file), issuer("b").keys_seed(same)), Ok(())),
+        ((issuer("a").keys_seed(&file).keys_save(&file), issuer("b")), Ok(())),
+    ];
+    for ((home, other), expected) in cases {
+        let name = format!("{home:?} {other:?}");
+        assert_eq!(build(home, other), expected, "{name}");
+    }
+}
