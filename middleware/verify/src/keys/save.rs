@@ -1,11 +1,11 @@
 //! A file that keeps an issuer's keys across restarts.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -22,17 +22,30 @@ use crate::source::Reading;
 /// Writes an issuer's keys to a file after each fetch.
 ///
 /// The file is written on a thread that may block, and the fetch does not wait for it: a disk that hangs keeps no
-/// request waiting, nor the next fetch. While one write hangs, none is added to it.
+/// request waiting, nor the next fetch. While one write hangs, none is begun beside it; what is asked for meanwhile is
+/// written after it, so that in the end the file has what is remembered, and no key that was forgotten.
 #[derive(Debug)]
 pub(super) struct Saver {
     issuer: Issuer,
     file: PathBuf,
-    /// The entries of the issuer's key set that are accepted. Held for moments only.
-    keys: Mutex<Arc<[Value]>>,
-    under_way: AtomicBool,
+    /// Held for moments only.
+    state: Mutex<State>,
     /// Whether the last write failed, which is told once.
     failing: AtomicBool,
 }
+
+#[derive(Debug, Default)]
+struct State {
+    /// The entries of the issuer's key set that are accepted.
+    keys: Arc<[Value]>,
+    /// Since when they are to be written: the time of their fetch.
+    wanted: Option<Timestamp>,
+    /// Whoever writes holds on to it, and lets go of it also where the runtime ends before it could begin.
+    writer: Weak<Writer>,
+}
+
+#[derive(Debug)]
+struct Writer;
 
 /// A key set as it is saved (RFC 7517 §5), with two members of our own.
 #[derive(Serialize)]
@@ -49,13 +62,7 @@ struct Document {
 
 impl Saver {
     pub(super) fn new(issuer: Issuer, file: PathBuf) -> Self {
-        Self {
-            issuer,
-            file,
-            keys: Mutex::new(Arc::new([])),
-            under_way: AtomicBool::new(false),
-            failing: AtomicBool::new(false),
-        }
+        Self { issuer, file, state: Mutex::default(), failing: AtomicBool::new(false) }
     }
 
     /// Takes the entries of a fetched document that are accepted, each judged as it was when it was fetched: an entry
@@ -66,28 +73,47 @@ impl Saver {
         };
         let entries = json::from_slice::<Document>(document).map(|document| document.keys).unwrap_or_default();
         let keys = entries.into_iter().filter(accepted).collect();
-        *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = keys;
+        self.state().keys = keys;
     }
 
     /// Remembers no key.
     pub(super) fn forget(&self) {
-        *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new([]);
+        self.state().keys = Arc::default();
     }
 
     /// Begins to write what is remembered, as fetched at this time.
     pub(super) fn save(self: &Arc<Self>, fetched_at: Timestamp) {
-        if !self.under_way.swap(true, Ordering::AcqRel) {
+        let mut state = self.state();
+        state.wanted = Some(fetched_at);
+        if state.writer.strong_count() == 0 {
+            let writer = Arc::new(Writer);
+            state.writer = Arc::downgrade(&writer);
+            drop(state);
             let saver = Arc::clone(self);
-            drop(blocking(move || {
-                saver.write(fetched_at);
-                saver.under_way.store(false, Ordering::Release);
-            }));
+            drop(blocking(move || saver.write_what_is_wanted(writer)));
         }
     }
 
-    fn write(&self, fetched_at: Timestamp) {
-        let keys = Arc::clone(&self.keys.lock().unwrap_or_else(PoisonError::into_inner));
-        let saved = Saved { issuer: &self.issuer, fetched_at, keys: &keys };
+    fn write_what_is_wanted(&self, writer: Arc<Writer>) {
+        loop {
+            let mut state = self.state();
+            let Some(fetched_at) = state.wanted.take() else {
+                // While nobody can ask for more.
+                drop(writer);
+                return;
+            };
+            let keys = Arc::clone(&state.keys);
+            drop(state);
+            self.write(&keys, fetched_at);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, keys: &[Value], fetched_at: Timestamp) {
+        let saved = Saved { issuer: &self.issuer, fetched_at, keys };
         let written = serde_json::to_vec(&saved).map_err(io::Error::from).and_then(|text| replace(&self.file, &text));
         let failed_before = self.failing.swap(written.is_err(), Ordering::Relaxed);
         if let (Err(error), false) = (written, failed_before) {
@@ -105,13 +131,21 @@ fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
     // mix, and no link that was put in its place is followed.
     beside.push(format!(".{}.new", random_id()));
     let beside = PathBuf::from(beside);
-    let mut new = File::create_new(&beside)?;
+    let mut new = for_the_owner_alone().write(true).create_new(true).open(&beside)?;
     let written = new.write_all(content).and_then(|()| new.sync_all()).and_then(|()| fs::rename(&beside, file));
     if written.is_err() {
         // What is left is of no use to anybody.
         let _ = fs::remove_file(&beside);
     }
     written
+}
+
+/// Who may write the file decides which keys verify after the next start.
+fn for_the_owner_alone() -> OpenOptions {
+    let mut options = File::options();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 #[cfg(test)]

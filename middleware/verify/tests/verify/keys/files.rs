@@ -220,6 +220,37 @@ async fn jwks_a6_what_is_refused_when_it_is_fetched_is_not_saved() {
 }
 
 #[tokio::test]
+async fn jwks_a6_keys_that_were_withdrawn_are_not_saved() {
+    let (folder, stage) = (folder(), Stage::new());
+    let file = folder.path().join("saved.json");
+    let saving = |issuer: TrustedIssuer| issuer.keys_save(&file);
+    let stage = Stage::again(stage.clock, stage.issuer, saving).warm().await;
+    let (key, token) = (stage.issuer.key(), stage.token());
+    let saved = || -> Option<Value> { serde_json::from_slice(&fs::read(&file).ok()?).ok() };
+    until(|| saved().is_some_and(|saved| saved["keys"] == json!([key.public_jwk()]))).await;
+    // An outage forgets nothing.
+    stage.issuer.fail(Endpoint::Keys, Failure::no_keys());
+    stage.clock.advance(4 * MINUTE);
+    stage.issuer.arrived(Endpoint::Keys, 2).await;
+    stage.until_settled(2).await;
+    until_idle().await;
+    let control = Stage::again(stage.clock.clone(), Arc::clone(&stage.issuer), saving);
+    control.accepts_at_once(&token);
+
+    // The only key is published with its private part.
+    let mut published = key.public_jwk();
+    published["d"] = "AAAA".into();
+    stage.issuer.withdraw_key(key.key_id());
+    stage.issuer.publish_jwk(published);
+    stage.issuer.recover(Endpoint::Keys);
+    stage.clock.advance(4 * MINUTE);
+    let withdrawn = json!({"issuer": stage.issuer.issuer(), "fetched_at": stage.now().as_secs(), "keys": []});
+    until(|| saved().as_ref() == Some(&withdrawn)).await;
+    let next = Stage::again(stage.clock, stage.issuer, saving);
+    assert!(next.verifier.bearer(&token).try_now().is_err(), "nor in a process that starts now");
+}
+
+#[tokio::test]
 async fn jwks_a6_of_two_seeds_the_younger_serves() {
     let (folder, stage) = (folder(), Stage::new());
     let [given, saved] = ["given.json", "saved.json"].map(|name| folder.path().join(name));
