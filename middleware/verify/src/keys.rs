@@ -118,7 +118,13 @@ impl Keys {
                     self.begin_refresh();
                     return at_hand;
                 }
-                Due::Gone => return Guard::from_inner(None),
+                Due::Gone => {
+                    // Whoever is first to see it, the keeper or a request.
+                    if let Some(fetching) = &self.fetching {
+                        fetching.loader.tell_gone(snapshot, now);
+                    }
+                    return Guard::from_inner(None);
+                }
             }
         }
     }

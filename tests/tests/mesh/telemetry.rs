@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use axum::{
@@ -18,10 +19,10 @@ use metrics_util::{
 };
 use reqwest::RequestBuilder;
 use tower_identity::{
-    AuthLayer, RequireLayer, SecretToken, danger,
+    AuthLayer, RequireLayer, SecretToken, TrustedIssuer, Verifier, danger,
     rule::{scope, user},
 };
-use tower_identity_testkit::{LogCapture, TestIssuer, TokenBuilder};
+use tower_identity_testkit::{LogCapture, ManualClock, TestIssuer, TokenBuilder};
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -135,6 +136,19 @@ fn token(issuer: &TestIssuer) -> TokenBuilder {
     issuer.token().subject("alice").client("storefront").audience("orders").scope("orders:write")
 }
 
+/// An issuer's keys, a day after its last answer.
+async fn let_keys_go() {
+    let clock = ManualClock::new();
+    let issuer = TestIssuer::builder().clock(clock.clock()).start();
+    let trusted = TrustedIssuer::discover(issuer.issuer().as_str()).audience("orders");
+    let verifier = Verifier::builder(trusted).clock(clock.clock()).build().expect("valid");
+    let good = token(&issuer).build();
+    verifier.bearer(good.expose()).await.expect("good");
+    issuer.stop();
+    clock.advance(Duration::from_secs(24 * 60 * 60));
+    assert!(verifier.bearer(good.expose()).try_now().is_err(), "there are no keys at hand");
+}
+
 /// One request of each kind, and what is answered.
 async fn drive(issuer: &TestIssuer, stranger: &TestIssuer) -> Vec<(&'static str, u16)> {
     let client = reqwest::Client::builder().no_proxy().build().expect("client");
@@ -178,7 +192,10 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
     let listening = tracing::subscriber::set_default(Registry::default().with(listener.clone()));
     // One thread, which has the recorder and the subscriber of this test.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let answers = metrics::with_local_recorder(&recorder, || runtime.block_on(drive(&issuer, &stranger)));
+    let answers = metrics::with_local_recorder(&recorder, || {
+        runtime.block_on(let_keys_go());
+        runtime.block_on(drive(&issuer, &stranger))
+    });
     drop(listening);
     let statuses: Vec<_> = answers.into_iter().map(|(_, status)| status).collect();
     assert_eq!(statuses, [503, 200, 401, 403, 401, 401, 401, 500, 403, 500]);

@@ -28,8 +28,11 @@ pub(super) async fn keep(loader: Arc<Loader>, load: Slot<Moment, NoKeys>) {
     loop {
         let now = loader.clock.monotonic();
         let at_hand = loader.at_hand.load_full();
-        if let Some(age) = at_hand.as_ref().and_then(|keys| keys.age(now)) {
-            telemetry::age(&loader.issuer, age);
+        if let Some(keys) = &at_hand {
+            loader.tell_gone(keys, now);
+            if let Some(age) = keys.age(now) {
+                telemetry::age(&loader.issuer, age);
+            }
         }
         // Without keys at once; and with keys that are gone, whose time to be refreshed is over.
         let due = at_hand.as_ref().map_or(now, |keys| keys.refresh_at()).max(not_before);

@@ -16,7 +16,7 @@ use super::{
     USABLE,
     save::Saver,
     snapshot::{Fetch, Snapshot},
-    telemetry,
+    telemetry::{self, RefreshOutcome},
 };
 use crate::source::{Brought, Source, SourceError};
 
@@ -87,16 +87,16 @@ impl Loader {
                     let (next, change) =
                         Snapshot::fetched(before.as_deref(), *document, loader.removal_grace, fetch, now);
                     telemetry::changed(&loader.issuer, &change, skipped);
-                    telemetry::refreshed(&loader.issuer, telemetry::Outcome::Fetched);
+                    telemetry::refreshed(&loader.issuer, RefreshOutcome::Fetched);
                     loader.take_over(next);
                 }
                 (Ok(Brought::Renewed { max_age }), Some(before)) => {
-                    telemetry::refreshed(&loader.issuer, telemetry::Outcome::NotModified);
+                    telemetry::refreshed(&loader.issuer, RefreshOutcome::NotModified);
                     loader.take_over(before.renewed(max_age, fetch));
                 }
                 (Ok(Brought::Renewed { .. }), None) => unreachable!("only keys at hand can be found unchanged"),
                 (Err(error), before) => {
-                    telemetry::refreshed(&loader.issuer, telemetry::Outcome::Failed);
+                    telemetry::refreshed(&loader.issuer, RefreshOutcome::Failed);
                     let before = match before {
                         Some(keys) if error.withdraws_every_key() => Some(loader.withdraw(&keys, fetched_at, now)),
                         before => before,
@@ -126,6 +126,13 @@ impl Loader {
     fn take_over(&self, next: Snapshot) {
         self.at_hand.store(Some(Arc::new(next)));
         telemetry::age(&self.issuer, Duration::ZERO);
+    }
+
+    /// Tells, once, that these keys are too old to be used.
+    pub(super) fn tell_gone(&self, keys: &Snapshot, now: Moment) {
+        if keys.is_newly_gone(now) {
+            telemetry::gone(&self.issuer, keys.age(now).unwrap_or_default());
+        }
     }
 
     /// For how long after `begun` the slot need not refresh: as long as the keys at hand need not.

@@ -1,6 +1,9 @@
 //! The keys at hand, and their times.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use tower_identity_core::Moment;
 use tower_identity_jose::{KeySet, Thumbprint, VerifyingKey};
@@ -24,6 +27,8 @@ pub(crate) struct Snapshot {
     gone_at: Moment,
     /// Until then nothing is to be done about any of this.
     settled_until: Moment,
+    /// Whether somebody has said that they are gone.
+    told_gone: AtomicBool,
 }
 
 /// Where the keys are from.
@@ -101,9 +106,10 @@ impl Snapshot {
         Self::new(current, removed, Origin::Fetched(fetch), known, times(max_age, fetch.begun))
     }
 
-    /// The same keys, of no use any more.
+    /// The same keys, of no use any more: not for their age, of which there is nothing to be said.
     pub(super) fn withdrawn(&self, now: Moment) -> Self {
-        Self::new(self.current.clone(), Vec::new(), self.origin, None, (now, now))
+        let withdrawn = Self::new(self.current.clone(), Vec::new(), self.origin, None, (now, now));
+        Self { told_gone: AtomicBool::new(true), ..withdrawn }
     }
 
     /// The same, without keys whose grace is over.
@@ -123,7 +129,8 @@ impl Snapshot {
         let keys = current.clone().union(removed.iter().map(|(key, _)| key.clone()));
         let next_removal = removed.iter().map(|(_, until)| *until).min();
         let settled_until = next_removal.into_iter().chain([refresh_at, gone_at]).min().unwrap_or(refresh_at);
-        Self { keys, current, removed, origin, known, refresh_at, gone_at, settled_until }
+        let told_gone = AtomicBool::new(false);
+        Self { keys, current, removed, origin, known, refresh_at, gone_at, settled_until, told_gone }
     }
 
     /// The keys that `new` no longer has: those that it takes away now, which may verify `until` then and no longer than
@@ -153,6 +160,11 @@ impl Snapshot {
 
     pub(super) fn is_usable(&self, now: Moment) -> bool {
         now < self.gone_at
+    }
+
+    /// Whether they are too old to be used, and nobody has said so.
+    pub(super) fn is_newly_gone(&self, now: Moment) -> bool {
+        !self.is_usable(now) && !self.told_gone.swap(true, Ordering::Relaxed)
     }
 
     pub(super) fn refresh_at(&self) -> Moment {

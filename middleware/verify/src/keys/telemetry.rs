@@ -11,7 +11,7 @@ use super::snapshot::Change;
 /// The target of every event about keys.
 pub(super) const TARGET: &str = "tower_identity::keys";
 
-/// The counter of refreshes, by issuer and [`Outcome`].
+/// The counter of refreshes, by issuer and [`RefreshOutcome`].
 const REFRESHES: &str = "tower_identity_keys_refreshes_total";
 
 /// The gauge of how long ago an issuer was asked for the keys at hand.
@@ -19,7 +19,7 @@ const AGE: &str = "tower_identity_keys_age_seconds";
 
 /// How a refresh ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum RefreshOutcome {
     /// With a key set.
     Fetched,
     /// With the word that the key set has not changed.
@@ -27,7 +27,7 @@ pub(super) enum Outcome {
     Failed,
 }
 
-impl Outcome {
+impl RefreshOutcome {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Fetched => "fetched",
@@ -46,10 +46,15 @@ pub(super) fn changed(issuer: &Issuer, change: &Change, skipped: usize) {
     }
 }
 
+/// Tells that the keys are used no more, because the issuer has been out of reach for too long.
+pub(super) fn gone(issuer: &Issuer, age: Duration) {
+    tracing::warn!(target: TARGET, %issuer, age_seconds = age.as_secs(), "keys gone");
+}
+
 /// Counts a refresh.
 ///
 /// The handle is looked up each time, which is once a minute or so: a recorder may be installed at any time.
-pub(super) fn refreshed(issuer: &Issuer, outcome: Outcome) {
+pub(super) fn refreshed(issuer: &Issuer, outcome: RefreshOutcome) {
     describe_counter!(REFRESHES, Unit::Count, "fetches of an issuer's keys, by how they ended");
     counter!(REFRESHES, "issuer" => issuer.as_str().to_owned(), "outcome" => outcome.as_str()).increment(1);
 }

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
-use tower_identity_jose::SigningKey;
+use serde_json::json;
+use tower_identity_jose::{KeySet, SigningKey};
 use tower_identity_testkit::{Endpoint, Failure, LogCapture};
+use tower_identity_verify::TrustedIssuer;
 
 use crate::support::{
     HOUR, MINUTE, SECOND, Stage, accepted, forger, invalid, refused, text, unavailable, until, until_idle,
@@ -78,6 +80,54 @@ async fn jwks_a3_no_grace_outlives_the_day_for_which_keys_serve() {
 }
 
 #[tokio::test]
+async fn jwks_a3_the_grace_of_a_seeds_key_ends_a_day_after_it_was_seen_at_its_issuer() {
+    for (grace, ends) in [(30 * MINUTE, 30 * MINUTE), (24 * HOUR, HOUR)] {
+        let (folder, stage) = (tempfile::tempdir().expect("a folder"), Stage::new());
+        let (file, token) = (folder.path().join("keys.json"), stage.token());
+        let fetched_at = stage.now().saturating_sub(23 * HOUR).as_secs();
+        let (issuer, keys) = (stage.issuer.issuer(), [stage.issuer.key().public_jwk()]);
+        let seed = json!({"issuer": issuer, "fetched_at": fetched_at, "keys": keys});
+        std::fs::write(&file, seed.to_string()).expect("written");
+        stage.replace_key();
+        let seeded = |issuer: TrustedIssuer| issuer.keys_seed(&file).keys_removal_grace(grace);
+        let stage = Stage::again(stage.clock, stage.issuer, seeded);
+        stage.accepts_at_once(&token);
+        stage.until_accepted(&stage.token()).await;
+        stage.until_settled(1).await;
+
+        stage.clock.advance(ends - SECOND);
+        stage.accepts_at_once(&token);
+        stage.clock.advance(SECOND);
+        assert!(stage.verifier.bearer(&token).try_now().is_err(), "{grace:?}");
+        stage.accepts_at_once(&stage.token());
+    }
+}
+
+#[tokio::test]
+async fn jwks_a3_a_key_set_has_128_keys_at_most() {
+    let stage = Stage::new();
+    let keys: Vec<_> = std::iter::repeat_with(forger).take(KeySet::MAX_ENTRIES).collect();
+    let by = |key: &SigningKey| text(stage.good().sign_with(key));
+    for key in &keys[1..] {
+        stage.issuer.publish_key(key);
+    }
+    accepted(stage.verifier.bearer(&stage.token()).await);
+    for key in &keys[1..] {
+        stage.accepts_at_once(&by(key));
+    }
+
+    stage.issuer.publish_key(&keys[0]);
+    let refusal = stage.verifier.bearer(&by(&keys[0])).await.expect_err("one too many");
+    let causes = std::iter::successors(std::error::Error::source(&refusal), |cause| cause.source());
+    assert_eq!(causes.last().expect("a cause").to_string(), "the key set has more than 128 entries");
+    assert_eq!(refused(Err(refusal)), unavailable(30 * SECOND), "no verdict on the token");
+    stage.accepts_at_once(&stage.token());
+    stage.issuer.withdraw_key(keys[1].key_id());
+    stage.clock.advance(30 * SECOND);
+    accepted(stage.verifier.bearer(&by(&keys[0])).await);
+}
+
+#[tokio::test]
 async fn jwks_a7_keys_that_are_not_pinned_are_refused() {
     let pinned = forger();
     let stage = Stage::with(|issuer| issuer.keys_pin([pinned.thumbprint()]));
@@ -113,6 +163,7 @@ async fn jwks_a7_a_key_set_without_a_pinned_key_is_as_good_as_none() {
 
 #[tokio::test]
 async fn jwks_a4_a_key_whose_private_part_is_published_stops_verifying_also_when_it_is_the_only_one() {
+    let logs = LogCapture::start();
     let stage = Stage::new().warm().await;
     let token = stage.token();
     for failure in [Failure::Html, Failure::Body(r#"{"keys": []}"#.into())] {
@@ -126,6 +177,7 @@ async fn jwks_a4_a_key_whose_private_part_is_published_stops_verifying_also_when
     stage.issuer.withdraw_key(stage.issuer.key().key_id());
     stage.issuer.publish_jwk(published);
     withdraws(&stage, &token).await;
+    assert_eq!(gone(&logs, &stage), [0; 0], "they are withdrawn, and not too old");
 }
 
 #[tokio::test]
@@ -166,7 +218,7 @@ async fn each_change_of_the_keys_is_one_event() {
     assert_eq!(events()[1..], [format!("issuer={issuer} added={second} removed= skipped=0")]);
     let third = forger();
     stage.issuer.publish_key(&third);
-    stage.issuer.publish_jwk(serde_json::json!({"kty": "oct", "k": "AAAA"}));
+    stage.issuer.publish_jwk(json!({"kty": "oct", "k": "AAAA"}));
     stage.issuer.withdraw_key(&first.to_string());
     refresh(&stage).await;
     let third = third.thumbprint();
@@ -175,6 +227,52 @@ async fn each_change_of_the_keys_is_one_event() {
     refresh_fails(&stage).await;
     assert_eq!(events().len(), 3, "a failure is another event");
     assert!(logs.text().contains("tower_identity::keys: no usable keys"), "{}", logs.text());
+}
+
+/// For each event that says that the issuer's keys are gone, how old they were, in seconds.
+fn gone(logs: &LogCapture, stage: &Stage) -> Vec<u64> {
+    let begins = format!("tower_identity::keys: keys gone issuer={} age_seconds=", stage.issuer.issuer());
+    let log = logs.text();
+    log.lines().filter_map(|line| line.split_once(&begins)?.1.parse().ok()).collect()
+}
+
+#[tokio::test]
+async fn jwks_a3_that_keys_are_gone_is_one_event_for_each_time() {
+    let (logs, stage) = (LogCapture::start(), Stage::new().warm().await);
+    let token = stage.token();
+    for time in 1..=2 {
+        stage.issuer.stop();
+        stage.clock.advance(24 * HOUR - SECOND);
+        stage.accepts_at_once(&token);
+        until_idle().await;
+        assert_eq!(gone(&logs, &stage).len(), time - 1, "a second before");
+        // Nobody asks: the keeper sees it within a minute.
+        stage.clock.advance(SECOND + MINUTE);
+        until(|| gone(&logs, &stage).len() == time).await;
+        for _ in 0..3 {
+            assert!(stage.verifier.bearer(&token).await.is_err());
+            stage.clock.advance(10 * MINUTE);
+            until_idle().await;
+        }
+        let told = gone(&logs, &stage);
+        assert!(told.len() == time && (86_400..=86_460).contains(&told[time - 1]), "{told:?}");
+        stage.issuer.restart();
+        stage.clock.advance(MINUTE);
+        stage.until_accepted(&token).await;
+    }
+}
+
+#[test]
+fn jwks_a3_that_keys_are_gone_is_told_without_a_keeper_too() {
+    let logs = LogCapture::start();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let stage = runtime.block_on(Stage::new().warm());
+    drop(runtime);
+    stage.clock.advance(24 * HOUR);
+    for _ in 0..3 {
+        assert!(stage.verifier.bearer(&stage.token()).try_now().is_err());
+    }
+    assert_eq!(gone(&logs, &stage), [86_400]);
 }
 
 /// A refresh, by which the key of this token is no longer to be used, and there is no other.
