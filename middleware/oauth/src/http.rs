@@ -55,7 +55,8 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
-/// An HTTP client for authorization servers. Cheap to clone; the clones share connections.
+/// An HTTP client for authorization servers. Cheap to clone; the clones share the connections of token requests. Each
+/// document is fetched over a connection of its own.
 ///
 /// ```
 /// use tower_identity_oauth::Http;
@@ -66,11 +67,21 @@ pub(crate) struct Answer {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Http {
-    client: reqwest::Client,
+    clients: Clients,
     clock: Clock,
     public_names_only: bool,
-    /// One for all clones, made when it is first needed.
-    public_only: Arc<OnceLock<reqwest::Client>>,
+    /// For all clones, made when they are first needed.
+    public_only: Arc<OnceLock<Clients>>,
+}
+
+/// Two, which share no connection.
+#[derive(Debug, Clone)]
+struct Clients {
+    /// Token requests are many, and their connections are kept.
+    forms: reqwest::Client,
+    /// Documents are minutes apart. A connection that was idle for that long is one that the server may close just when
+    /// the next request is on its way, which would look like an outage: each has a connection of its own.
+    documents: reqwest::Client,
 }
 
 impl Http {
@@ -80,8 +91,8 @@ impl Http {
     ///
     /// [`HttpSetupError`] when TLS cannot be set up.
     pub fn new(clock: Clock) -> Result<Self, HttpSetupError> {
-        let client = builder().build().map_err(HttpSetupError)?;
-        Ok(Self { client, clock, public_names_only: false, public_only: Arc::default() })
+        let clients = Clients::new(builder)?;
+        Ok(Self { clients, clock, public_names_only: false, public_only: Arc::default() })
     }
 
     /// The same, but for servers that metadata names: it connects to no [private address](FetchError::Private) that a
@@ -95,14 +106,14 @@ impl Http {
     }
 
     fn public_names(&self, lookup: Lookup) -> Result<Self, HttpSetupError> {
-        let client = match self.public_only.get() {
-            Some(client) => client,
+        let clients = match self.public_only.get() {
+            Some(clients) => clients,
             None => {
-                let client = builder().dns_resolver(PublicNames(lookup)).build().map_err(HttpSetupError)?;
-                self.public_only.get_or_init(|| client)
+                let clients = Clients::new(|| builder().dns_resolver(PublicNames(lookup)))?;
+                self.public_only.get_or_init(|| clients)
             }
         };
-        Ok(Self { client: client.clone(), public_names_only: true, ..self.clone() })
+        Ok(Self { clients: clients.clone(), public_names_only: true, ..self.clone() })
     }
 
     /// Whether it connects to no private address that a name leads to.
@@ -156,7 +167,8 @@ impl Http {
         form: String,
     ) -> Result<(Answer, Option<HeaderValue>), FetchError> {
         let mut request = self
-            .client
+            .clients
+            .forms
             .post(to.url().clone())
             .header(ACCEPT, accept)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -180,6 +192,13 @@ impl Http {
         };
         let out_of_time = self.clock.sleep(DEADLINE);
         before(out_of_time, exchange).await.unwrap_or(Err(FetchError::Timeout { after: DEADLINE }))
+    }
+}
+
+impl Clients {
+    fn new(builder: impl Fn() -> reqwest::ClientBuilder) -> Result<Self, HttpSetupError> {
+        let build = |builder: reqwest::ClientBuilder| builder.build().map_err(HttpSetupError);
+        Ok(Self { forms: build(builder())?, documents: build(builder().pool_max_idle_per_host(0))? })
     }
 }
 

@@ -14,6 +14,10 @@ use super::{
 };
 use crate::{Endpoint, IssuedToken};
 
+/// What is asked for: metadata, and key sets, for which some servers have the one type and some the other (RFC 7517
+/// §8.5.1). A Kubernetes API server answers 406 to who does not take the latter.
+const DOCUMENTS: &str = "application/json, application/jwk-set+json";
+
 /// A document that was fetched with status 200.
 #[derive(Debug, Clone)]
 pub struct Fetched {
@@ -90,7 +94,7 @@ impl<'a> Get<'a> {
     ///
     /// [`FetchError`], also for every status but 200, and 304 where it was asked for.
     pub async fn send(self) -> Result<Refetched, FetchError> {
-        let mut request = self.http.client.get(self.from.url().clone()).header(ACCEPT, "application/json");
+        let mut request = self.http.clients.documents.get(self.from.url().clone()).header(ACCEPT, DOCUMENTS);
         if let Some((name, value)) = self.known.map(Validator::condition) {
             request = request.header(name, value);
         }

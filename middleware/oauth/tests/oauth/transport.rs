@@ -16,7 +16,11 @@ use axum::{
     body::{Body, Bytes},
     http::{StatusCode, header},
 };
-use tower_identity_oauth::{DEADLINE, Endpoint, FetchError, Fetched, MAX_BODY_BYTES, Refetched};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tower_identity_oauth::{
+    ClientAuth, ClientCredentials, DEADLINE, DEFAULT_RETRY_AFTER, Endpoint, FetchError, Fetched, MAX_BODY_BYTES,
+    Refetched, TargetService, TokenEndpoint, TokenErrorKind,
+};
 
 use crate::support::{ManualTime, Server, json, poll_once, raw_server};
 
@@ -166,6 +170,78 @@ async fn a_server_that_is_slow_has_until_the_deadline_for_the_whole_answer() {
         time.advance(Duration::from_millis(1));
         let ended = poll_once(get.as_mut()).await.expect("the deadline is over");
         assert_eq!(outcome(ended), Err("no answer within 5 s".to_owned()), "{where_it_stops}");
+    }
+}
+
+/// A server that keeps every connection after its first answer, and hangs up on it as the next request comes. Says how many
+/// connections there were.
+async fn hangs_up_on_the_second(says: String) -> (String, Arc<AtomicU32>) {
+    let whole = |request: &[u8]| {
+        let text = String::from_utf8_lossy(request).to_ascii_lowercase();
+        text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+            body.len() >= length.unwrap_or(0)
+        })
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    let connections = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::Relaxed);
+            let says = says.clone();
+            tokio::spawn(async move {
+                let mut request = Vec::new();
+                while !whole(&request) && connection.read_buf(&mut request).await.unwrap_or(0) > 0 {}
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", says.len());
+                connection.write_all((head + &says).as_bytes()).await.expect("the client still reads");
+                _ = connection.read(&mut [0]).await;
+            });
+        }
+    });
+    (url, connections)
+}
+
+#[tokio::test]
+async fn jwks_a3_a_server_that_closes_an_idle_connection_is_not_out_of_reach() {
+    let idle = async || {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let (url, connections) = hangs_up_on_the_second("{}".to_owned()).await;
+    let (http, url) = (ManualTime::new().http(), endpoint(&url));
+    for fetch in 1..=3 {
+        assert_eq!(outcome(http.get_json_bytes(&url).await), Ok(2));
+        assert_eq!(connections.load(Ordering::Relaxed), fetch);
+        idle().await;
+    }
+
+    // The control: token requests share one, and the second comes upon the server that hangs up.
+    let token = serde_json::json!({"access_token": "a", "token_type": "Bearer"}).to_string();
+    let (url, connections) = hangs_up_on_the_second(token).await;
+    let auth = ClientAuth::client_secret_basic("orders", "hunter2").expect("usable");
+    let client = TokenEndpoint::at("https://as.example", url, auth).connect(&http).expect("loopback");
+    let grant = ClientCredentials::new(TargetService::default()).into();
+    client.request(&grant).await.expect("a token");
+    idle().await;
+    let refused = client.request(&grant).await.expect_err("hung up on");
+    assert_eq!(refused.kind(), &TokenErrorKind::Unavailable { retry_after: DEFAULT_RETRY_AFTER });
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
+}
+
+/// As a Kubernetes API server does.
+#[tokio::test]
+async fn a_key_set_is_asked_for_by_its_own_type_too() {
+    let server = Server::start().await;
+    for produces in ["application/json", "application/jwk-set+json"] {
+        server.forget_answers().answer(move |arrived| {
+            let accepted = arrived.headers[header::ACCEPT].to_str().expect("text");
+            let is_accepted = accepted.split(", ").any(|accepted| accepted == produces);
+            (if is_accepted { StatusCode::OK } else { StatusCode::NOT_ACCEPTABLE }, "{}")
+        });
+        assert_eq!(get(&server.url("/")).await, Ok(2), "{produces}");
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
 
 use tower_identity_refresh::system_clock;
 
+use super::super::Clients;
 use super::*;
 use crate::{Endpoint, FetchError, Http};
 
@@ -64,8 +65,8 @@ async fn rfc8414_a6_nobody_connects_inside_by_a_name_that_metadata_chose() {
     assert!(!refused.is_transient());
     assert_eq!(connections(), 0);
 
-    let client = super::super::builder().resolve("keys.example", INSIDE.address).build().expect("TLS can be set up");
-    let any = Http { client, ..public };
+    let looks_nowhere = || super::super::builder().resolve("keys.example", INSIDE.address);
+    let any = Http { clients: Clients::new(looks_nowhere).expect("TLS can be set up"), ..public };
     let control = any.get_json_bytes(&at).await.expect_err("it hangs up");
     assert!(matches!(control, FetchError::Unreachable(_)), "{control:?}");
     assert!(connections() > 0, "a client that does not look connects");
