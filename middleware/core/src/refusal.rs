@@ -52,8 +52,10 @@ pub enum RefusalKind {
         /// What the route needs.
         required: Scopes,
     },
-    /// The user's sign-in is too weak or too old: 401 `insufficient_user_authentication` (RFC 9470).
+    /// The user's sign-in is too weak or too old: 401 `insufficient_user_authentication` (RFC 9470 §3).
     InsufficientAuthentication {
+        /// What the route needs besides, where the token lacks that too: one challenge asks for both. Else empty.
+        scope: Scopes,
         /// The acceptable authentication context classes, preferred first.
         acr_values: Vec<String>,
         /// The oldest acceptable sign-in.

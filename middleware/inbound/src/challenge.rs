@@ -45,8 +45,12 @@ pub(crate) fn challenge(kind: &RefusalKind, asked: &Asked) -> Option<HeaderValue
             parameters.text("error", "insufficient_scope");
             parameters.text("scope", &required.to_string());
         }
-        RefusalKind::InsufficientAuthentication { acr_values, max_age } => {
+        RefusalKind::InsufficientAuthentication { scope, acr_values, max_age } => {
             parameters.text("error", "insufficient_user_authentication");
+            // Beside the sign-in, so that a client that follows the challenge comes back with both (RFC 9470 §3).
+            if !scope.is_empty() {
+                parameters.text("scope", &scope.to_string());
+            }
             if !acr_values.is_empty() {
                 parameters.text("acr_values", &acr_values.join(" "));
             }

@@ -6,7 +6,7 @@
 //! | `MalformedRequest` | 400 | `invalid_request` | 16 |
 //! | `InvalidToken` | 401 | `invalid_token` | 16 |
 //! | `InsufficientScope` | 403 | `insufficient_scope`, `scope` | 7 |
-//! | `InsufficientAuthentication` | 401 | `insufficient_user_authentication`, `acr_values`, `max_age` | 16 |
+//! | `InsufficientAuthentication` | 401 | `insufficient_user_authentication`, `scope`, `acr_values`, `max_age` | 16 |
 //! | `UnrelatedCredentials`, `Denied` | 403 | none | 7 |
 //! | `Unavailable` | 503 and `Retry-After` | none | 14 |
 //! | `Misconfigured`, `Internal` | 500 | none | 13 |
@@ -144,7 +144,10 @@ fn problem(
         detail: row.detail,
         code: kind.as_str(),
         scope: match kind {
-            RefusalKind::InsufficientScope { required } => Some(required.to_string()),
+            RefusalKind::InsufficientScope { required: scope }
+            | RefusalKind::InsufficientAuthentication { scope, .. } => {
+                Some(scope.to_string()).filter(|scope| !scope.is_empty())
+            }
             _ => None,
         },
         correlation_id: correlation.to_string(),

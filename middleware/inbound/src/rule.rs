@@ -157,22 +157,24 @@ pub fn role(name: impl Into<String>) -> Rule {
 /// The user signed in by one of these authentication context classes (`acr`), preferred first: step-up by RFC 9470.
 ///
 /// Where not, and where the token does not say, the answer is 401 `insufficient_user_authentication` with these
-/// `acr_values`. Joined with [`max_age`] by [`and`](Rule::and), one challenge asks for both.
+/// `acr_values`. Joined with [`max_age`] or [`scope`] by [`and`](Rule::and), one challenge asks for both.
 ///
 /// ```
 /// use std::time::Duration;
 ///
-/// use tower_identity_core::RefusalKind;
-/// use tower_identity_inbound::{Inbound, rule::{acr, max_age}};
+/// use tower_identity_core::{RefusalKind, Scopes};
+/// use tower_identity_inbound::{Inbound, rule::{acr, max_age, scope}};
 /// use tower_identity_testkit::TestCaller;
 ///
-/// let approve = acr(["urn:example:gold"]).and(max_age(Duration::from_secs(300)));
+/// let approve = scope("orders:approve").and(acr(["urn:example:gold"])).and(max_age(Duration::from_secs(300)));
 /// let by_password = TestCaller::workload("storefront").user("alice").context();
 /// let refused = approve.check(&Inbound::Caller(by_password)).expect_err("signed in by a password, some time ago");
 /// assert_eq!(refused.kind(), &RefusalKind::InsufficientAuthentication {
+///     scope: Scopes::parse("orders:approve")?,
 ///     acr_values: vec!["urn:example:gold".to_owned()],
 ///     max_age: Some(Duration::from_secs(300)),
 /// });
+/// # Ok::<(), tower_identity_core::InvalidScope>(())
 /// ```
 #[must_use]
 pub fn acr<I>(values: I) -> Rule

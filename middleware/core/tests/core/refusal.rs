@@ -70,7 +70,7 @@ fn every_kind_has_its_word_and_whose_fault_it_is() {
         (RefusalKind::InvalidToken, "invalid_token", Fault::Caller),
         (RefusalKind::InsufficientScope { required: Scopes::default() }, "insufficient_scope", Fault::Caller),
         (
-            RefusalKind::InsufficientAuthentication { acr_values: vec![], max_age: None },
+            RefusalKind::InsufficientAuthentication { scope: Scopes::default(), acr_values: vec![], max_age: None },
             "insufficient_user_authentication",
             Fault::Caller,
         ),

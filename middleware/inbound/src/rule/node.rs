@@ -149,14 +149,9 @@ impl Node {
                 None => denied("groups_unknown", format!("needs {self}, and the token names no groups: too many")),
             },
             Self::Role(_) => denied("role", format!("needs {self}")),
-            Self::Acr(acceptable) => {
-                let kind = RefusalKind::InsufficientAuthentication { acr_values: acceptable.clone(), max_age: None };
-                sign_in::refuse(context, kind, self)
-            }
+            Self::Acr(acceptable) => sign_in::refuse(context, acceptable.clone(), None, self),
             Self::MaxAgeSeconds(seconds) => {
-                let max_age = Some(Duration::from_secs(*seconds));
-                let kind = RefusalKind::InsufficientAuthentication { acr_values: Vec::new(), max_age };
-                sign_in::refuse(context, kind, self)
+                sign_in::refuse(context, Vec::new(), Some(Duration::from_secs(*seconds)), self)
             }
             Self::Named(_) => denied("named", format!("needs {self}")),
             Self::All(_) | Self::Any(_) | Self::Invalid(_) => denied("rule", format!("needs {self}")),
@@ -169,22 +164,38 @@ fn check_all(nodes: &[Node], context: &CallerContext) -> Result<(), Refusal> {
     refusals.next().map_or(Ok(()), |first| Err(refusals.fold(first, |first, next| asked_together(first, &next))))
 }
 
-/// One challenge asks for all that is missing of its kind: a client gets it in one round.
+/// One challenge asks for all that is missing, scopes and sign-in: a client gets them in one round (RFC 9470 §3).
 fn asked_together(first: Refusal, next: &Refusal) -> Refusal {
-    use RefusalKind::{InsufficientAuthentication as SignIn, InsufficientScope};
-
-    let kind = match (first.kind(), next.kind()) {
-        (InsufficientScope { required: one }, InsufficientScope { required: other }) => {
-            InsufficientScope { required: one.union(other) }
-        }
-        (SignIn { acr_values: one, max_age: age }, SignIn { acr_values: other, max_age: other_age }) => SignIn {
-            acr_values: if one.is_empty() { other.clone() } else { one.clone() },
-            max_age: age.iter().chain(other_age).min().copied(),
-        },
-        _ => return first,
+    let (Some(one), Some(other)) = (asked_by(&first), asked_by(next)) else { return first };
+    let scope = one.scope.union(other.scope);
+    let acr_values = if one.acr_values.is_empty() { other.acr_values } else { one.acr_values };
+    let max_age = one.max_age.into_iter().chain(other.max_age).min();
+    let (kind, check) = if acr_values.is_empty() && max_age.is_none() {
+        (RefusalKind::InsufficientScope { required: scope }, "scope")
+    } else {
+        let acr_values = acr_values.to_vec();
+        (RefusalKind::InsufficientAuthentication { scope, acr_values, max_age }, "sign_in")
     };
     let details: Vec<_> = [&first, next].into_iter().filter_map(Refusal::explanation).collect();
-    Refusal::new(kind, first.check()).detail(details.join("; "))
+    Refusal::new(kind, check).detail(details.join("; "))
+}
+
+/// What a challenge asks its client to get.
+struct Asked<'a> {
+    scope: &'a Scopes,
+    acr_values: &'a [String],
+    max_age: Option<Duration>,
+}
+
+/// `None` where there is nothing that a client could get.
+fn asked_by(refusal: &Refusal) -> Option<Asked<'_>> {
+    match refusal.kind() {
+        RefusalKind::InsufficientScope { required: scope } => Some(Asked { scope, acr_values: &[], max_age: None }),
+        RefusalKind::InsufficientAuthentication { scope, acr_values, max_age } => {
+            Some(Asked { scope, acr_values, max_age: *max_age })
+        }
+        _ => None,
+    }
 }
 
 fn insufficient(required: Scopes, found: &Scopes, needs: &Node) -> Refusal {

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use tower_identity_core::{CallerContext, Refusal, RefusalKind, Timestamp};
+use tower_identity_core::{CallerContext, Refusal, RefusalKind, Scopes, Timestamp};
 
 /// How far ahead of ours an issuer's clock may be: the largest leeway of a verifier. A sign-in that is later is no
 /// time, but milliseconds read as seconds: it would be fresh for ever.
@@ -30,7 +30,13 @@ fn is_of_user(context: &CallerContext) -> bool {
 }
 
 /// What a challenge asks for, and what the operator reads.
-pub(super) fn refuse(context: &CallerContext, kind: RefusalKind, needs: impl fmt::Display) -> Refusal {
+pub(super) fn refuse(
+    context: &CallerContext,
+    acr_values: Vec<String>,
+    max_age: Option<Duration>,
+    needs: impl fmt::Display,
+) -> Refusal {
+    let kind = RefusalKind::InsufficientAuthentication { scope: Scopes::default(), acr_values, max_age };
     let found = context.principal().authentication();
     let class = found.acr.as_deref().unwrap_or("none");
     let detail = match found.auth_time.map(|signed_in| context.judged_at().since(signed_in)) {

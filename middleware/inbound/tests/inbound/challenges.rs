@@ -7,10 +7,11 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
 use proptest::prelude::*;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_identity_core::{Refusal, RefusalKind};
+use tower_identity_core::{Refusal, RefusalKind, Scopes};
 use tower_identity_inbound::{
-    Asked, AuthBody, AuthLayer,
+    Asked, AuthBody, AuthLayer, CorrelationId,
     decision::{self, Stage},
+    render,
 };
 use tower_identity_testkit::TestIssuer;
 
@@ -20,14 +21,24 @@ use crate::{
 };
 
 #[test]
-fn rfc6750_a6_a7_without_a_credential_a_challenge_has_no_error_and_always_a_parameter() {
+fn rfc6750_a6_a_challenge_has_no_error_where_there_was_no_credential_and_there_only() {
     for row in map() {
         let Some(challenge) = row.challenge else { continue };
         let parameters = parameters(challenge).expect("a challenge");
         let has_error = parameters.iter().any(|(name, _)| name == "error");
         assert_eq!(has_error, row.kind != RefusalKind::NoCredential, "{challenge}");
-        assert!(!parameters.is_empty(), "{challenge}");
     }
+}
+
+#[test]
+fn rfc6750_a7_a_challenge_has_a_parameter_though_nothing_is_named() {
+    let absent = Refusal::new(RefusalKind::NoCredential, "x");
+    let response = render::response(&absent, &Asked::default(), CorrelationId::random());
+    let challenge = header(response.headers(), "www-authenticate").expect("a challenge");
+    assert_eq!(parameters(&challenge), Some(vec![("realm".to_owned(), "api".to_owned())]));
+    // Whatever the refusal, and read by a reader that finds none in a bare scheme.
+    assert!(map().iter().filter_map(|row| row.challenge).all(|challenge| parameters(challenge).is_some()));
+    assert_eq!(parameters("Bearer"), None);
 }
 
 /// Names and values, in their order.
@@ -111,7 +122,7 @@ fn e_p2_cve_2026_50630_no_text_leaves_its_place_in_a_challenge() {
     };
     proptest!(|(realm in hostile(), acr in prop::collection::vec(hostile(), 0..3), age in any::<Option<u32>>())| {
         let max_age = age.map(|seconds| Duration::from_secs(seconds.into()));
-        let kind = RefusalKind::InsufficientAuthentication { acr_values: acr.clone(), max_age };
+        let kind = RefusalKind::InsufficientAuthentication { scope: Scopes::default(), acr_values: acr.clone(), max_age };
         let headers = runtime.block_on(challenged(&layer.clone().realm(realm.clone()), kind));
         prop_assert_eq!(headers.get("set-cookie"), None);
         let mut expected = vec![("error".to_owned(), "insufficient_user_authentication".to_owned())];

@@ -25,7 +25,8 @@ pub(crate) struct Row {
 
 pub(crate) fn map() -> Vec<Row> {
     let required = Scopes::parse("orders:write orders:read").expect("scopes");
-    let again = |acr_values: &[&str], max_age: Option<u64>| RefusalKind::InsufficientAuthentication {
+    let again = |scope: &str, acr_values: &[&str], max_age: Option<u64>| RefusalKind::InsufficientAuthentication {
+        scope: Scopes::parse(scope).expect("scopes"),
         acr_values: acr_values.iter().map(|value| (*value).to_owned()).collect(),
         max_age: max_age.map(Duration::from_secs),
     };
@@ -66,7 +67,7 @@ pub(crate) fn map() -> Vec<Row> {
         ),
         // E5, in each of its forms
         (
-            again(&["gold", "silver"], Some(300)),
+            again("", &["gold", "silver"], Some(300)),
             401,
             r#"Bearer error="insufficient_user_authentication", acr_values="gold silver", max_age="300""#,
             "",
@@ -74,15 +75,23 @@ pub(crate) fn map() -> Vec<Row> {
             e5,
         ),
         (
-            again(&["gold"], None),
+            again("", &["gold"], None),
             401,
             r#"Bearer error="insufficient_user_authentication", acr_values="gold""#,
             "",
             "16",
             e5,
         ),
-        (again(&[], Some(0)), 401, r#"Bearer error="insufficient_user_authentication", max_age="0""#, "", "16", e5),
-        (again(&[], None), 401, r#"Bearer error="insufficient_user_authentication""#, "", "16", e5),
+        (again("", &[], Some(0)), 401, r#"Bearer error="insufficient_user_authentication", max_age="0""#, "", "16", e5),
+        (again("", &[], None), 401, r#"Bearer error="insufficient_user_authentication""#, "", "16", e5),
+        (
+            again("orders:write orders:read", &["gold"], Some(300)),
+            401,
+            r#"Bearer error="insufficient_user_authentication", scope="orders:read orders:write", acr_values="gold", max_age="300""#,
+            "",
+            "16",
+            e5,
+        ),
         // E9 to E13
         (RefusalKind::UnrelatedCredentials, 403, "", "", "7", unrelated),
         (later, 503, "", "2", "14", "this cannot be decided now, try again later"),
@@ -164,7 +173,7 @@ fn headers(all: &[(&str, Option<&str>)]) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn e1_to_e13_e_p1_every_kind_in_every_language_is_as_the_map_has_it_and_tells_no_more() {
+fn e_p1_every_kind_in_every_language_is_as_the_map_has_it_and_tells_no_more() {
     let correlation = CorrelationId::random();
     let id = correlation.to_string();
     for row in map() {
@@ -172,7 +181,7 @@ fn e1_to_e13_e_p1_every_kind_in_every_language_is_as_the_map_has_it_and_tells_no
             "type": "about:blank", "title": title(row.status), "status": row.status, "detail": row.detail,
             "code": row.kind.as_str(), "correlation_id": id,
         });
-        if let RefusalKind::InsufficientScope { .. } = row.kind {
+        if row.challenge.is_some_and(|challenge| challenge.contains(r#"scope="orders:read orders:write""#)) {
             body["scope"] = "orders:read orders:write".into();
         }
         let common = [
@@ -207,9 +216,29 @@ fn e1_to_e13_e_p1_every_kind_in_every_language_is_as_the_map_has_it_and_tells_no
 }
 
 #[test]
-fn e1_to_e13_the_table_has_every_kind() {
+fn the_table_has_every_kind() {
     let kinds: BTreeSet<_> = map().iter().map(|row| row.kind.as_str()).collect();
     assert!(kinds.iter().eq(&CODES), "{kinds:?}");
+}
+
+#[test]
+fn rfc9457_a1_a_problem_has_its_media_type_and_the_status_of_its_response_and_nothing_from_inside() {
+    for row in map() {
+        let problem = rendered(&row.kind, &Asked::default(), CorrelationId::random());
+        assert_eq!(problem.headers["content-type"], "application/problem+json", "{:?}", row.kind);
+        assert_eq!(problem.body["status"], problem.status, "{:?}", row.kind);
+        assert_eq!(problem.body["type"], "about:blank", "{:?}", row.kind);
+        assert!(!problem.body.to_string().contains("inner"), "{}", problem.body);
+    }
+}
+
+#[test]
+fn g2_a_status_is_plain_decimal() {
+    for row in map() {
+        let of_grpc = rendered(&row.kind, &asked("application/grpc"), CorrelationId::random());
+        let status = &of_grpc.headers["grpc-status"];
+        assert_eq!(status.parse::<u8>().map(|code| code.to_string()).as_ref(), Ok(status), "{:?}", row.kind);
+    }
 }
 
 #[test]

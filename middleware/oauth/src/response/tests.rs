@@ -1,5 +1,5 @@
 use serde_json::json;
-use tower_identity_core::{Fault, RefusalKind};
+use tower_identity_core::{Fault, RefusalKind, Scopes};
 
 use super::*;
 use crate::{ClientCredentials, ConfigurationProblem, DEFAULT_RETRY_AFTER, TargetService, TokenExchange, TokenType};
@@ -193,7 +193,8 @@ fn te_c1_each_failure_is_somebodys_fault_and_one_row_of_the_error_map() {
     };
     let unavailable = || TokenErrorKind::Unavailable { retry_after: DEFAULT_RETRY_AFTER };
     let retry_after = RefusalKind::Unavailable { retry_after: DEFAULT_RETRY_AFTER };
-    let step_up = RefusalKind::InsufficientAuthentication { acr_values: vec![], max_age: None };
+    let step_up =
+        RefusalKind::InsufficientAuthentication { scope: Scopes::default(), acr_values: vec![], max_age: None };
 
     // The status, the body, and what either grant makes of it.
     let cases: [(u16, &str, TokenErrorKind, RefusalKind, TokenErrorKind); 26] = [
@@ -242,6 +243,7 @@ fn te_c1_each_failure_is_somebodys_fault_and_one_row_of_the_error_map() {
                 max_age: Some(Duration::from_secs(60)),
             },
             RefusalKind::InsufficientAuthentication {
+                scope: Scopes::default(),
                 acr_values: vec!["gold".into(), "silver".into()],
                 max_age: Some(Duration::from_secs(60)),
             },

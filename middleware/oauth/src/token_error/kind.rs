@@ -205,9 +205,11 @@ impl TokenErrorKind {
                 "invalid_grant" | "invalid_token" | "token_revoked" => RefusalKind::InvalidToken,
                 _ => RefusalKind::Denied,
             },
-            Self::StepUp { acr_values, max_age, .. } => {
-                RefusalKind::InsufficientAuthentication { acr_values: acr_values.clone(), max_age: *max_age }
-            }
+            Self::StepUp { acr_values, max_age, .. } => RefusalKind::InsufficientAuthentication {
+                scope: Scopes::default(),
+                acr_values: acr_values.clone(),
+                max_age: *max_age,
+            },
             Self::OurConfiguration { .. } => RefusalKind::Misconfigured,
             Self::Unavailable { retry_after } => RefusalKind::Unavailable { retry_after: *retry_after },
             Self::Nonsense { .. } => RefusalKind::BadUpstream,

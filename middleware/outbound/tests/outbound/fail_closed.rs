@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_identity_core::{Refusal, RefusalKind, SecretToken};
+use tower_identity_core::{Refusal, RefusalKind, Scopes, SecretToken};
 use tower_identity_oauth::{ClientAuth, TokenEndpoint};
 use tower_identity_outbound::{HttpClient, Outbound};
 
@@ -53,7 +53,8 @@ fn failures() -> Vec<(&'static str, Answer, RefusalKind)> {
 
 /// Those that only an exchange can fail with.
 fn failures_of_exchange() -> Vec<(&'static str, Answer, RefusalKind)> {
-    let step_up = RefusalKind::InsufficientAuthentication { acr_values: Vec::new(), max_age: None };
+    let step_up =
+        RefusalKind::InsufficientAuthentication { scope: Scopes::default(), acr_values: Vec::new(), max_age: None };
     let jwt = issued(300).body.replace("token-type:access_token", "token-type:jwt");
     vec![
         ("a subject token that is not accepted", Answer::error(400, "invalid_grant"), RefusalKind::InvalidToken),
@@ -74,7 +75,7 @@ async fn not_sent(http: &HttpClient, world: &World, name: &str) -> Refusal {
 }
 
 #[tokio::test]
-async fn out_b5_out_b7_a_target_gets_no_request_in_whatever_way_the_exchange_fails() {
+async fn out_b5_a_target_gets_no_request_in_whatever_way_the_exchange_fails() {
     for (name, answer, kind) in failures().into_iter().chain(failures_of_exchange()) {
         let world = World::new().await;
         let http = world.for_users();
@@ -92,7 +93,7 @@ async fn out_b5_out_b7_a_target_gets_no_request_in_whatever_way_the_exchange_fai
 }
 
 #[tokio::test]
-async fn out_b5_out_b7_a_target_gets_no_request_in_whatever_way_client_credentials_fail() {
+async fn out_b7_a_target_gets_no_request_in_whatever_way_client_credentials_fail() {
     for (name, answer, kind) in failures() {
         let world = World::new().await;
         let http = world.for_itself();
