@@ -14,6 +14,7 @@
 //! | `serve` | serving until told to stop |
 //! | [`log`] | where log lines go |
 //! | `local` | whether somebody at this machine asks |
+//! | `metadata` | what clients may know of a service (RFC 9728) |
 //! | `call` | calling the next service |
 //! | `hop` | `whoami` and `trace`: what one service saw of a request |
 
@@ -22,6 +23,7 @@ mod hop;
 mod listen;
 mod local;
 pub mod log;
+mod metadata;
 pub mod program;
 mod serve;
 
@@ -30,6 +32,7 @@ pub use self::{
     hop::{Hop, whoami},
     listen::{ListenError, listen},
     local::is_from_this_machine,
+    metadata::with_metadata,
     program::StartError,
     serve::{Run, Serving, Stop, serve},
 };

@@ -10,12 +10,12 @@ use axum::{
     routing::{get, post},
 };
 use axum_identity::{Caller, Problem, UserCaller};
-use demo_kit::{Hop, Serving, StartError, Stop, http_client, serve, whoami};
+use demo_kit::{Hop, Serving, StartError, Stop, http_client, serve, whoami, with_metadata};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tower_identity::{
-    AuthLayer, InvalidSetting, RequireLayer, ResponseExt, Settings, Verifier,
+    AuthLayer, InvalidSetting, RequireLayer, ResponseExt, Settings,
     rule::{scope, user},
     system_clock,
 };
@@ -50,7 +50,7 @@ pub struct OrdersSettings {
 ///
 /// ```
 /// use demo_orders::{Orders, Statements, app};
-/// use tower_identity::{ClientAuth, Outbound, Target, TokenEndpoint, TrustedIssuer, Verifier};
+/// use tower_identity::{AuthLayer, ClientAuth, Outbound, Target, TokenEndpoint, TrustedIssuer, Verifier};
 ///
 /// let login = "https://login.example.com";
 /// let verifier = Verifier::builder(TrustedIssuer::discover(login).audience("orders")).build()?;
@@ -62,11 +62,11 @@ pub struct OrdersSettings {
 /// # let runtime = tokio::runtime::Runtime::new()?;
 /// # let entered = runtime.enter();
 /// let statements = Statements::at("https://payments.internal", &outbound)?;
-/// let app = app(verifier, Orders::new(http, "https://payments.internal", statements, Vec::new()));
+/// let app = app(AuthLayer::new(verifier), Orders::new(http, "https://payments.internal", statements, Vec::new()));
 /// # let _ = app;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn app(verifier: Verifier, orders: Orders) -> Router {
+pub fn app(auth: AuthLayer, orders: Orders) -> Router {
     Router::new()
         .route("/prices", get(prices).layer(RequireLayer::new(scope("prices:read").and(user()))))
         .route("/orders", post(place).layer(RequireLayer::new(scope("orders:write").and(user()))))
@@ -74,7 +74,7 @@ pub fn app(verifier: Verifier, orders: Orders) -> Router {
         .route("/statement", get(statement).layer(RequireLayer::new(scope("orders:read").and(user()))))
         .route("/trace", get(trace).layer(RequireLayer::new(scope("orders:read").and(user()))))
         .route("/whoami", get(whoami))
-        .layer(AuthLayer::new(verifier).realm("orders"))
+        .layer(auth)
         // Beside the layer, not under it: there is no caller to authenticate.
         .route("/settlements/run", post(nightly::run_now))
         .with_state(orders)
@@ -135,7 +135,8 @@ pub fn run(settings: &Settings, listener: TcpListener, stop: Stop) -> Result<Ser
     let statements = Statements::at(&service.payments, &settings.outbound()?).map_err(refuse)?;
     let orders = Orders::new(http_client(settings)?, service.payments, statements, service.prices);
     let nights = nightly::every(Duration::from_secs(service.settle_every_seconds), orders.clone(), system_clock());
-    let served = serve(listener, app(settings.verifier()?, orders), stop);
+    let app = app(settings.auth_layer()?.realm("orders"), orders);
+    let served = serve(listener, with_metadata(settings, app), stop);
     Ok(Box::pin(async {
         tokio::select! {
             served = served => served,

@@ -11,11 +11,11 @@ use axum::{
 };
 use axum_identity::{UserCaller, WorkloadCaller};
 use demo_api::payments::payments_server::PaymentsServer;
-use demo_kit::{Serving, StartError, Stop, serve, whoami};
+use demo_kit::{Serving, StartError, Stop, serve, whoami, with_metadata};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tower_identity::{
-    AuthLayer, CallerName, RequireLayer, Settings, Verifier,
+    AuthLayer, CallerName, RequireLayer, Settings,
     rule::{callers, no_user, scope, user},
 };
 
@@ -39,14 +39,14 @@ pub struct PaymentsSettings {
 ///
 /// ```
 /// use demo_payments::app;
-/// use tower_identity::{TrustedIssuer, Verifier};
+/// use tower_identity::{AuthLayer, TrustedIssuer, Verifier};
 ///
 /// let login = TrustedIssuer::discover("https://login.example.com").audience("payments");
-/// let app = app(Verifier::builder(login).build()?, &["orders".try_into()?], Default::default());
+/// let app = app(AuthLayer::new(Verifier::builder(login).build()?), &["orders".try_into()?], Default::default());
 /// # let _ = app;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn app(verifier: Verifier, may_call: &[CallerName], ledger: Arc<Ledger>) -> Router {
+pub fn app(auth: AuthLayer, may_call: &[CallerName], ledger: Arc<Ledger>) -> Router {
     let charging = callers(may_call.to_vec()).and(user()).and(scope("payments:charge"));
     let settling = callers(may_call.to_vec()).and(no_user()).and(scope("payments:settle"));
     let reading = callers(may_call.to_vec()).and(user()).and(scope("payments:read"));
@@ -59,7 +59,7 @@ pub fn app(verifier: Verifier, may_call: &[CallerName], ledger: Arc<Ledger>) -> 
         .route("/payments.v1.Payments/Charge", post_service(grpc.clone()).layer(RequireLayer::new(charging)))
         .route("/payments.v1.Payments/Statement", post_service(grpc).layer(RequireLayer::new(reading)))
         // Outside of all routes: a request that is not authenticated meets none of them.
-        .layer(AuthLayer::new(verifier).realm("payments"))
+        .layer(auth)
         .with_state(ledger)
 }
 
@@ -92,6 +92,6 @@ async fn settle(State(ledger): State<Arc<Ledger>>, caller: WorkloadCaller) -> Js
 /// [`StartError::Settings`] names the line of what is wrong.
 pub fn run(settings: &Settings, listener: TcpListener, stop: Stop) -> Result<Serving, StartError> {
     let service: PaymentsSettings = settings.section("service")?;
-    let app = app(settings.verifier()?, &service.callers, Arc::default());
-    Ok(serve(listener, app, stop))
+    let app = app(settings.auth_layer()?.realm("payments"), &service.callers, Arc::default());
+    Ok(serve(listener, with_metadata(settings, app), stop))
 }

@@ -10,12 +10,12 @@ use axum::{
     routing::{get, post},
 };
 use axum_identity::{Caller, Problem};
-use demo_kit::{Hop, Serving, StartError, Stop, http_client, serve, whoami};
+use demo_kit::{Hop, Serving, StartError, Stop, http_client, serve, whoami, with_metadata};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tower_identity::{
-    AuthLayer, HttpClient, RequireLayer, ResponseExt, Settings, Verifier,
+    AuthLayer, HttpClient, RequireLayer, ResponseExt, Settings,
     rule::{scope, user},
 };
 
@@ -48,7 +48,7 @@ impl Storefront {
 ///
 /// ```
 /// use demo_storefront::{Storefront, app};
-/// use tower_identity::{ClientAuth, Outbound, Target, TokenEndpoint, TrustedIssuer, Verifier};
+/// use tower_identity::{AuthLayer, ClientAuth, Outbound, Target, TokenEndpoint, TrustedIssuer, Verifier};
 ///
 /// let login = "https://login.example.com";
 /// let verifier = Verifier::builder(TrustedIssuer::discover(login).audience("storefront")).build()?;
@@ -57,11 +57,11 @@ impl Storefront {
 ///     .target(Target::origin("https://orders.internal")?.audience("orders").token_exchange())
 ///     .build()?
 ///     .reqwest(reqwest::Client::builder())?;
-/// let app = app(verifier, Storefront::new(http, "https://orders.internal"));
+/// let app = app(AuthLayer::new(verifier), Storefront::new(http, "https://orders.internal"));
 /// # let _ = app;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn app(verifier: Verifier, storefront: Storefront) -> Router {
+pub fn app(auth: AuthLayer, storefront: Storefront) -> Router {
     Router::new()
         .route("/products", get(products).layer(RequireLayer::new(scope("catalog:read").and(user()))))
         .route("/orders", post(buy).layer(RequireLayer::new(scope("orders:write").and(user()))))
@@ -69,7 +69,7 @@ pub fn app(verifier: Verifier, storefront: Storefront) -> Router {
         .route("/statement", get(statement).layer(RequireLayer::new(scope("orders:read").and(user()))))
         .route("/trace", get(trace).layer(RequireLayer::new(scope("orders:read").and(user()))))
         .route("/whoami", get(whoami))
-        .layer(AuthLayer::new(verifier).realm("storefront"))
+        .layer(auth)
         .with_state(storefront)
 }
 
@@ -112,5 +112,6 @@ async fn trace(State(shop): State<Storefront>, caller: Caller) -> Result<Json<Ve
 pub fn run(settings: &Settings, listener: TcpListener, stop: Stop) -> Result<Serving, StartError> {
     let service: StorefrontSettings = settings.section("service")?;
     let storefront = Storefront::new(http_client(settings)?, service.orders);
-    Ok(serve(listener, app(settings.verifier()?, storefront), stop))
+    let app = app(settings.auth_layer()?.realm("storefront"), storefront);
+    Ok(serve(listener, with_metadata(settings, app), stop))
 }

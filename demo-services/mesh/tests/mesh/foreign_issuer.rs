@@ -91,3 +91,33 @@ async fn with_keys_and_token_endpoint_at_addresses_of_their_own() {
     .await;
     alice_orders(&issuer, &origins).await;
 }
+
+#[tokio::test]
+async fn rfc9728_a2_a_file_says_what_clients_may_know_and_that_refusals_are_explained() {
+    let issuer = TestIssuer::start();
+    let ours = ("http://127.0.0.1:7000", issuer.issuer().to_string());
+    let table = "[inbound]\ndevelopment = true\n[inbound.resource]\nidentifier = \"https://shop.example\"\n";
+    let said = start(&[ours.clone(), ("[[inbound.issuer]]", format!("{table}[[inbound.issuer]]"))]).await;
+    let unsaid = start(&[ours]).await;
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let token = issuer.token().subject("alice").client("shop-web").audience("elsewhere").build();
+
+    let url = "https://shop.example/.well-known/oauth-protected-resource";
+    for (origins, named, document, check) in [
+        (&said, format!(", resource_metadata=\"{url}\""), 200, json!("aud")),
+        (&unsaid, String::new(), 404, Value::Null),
+    ] {
+        for (part, _) in SERVICES {
+            let name = part.name();
+            let refused = http.get(format!("{}/whoami", origins[name])).bearer_auth(token.expose());
+            let refused = refused.send().await.expect("answered");
+            let challenge = refused.headers()["www-authenticate"].to_str().expect("text").to_owned();
+            assert_eq!(challenge, format!("Bearer realm=\"{name}\"{named}, error=\"invalid_token\""));
+            let problem: Value = refused.json().await.expect("a problem");
+            assert_eq!(problem["explanation"]["check"], check, "{name}: {problem}");
+
+            let found = http.get(format!("{}/.well-known/oauth-protected-resource", origins[name]));
+            assert_eq!(found.send().await.expect("answered").status(), document, "{name}");
+        }
+    }
+}
