@@ -215,7 +215,7 @@ fn around(inner: impl Error + Send + Sync + 'static) -> CallFailed {
 }
 
 #[tokio::test]
-async fn e10_e11_e13_a_problem_answers_as_the_refusal_among_its_causes() {
+async fn a_problem_answers_as_the_refusal_among_its_causes() {
     let unavailable = Refusal::new(RefusalKind::Unavailable { retry_after: Duration::from_secs(7) }, "token endpoint");
     let cases = [
         (unavailable.clone(), 503, "Service Unavailable", "unavailable", "this cannot be decided now, try again later"),

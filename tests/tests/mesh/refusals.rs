@@ -1,21 +1,24 @@
 //! Each row of the error map, over real HTTP, with a control that differs in one thing and passes.
 
+use std::time::Duration;
+
 use axum::{
     Json, Router,
     routing::{any, get},
 };
 use axum_identity::{Caller, Problem};
 use reqwest::{StatusCode, header};
-use serde_json::{Value, json};
+use serde_json::json;
 use tower_identity::{
-    AuthLayer, HttpClient, RequireLayer,
-    rule::{callers, scope, user},
+    AuthLayer, HttpClient, Profile, RequireLayer, Rule, TrustedIssuer, Verifier,
+    rule::{acr, callers, group, max_age, scope, user},
 };
-use tower_identity_testkit::{Endpoint, Failure, TestIssuer, TokenBuilder};
+use tower_identity_jose::Algorithm;
+use tower_identity_testkit::{Endpoint, Failure, LogCapture, TestIssuer, TokenBuilder};
 
 use crate::{
-    answers::{PASSED, answer, refused},
-    servers::{Server, exchanging_client, leaf, verifier},
+    answers::{Answer, PASSED, answer, refused},
+    servers::{Recorder, Server, exchanging_client, verifier},
 };
 
 fn bearer(challenge: &str) -> Option<String> {
@@ -23,12 +26,14 @@ fn bearer(challenge: &str) -> Option<String> {
 }
 
 /// `orders`, with a rule before its handler.
-async fn orders(issuer: &TestIssuer) -> Server {
-    let rule = scope("orders:write").and(user()).and(callers(["storefront"]));
-    let router = Router::new()
+fn behind(issuer: &TestIssuer, rule: Rule) -> Router {
+    Router::new()
         .route("/", any(|caller: Caller| async { Json(caller) }).layer(RequireLayer::new(rule)))
-        .layer(AuthLayer::new(verifier(issuer, "orders")).realm("orders"));
-    Server::start(router).await
+        .layer(AuthLayer::new(verifier(issuer, "orders")).realm("orders"))
+}
+
+async fn orders(issuer: &TestIssuer) -> Server {
+    Server::start(behind(issuer, scope("orders:write").and(user()).and(callers(["storefront"])))).await
 }
 
 fn good(issuer: &TestIssuer) -> TokenBuilder {
@@ -36,7 +41,7 @@ fn good(issuer: &TestIssuer) -> TokenBuilder {
 }
 
 #[tokio::test]
-async fn e1_to_e4_and_e11_are_the_callers_fault() {
+async fn what_the_caller_presents_or_lacks_is_its_own_fault() {
     let issuer = TestIssuer::start();
     let server = orders(&issuer).await;
     let client = reqwest::Client::builder().no_proxy().build().expect("client");
@@ -135,48 +140,144 @@ async fn e12_layers_in_the_wrong_order_are_500_and_never_a_bypass() {
 }
 
 #[tokio::test]
-async fn e10_e12_e13_of_a_downstream_token_reach_our_caller_and_the_target_gets_nothing() {
+async fn e5_a_sign_in_that_is_too_weak_or_too_old_is_401_with_what_would_do() {
     let issuer = TestIssuer::start();
-    let leaf = leaf(&issuer, "a").await;
+    let rule = scope("orders:write").and(acr(["urn:example:mfa"])).and(max_age(Duration::from_secs(300)));
+    let server = Server::start(behind(&issuer, rule)).await;
     let client = reqwest::Client::builder().no_proxy().build().expect("client");
-    let rejected = |code| Failure::Error { status: StatusCode::BAD_REQUEST, code };
+    let now = good(&issuer).claims()["iat"].as_u64().expect("a time");
+    let signed_in = |class: &str, ago: u64| good(&issuer).claim("acr", class).claim("auth_time", now - ago);
+    let again = |parameters: &str| {
+        let parameters = format!(", error=\"insufficient_user_authentication\"{parameters}");
+        refused(StatusCode::UNAUTHORIZED, bearer(&parameters).as_deref(), None, "Unauthorized")
+    };
+    let both = "acr_values=\"urn:example:mfa\", max_age=\"300\"";
+    let cases = [
+        ("nothing is said", good(&issuer), again(&format!(", {both}"))),
+        (
+            "a scope is missing too",
+            good(&issuer).scope("orders:read"),
+            again(&format!(", scope=\"orders:write\", {both}")),
+        ),
+        ("too weak", signed_in("urn:example:pwd", 0), again(", acr_values=\"urn:example:mfa\"")),
+        ("too old", signed_in("urn:example:mfa", 900), again(", max_age=\"300\"")),
+        ("signed in again", signed_in("urn:example:mfa", 0), PASSED),
+    ];
+    for (name, token, expected) in cases {
+        let token = token.build();
+        let response = client.get(server.url("/")).bearer_auth(token.expose()).send().await.expect("sent");
+        assert_eq!(answer(response).await, expected, "{name}");
+    }
+}
 
-    let bad_gateway = || refused(StatusCode::BAD_GATEWAY, None, None, "Bad Gateway");
-    let unavailable =
-        |seconds: &str| refused(StatusCode::SERVICE_UNAVAILABLE, None, Some(seconds), "Service Unavailable");
-    for (name, failure, expected) in [
-        ("html", Some(Failure::Html), bad_gateway()),
-        ("not a bearer token", Some(Failure::wrong_token_type()), bad_gateway()),
-        ("another type than asked for", Some(Failure::wrong_issued_token_type()), bad_gateway()),
-        ("oversize", Some(Failure::Oversize), bad_gateway()),
+/// Entra leaves groups out of a token where they are too many, and says so in one of two ways.
+#[tokio::test]
+async fn e11_groups_that_are_too_many_for_a_token_are_403_for_a_reason_of_their_own() {
+    const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+    const STAFF: &str = "0760b6cf-170e-4a14-91b3-4b78e0739963";
+    let entra = TestIssuer::builder().named(format!("https://login.microsoftonline.com/{TENANT}/v2.0")).start();
+    let trusted = TrustedIssuer::keys_at(entra.issuer().as_str(), entra.url(Endpoint::Keys)).audience("orders");
+    let trusted = trusted.profile(Profile::EntraV2).algorithms([Algorithm::Es256]);
+    let verifier = Verifier::builder(trusted).build().expect("valid");
+    let router = Router::new()
+        .route("/", any(|caller: Caller| async { Json(caller) }).layer(RequireLayer::new(group(STAFF))))
+        .layer(AuthLayer::new(verifier).realm("orders"));
+    let server = Server::start(router).await;
+    let client = reqwest::Client::builder().no_proxy().build().expect("client");
+
+    let token = || good(&entra).written_as(Profile::EntraV2);
+    let denied = || refused(StatusCode::FORBIDDEN, None, None, "Forbidden");
+    let overage = json!({ "groups": "src1" });
+    let sources = json!({ "src1": { "endpoint": "https://graph.microsoft.com/v1.0/users/alice/getMemberObjects" } });
+    for (name, token, expected, check) in [
         (
-            "wider than asked for",
-            Some(Failure::WiderScope("admin".parse().map(|s| [s].into_iter().collect()).expect("scope"))),
-            bad_gateway(),
+            "too many, of any number",
+            token().claim("_claim_names", overage).claim("_claim_sources", sources),
+            denied(),
+            "groups_unknown",
         ),
-        ("overloaded", Some(Failure::Unavailable { retry_after: 7 }), unavailable("7")),
-        (
-            "a target that it does not know",
-            Some(rejected("invalid_target")),
-            refused(StatusCode::INTERNAL_SERVER_ERROR, None, None, "Internal Server Error"),
-        ),
-        ("no", Some(rejected("access_denied")), refused(StatusCode::FORBIDDEN, None, None, "Forbidden")),
-        ("the control", None, PASSED),
+        ("too many for the implicit flow", token().claim("hasgroups", true), denied(), "groups_unknown"),
+        ("no member", token().claim("groups", json!(["another"])), denied(), "group"),
+        ("a member", token().claim("groups", json!([STAFF])), PASSED, ""),
     ] {
-        let http: HttpClient = exchanging_client(&issuer, &[(&leaf.origin(), "a")]);
-        let address = leaf.url("/");
+        let logs = LogCapture::start();
+        let token = token.build();
+        let response = client.get(server.url("/")).bearer_auth(token.expose()).send().await.expect("sent");
+        assert_eq!(answer(response).await, expected, "{name}");
+        let text = logs.text();
+        let refusals: Vec<_> = text.lines().filter_map(|line| line.split_once("kind=\"denied\" check=\"")).collect();
+        let checks: Vec<_> = refusals.iter().filter_map(|(_, check)| check.split('"').next()).collect();
+        assert_eq!(checks.join(" "), check, "{name}");
+    }
+    assert_eq!(entra.calls(Endpoint::Keys), 1);
+}
+
+/// What the caller of a middle gets that calls on with an exchanged token, where the authorization server fails so.
+async fn each_failure_of_an_exchange(cases: impl IntoIterator<Item = (&str, Failure, Answer)>) {
+    let issuer = TestIssuer::start();
+    let leaf = Recorder::start().await;
+    let client = reqwest::Client::builder().no_proxy().build().expect("client");
+    let ask = async || {
+        // A client of its own each time: nothing is remembered of the failure before.
+        let http: HttpClient = exchanging_client(&issuer, &[(&leaf.server.origin(), "a")]);
+        let address = leaf.server.url("/");
         let call_on = move || {
             let sent = http.get(&address).send();
-            async move { Ok::<_, Problem>(Json(sent.await?.json::<Value>().await?)) }
+            async move { Ok::<_, Problem>(Json(sent.await?.text().await?)) }
         };
         let router = Router::new().route("/", get(call_on)).layer(AuthLayer::new(verifier(&issuer, "orders")));
         let middle = Server::start(router).await;
-        issuer.recover(Endpoint::Token);
-        if let Some(failure) = failure {
-            issuer.fail(Endpoint::Token, failure);
-        }
         let token = good(&issuer).build();
-        let response = client.get(middle.url("/")).bearer_auth(token.expose()).send().await.expect("sent");
-        assert_eq!(answer(response).await, expected, "{name}");
+        answer(client.get(middle.url("/")).bearer_auth(token.expose()).send().await.expect("sent")).await
+    };
+    for (name, failure, expected) in cases {
+        issuer.fail(Endpoint::Token, failure);
+        assert_eq!(ask().await, expected, "{name}");
+        assert_eq!(leaf.seen().len(), 0, "{name}: the target gets nothing");
+        issuer.recover(Endpoint::Token);
     }
+    assert_eq!((ask().await, leaf.seen().len()), (PASSED, 1), "the control");
+}
+
+fn rejected(code: &'static str) -> Failure {
+    Failure::Error { status: StatusCode::BAD_REQUEST, code }
+}
+
+#[tokio::test]
+async fn e10_a_downstream_token_that_cannot_be_had_now_is_503_with_the_servers_word() {
+    let unavailable = refused(StatusCode::SERVICE_UNAVAILABLE, None, Some("7"), "Service Unavailable");
+    each_failure_of_an_exchange([("overloaded", Failure::Unavailable { retry_after: 7 }, unavailable)]).await;
+}
+
+#[tokio::test]
+async fn e12_a_downstream_token_that_our_configuration_cannot_get_is_500() {
+    let ours = refused(StatusCode::INTERNAL_SERVER_ERROR, None, None, "Internal Server Error");
+    each_failure_of_an_exchange([("a target that it does not know", rejected("invalid_target"), ours)]).await;
+}
+
+#[tokio::test]
+async fn e11_a_downstream_token_that_the_user_may_not_have_is_403() {
+    let no = refused(StatusCode::FORBIDDEN, None, None, "Forbidden");
+    each_failure_of_an_exchange([("no", rejected("access_denied"), no)]).await;
+}
+
+#[tokio::test]
+async fn e13_an_answer_about_a_downstream_token_that_makes_no_sense_is_502() {
+    let wider = Failure::WiderScope("admin".parse().map(|scope| [scope].into_iter().collect()).expect("a scope"));
+    let failures = [
+        ("html", Failure::Html),
+        ("not a bearer token", Failure::wrong_token_type()),
+        ("another type than asked for", Failure::wrong_issued_token_type()),
+        ("oversize", Failure::Oversize),
+        ("wider than asked for", wider),
+    ];
+    let bad_gateway = || refused(StatusCode::BAD_GATEWAY, None, None, "Bad Gateway");
+    each_failure_of_an_exchange(failures.map(|(name, failure)| (name, failure, bad_gateway()))).await;
+}
+
+#[tokio::test]
+async fn e5_a_downstream_token_that_wants_the_user_to_sign_in_again_is_401() {
+    let again = "Bearer error=\"insufficient_user_authentication\"";
+    let again = refused(StatusCode::UNAUTHORIZED, Some(again), None, "Unauthorized");
+    each_failure_of_an_exchange([("sign in again", rejected("interaction_required"), again)]).await;
 }

@@ -149,12 +149,41 @@ async fn te_c4_a_resource_is_an_absolute_uri_without_fragment() {
     for audience in ["https://payments.example/", "https://payments.example/#a", "payments"] {
         assert_eq!(with(&authority, &token, &[("audience", audience)]).await, accepted(), "{audience}");
     }
-    let answer = authority.exchange(ORDERS, &token, &[("resource", "https://payments.example/")]).await;
-    assert_eq!(authority.claims(&answer.token()).await["aud"], "https://payments.example/");
-    for resource in ["/payments", "payments", "https://payments.example/#a", "https://payments.example", "://", "1:a"] {
+    for resource in ["/payments", "payments", "https://payments.example/#a", "://", "1:a"] {
         let outcome = with(&authority, &token, &[("resource", resource)]).await;
         assert_eq!(outcome, refused("invalid_target"), "{resource}");
     }
+    assert_eq!(with(&authority, &token, &[("resource", "https://payments.example/")]).await, accepted());
+}
+
+#[tokio::test]
+async fn rfc8707_c1_a_resource_that_nobody_knows_is_an_invalid_target() {
+    let authority = Running::start().await;
+    let token = authority.orders_token(json!({}));
+    for resource in ["https://payments.example", "https://payments.example/v1", "https://ledger.example/"] {
+        let outcome = with(&authority, &token, &[("resource", resource)]).await;
+        assert_eq!(outcome, refused("invalid_target"), "{resource}");
+    }
+    assert_eq!(with(&authority, &token, &[("resource", "https://payments.example/")]).await, accepted());
+}
+
+#[tokio::test]
+async fn rfc8707_c2_the_token_is_for_the_resource_that_was_asked_for() {
+    let authority = Running::start().await;
+    let answer = authority
+        .exchange(ORDERS, &authority.orders_token(json!({})), &[("resource", "https://payments.example/")])
+        .await;
+    assert_eq!(authority.claims(&answer.token()).await["aud"], json!("https://payments.example/"));
+}
+
+#[tokio::test]
+async fn rfc9068_c3_a_resource_is_one_audience_and_a_token_has_no_second() {
+    let authority = Running::start().await;
+    let token = authority.orders_token(json!({}));
+    let answer = authority.exchange(ORDERS, &token, &[("audience", "payments")]).await;
+    assert_eq!(authority.claims(&answer.token()).await["aud"], json!("payments"));
+    let both = [("audience", "payments"), ("resource", "https://payments.example/")];
+    assert_eq!(with(&authority, &token, &both).await, refused("invalid_target"));
 }
 
 #[tokio::test]

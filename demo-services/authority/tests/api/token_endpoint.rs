@@ -1,5 +1,6 @@
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
+use tower_identity_jose::{Limits, Unverified};
 
 use crate::support::{
     Answer, As, Form, ORDERS, Outcome, Running, STOREFRONT_SECRET, TOKEN_EXCHANGE, accepted, ledger_assertion, refused,
@@ -38,15 +39,42 @@ async fn rfc9068_c2_scopes_of_two_audiences_are_not_put_into_one_token() {
 }
 
 #[tokio::test]
-async fn rfc6749_c7_the_answer_holds_no_refresh_token_and_is_kept_by_nobody() {
+async fn rfc6749_c7_the_answer_holds_no_refresh_token() {
     let authority = Running::start().await;
     let answer = authority.token(ORDERS, &SETTLE).await;
     let token = answer.token();
     let expected =
         json!({ "access_token": token, "token_type": "Bearer", "expires_in": 300, "scope": "payments:settle" });
     assert_eq!(answer.body, expected);
+}
+
+#[tokio::test]
+async fn rfc6750_c1_an_answer_with_a_token_is_kept_by_nobody() {
+    let authority = Running::start().await;
+    let answer = authority.token(ORDERS, &SETTLE).await;
+    assert_eq!(answer.outcome(), accepted());
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
+}
+
+#[tokio::test]
+async fn jwt_c1_an_access_token_says_its_kind_and_audience_and_authenticates_no_client() {
+    let authority = Running::start().await;
+    let token = authority.token(ORDERS, &SETTLE).await.token();
+    let parsed = Unverified::<Value>::parse(&token, &Limits::default()).expect("a token");
+    assert_eq!(parsed.header().typ(), Some("at+jwt"));
+    assert_eq!(authority.claims(&token).await["aud"], "payments");
+
+    let as_assertion = authority.token(As::Assertion(&token), &SETTLE).await;
+    assert_eq!(as_assertion.outcome(), refused("invalid_client"));
+    let assertion = ledger_assertion(&authority);
+    let exchanged = authority.exchange(ORDERS, &assertion, &[("audience", "payments")]).await;
+    assert_eq!(exchanged.outcome(), refused("invalid_request"));
+    // The controls: each where its kind belongs.
+    let read = [("grant_type", "client_credentials"), ("scope", "payments:read")];
+    assert_eq!(authority.token(As::Assertion(&assertion), &read).await.outcome(), accepted());
+    let subject = authority.orders_token(json!({}));
+    assert_eq!(authority.exchange(ORDERS, &subject, &[("audience", "payments")]).await.outcome(), accepted());
 }
 
 #[tokio::test]

@@ -3,13 +3,13 @@
 use std::{convert::Infallible, pin::pin};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full};
 use tokio::task::JoinSet;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_identity_core::ambient;
+use tower_identity_core::{SecretToken, ambient};
 use tower_identity_inbound::{
-    RequireLayer,
+    AuthLayer, RequireLayer,
     rule::{scope, user},
 };
 use tower_identity_testkit::{Endpoint, Failure, TestCaller, TestIssuer};
@@ -37,50 +37,85 @@ const INVALID_REQUEST: Refused = (400, Some(r#"Bearer realm="orders", error="inv
 const INVALID_TOKEN: Refused = (401, Some(r#"Bearer realm="orders", error="invalid_token""#), "invalid_token");
 const NO_CREDENTIAL: Refused = (401, Some(r#"Bearer realm="orders""#), "no_credential");
 
-#[tokio::test]
-async fn e1_e2_e3_what_is_presented_badly_is_refused_and_the_handler_not_called() {
-    let issuer = TestIssuer::start();
-    let stranger = TestIssuer::start();
-    let layer = warm(&issuer).await.realm("orders");
-    let good = || issuer_token(&issuer).build();
-    let bearer = |token: &str| value(&format!("Bearer {token}"));
-    let good_bearer = || bearer(good().expose());
-    let at = |uri: &'static str, mut request: Request<Full<Bytes>>| {
-        *request.uri_mut() = http::Uri::from_static(uri);
-        request
-    };
+fn bearer(token: &SecretToken) -> HeaderValue {
+    value(&format!("Bearer {}", token.expose()))
+}
 
+fn at(uri: &'static str, mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
+    *request.uri_mut() = http::Uri::from_static(uri);
+    request
+}
+
+/// Each is refused so before the handler is called.
+async fn each_is_refused(
+    layer: &AuthLayer,
+    cases: impl IntoIterator<Item = (&str, Request<Full<Bytes>>)>,
+    (status, challenge, code): Refused,
+) {
+    for (name, request) in cases {
+        let response = through(layer, request).await;
+        assert_eq!(found(&response), None, "{name}");
+        assert_eq!(refused(response).await, (status, challenge.map(str::to_owned), code.to_owned()), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_presented_well_in_whatever_spelling_reaches_the_handler() {
+    let issuer = TestIssuer::start();
+    let layer = warm(&issuer).await.realm("orders");
+    let good = issuer_token(&issuer).build();
     let passes = [
-        ("a good token", request([good_bearer()])),
-        ("the scheme in another case", request([value(&format!("bEARER {}", good().expose()))])),
-        ("several spaces", request([value(&format!("Bearer   {}", good().expose()))])),
-        ("a query without a token", at("/?token=x", request([good_bearer()]))),
+        ("a good token", request([bearer(&good)])),
+        ("the scheme in another case", request([value(&format!("bEARER {}", good.expose()))])),
+        ("several spaces", request([value(&format!("Bearer   {}", good.expose()))])),
+        ("a query without a token", at("/?token=x", request([bearer(&good)]))),
     ];
     for (name, request) in passes {
         assert_eq!(through(&layer, request).await.status(), 200, "{name}");
     }
+}
 
-    let refuses = [
-        ("nothing", request([]), NO_CREDENTIAL),
-        ("another scheme", request([value("Basic b3JkZXJzOnNlY3JldA==")]), NO_CREDENTIAL),
-        ("a token without its scheme", request([value(good().expose())]), NO_CREDENTIAL),
-        ("a token in the query alone", at("/?access_token=x", request([])), NO_CREDENTIAL),
-        ("a token in the query too", at("/?access_token=x", request([good_bearer()])), INVALID_REQUEST),
-        ("two fields", request([good_bearer(), good_bearer()]), INVALID_REQUEST),
-        ("a second scheme", request([good_bearer(), value("DPoP abc")]), INVALID_REQUEST),
-        ("fields joined", request([value(&format!("Bearer {}, Bearer x", good().expose()))]), INVALID_REQUEST),
-        ("an empty token", request([value("Bearer ")]), INVALID_REQUEST),
-        ("no token at all", request([bearer("mF_9.B5f-4.1JqM")]), INVALID_TOKEN),
-        ("of a stranger", request([issuer_token(&stranger).bearer()]), INVALID_TOKEN),
-        ("for another service", request([issuer_token(&issuer).audience("payments").bearer()]), INVALID_TOKEN),
-        ("tampered with", request([issuer_token(&issuer).tampered().bearer()]), INVALID_TOKEN),
-        ("without a signature", request([issuer_token(&issuer).unsigned().bearer()]), INVALID_TOKEN),
+#[tokio::test]
+async fn e1_nothing_that_we_read_as_a_credential_is_401_without_an_error() {
+    let issuer = TestIssuer::start();
+    let layer = warm(&issuer).await.realm("orders");
+    let good = issuer_token(&issuer).build();
+    let cases = [
+        ("nothing", request([])),
+        ("another scheme", request([value("Basic b3JkZXJzOnNlY3JldA==")])),
+        ("a token without its scheme", request([value(good.expose())])),
+        ("a token in the query alone", at("/?access_token=x", request([]))),
     ];
-    for (name, request, (status, challenge, code)) in refuses {
-        let response = through(&layer, request).await;
-        assert_eq!(found(&response), None, "{name}");
-        assert_eq!(refused(response).await, (status, challenge.map(str::to_owned), code.to_owned()), "{name}");
-    }
+    each_is_refused(&layer, cases, NO_CREDENTIAL).await;
+}
+
+#[tokio::test]
+async fn e2_a_credential_that_cannot_be_read_in_one_way_only_is_400() {
+    let issuer = TestIssuer::start();
+    let layer = warm(&issuer).await.realm("orders");
+    let good = issuer_token(&issuer).build();
+    let cases = [
+        ("a token in the query too", at("/?access_token=x", request([bearer(&good)]))),
+        ("two fields", request([bearer(&good), bearer(&good)])),
+        ("a second scheme", request([bearer(&good), value("DPoP abc")])),
+        ("fields joined", request([value(&format!("Bearer {}, Bearer x", good.expose()))])),
+        ("an empty token", request([value("Bearer ")])),
+    ];
+    each_is_refused(&layer, cases, INVALID_REQUEST).await;
+}
+
+#[tokio::test]
+async fn e3_a_token_that_fails_whatever_check_is_401_and_always_the_same() {
+    let (issuer, stranger) = (TestIssuer::start(), TestIssuer::start());
+    let layer = warm(&issuer).await.realm("orders");
+    let cases = [
+        ("no token at all", request([value("Bearer mF_9.B5f-4.1JqM")])),
+        ("of a stranger", request([issuer_token(&stranger).bearer()])),
+        ("for another service", request([issuer_token(&issuer).audience("payments").bearer()])),
+        ("tampered with", request([issuer_token(&issuer).tampered().bearer()])),
+        ("without a signature", request([issuer_token(&issuer).unsigned().bearer()])),
+    ];
+    each_is_refused(&layer, cases, INVALID_TOKEN).await;
 }
 
 #[tokio::test]

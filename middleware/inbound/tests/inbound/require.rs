@@ -2,6 +2,7 @@ use std::{
     convert::Infallible,
     pin::pin,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_identity_core::{Refusal, RefusalKind, Scopes};
 use tower_identity_inbound::{
     AuthBody, Inbound, RequireLayer, Rule,
-    rule::{no_user, scope, user},
+    rule::{acr, max_age, no_user, scope, user},
 };
 use tower_identity_testkit::{LogCapture, TestCaller, with_caller, without_caller};
 use tower_test::mock;
@@ -38,27 +39,44 @@ fn alice() -> TestCaller {
     TestCaller::workload("storefront").user("alice").scope("orders:write")
 }
 
-#[tokio::test]
-async fn e4_e11_what_a_rule_allows_is_called_and_what_it_forbids_is_not() {
-    let rule = scope("orders:write").and(user());
-    let Ok(allowed) =
-        with_caller(alice()).layer(RequireLayer::new(rule.clone()).layer(service_fn(handler))).oneshot(request()).await;
-    assert_eq!(see(allowed).await, Seen { status: 200, challenge: None, body: "handled".into() });
+/// What a caller gets at a rule, in front of a handler that must not be called.
+async fn turned_away(caller: TestCaller, rule: Rule) -> (u16, Option<String>, String) {
+    let inner = RequireLayer::new(rule).layer(service_fn(behind_the_door));
+    let Ok(response) = with_caller(caller).layer(inner).oneshot(request()).await;
+    refused(response).await
+}
 
-    let cases = [
-        (
-            TestCaller::workload("storefront").user("alice"),
-            403,
-            Some(r#"Bearer error="insufficient_scope", scope="orders:write""#),
-            "insufficient_scope",
-        ),
-        (TestCaller::workload("storefront").scope("orders:write"), 403, None, "denied"),
-    ];
-    for (caller, status, challenge, code) in cases {
-        let inner = RequireLayer::new(rule.clone()).layer(service_fn(behind_the_door));
-        let Ok(response) = with_caller(caller).layer(inner).oneshot(request()).await;
-        assert_eq!(refused(response).await, (status, challenge.map(str::to_owned), code.to_owned()));
-    }
+fn answer(status: u16, challenge: Option<&str>, code: &str) -> (u16, Option<String>, String) {
+    (status, challenge.map(str::to_owned), code.to_owned())
+}
+
+#[tokio::test]
+async fn what_a_rule_allows_is_called() {
+    let service = RequireLayer::new(scope("orders:write").and(user())).layer(service_fn(handler));
+    let Ok(allowed) = with_caller(alice()).layer(service).oneshot(request()).await;
+    assert_eq!(see(allowed).await, Seen { status: 200, challenge: None, body: "handled".into() });
+}
+
+#[tokio::test]
+async fn e4_a_scope_that_is_missing_is_403_and_named() {
+    let without = TestCaller::workload("storefront").user("alice");
+    let challenge = r#"Bearer error="insufficient_scope", scope="orders:write""#;
+    let expected = answer(403, Some(challenge), "insufficient_scope");
+    assert_eq!(turned_away(without, scope("orders:write").and(user())).await, expected);
+}
+
+#[tokio::test]
+async fn e5_a_sign_in_that_is_too_weak_or_too_old_is_401_with_what_would_do() {
+    let rule = acr(["gold"]).and(max_age(Duration::from_secs(300)));
+    let challenge = r#"Bearer error="insufficient_user_authentication", acr_values="gold", max_age="300""#;
+    let expected = answer(401, Some(challenge), "insufficient_user_authentication");
+    assert_eq!(turned_away(alice(), rule).await, expected);
+}
+
+#[tokio::test]
+async fn e11_what_a_rule_forbids_is_403_without_a_challenge() {
+    let alone = TestCaller::workload("storefront").scope("orders:write");
+    assert_eq!(turned_away(alone, scope("orders:write").and(user())).await, answer(403, None, "denied"));
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ fn of_partner(id: &str) -> CallerName {
 }
 
 #[test]
-fn e4_e11_each_part_holds_or_says_what_is_missing() {
+fn e11_each_part_holds_or_says_what_is_missing() {
     let alice = Given { user: Some("alice"), scopes: "a b", ..Given::default() };
     let alone = Given { scopes: "a", ..Given::default() };
     let cases = [

@@ -18,6 +18,24 @@ async fn out_b3_a_token_is_used_until_ten_seconds_before_its_end() {
 }
 
 #[tokio::test]
+async fn rfc9068_b1_a_token_for_somebody_else_lives_as_long_as_the_answer_says_whatever_it_says_itself() {
+    // {"alg":"none"} and {"exp":1}: ended long ago, to anybody who looked.
+    const ENDED: &str = "eyJhbGciOiJub25lIn0.eyJleHAiOjF9.";
+    let world = World::new().await;
+    let http = world.for_itself();
+    let send = || http.get(world.payments.url("/")).send();
+    let issued = format!(r#"{{"access_token":"{ENDED}","token_type":"Bearer","expires_in":300}}"#);
+    world.authority.answers(Answer::ok(issued));
+    assert_eq!(echoed(send().await).await, format!("Bearer {ENDED}"));
+    world.time.advance(200);
+    assert_eq!(echoed(send().await).await, format!("Bearer {ENDED}"));
+    assert_eq!(world.authority.calls().len(), 1);
+    world.time.advance(90);
+    assert_eq!(echoed(send().await).await, format!("Bearer {ENDED}"));
+    assert_eq!(world.authority.calls().len(), 2);
+}
+
+#[tokio::test]
 async fn out_b3_a_token_whose_end_is_not_said_is_used_for_a_minute() {
     let world = World::new().await;
     let http = world.for_itself();

@@ -128,7 +128,7 @@ async fn every_token_is_of_its_tuple(tuples: Vec<Tuple>) {
 }
 
 #[test]
-fn out_b1_out_b2_a_token_is_always_the_one_of_its_tuple() {
+fn out_b2_a_token_is_always_the_one_of_its_tuple() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("runtime");
     let tuple = (0..PRESENTED.len(), 0..ROWS.len(), proptest::bool::weighted(0.2))
         .prop_map(|(user, row, as_service)| Tuple { user, row, as_service });

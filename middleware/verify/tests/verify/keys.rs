@@ -50,7 +50,7 @@ async fn who_stops_waiting_harms_nobody() {
 }
 
 #[tokio::test]
-async fn jwks_a1_jwks_a5_keys_are_refreshed_behind_the_requests_at_the_age_that_the_issuer_says() {
+async fn jwks_a1_keys_are_refreshed_behind_the_requests_at_the_age_that_the_issuer_says() {
     let cases = [
         (None, 10 * MINUTE),
         (Some("public, max-age=300"), 5 * MINUTE),

@@ -1,10 +1,15 @@
 //! What a client of tonic gets for each row of the error map, with a control that differs in one thing and passes.
 
+use std::time::Duration;
+
 use demo_api::payments::{ChargeRequest, StatementRequest};
 use futures_util::stream;
 use tonic::{Code, Request, Response, client::Grpc, transport::Channel, transport::server::Server};
 use tonic_prost::ProstCodec;
-use tower_identity::{RequireLayer, rule::user};
+use tower_identity::{
+    RequireLayer,
+    rule::{acr, max_age, user},
+};
 use tower_identity_testkit::{Endpoint, LogCapture, TestIssuer, TokenBuilder};
 
 use super::till::{
@@ -66,25 +71,38 @@ fn wired_wrongly() -> Refused {
     refused(Code::Internal, "this service could not handle the request")
 }
 
+fn denied() -> Refused {
+    refused(Code::PermissionDenied, "this caller may not do this")
+}
+
+type Metadata = Vec<(&'static str, String)>;
+
+/// Each is refused so, and what differs from all of them in one thing passes.
+async fn each_is_refused(
+    till: &Served,
+    issuer: &TestIssuer,
+    cases: impl IntoIterator<Item = (&str, Metadata, Refused)>,
+) {
+    for (name, metadata, expected) in cases {
+        assert_eq!(call(till, issuer, &metadata).await, Err(expected), "{name}");
+    }
+    assert_eq!(call(till, issuer, &[bearer(good(issuer))]).await, Ok(()), "the control");
+}
+
 #[tokio::test]
-async fn g1_g3_g5_g6_what_the_caller_did_wrong_is_16_or_7_with_its_challenge() {
+async fn g3_what_the_caller_did_wrong_is_16_or_7_with_its_challenge() {
     let issuer = TestIssuer::start();
     let till = Served::behind(auth(&issuer), charging()).await;
     let token = || good(&issuer);
-    let joined = format!("{}, Bearer x", bearer(token()).1);
     let too_little = challenged(
         Code::PermissionDenied,
         "the access token lacks a scope that this request needs",
         ", error=\"insufficient_scope\", scope=\"payments:charge\"",
     );
-    let denied = || refused(Code::PermissionDenied, "this caller may not do this");
     let cases = [
         ("nothing", vec![], absent()),
         ("another scheme", vec![("authorization", "Basic b3JkZXJzOg==".to_owned())], absent()),
         ("binary metadata", vec![("authorization-bin", base64(&bearer(token()).1))], absent()),
-        ("repeated metadata", vec![bearer(token()), bearer(token())], malformed()),
-        ("joined metadata", vec![("authorization", joined)], malformed()),
-        ("outside the grammar", vec![("authorization", "Bearer a b".to_owned())], malformed()),
         ("no token", vec![("authorization", "Bearer x".to_owned())], invalid()),
         ("another audience", vec![bearer(token().audience("orders"))], invalid()),
         ("a tampered signature", vec![bearer(token().tampered())], invalid()),
@@ -92,10 +110,54 @@ async fn g1_g3_g5_g6_what_the_caller_did_wrong_is_16_or_7_with_its_challenge() {
         ("no user", vec![bearer(token().subject("orders"))], denied()),
         ("another caller", vec![bearer(token().client("storefront"))], denied()),
     ];
-    for (name, metadata, expected) in cases {
-        assert_eq!(call(&till, &issuer, &metadata).await, Err(expected), "{name}");
+    each_is_refused(&till, &issuer, cases).await;
+}
+
+#[tokio::test]
+async fn g5_a_credential_that_cannot_be_read_is_16_and_never_3() {
+    let issuer = TestIssuer::start();
+    let till = Served::behind(auth(&issuer), charging()).await;
+    let outside = vec![("authorization", "Bearer a b".to_owned())];
+    assert_eq!(malformed().code, Code::Unauthenticated);
+    each_is_refused(&till, &issuer, [("outside the grammar", outside, malformed())]).await;
+}
+
+#[tokio::test]
+async fn g6_metadata_that_is_joined_is_refused_as_metadata_that_is_repeated() {
+    let issuer = TestIssuer::start();
+    let till = Served::behind(auth(&issuer), charging()).await;
+    let good = || bearer(good(&issuer));
+    let cases = [
+        ("repeated metadata", vec![good(), good()], malformed()),
+        ("joined metadata", vec![("authorization", format!("{}, {}", good().1, good().1))], malformed()),
+        ("joined with no token", vec![("authorization", format!("{}, Bearer x", good().1))], malformed()),
+    ];
+    each_is_refused(&till, &issuer, cases).await;
+}
+
+#[tokio::test]
+async fn e5_a_sign_in_that_is_too_weak_or_too_old_is_16_with_what_would_do() {
+    let issuer = TestIssuer::start();
+    let stronger = charging().and(acr(["urn:example:mfa"])).and(max_age(Duration::from_secs(300)));
+    let till = Served::behind(auth(&issuer), stronger).await;
+    let now = good(&issuer).claims()["iat"].as_u64().expect("a time");
+    let signed_in = |class: &str, ago: u64| bearer(good(&issuer).claim("acr", class).claim("auth_time", now - ago));
+    let again = |parameters: &str| {
+        let message = "the user has to sign in again, or by stronger means";
+        let parameters = format!(", error=\"insufficient_user_authentication\"{parameters}");
+        challenged(Code::Unauthenticated, message, &parameters)
+    };
+    let both = ", acr_values=\"urn:example:mfa\", max_age=\"300\"";
+    let with_scope = format!(", scope=\"payments:charge\"{both}");
+    for (name, token, expected) in [
+        ("nothing is said", bearer(good(&issuer)), Err(again(both))),
+        ("a scope is missing too", bearer(good(&issuer).scope("payments:read")), Err(again(&with_scope))),
+        ("too weak", signed_in("urn:example:pwd", 0), Err(again(", acr_values=\"urn:example:mfa\""))),
+        ("too old", signed_in("urn:example:mfa", 900), Err(again(", max_age=\"300\""))),
+        ("the control", signed_in("urn:example:mfa", 0), Ok(())),
+    ] {
+        assert_eq!(call(&till, &issuer, &[token]).await, expected, "{name}");
     }
-    assert_eq!(call(&till, &issuer, &[bearer(token())]).await, Ok(()), "the control");
 }
 
 fn base64(text: &str) -> String {

@@ -140,7 +140,7 @@ fn lasting(headers: &HeaderMap) -> BTreeMap<&str, &str> {
 }
 
 #[tokio::test]
-async fn g1_g2_g3_a_refusal_is_one_frame_of_headers_that_ends_the_stream() {
+async fn g1_a_refusal_is_one_frame_of_headers_that_ends_the_stream() {
     let issuer = TestIssuer::start();
     let till = Served::behind(auth(&issuer), charging()).await;
     let mut client = Client::connect(&till).await;

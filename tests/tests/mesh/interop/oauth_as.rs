@@ -159,7 +159,7 @@ fn registration(id: &str) -> oauth_as::Client {
 }
 
 #[tokio::test]
-async fn rfc9068_a1_to_a5_tokens_of_oauth_as_are_accepted_for_us_and_in_their_time() {
+async fn rfc9068_a5_tokens_of_oauth_as_are_accepted_for_us_and_in_their_time() {
     let (server, late) = (OauthAs::start(Duration::ZERO).await, OauthAs::start(Duration::from_secs(7200)).await);
     let (orders, payments) = (server.service(ORDERS).await, server.service(PAYMENTS).await);
     let (own, of_alice) = (server.own("gateway").await, server.signed_in().await);

@@ -112,7 +112,7 @@ async fn rfc9068_a8_tokens_of_each_algorithm_name_the_caller_and_the_user() {
 }
 
 #[tokio::test]
-async fn rfc9068_a1_to_a4_other_tokens_of_oidc_provider_are_refused() {
+async fn rfc9068_a4_other_tokens_of_oidc_provider_are_refused() {
     let Some(mut server) = OidcProvider::start().await else { return };
     let (ours, theirs) = ("https://es256.orders.test", "https://es256.payments.test");
     // An ID token's audience is the client: if only its audience stood in the way, this service would take it.

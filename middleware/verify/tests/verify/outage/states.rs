@@ -126,7 +126,7 @@ proptest! {
     /// No forged token verifies and no good one is refused in any state, nobody is asked more often than is stated, and
     /// an issuer that is back is of use.
     #[test]
-    fn jwks_a2_jwks_a3_in_every_state_a_good_token_is_good_or_not_yet(steps in proptest::collection::vec(step(), 1..40)) {
+    fn jwks_a3_in_every_state_a_good_token_is_good_or_not_yet(steps in proptest::collection::vec(step(), 1..40)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(watch(steps));
     }
