@@ -3,6 +3,7 @@
 //! Every request has a deadline and a cap on the answer's size, follows no redirect, uses no proxy from the
 //! environment, keeps no cookies, and is never repeated below us.
 
+mod authorities;
 mod caching;
 mod error;
 mod get;
@@ -25,15 +26,16 @@ use reqwest::redirect::Policy;
 use tower_identity_core::Clock;
 
 pub(crate) use self::error::is_transient;
+pub use self::{
+    authorities::Authorities,
+    caching::{MAX_RETRY_AFTER, Validator},
+    error::FetchError,
+    get::{Fetched, Get, Refetched},
+};
 use self::{
     caching::retry_after,
     error::unreachable,
     public_names::{Lookup, PublicNames, by_the_system},
-};
-pub use self::{
-    caching::{MAX_RETRY_AFTER, Validator},
-    error::FetchError,
-    get::{Fetched, Get, Refetched},
 };
 use crate::Endpoint;
 
@@ -69,6 +71,8 @@ pub(crate) struct Answer {
 pub struct Http {
     clients: Clients,
     clock: Clock,
+    /// `None` for those that the system trusts.
+    authorities: Option<Authorities>,
     public_names_only: bool,
     /// For all clones, made when they are first needed.
     public_only: Arc<OnceLock<Clients>>,
@@ -91,8 +95,8 @@ impl Http {
     ///
     /// [`HttpSetupError`] when TLS cannot be set up.
     pub fn new(clock: Clock) -> Result<Self, HttpSetupError> {
-        let clients = Clients::new(builder)?;
-        Ok(Self { clients, clock, public_names_only: false, public_only: Arc::default() })
+        let clients = Clients::new(|| builder(None))?;
+        Ok(Self { clients, clock, authorities: None, public_names_only: false, public_only: Arc::default() })
     }
 
     /// The same, but for servers that metadata names: it connects to no [private address](FetchError::Private) that a
@@ -105,11 +109,29 @@ impl Http {
         self.public_names(by_the_system)
     }
 
+    /// The same, but for servers whose certificates are of these authorities, and of no others. It shares no connection
+    /// with this one.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpSetupError`] when one of them is no authority's certificate.
+    pub fn trusting(&self, authorities: Authorities) -> Result<Self, HttpSetupError> {
+        let clients = Clients::new(|| builder(Some(&authorities)))?;
+        let clock = self.clock.clone();
+        Ok(Self {
+            clients,
+            clock,
+            authorities: Some(authorities),
+            public_names_only: false,
+            public_only: Arc::default(),
+        })
+    }
+
     fn public_names(&self, lookup: Lookup) -> Result<Self, HttpSetupError> {
         let clients = match self.public_only.get() {
             Some(clients) => clients,
             None => {
-                let clients = Clients::new(|| builder().dns_resolver(PublicNames(lookup)))?;
+                let clients = Clients::new(|| builder(self.authorities.as_ref()).dns_resolver(PublicNames(lookup)))?;
                 self.public_only.get_or_init(|| clients)
             }
         };
@@ -202,13 +224,13 @@ impl Clients {
     }
 }
 
-fn builder() -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .redirect(Policy::none())
-        .no_proxy()
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .connect_timeout(DEADLINE)
+fn builder(authorities: Option<&Authorities>) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder();
+    let builder = match authorities {
+        None => builder,
+        Some(Authorities(certificates)) => builder.tls_certs_only(certificates.iter().cloned()),
+    };
+    builder.redirect(Policy::none()).no_proxy().retry(reqwest::retry::never()).referer(false).connect_timeout(DEADLINE)
 }
 
 /// Reads the body, and stops at the cap: at once where the length is announced, else at the chunk that exceeds it.
@@ -229,7 +251,7 @@ async fn read_capped(response: &mut reqwest::Response) -> Result<Bytes, FetchErr
 }
 
 /// The future's output, or `None` when the other one is ready first.
-async fn before<T>(end: impl Future<Output = ()>, work: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn before<T>(end: impl Future<Output = ()>, work: impl Future<Output = T>) -> Option<T> {
     let (mut end, mut work) = (pin!(end), pin!(work));
     poll_fn(|cx| match work.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),

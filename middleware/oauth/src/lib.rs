@@ -23,6 +23,7 @@
 //! | `token_endpoint`, `token_client` | the description of a server, and the client of it |
 //! | `introspection` | [`Introspection`]: what a token is that only its server can read |
 //! | `own_token` | [`OwnToken`], a token for what this service fetches itself |
+//! | `token_file` | [`TokenFile`], such a token that somebody else puts into a file |
 //! | `settings`, `secret_file` | the same from a file |
 
 mod client_auth;
@@ -40,6 +41,7 @@ mod special_use;
 mod token_client;
 mod token_endpoint;
 mod token_error;
+mod token_file;
 
 pub use self::{
     client_auth::ClientAuth,
@@ -52,7 +54,8 @@ pub use self::{
         TokenType, Unexchangeable,
     },
     http::{
-        DEADLINE, FetchError, Fetched, Get, Http, HttpSetupError, MAX_BODY_BYTES, MAX_RETRY_AFTER, Refetched, Validator,
+        Authorities, DEADLINE, FetchError, Fetched, Get, Http, HttpSetupError, MAX_BODY_BYTES, MAX_RETRY_AFTER,
+        Refetched, Validator,
     },
     introspection::{
         AnswerForm, Introspected, Introspection, IntrospectionClient, IntrospectionError, IntrospectionErrorKind,
@@ -61,8 +64,10 @@ pub use self::{
     metadata::{MetadataError, ServerMetadata, UnusableEndpoint},
     own_token::OwnToken,
     response::IssuedToken,
+    secret_file::SecretFileError,
     settings::ServerSettings,
     token_client::TokenClient,
     token_endpoint::TokenEndpoint,
     token_error::{ConfigurationProblem, DEFAULT_RETRY_AFTER, ErrorCode, Nonsense, TokenError, TokenErrorKind},
+    token_file::{FileToken, TokenFile},
 };

@@ -1,25 +1,73 @@
 //! Secrets and keys that are kept in files of their own.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    error::Error,
+    fs::File,
+    io::{self, Read},
+    path::Path,
+    sync::Arc,
+};
 
 use tower_identity_core::{InvalidSetting, SecretToken};
 
 /// The largest file that is read, in bytes: far beyond any secret or key.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
-/// The file's text without white space around it, which editors and templates leave. Errors name the field and the
-/// path, never what is in the file.
-pub(crate) fn read(field: &'static str, path: &Path) -> Result<SecretToken, InvalidSetting> {
-    let invalid = |rule: String| InvalidSetting::new(field, rule);
+/// Why there is no secret in a file. Names the path, never what is in the file.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum SecretFileError {
+    /// There is no such file, it may not be read, or it is no text.
+    #[error("cannot read {}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: Arc<Path>,
+        /// Why.
+        source: Arc<io::Error>,
+    },
+    /// The file is larger than any secret or key.
+    #[error("{} is larger than {MAX_FILE_BYTES} bytes", .path.display())]
+    TooLarge {
+        /// The file.
+        path: Arc<Path>,
+    },
+    /// There is nothing in the file but white space.
+    #[error("{} is empty", .path.display())]
+    Empty {
+        /// The file.
+        path: Arc<Path>,
+    },
+    /// What is in the file cannot be presented as a bearer token (RFC 6750 §2.1).
+    #[error("{} holds no bearer token", .path.display())]
+    NoToken {
+        /// The file.
+        path: Arc<Path>,
+    },
+}
+
+/// The file's text without white space around it, which editors and templates leave.
+pub(crate) fn text(path: &Path) -> Result<SecretToken, SecretFileError> {
+    let path = || Arc::from(path);
     let mut text = String::new();
-    File::open(path)
+    File::open(path())
         .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text))
-        .map_err(|error| invalid(format!("cannot read {}: {error}", path.display())))?;
+        .map_err(|error| SecretFileError::Unreadable { path: path(), source: Arc::new(error) })?;
     if text.len() as u64 > MAX_FILE_BYTES {
-        return Err(invalid(format!("{} is larger than {MAX_FILE_BYTES} bytes", path.display())));
+        return Err(SecretFileError::TooLarge { path: path() });
     }
     match text.trim() {
-        "" => Err(invalid(format!("{} is empty", path.display()))),
+        "" => Err(SecretFileError::Empty { path: path() }),
         secret => Ok(SecretToken::new(secret)),
     }
+}
+
+/// [`text`], of a file that is named in a field.
+pub(crate) fn read(field: &'static str, path: &Path) -> Result<SecretToken, InvalidSetting> {
+    text(path).map_err(|error| {
+        let rule = match error.source() {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        };
+        InvalidSetting::new(field, rule)
+    })
 }

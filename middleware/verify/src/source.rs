@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use tower_identity_jose::{KeySet, KeySetError, Thumbprint};
 use tower_identity_oauth::{
-    Discovery, DiscoveryError, Endpoint, FetchError, Fetched, Http, IssuedToken, OwnToken, Refetched, TokenError,
-    UnusableEndpoint, Validator,
+    Discovery, DiscoveryError, Endpoint, FetchError, Fetched, Get, Http, OwnToken, Refetched, SecretFileError,
+    TokenError, TokenFile, UnusableEndpoint, Validator,
 };
 
 /// How long a key set is fresh where the server says nothing.
@@ -24,7 +24,16 @@ pub(crate) struct Source {
     pub(crate) reading: Reading,
     pub(crate) http: Http,
     /// What is presented at a place that is configured.
-    pub(crate) token: Option<OwnToken>,
+    pub(crate) token: Option<KeyToken>,
+}
+
+/// A token of our own for a key set that demands one.
+#[derive(Debug)]
+pub(crate) enum KeyToken {
+    /// An authorization server issues it.
+    Own(OwnToken),
+    /// Somebody else puts it into a file.
+    File(TokenFile),
 }
 
 #[derive(Debug)]
@@ -98,6 +107,8 @@ pub(crate) enum SourceError {
     Endpoint(#[source] UnusableEndpoint),
     #[error("there is no token of our own for the key set")]
     Token(#[source] TokenError),
+    #[error("there is no token of our own for the key set")]
+    TokenFile(#[source] SecretFileError),
     #[error("the key set at {jwks_uri} cannot be fetched")]
     Fetch { jwks_uri: Endpoint, source: FetchError },
     #[error("the document at {jwks_uri} is not a usable key set")]
@@ -120,8 +131,12 @@ impl Source {
     async fn fetch_from(&self, from: &Endpoint, http: &Http, known: Option<&Known>) -> Result<Brought, SourceError> {
         let known = known.filter(|known| known.at == *from);
         let answer = match &self.token {
-            None => ask(from, http, known, None).await?,
-            Some(own) => self.ask_as_ourselves(own, from, http, known).await?,
+            None => send(question(from, http, known), from).await?,
+            Some(KeyToken::Own(own)) => self.ask_as_ourselves(own, from, http, known).await?,
+            Some(KeyToken::File(file)) => {
+                let token = file.read(http.clock()).await.map_err(SourceError::TokenFile)?;
+                send(question(from, http, known).bearer_from_file(&token), from).await?
+            }
         };
         match (answer, known) {
             (Refetched::Changed(fetched), _) => {
@@ -144,7 +159,7 @@ impl Source {
         known: Option<&Known>,
     ) -> Result<Refetched, SourceError> {
         let token = own.token().await.map_err(SourceError::Token)?;
-        let refused = match ask(from, http, known, Some(&token)).await {
+        let refused = match send(question(from, http, known).bearer(&token), from).await {
             Err(error) if error.is_unauthorized() => error,
             other => return other,
         };
@@ -153,7 +168,7 @@ impl Source {
         if Arc::ptr_eq(&token, &another) {
             return Err(refused);
         }
-        ask(from, http, known, Some(&another)).await
+        send(question(from, http, known).bearer(&another), from).await
     }
 
     fn document(&self, from: &Endpoint, fetched: &Fetched) -> Result<Document, SourceError> {
@@ -168,17 +183,13 @@ impl Source {
     }
 }
 
-async fn ask(
-    from: &Endpoint,
-    http: &Http,
-    known: Option<&Known>,
-    token: Option<&IssuedToken>,
-) -> Result<Refetched, SourceError> {
-    let mut get = http.get(from).unless(known.map(|known| &known.by));
-    if let Some(token) = token {
-        get = get.bearer(token);
-    }
-    get.send().await.map_err(|source| SourceError::Fetch { jwks_uri: from.clone(), source })
+/// Asks for the key set, unless it is still the one that is known.
+fn question<'a>(from: &'a Endpoint, http: &'a Http, known: Option<&'a Known>) -> Get<'a> {
+    http.get(from).unless(known.map(|known| &known.by))
+}
+
+async fn send(question: Get<'_>, to: &Endpoint) -> Result<Refetched, SourceError> {
+    question.send().await.map_err(|source| SourceError::Fetch { jwks_uri: to.clone(), source })
 }
 
 fn clamped(max_age: Option<Duration>) -> Duration {
@@ -197,7 +208,7 @@ impl SourceError {
             Self::Metadata(error) => error.retry_after(),
             Self::Token(error) => error.retry_after(),
             Self::Fetch { source, .. } => source.retry_after(),
-            Self::Endpoint(_) | Self::Document { .. } => None,
+            Self::Endpoint(_) | Self::TokenFile(_) | Self::Document { .. } => None,
         }
     }
 

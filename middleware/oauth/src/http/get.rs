@@ -8,11 +8,13 @@ use http::{
     header::{ACCEPT, AUTHORIZATION},
 };
 
+use tower_identity_core::SecretToken;
+
 use super::{
     FetchError, Http, Validator,
     caching::{max_age, retry_after},
 };
-use crate::{Endpoint, IssuedToken};
+use crate::{Endpoint, FileToken, IssuedToken};
 
 /// What is asked for: metadata, and key sets, for which some servers have the one type and some the other (RFC 7517
 /// §8.5.1). A Kubernetes API server answers 406 to who does not take the latter.
@@ -80,9 +82,18 @@ impl<'a> Get<'a> {
     }
 
     /// Presents a token of our own (RFC 6750 §2.1). Without it no credentials are sent.
-    pub fn bearer(mut self, token: &IssuedToken) -> Self {
-        let value = format!("Bearer {}", token.access_token().expose());
-        let mut value = HeaderValue::try_from(value).expect("an issued token is of characters that a header may hold");
+    pub fn bearer(self, token: &IssuedToken) -> Self {
+        self.authorization(token.access_token())
+    }
+
+    /// [`bearer`](Self::bearer), with a token from a file.
+    pub fn bearer_from_file(self, token: &FileToken) -> Self {
+        self.authorization(token.secret())
+    }
+
+    fn authorization(mut self, token: &SecretToken) -> Self {
+        let value = format!("Bearer {}", token.expose());
+        let mut value = HeaderValue::try_from(value).expect("a bearer token is of characters that a header may hold");
         value.set_sensitive(true);
         self.authorization = Some(value);
         self

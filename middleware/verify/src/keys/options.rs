@@ -9,7 +9,8 @@ use std::{
 use tower_identity_core::{InvalidSetting, Issuer};
 use tower_identity_jose::{KeySet, Thumbprint};
 use tower_identity_oauth::{
-    Discovery, DiscoveryOptions, DiscoveryOrder, Endpoint, Http, OwnToken, TargetService, TokenEndpoint,
+    Authorities, Discovery, DiscoveryOptions, DiscoveryOrder, Endpoint, Http, OwnToken, TargetService, TokenEndpoint,
+    TokenFile,
 };
 
 use super::{
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::{
     TrustedIssuer,
-    source::{Form, Place, Reading, Source},
+    source::{Form, KeyToken, Place, Reading, Source},
 };
 
 /// The longest time for which a key may go on verifying after its issuer took it away: as long as any key may without
@@ -52,6 +53,8 @@ pub(crate) struct KeyOptions {
     pins: Option<Vec<Thumbprint>>,
     allow_private: bool,
     server: Option<Box<KeyServer>>,
+    token_file: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
 }
 
 /// Which server a key set's token is of, and for what.
@@ -65,6 +68,7 @@ struct KeyServer {
 #[derive(Debug)]
 pub(crate) struct KeyPlan {
     from: KeysFrom,
+    authorities: Option<Authorities>,
     keeping: Keeping,
 }
 
@@ -72,9 +76,16 @@ pub(crate) struct KeyPlan {
 #[derive(Debug)]
 enum KeysFrom {
     Metadata { order: DiscoveryOrder, allow_private: bool },
-    At { url: Endpoint, server: Option<Box<KeyServer>> },
+    At { url: Endpoint, token: Option<TokenFrom> },
     TrustBundle { url: Endpoint },
     Given(KeySet),
+}
+
+/// Where the token is from that a key set demands.
+#[derive(Debug)]
+enum TokenFrom {
+    Server(Box<KeyServer>),
+    File(TokenFile),
 }
 
 /// How keys that are fetched are kept.
@@ -155,6 +166,24 @@ impl TrustedIssuer {
         self.keys.server = Some(Box::new(KeyServer { endpoint: server, target }));
         self
     }
+
+    /// Fetches the key set with a bearer token that somebody else keeps fresh in this file, as Kubernetes does with a
+    /// pod's service account token. The file is read for each fetch. As for [`keys_server`](Self::keys_server), only for
+    /// a key set [at a URL](Self::keys_at), which is https, or http on this machine; no redirect is followed with it.
+    #[must_use]
+    pub fn keys_token_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.keys.token_file = Some(file.into());
+        self
+    }
+
+    /// Fetches metadata and key set from servers whose certificates are of the authorities in this file (PEM), and of no
+    /// others: not of those that the system trusts, which could vouch for somebody else by a name that means a server
+    /// inside. The file is read once, when the verifier is built.
+    #[must_use]
+    pub fn keys_ca_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.keys.ca_file = Some(file.into());
+        self
+    }
 }
 
 impl KeyOptions {
@@ -168,6 +197,8 @@ impl KeyOptions {
             pins: None,
             allow_private: false,
             server: None,
+            token_file: None,
+            ca_file: None,
         }
     }
 
@@ -178,8 +209,14 @@ impl KeyOptions {
         let endpoint = |url: &str| {
             Endpoint::parse(url).map_err(|wrong| InvalidSetting::new("url", wrong.to_string()).within("keys"))
         };
-        if self.server.is_some() && !matches!(self.location, KeyLocation::At(_)) {
-            return broken("server", "goes with url only: our token goes to no address that metadata chooses");
+        let token = match (self.server, self.token_file) {
+            (None, None) => None,
+            (Some(server), None) => Some(("server", TokenFrom::Server(server))),
+            (None, Some(file)) => Some(("token_file", TokenFrom::File(TokenFile::new(file)))),
+            (Some(_), Some(_)) => return broken("token_file", "stands beside a server"),
+        };
+        if let (Some((field, _)), false) = (&token, matches!(self.location, KeyLocation::At(_))) {
+            return broken(field, "goes with url only: our token goes to no address that metadata chooses");
         }
         if !matches!(self.location, KeyLocation::Metadata) {
             if self.allow_private {
@@ -201,10 +238,13 @@ impl KeyOptions {
                 let order = self.discovery.unwrap_or_default();
                 KeysFrom::Metadata { order, allow_private: self.allow_private }
             }
-            KeyLocation::At(url) => KeysFrom::At { url: endpoint(&url)?, server: self.server },
+            KeyLocation::At(url) => KeysFrom::At { url: endpoint(&url)?, token: token.map(|(_, token)| token) },
             KeyLocation::TrustBundle(url) => KeysFrom::TrustBundle { url: endpoint(&url)? },
             KeyLocation::Given(_) if self.seed.is_some() => return broken("seed", "goes with keys that are fetched"),
             KeyLocation::Given(_) if self.save.is_some() => return broken("save", "goes with keys that are fetched"),
+            KeyLocation::Given(_) if self.ca_file.is_some() => {
+                return broken("ca_file", "goes with keys that are fetched");
+            }
             KeyLocation::Given(keys) => KeysFrom::Given(match &self.pins {
                 None => keys,
                 Some(pins) => {
@@ -213,7 +253,9 @@ impl KeyOptions {
             }),
         };
         let Self { seed, save, removal_grace, pins, .. } = self;
-        Ok(KeyPlan { from, keeping: Keeping { seed, save, removal_grace, pins } })
+        let authorities = self.ca_file.map(|file| Authorities::from_file("ca_file", &file)).transpose();
+        let authorities = authorities.map_err(|wrong| wrong.within("keys"))?;
+        Ok(KeyPlan { from, authorities, keeping: Keeping { seed, save, removal_grace, pins } })
     }
 }
 
@@ -245,9 +287,13 @@ impl KeyPlan {
         http: &Http,
     ) -> Result<Keys, InvalidSetting> {
         let Keeping { seed, save, removal_grace, pins } = self.keeping;
-        let (place, form, server) = match self.from {
+        let trusting = self.authorities.map(|authorities| http.trusting(authorities)).transpose();
+        let trusting =
+            trusting.map_err(|_| InvalidSetting::new("ca_file", "holds no authority's certificate").within("keys"))?;
+        let fetching = trusting.as_ref().unwrap_or(http);
+        let (place, form, token) = match self.from {
             KeysFrom::Given(keys) => return Ok(Keys::given(keys)),
-            KeysFrom::At { url, server } => (Place::At(url), Form::KeySet, server),
+            KeysFrom::At { url, token } => (Place::At(url), Form::KeySet, token),
             KeysFrom::TrustBundle { url } => (Place::At(url), Form::TrustBundle, None),
             KeysFrom::Metadata { order, allow_private } => {
                 let mut options = DiscoveryOptions::default().order(order);
@@ -257,10 +303,10 @@ impl KeyPlan {
                 if allow_private {
                     options = options.allow_private();
                 }
-                (Place::Metadata(Discovery::with(&options, name.clone(), http.clone())?), Form::KeySet, None)
+                (Place::Metadata(Discovery::with(&options, name.clone(), fetching.clone())?), Form::KeySet, None)
             }
         };
-        let token = server.map(|server| server.connect(http)).transpose()?;
+        let token = token.map(|token| token.connect(http)).transpose()?;
         let reading = Reading { form, pins: pins.map(Arc::from) };
 
         let clock = http.clock().clone();
@@ -270,7 +316,7 @@ impl KeyPlan {
         let at_hand = seed.map(|seed| Arc::new(Snapshot::seed(seed.keys, seed.age, clock.monotonic())));
         Ok(Keys::fetched(Loader {
             issuer: name.clone(),
-            source: Source { place, reading, http: http.clone(), token },
+            source: Source { place, reading, http: fetching.clone(), token },
             clock,
             at_hand: Arc::new(AtHand::new(at_hand)),
             removal_grace,
@@ -286,9 +332,14 @@ fn in_full(file: &Path) -> PathBuf {
     path::absolute(file).unwrap_or_else(|_| file.to_owned())
 }
 
-impl KeyServer {
-    fn connect(self, http: &Http) -> Result<OwnToken, InvalidSetting> {
-        let client = self.endpoint.connect(http).map_err(|wrong| wrong.within("server").within("keys"))?;
-        Ok(OwnToken::new(client, self.target))
+impl TokenFrom {
+    fn connect(self, http: &Http) -> Result<KeyToken, InvalidSetting> {
+        match self {
+            Self::File(file) => Ok(KeyToken::File(file)),
+            Self::Server(server) => {
+                let client = server.endpoint.connect(http).map_err(|wrong| wrong.within("server").within("keys"))?;
+                Ok(KeyToken::Own(OwnToken::new(client, server.target)))
+            }
+        }
     }
 }

@@ -25,6 +25,8 @@ use crate::TrustedIssuer;
 /// | `pin` | the thumbprints (RFC 7638, SHA-256, base64url) of the [only keys](TrustedIssuer::keys_pin) that are accepted | all |
 /// | `server` | a table of the authorization server whose token the key set at `url` [demands](TrustedIssuer::keys_server), as [`ServerSettings`] | none |
 /// | `scope` | the scope of that token: a list, or one string with spaces | none |
+/// | `token_file` | a file with the bearer token that the key set at `url` [demands](TrustedIssuer::keys_token_file), read for each fetch | none |
+/// | `ca_file` | the [only authorities](TrustedIssuer::keys_ca_file) (PEM) whose certificates the servers of metadata and key set may have | the system's |
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeySettings {
@@ -40,6 +42,8 @@ pub struct KeySettings {
     server: Option<ServerSettings>,
     #[serde(default)]
     scope: Scopes,
+    token_file: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
 }
 
 impl KeySettings {
@@ -56,6 +60,12 @@ impl KeySettings {
         }
         if let Some(file) = self.save {
             issuer = issuer.keys_save(folder.join(file));
+        }
+        if let Some(file) = self.token_file {
+            issuer = issuer.keys_token_file(folder.join(file));
+        }
+        if let Some(file) = self.ca_file {
+            issuer = issuer.keys_ca_file(folder.join(file));
         }
         if let Some(pins) = self.pin {
             issuer = issuer.keys_pin(thumbprints(&pins)?);

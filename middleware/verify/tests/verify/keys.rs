@@ -3,6 +3,7 @@
 mod files;
 mod keeper;
 mod kept;
+mod private_ca;
 mod protected;
 mod renewal;
 mod settings;

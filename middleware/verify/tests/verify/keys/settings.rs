@@ -42,6 +42,12 @@ fn code_and_file_say_the_same_of_keys() {
     let pin: Thumbprint = PIN.parse().expect("a thumbprint");
     assert_eq!(read(json!({"pin": [PIN]})), code(&found().keys_pin([pin])));
     assert_eq!(read(json!({"allow_private": true})), code(&found().keys_allow_private()));
+    let token_file = folder.path().join("secret");
+    assert_eq!(read(json!({"url": KEYS, "token_file": "secret"})), code(&at().keys_token_file(&token_file)));
+    let ca_file = folder.path().join("ca.pem");
+    let own = rcgen::generate_simple_self_signed(["as.example".to_owned()]).expect("a certificate");
+    fs::write(&ca_file, own.cert.pem()).expect("written");
+    assert_eq!(read(json!({"ca_file": "ca.pem"})), code(&found().keys_ca_file(&ca_file)));
     for (name, order) in [
         ("oauth_first", DiscoveryOrder::OauthFirst),
         ("oidc_first", DiscoveryOrder::OidcFirst),
@@ -84,6 +90,22 @@ fn what_breaks_a_rule_is_named_by_field() {
             "keys.server.issuer: \"http://as.example\" is neither https nor http on a loopback address".to_owned(),
         ),
         (json!({"url": KEYS, "scope": "keys:read"}), "keys.scope: goes with server".to_owned()),
+        (json!({"url": KEYS, "token_file": "no such file yet"}), String::new()),
+        (json!({"url": "http://127.0.0.1:9/jwks", "token_file": "token"}), String::new()),
+        (
+            json!({"url": "http://10.0.0.1/jwks", "token_file": "token"}),
+            "keys.url: is neither https nor http on a loopback address".to_owned(),
+        ),
+        (json!({"token_file": "token"}), format!("keys.token_file: {alone}")),
+        (
+            json!({"url": KEYS, "token_file": "token", "server": server}),
+            "keys.token_file: stands beside a server".to_owned(),
+        ),
+        (
+            json!({"ca_file": "no such file"}),
+            "keys.ca_file: cannot read no such file: No such file or directory (os error 2)".to_owned(),
+        ),
+        (json!({"ca_file": "Cargo.toml"}), "keys.ca_file: Cargo.toml holds no certificate".to_owned()),
     ];
     for (keys, expected) in cases {
         let name = keys.to_string();
@@ -110,6 +132,9 @@ fn keys_that_are_given_are_pinned_and_not_kept() {
     assert_eq!(build(issuer().keys_pin([])), refused("pin: names no key"));
     assert_eq!(build(issuer().keys_seed("a.json")), refused("seed: goes with keys that are fetched"));
     assert_eq!(build(issuer().keys_save("a.json")), refused("save: goes with keys that are fetched"));
+    assert_eq!(build(issuer().keys_ca_file("a.pem")), refused("ca_file: goes with keys that are fetched"));
+    let alone = "goes with url only: our token goes to no address that metadata chooses";
+    assert_eq!(build(issuer().keys_token_file("token")), refused(&format!("token_file: {alone}")));
     let long = issuer().keys_removal_grace(24 * HOUR + SECOND);
     assert_eq!(build(long), refused("removal_grace_seconds: more than 86400 s"));
     let code_has_no_server = TrustedIssuer::discover(ISSUER).audience("orders").keys_server(
