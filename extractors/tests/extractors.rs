@@ -167,7 +167,7 @@ async fn a_caller_serializes_as_its_principal_and_carries_its_scope_into_tasks()
     let expected = json!({
         "principal": {
             "caller": id("storefront"), "user": id("alice"), "actors": [], "scopes": ["a", "b"], "audience": "test",
-            "binding": "same_token", "token_id": "t-1",
+            "evidence": "issued_to", "binding": "same_token", "token_id": "t-1",
         },
         "carried": "storefront",
         "lost": true,

@@ -1,6 +1,6 @@
 //! The verified answer to "who is calling, for whom", on one request.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{
     Serialize, Serializer,
@@ -8,8 +8,8 @@ use serde::{
 };
 
 use crate::{
-    ActorChain, Attributes, Audience, AuthenticationContext, Evidence, Scopes, Timestamp, TokenId, TransactionId, User,
-    VerifiedToken, Workload,
+    ActorChain, Attributes, Audience, AuthenticationContext, Evidence, Scopes, Standing, Timestamp, TokenId,
+    TransactionId, User, VerifiedToken, Workload,
 };
 
 /// How caller and user are tied together on this request. Decided for each request, never remembered.
@@ -23,7 +23,7 @@ pub enum Binding {
     ProofOverAll,
     /// Both tokens are bound to one key, and possession was proven.
     SharedKey,
-    /// The user's token names the caller: as its actor, or as the party it was issued to.
+    /// The user's token names the caller: as its actor, as the party that it was issued to, or as who may act.
     IssuerNamed,
     /// The caller says so itself. No rule accepts this unless it says so.
     SelfAsserted,
@@ -32,8 +32,9 @@ pub enum Binding {
 }
 
 impl Binding {
-    /// Whether something other than the caller's own word ties caller and user. Without that nobody may act on the
-    /// pair: neither a rule lets it through, nor is the user's token exchanged for the caller.
+    /// Whether something other than the caller's own word ties caller and user. Without that the user's token is never
+    /// exchanged for the caller, and no rule lets the pair through unless the configuration
+    /// [trusts this caller](Standing::on_trust).
     #[must_use]
     pub const fn is_established(self) -> bool {
         match self {
@@ -51,12 +52,13 @@ pub struct CallerContext(Arc<Inner>);
 struct Inner {
     caller: Arc<VerifiedToken>,
     user: Option<Arc<VerifiedToken>>,
-    binding: Binding,
+    standing: Standing,
     judged_at: Timestamp,
 }
 
 impl CallerContext {
-    /// States that these tokens were presented together, are tied in this way, and were judged at this time.
+    /// States that these tokens were presented together, how the caller stands with them, and when they were judged. A
+    /// [`Binding`] is a standing that needs no more words.
     ///
     /// `user` is the user's own token, where it is another than the caller's. Loud on purpose: only the room `verify`
     /// and the test kit may call it, and clippy refuses it elsewhere.
@@ -64,10 +66,10 @@ impl CallerContext {
     pub fn assertion(
         caller: Arc<VerifiedToken>,
         user: Option<Arc<VerifiedToken>>,
-        binding: Binding,
+        standing: impl Into<Standing>,
         judged_at: Timestamp,
     ) -> Self {
-        Self(Arc::new(Inner { caller, user, binding, judged_at }))
+        Self(Arc::new(Inner { caller, user, standing: standing.into(), judged_at }))
     }
 
     /// The caller's token.
@@ -91,6 +93,49 @@ impl CallerContext {
         self.0.judged_at
     }
 
+    /// The names that the caller goes by, its canonical one first: more than one only where the configuration says that
+    /// they are one workload's.
+    #[must_use]
+    pub fn names(&self) -> &[Workload] {
+        match self.0.standing.aliases() {
+            Some(aliases) => aliases.names(),
+            None => std::slice::from_ref(&self.0.caller.identity().workload),
+        }
+    }
+
+    /// The workload that sent the request, as its own credential names it: what every list of callers asks about. None
+    /// where the evidence [shows no sender](Evidence::is_of_sender), and where another issuer than the workload's own says
+    /// so.
+    #[must_use]
+    pub fn sender(&self) -> Option<&Workload> {
+        let token = &self.0.caller;
+        let identity = token.identity();
+        (identity.evidence.is_of_sender() && identity.workload.issuer == *token.issuer()).then_some(&identity.workload)
+    }
+
+    /// How the caller stands.
+    pub(crate) fn standing(&self) -> &Standing {
+        &self.0.standing
+    }
+
+    /// Whether caller and user count together: something [ties](Binding::is_established) them, or the configuration
+    /// trusts this caller to say for whom it calls. Rules let nobody else through.
+    #[must_use]
+    pub fn counts_together(&self) -> bool {
+        self.0.standing.is_on_trust() || self.0.standing.binding().is_established()
+    }
+
+    /// The same caller where the rights of its own token count: for a rule that demands that there is no user.
+    ///
+    /// A caller that could have presented a user's credential and did not has no rights otherwise
+    /// ([`Standing::alone`]): leaving the user out never opens more.
+    #[must_use]
+    pub fn for_itself(&self) -> Self {
+        let Inner { caller, user, standing, judged_at } = &*self.0;
+        let standing = standing.clone().for_itself();
+        Self(Arc::new(Inner { caller: Arc::clone(caller), user: user.clone(), standing, judged_at: *judged_at }))
+    }
+
     /// The context, read as a principal.
     #[must_use]
     pub fn principal(&self) -> Principal<'_> {
@@ -106,21 +151,37 @@ impl CallerContext {
 /// {"caller": {"id": "orders", "issuer": "https://as.example"},
 ///  "user": {"id": "alice", "issuer": "https://as.example"},
 ///  "actors": [{"id": "orders", "issuer": "https://as.example"}],
-///  "scopes": ["payments:charge"], "audience": "payments", "binding": "same_token", "token_id": "1f0c"}
+///  "scopes": ["payments:charge"], "audience": "payments",
+///  "evidence": "actor", "binding": "same_token", "token_id": "1f0c"}
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Principal<'a>(&'a CallerContext);
 
+/// The rights of a caller that left its user out.
+#[derive(Default)]
+struct NoRights {
+    scopes: Scopes,
+    authentication: AuthenticationContext,
+    attributes: Attributes,
+}
+
+static NO_RIGHTS: LazyLock<NoRights> = LazyLock::new(NoRights::default);
+
 impl<'a> Principal<'a> {
-    /// The token that rights are read from: the user's where there is one.
-    fn rights(self) -> &'a VerifiedToken {
+    /// The token that says for whom: the user's where there is one.
+    fn token(self) -> &'a VerifiedToken {
         self.0.0.user.as_deref().unwrap_or(&self.0.0.caller)
     }
 
-    /// The workload that sent the request.
+    /// The token that rights are read from, unless there are none.
+    fn rights(self) -> Option<&'a VerifiedToken> {
+        (!self.0.0.standing.is_alone()).then(|| self.token())
+    }
+
+    /// The workload that sent the request, by its canonical [name](CallerContext::names).
     #[must_use]
     pub fn workload(self) -> &'a Workload {
-        &self.0.0.caller.identity().workload
+        &self.0.names()[0]
     }
 
     /// How it is known that this workload is the sender.
@@ -135,69 +196,71 @@ impl<'a> Principal<'a> {
         self.0.user_token().and_then(|token| token.identity().user.as_ref())
     }
 
-    /// What the request's token allows.
+    /// What the request's token allows: of two, the user's. Nothing, of a caller that left its user out, as with the
+    /// other rights: what it may [for itself](CallerContext::for_itself) counts only where a rule demands it.
     #[must_use]
     pub fn scopes(self) -> &'a Scopes {
-        self.rights().scopes()
+        self.rights().map_or_else(|| &NO_RIGHTS.scopes, VerifiedToken::scopes)
     }
 
     /// Who acts for the subject, outermost first.
     #[must_use]
     pub fn actors(self) -> &'a ActorChain {
-        self.rights().actors()
+        self.token().actors()
     }
 
     /// How and when the user signed in.
     #[must_use]
     pub fn authentication(self) -> &'a AuthenticationContext {
-        self.rights().authentication()
+        self.rights().map_or_else(|| &NO_RIGHTS.authentication, VerifiedToken::authentication)
     }
 
     /// What the issuer says of the token's subject beside who it is.
     #[must_use]
     pub fn attributes(self) -> &'a Attributes {
-        self.rights().attributes()
+        self.rights().map_or_else(|| &NO_RIGHTS.attributes, VerifiedToken::attributes)
     }
 
     /// How caller and user are tied.
     #[must_use]
     pub fn binding(self) -> Binding {
-        self.0.0.binding
+        self.0.0.standing.binding()
     }
 
     /// Whom the token is for.
     #[must_use]
     pub fn audience(self) -> &'a [Audience] {
-        self.rights().audience()
+        self.token().audience()
     }
 
     /// The token's `jti`.
     #[must_use]
     pub fn token_id(self) -> Option<&'a TokenId> {
-        self.rights().token_id()
+        self.token().token_id()
     }
 
     /// The transaction that the request belongs to.
     #[must_use]
     pub fn transaction(self) -> Option<&'a TransactionId> {
-        self.rights().transaction()
+        self.token().transaction()
     }
 
     /// When the first of the request's tokens ends.
     #[must_use]
     pub fn expires_at(self) -> Timestamp {
-        self.rights().expires_at().min(self.0.0.caller.expires_at())
+        self.token().expires_at().min(self.0.0.caller.expires_at())
     }
 }
 
 impl Serialize for Principal<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_struct("Principal", 7)?;
+        let mut out = serializer.serialize_struct("Principal", 8)?;
         out.serialize_field("caller", self.workload())?;
         out.serialize_field("user", &self.user())?;
         out.serialize_field("actors", self.actors())?;
         out.serialize_field("scopes", self.scopes())?;
         out.serialize_field("audience", &OneOrMany(self.audience()))?;
+        out.serialize_field("evidence", &self.evidence())?;
         out.serialize_field("binding", &self.binding())?;
         out.serialize_field("token_id", &self.token_id())?;
         out.end()

@@ -20,10 +20,27 @@ pub struct Workload {
 pub enum Evidence {
     /// It proved possession of a key or certificate on this request.
     Proven,
+    /// The token is its own: the workload is the token's subject (RFC 9068 §2.2, `sub` of a client's own token).
+    Subject,
     /// The issuer names it as the current actor: the outermost `act` (RFC 8693 §4.1).
     Actor,
-    /// The token was issued to it (`client_id`, RFC 9068 §2.2). Weaker: a relayed token still names its first holder.
+    /// A user's token was issued to it, and the configuration says that users' tokens of this issuer come straight from
+    /// the client that they were issued to.
+    DirectClient,
+    /// A user's token was issued to it (`client_id`, RFC 9068 §2.2), and nothing says that it sent it: a token that is
+    /// relayed, or stolen, still names its first holder.
     IssuedTo,
+}
+
+impl Evidence {
+    /// Whether this shows who sent the request. Without that, a workload is on no list of callers.
+    #[must_use]
+    pub const fn is_of_sender(self) -> bool {
+        match self {
+            Self::Proven | Self::Subject | Self::Actor | Self::DirectClient => true,
+            Self::IssuedTo => false,
+        }
+    }
 }
 
 /// The human or account on whose behalf a request is made. All three parts together are the identity:

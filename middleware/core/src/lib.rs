@@ -9,12 +9,14 @@
 //! | [`names`] | issuer, subject, audience and their kin: strings that cannot be swapped or empty |
 //! | [`scopes`] | scope tokens and sets of them |
 //! | [`secret`] | [`SecretToken`], which never prints |
+//! | [`caller`] | [`CallerName`], a workload as a configuration names it |
 //! | [`bearer`] | the form of a bearer token: its grammar and its longest length |
 //! | [`fingerprint`] | SHA-256 over framed fields: what cache keys are made of |
 //! | [`identity`] | workloads, users, actors and the evidence for them |
 //! | [`attributes`] | what a token says of its subject beside who it is |
 //! | [`token`] | [`VerifiedToken`], made only by verification |
 //! | [`context`] | [`CallerContext`] and [`Principal`] |
+//! | [`standing`] | how a caller stands on a request: tied to its user, trusted, or alone; and its names |
 //! | [`ambient`] | the context of the code that is running now |
 //! | [`clock`] | the only source of time |
 //! | [`refusal`] | why a request is refused or failed, as data |
@@ -23,6 +25,7 @@
 pub mod ambient;
 pub mod attributes;
 pub mod bearer;
+pub mod caller;
 pub mod clock;
 pub mod context;
 pub mod fingerprint;
@@ -33,11 +36,13 @@ pub mod refusal;
 pub mod scopes;
 pub mod secret;
 pub mod settings;
+pub mod standing;
 mod text;
 pub mod token;
 
 pub use self::{
     attributes::{Attributes, Email, Groups},
+    caller::CallerName,
     clock::{Clock, Moment, TimeSource, Timestamp},
     context::{Binding, CallerContext, Principal},
     fingerprint::Fingerprint,
@@ -48,5 +53,6 @@ pub use self::{
     scopes::{InvalidScope, Scope, Scopes},
     secret::SecretToken,
     settings::InvalidSetting,
+    standing::{Aliases, Standing},
     token::{Identity, VerifiedToken, VerifiedTokenParts},
 };

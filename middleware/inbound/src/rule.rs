@@ -27,7 +27,6 @@ use tower_identity_core::{CallerContext, InvalidSetting, Refusal, RefusalKind, S
 use self::{named::Named, node::Node};
 use crate::Inbound;
 
-mod caller;
 mod contradiction;
 mod display;
 mod fault;
@@ -38,8 +37,9 @@ mod parts;
 mod sign_in;
 mod wider;
 
+pub use tower_identity_core::CallerName;
+
 pub use self::{
-    caller::CallerName,
     issuer::IssuerName,
     parts::{callers_of, max_actors, scope_or_wider, users_of},
 };
@@ -111,7 +111,8 @@ pub fn user() -> Rule {
 
 /// The request is made for no user: the caller acts for itself.
 ///
-/// Leaving the user out must never open more doors. So this rule stands only at the top, joined by
+/// Leaving the user out must never open more doors. So where a caller may present a user's credential beside its own,
+/// the rights of its own token count under this rule alone; and this rule stands only at the top, joined by
 /// [`and`](Rule::and) to a list of [`callers`], never inside of an [`or`](Rule::or), and never alone; anything else
 /// is [not valid](Rule#validity).
 #[must_use]
@@ -122,10 +123,16 @@ pub fn no_user() -> Rule {
 /// The calling workload is one of these: a name stands for a workload of the verifier's home issuer,
 /// [`CallerName::of_issuer`] for one of another.
 ///
-/// The evidence for the caller is what its token says: the outermost actor, or the client that the token was issued
-/// to, in a token that is addressed to this service. An issuer speaks for its own workloads only: an actor of another
-/// issuer than the token's satisfies no list. A token that a third party obtained names its rightful holder still;
-/// where that matters, callers have to prove possession of a key.
+/// The workload has to be known as the sender ([`Evidence::is_of_sender`](tower_identity_core::Evidence::is_of_sender)): by
+/// a token of its own, as the outermost actor of a user's, or by a proof. A user's token that was merely issued to it does
+/// not do: whoever relays or steals such a token would call in its name. Where users' tokens come straight from their
+/// client, the issuer's row says so
+/// ([`issued_to_is_sender`](tower_identity_verify::TrustedIssuer::issued_to_is_sender)).
+///
+/// A workload that is configured under [several names](tower_identity_verify::VerifierBuilder::workload) is on the list
+/// by any of them. An issuer speaks for its own workloads only: an actor of another issuer than the token's satisfies no
+/// list. A token that a third party obtained names its rightful holder still; where that matters, callers have to prove
+/// possession of a key.
 #[must_use]
 pub fn callers<I>(names: I) -> Rule
 where
@@ -269,8 +276,8 @@ impl Rule {
         let Inbound::Caller(context) = inbound else {
             return Err(Refusal::new(RefusalKind::NoCredential, "rule").detail(format!("anonymous, needs {self}")));
         };
-        let binding = context.principal().binding();
-        if !binding.is_established() {
+        if !context.counts_together() {
+            let binding = context.principal().binding();
             return Err(Refusal::new(RefusalKind::UnrelatedCredentials, "binding")
                 .detail(format!("caller and user are tied by {binding:?}")));
         }

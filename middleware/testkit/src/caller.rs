@@ -24,7 +24,8 @@ const JUDGED_AT: Timestamp = Timestamp::from_secs(2_000_000_000);
 /// made it, without an issuer, keys or a token that is worth anything.
 ///
 /// By default the caller is of the home issuer `https://issuer.test`, its token has no scopes, the audience `test`,
-/// ends in 2100, and was issued to the workload itself.
+/// ends in 2100, and was issued to the workload. For a user that shows nobody who sent it: a workload that has to be on
+/// a list of callers is the [actor](Self::acting_after), or says by which [evidence](Self::evidence) it is known.
 ///
 /// ```
 /// use tower_identity_testkit::TestCaller;
@@ -54,6 +55,7 @@ pub struct TestCaller {
     judged_at: Timestamp,
     expires_at: Timestamp,
     binding: Binding,
+    evidence: Option<Evidence>,
     claims: Map<String, Value>,
     minted: Option<TokenBuilder>,
 }
@@ -86,6 +88,7 @@ impl TestCaller {
             judged_at: JUDGED_AT,
             expires_at: NEVER,
             binding: Binding::SameToken,
+            evidence: None,
             claims: Map::new(),
             minted: None,
         }
@@ -179,6 +182,14 @@ impl TestCaller {
         self
     }
 
+    /// How it is known that the workload is the sender, in place of what its token says by itself: [`Evidence::Actor`]
+    /// of a [delegated](Self::acting_after) one, [`Evidence::Subject`] of one for no user, [`Evidence::IssuedTo`] of a
+    /// user's, which puts nobody on a list of callers.
+    pub fn evidence(mut self, evidence: Evidence) -> Self {
+        self.evidence = Some(evidence);
+        self
+    }
+
     /// How caller and user are tied, in place of [`Binding::SameToken`].
     pub fn binding(mut self, binding: Binding) -> Self {
         self.binding = binding;
@@ -223,7 +234,11 @@ impl TestCaller {
             home: self.home,
             identity: Identity {
                 workload: Workload { id: self.workload.clone(), issuer: issuer() },
-                evidence: if self.history.is_some() { Evidence::Actor } else { Evidence::IssuedTo },
+                evidence: self.evidence.unwrap_or(match (&self.history, &self.user) {
+                    (Some(_), _) => Evidence::Actor,
+                    (None, None) => Evidence::Subject,
+                    (None, Some(_)) => Evidence::IssuedTo,
+                }),
                 user: self.user.clone().map(|id| User { id, issuer: issuer(), tenant: self.tenant.clone() }),
             },
             actors: ActorChain::new(actors),
@@ -306,7 +321,7 @@ mod tests {
     fn a_workload_calls_for_itself_unless_a_user_is_named() {
         let alone = TestCaller::workload("orders").context();
         assert_eq!(alone.principal().user(), None);
-        assert_eq!(alone.principal().evidence(), Evidence::IssuedTo);
+        assert_eq!(alone.principal().evidence(), Evidence::Subject);
         assert!(alone.user_token().is_none());
         let with_user = TestCaller::workload("orders").user("alice").tenant("acme").context();
         let expected = User {
@@ -315,6 +330,9 @@ mod tests {
             tenant: Some(Tenant::parse("acme").expect("name")),
         };
         assert_eq!(with_user.principal().user(), Some(&expected));
+        assert_eq!(with_user.principal().evidence(), Evidence::IssuedTo);
+        let sender = TestCaller::workload("orders").user("alice").evidence(Evidence::DirectClient).context();
+        assert_eq!(sender.principal().evidence(), Evidence::DirectClient);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use tower_identity_core::{Actor, ActorChain, Binding, CallerContext, Scopes, Timestamp};
+use tower_identity_core::{Actor, ActorChain, Binding, CallerContext, Evidence, Scopes, Timestamp};
 
 use crate::support::{ISSUER, acting_for, context, parts, token, user, workload};
 
@@ -16,6 +16,7 @@ fn a_principal_with_a_user_serializes_as_documented() {
         id: "orders".parse().expect("subject"),
         issuer: ISSUER.parse().expect("issuer"),
     }]);
+    caller.identity.evidence = Evidence::Actor;
     caller.token_id = Some("1f0c".parse().expect("token id"));
     assert_eq!(
         json(&context(caller, None, Binding::SameToken)),
@@ -23,7 +24,8 @@ fn a_principal_with_a_user_serializes_as_documented() {
             r#"{"caller":{"id":"orders","issuer":"https://as.example"},"#,
             r#""user":{"id":"alice","issuer":"https://as.example"},"#,
             r#""actors":[{"id":"orders","issuer":"https://as.example"}],"#,
-            r#""scopes":["payments:charge"],"audience":"payments","binding":"same_token","token_id":"1f0c"}"#,
+            r#""scopes":["payments:charge"],"audience":"payments","#,
+            r#""evidence":"actor","binding":"same_token","token_id":"1f0c"}"#,
         )
     );
 }
@@ -34,7 +36,8 @@ fn a_principal_without_a_user_says_null() {
         json(&context(parts(), None, Binding::SameToken)),
         concat!(
             r#"{"caller":{"id":"orders","issuer":"https://as.example"},"user":null,"actors":[],"#,
-            r#""scopes":["payments:charge"],"audience":"payments","binding":"same_token","token_id":null}"#,
+            r#""scopes":["payments:charge"],"audience":"payments","#,
+            r#""evidence":"subject","binding":"same_token","token_id":null}"#,
         )
     );
 }

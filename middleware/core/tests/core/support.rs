@@ -23,7 +23,7 @@ pub(crate) fn parts() -> VerifiedTokenParts {
         token: SecretToken::new("head.payload.signature"),
         issuer: ISSUER.parse().expect("issuer"),
         home: true,
-        identity: Identity { workload: workload("orders"), evidence: Evidence::IssuedTo, user: None },
+        identity: Identity { workload: workload("orders"), evidence: Evidence::Subject, user: None },
         actors: ActorChain::default(),
         scopes: "payments:charge".parse().map(|scope| [scope].into_iter().collect()).expect("scope"),
         audience: vec!["payments".parse().expect("audience")],

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tower_identity_core::{CallerContext, InvalidSetting, Issuer, Refusal, RefusalKind, Scope, Scopes};
 
-use super::{CallerName, IssuerName, caller, named::Named, sign_in, wider::ScopeOrWider};
+use super::{CallerName, IssuerName, named::Named, sign_in, wider::ScopeOrWider};
 
 /// The tree behind a rule, in the shape of its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,9 +95,7 @@ impl Node {
             Self::User => principal.user().is_some(),
             Self::NoUser => principal.user().is_none(),
             Self::Callers(names) => names.iter().any(|name| name.is(context)),
-            Self::CallersOf(issuers) => {
-                caller::sender(context).is_some_and(|workload| issuers.contains(&workload.issuer))
-            }
+            Self::CallersOf(issuers) => context.sender().is_some_and(|workload| issuers.contains(&workload.issuer)),
             Self::UsersOf(names) => principal.user().is_some_and(|user| names.iter().any(|name| name.is_of(user))),
             Self::MaxActors(most) => principal.user().is_some() && principal.actors().len() <= *most,
             Self::Group(group) => {
@@ -109,6 +107,8 @@ impl Node {
             Self::Acr(acceptable) => sign_in::is_of_class(context, acceptable),
             Self::MaxAgeSeconds(seconds) => sign_in::is_within(context, *seconds),
             Self::Named(named) => named.holds(context),
+            // A caller that left its user out has its own rights here, and only here.
+            Self::All(nodes) if nodes.contains(&Self::NoUser) => return check_all(nodes, &context.for_itself()),
             Self::All(nodes) => return check_all(nodes, context),
             Self::Any(nodes) => return self.check_any(nodes, context),
             Self::Invalid(_) => false,
@@ -136,7 +136,8 @@ impl Node {
             Self::ScopeOrWider(required) => insufficient(required.scope.clone(), principal.scopes(), self),
             Self::Callers(_) | Self::CallersOf(_) => {
                 let workload = principal.workload();
-                denied(self.word(), format!("needs {self}, found {} of {}", workload.id, workload.issuer))
+                let sent = if principal.evidence().is_of_sender() { "" } else { ", who need not have sent the token" };
+                denied(self.word(), format!("needs {self}, found {} of {}{sent}", workload.id, workload.issuer))
             }
             Self::User | Self::NoUser => denied("user", format!("needs {self}")),
             Self::Group(_) | Self::Role(_) | Self::UsersOf(_) | Self::MaxActors(_) if principal.user().is_none() => {

@@ -173,10 +173,17 @@ fn an_issuer_speaks_for_its_own_workloads_only() {
 }
 
 #[test]
-fn the_evidence_of_the_token_as_it_stands_satisfies_a_list() {
-    for evidence in [Evidence::Proven, Evidence::Actor, Evidence::IssuedTo] {
-        let given = Given { evidence, ..Given::default() };
-        assert_eq!(check(&callers(["orders"]), &given), Ok(()), "{evidence:?}");
+fn a_list_is_of_senders_and_a_token_that_was_issued_to_somebody_names_none() {
+    let cases = [
+        (Evidence::Proven, Ok(())),
+        (Evidence::Subject, Ok(())),
+        (Evidence::Actor, Ok(())),
+        (Evidence::DirectClient, Ok(())),
+        (Evidence::IssuedTo, denied("callers")),
+    ];
+    for (evidence, expected) in cases {
+        let given = Given { evidence, user: Some("alice"), ..Given::default() };
+        assert_eq!(check(&callers(["orders"]), &given), expected, "{evidence:?}");
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use tower_identity_core::{Attributes, AuthenticationContext, CallerContext, Groups, RefusalKind, Scopes, Timestamp};
+use tower_identity_core::{
+    Attributes, AuthenticationContext, CallerContext, Evidence, Groups, RefusalKind, Scopes, Timestamp,
+};
 use tower_identity_inbound::{
     Inbound, Rule,
     rule::{acr, callers, group, max_age, named, role, scope, user},
@@ -16,7 +18,7 @@ fn minutes(count: u64) -> Duration {
 }
 
 fn alice() -> TestCaller {
-    TestCaller::workload("storefront").user("alice").judged_at(Timestamp::from_secs(NOW))
+    TestCaller::workload("storefront").user("alice").evidence(Evidence::Actor).judged_at(Timestamp::from_secs(NOW))
 }
 
 fn signed_in(caller: TestCaller, class: Option<&str>, at: Option<u64>) -> TestCaller {

@@ -40,7 +40,7 @@ impl Default for Given {
             token_issuer: HOME,
             user: None,
             scopes: "",
-            evidence: Evidence::IssuedTo,
+            evidence: Evidence::Subject,
             binding: Binding::SameToken,
         }
     }

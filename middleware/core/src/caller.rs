@@ -1,12 +1,13 @@
-//! Names of workloads in a rule.
+//! Names of workloads, as a configuration writes them.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use tower_identity_core::{CallerContext, InvalidName, Issuer, Subject, Workload};
 
-/// A workload in a list of [callers](super::callers): by its name at the home issuer, or by another issuer and its
-/// name there. Compared whole, byte for byte; there are no patterns.
+use crate::{CallerContext, InvalidName, Issuer, Subject, Workload};
+
+/// A workload by name: by its name at the home issuer, or by another issuer and its name there. Compared whole, byte for
+/// byte; there are no patterns.
 ///
 /// In a configuration: `"orders"`, or `{ issuer = "https://partner.example", id = "audit" }`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,22 +28,15 @@ impl CallerName {
         Ok(Self { issuer: Some(Issuer::parse(issuer)?), id: Subject::parse(id)? })
     }
 
-    /// Whether the caller is this workload, by the word of the workload's own issuer.
-    pub(super) fn is(&self, context: &CallerContext) -> bool {
-        let of_this_issuer = |workload: &Workload| match &self.issuer {
-            None => context.caller_token().is_of_home(),
-            Some(issuer) => *issuer == workload.issuer,
-        };
-        sender(context).is_some_and(|workload| of_this_issuer(workload) && workload.id == self.id)
-    }
-
     /// Whether this may name a workload of the issuer, which may be home or not.
-    pub(super) fn may_be_of(&self, issuer: &Issuer) -> bool {
+    #[must_use]
+    pub fn may_be_of(&self, issuer: &Issuer) -> bool {
         self.issuer.as_ref().is_none_or(|own| own == issuer)
     }
 
     /// The workload that both may name, as narrowly as either does.
-    pub(super) fn meet(&self, other: &Self) -> Option<Self> {
+    #[must_use]
+    pub fn meet(&self, other: &Self) -> Option<Self> {
         match (&self.issuer, &other.issuer) {
             _ if self.id != other.id => None,
             (None, _) => Some(other.clone()),
@@ -50,12 +44,28 @@ impl CallerName {
             (one, issuer) => (one == issuer).then(|| self.clone()),
         }
     }
-}
 
-/// The workload that sent the request, where its own issuer says so: what every list of callers asks about.
-pub(super) fn sender(context: &CallerContext) -> Option<&Workload> {
-    let token = context.caller_token();
-    Some(&token.identity().workload).filter(|workload| workload.issuer == *token.issuer())
+    /// Whether this workload is the [sender](CallerContext::sender) of the request, under any of its names.
+    #[must_use]
+    pub fn is(&self, context: &CallerContext) -> bool {
+        let is = |name: &Workload| {
+            name.id == self.id
+                && match (&self.issuer, context.standing().aliases()) {
+                    (Some(issuer), _) => *issuer == name.issuer,
+                    (None, Some(aliases)) => aliases.home() == Some(&name.issuer),
+                    (None, None) => context.caller_token().is_of_home(),
+                }
+        };
+        context.sender().is_some() && context.names().iter().any(is)
+    }
+
+    /// The workload that this is, where plain names are workloads of this issuer. None for a plain name where there is
+    /// no such issuer.
+    #[must_use]
+    pub fn workload(&self, home: Option<&Issuer>) -> Option<Workload> {
+        let issuer = self.issuer.as_ref().or(home)?;
+        Some(Workload { id: self.id.clone(), issuer: issuer.clone() })
+    }
 }
 
 /// A workload of the home issuer.
