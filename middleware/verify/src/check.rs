@@ -39,6 +39,9 @@ pub const SUBJECT: &str = "subject";
 /// The actors are well formed, few, and the issuer's to name.
 pub const ACT: &str = "act";
 
-/// All of them, in order.
+/// No check of one token: whether two credentials of a request belong together.
+pub const BINDING: &str = "binding";
+
+/// All of a token, in order.
 pub const ALL: [&str; 17] =
     [FORMAT, HEADER, ISS, CRIT, TYP, ALG, KEY, SIGNATURE, KIND, AUD, EXP, NBF, IAT, CNF, CLAIMS, SUBJECT, ACT];

@@ -47,6 +47,7 @@ pub struct TrustedIssuer {
     pub(crate) profile: Profile,
     pub(crate) algorithms: Option<Vec<Algorithm>>,
     pub(crate) leeway: Duration,
+    pub(crate) issued_to_is_sender: bool,
 }
 
 /// A trusted issuer that still lacks what this service is called there. No verifier accepts it.
@@ -74,6 +75,7 @@ pub(crate) struct Checked {
     pub(crate) profile: Profile,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) leeway: Duration,
+    pub(crate) issued_to_is_sender: bool,
     pub(crate) keys: KeyPlan,
 }
 
@@ -167,6 +169,18 @@ impl TrustedIssuer {
         self
     }
 
+    /// Says that users' tokens of this issuer come straight from the client that they were issued to: nobody relays
+    /// them, nor passes them on to this service for the client.
+    ///
+    /// Then such a token shows who sent it ([`Evidence::DirectClient`](tower_identity_core::Evidence::DirectClient)), and
+    /// the client may be on a list of callers. By default it does not: a service that relays the token which it was sent
+    /// would call in its client's name, and so would whoever stole it.
+    #[must_use]
+    pub fn issued_to_is_sender(mut self) -> Self {
+        self.issued_to_is_sender = true;
+        self
+    }
+
     /// Reads the strings and keeps the rules; a broken one is named by the field of [`IssuerSettings`](crate::IssuerSettings).
     pub(crate) fn check(self) -> Result<Checked, InvalidSetting> {
         let table = self.profile.table();
@@ -195,7 +209,15 @@ impl TrustedIssuer {
         if self.leeway > MAX_LEEWAY {
             return Err(InvalidSetting::new("leeway_seconds", format!("more than {} s", MAX_LEEWAY.as_secs())));
         }
-        Ok(Checked { anchor, audiences, profile: self.profile, algorithms, leeway: self.leeway, keys })
+        Ok(Checked {
+            anchor,
+            audiences,
+            profile: self.profile,
+            algorithms,
+            leeway: self.leeway,
+            issued_to_is_sender: self.issued_to_is_sender,
+            keys,
+        })
     }
 }
 
@@ -214,6 +236,7 @@ impl NeedsAudience {
             profile,
             algorithms: None,
             leeway: DEFAULT_LEEWAY,
+            issued_to_is_sender: false,
         }
     }
 }

@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// What an issuer's tokens have to say.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Rules {
     /// Whose tokens they are.
     pub(crate) anchor: Anchor,
@@ -48,8 +48,11 @@ pub(crate) struct Rules {
     pub(crate) audiences: Vec<Audience>,
     /// How far the clocks may differ.
     pub(crate) leeway: Duration,
-    /// Every issuer of the verifier: each speaks for its own workloads itself.
+    /// The issuers that speak for their own workloads themselves. None where the token is a user's own beside its
+    /// caller's: whichever workload it names has to be there itself.
     pub(crate) trusted: Arc<[Issuer]>,
+    /// Whether users' tokens come straight from the client that they were issued to.
+    pub(crate) issued_to_is_sender: bool,
 }
 
 /// The token that the claims were opened from.

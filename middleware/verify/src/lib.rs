@@ -23,7 +23,12 @@
 //! |---|---|
 //! | `issuer`, `settings` | [`TrustedIssuer`], in code and from a file |
 //! | `profile` | [`Profile`], what an issuer's tokens look like, and the tables behind it |
-//! | `verifier`, `verification` | [`Verifier`], and [`Verification`], its future |
+//! | `verifier`, `builder` | [`Verifier`], and what it is made of |
+//! | `verification` | [`Verification`], its future |
+//! | `pair` | two credentials on one request, the caller's and the user's |
+//! | `relation` | whether two verified tokens belong together: a pure function of them |
+//! | `aliases` | the workloads that go by several names |
+//! | [`danger`] | callers whose word is taken for whom they call |
 //! | `trusted` | one issuer at work: opening, judging, and waiting for keys |
 //! | `keys`, `source` | its keys, kept fresh, and where they are fetched from |
 //! | `anchor`, `spiffe` | whose tokens they are: an issuer's, its tenants', a trust domain's |
@@ -33,15 +38,20 @@
 //! | `judge` | the verdict on them: pure functions of claims, rules and time, one for each check |
 //! | `explain` | [`Explanation`]: every check of a token in order, for people |
 
+mod aliases;
 mod anchor;
+mod builder;
 pub mod check;
 mod claim;
 mod claims;
+pub mod danger;
 mod explain;
 mod issuer;
 mod judge;
 mod keys;
+mod pair;
 mod profile;
+mod relation;
 mod settings;
 mod shown;
 mod source;
@@ -52,11 +62,12 @@ mod verification;
 mod verifier;
 
 pub use self::{
+    builder::VerifierBuilder,
     explain::{Checked, Explanation, Outcome, Verdict},
     issuer::{NeedsAudience, TrustedIssuer},
     keys::KeySettings,
     profile::Profile,
     settings::IssuerSettings,
     verification::Verification,
-    verifier::{Verifier, VerifierBuilder},
+    verifier::Verifier,
 };

@@ -21,6 +21,7 @@ use crate::{KeySettings, Profile, TrustedIssuer};
 /// | `keys` | where its keys are, if not where its metadata says, and how they are kept: [`KeySettings`] | from metadata |
 /// | `algorithms` | a list of the signature algorithms that it may use | as [`TrustedIssuer::algorithms`] |
 /// | `leeway_seconds` | how far the clocks may differ, 120 at most | 30 |
+/// | `issued_to_is_sender` | whether users' tokens come [straight from their client](TrustedIssuer::issued_to_is_sender) | `false` |
 ///
 /// ```
 /// use tower_identity_verify::{IssuerSettings, TrustedIssuer};
@@ -45,6 +46,8 @@ pub struct IssuerSettings {
     keys: KeySettings,
     algorithms: Option<Vec<Algorithm>>,
     leeway_seconds: Option<u64>,
+    #[serde(default)]
+    issued_to_is_sender: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -88,6 +91,9 @@ impl IssuerSettings {
         }
         if let Some(seconds) = self.leeway_seconds {
             issuer = issuer.leeway(Duration::from_secs(seconds));
+        }
+        if self.issued_to_is_sender {
+            issuer = issuer.issued_to_is_sender();
         }
         let issuer = self.keys.tell(issuer, folder).map_err(|invalid| invalid.within("keys"))?;
         issuer.clone().check()?;

@@ -3,15 +3,19 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
 use tower_identity_core::{
-    Binding, CallerContext, Clock, Moment, Refusal, RefusalKind, Timestamp, VerifiedToken, VerifiedTokenParts,
+    Binding, CallerContext, Clock, Moment, Refusal, RefusalKind, Standing, Timestamp, VerifiedToken, VerifiedTokenParts,
 };
 use tower_identity_jose::{Accept, Compact, OpenError, Opened, Unverified};
 
 use crate::{
+    aliases::AliasTable,
+    anchor::Anchor,
     check,
+    claim::refuse,
     claims::Claims,
     judge::{Presented, Rules, judge},
     keys::{Keys, NotYet},
+    shown::Shown,
 };
 
 /// One issuer of a verifier.
@@ -19,8 +23,9 @@ use crate::{
 pub(crate) struct Trusted {
     pub(crate) rules: Rules,
     pub(crate) accept: Accept,
-    pub(crate) keys: Keys,
+    pub(crate) keys: Arc<Keys>,
     pub(crate) clock: Clock,
+    pub(crate) aliases: Arc<AliasTable>,
 }
 
 /// A token that nobody has vouched for yet, and that its claims borrow from.
@@ -35,7 +40,37 @@ pub(crate) enum Attempt<'t> {
     UnknownKey(Token<'t>, OpenError),
 }
 
+/// The trusted one among several whose rules apply: the issuer that the token names, byte for byte (RFC 9068 §4); else
+/// the trust domain of its subject. What the token says chooses among them and adds nothing.
+pub(crate) fn issuer_among<'i>(trusted: &'i [Arc<Trusted>], claims: &Claims<'_>) -> Result<&'i Arc<Trusted>, Refusal> {
+    let of = |trust_domain: bool| {
+        let of_its_kind =
+            move |trusted: &&Arc<Trusted>| matches!(trusted.rules.anchor, Anchor::TrustDomain { .. }) == trust_domain;
+        trusted.iter().filter(of_its_kind).find(|trusted| trusted.rules.anchor.claims(claims))
+    };
+    if let Some(trusted) = of(false).or_else(|| of(true)) {
+        // The tenant is part of whose it is: a stranger's token costs no fetch of keys.
+        let anchor = &trusted.rules.anchor;
+        anchor.named(claims).map_err(|refusal| refusal.issuer(anchor.name().clone()))?;
+        return Ok(trusted);
+    }
+    let iss = claims.iss.as_ref().required(check::ISS, "iss")?;
+    Err(refuse(check::ISS, format!("{} is not trusted", Shown(&**iss))))
+}
+
 impl Trusted {
+    /// The same issuer and the same keys, for users' own credentials.
+    pub(crate) fn for_users(&self) -> Self {
+        let rules = Rules { trusted: Arc::from([]), ..self.rules.clone() };
+        Self {
+            rules,
+            accept: self.accept.clone(),
+            keys: Arc::clone(&self.keys),
+            clock: self.clock.clone(),
+            aliases: Arc::clone(&self.aliases),
+        }
+    }
+
     /// Opens and judges a token with the keys at hand, without waiting.
     pub(crate) fn attempt<'t>(&self, token: Token<'t>) -> Attempt<'t> {
         let at_hand = self.keys.at_hand(self.clock.monotonic());
@@ -109,8 +144,16 @@ impl Trusted {
         };
         let now = self.clock.wall();
         judge(opened.claims(), presented, &self.rules, now)
-            .map(|parts| vouch(parts, now))
+            .map(|parts| self.vouch(parts, now))
             .map_err(|refusal| refusal.issuer(self.rules.anchor.name().clone()))
+    }
+
+    /// One bearer token names both caller and user, or a caller alone.
+    #[expect(clippy::disallowed_methods, reason = "this is the verification that may state its result")]
+    fn vouch(&self, parts: VerifiedTokenParts, now: Timestamp) -> CallerContext {
+        let token = VerifiedToken::assertion(parts);
+        let standing = self.aliases.name(Standing::from(Binding::SameToken), &token);
+        CallerContext::assertion(Arc::new(token), None, standing, now)
     }
 
     fn refuse(&self, error: OpenError) -> Refusal {
@@ -131,10 +174,4 @@ impl Trusted {
         let retry_after = Duration::from_secs(1);
         Refusal::new(RefusalKind::Unavailable { retry_after }, check::KEY).issuer(self.rules.anchor.name().clone())
     }
-}
-
-/// One bearer token names both caller and user, or a caller alone.
-#[expect(clippy::disallowed_methods, reason = "this is the verification that may state its result")]
-fn vouch(parts: VerifiedTokenParts, now: Timestamp) -> CallerContext {
-    CallerContext::assertion(Arc::new(VerifiedToken::assertion(parts)), None, Binding::SameToken, now)
 }

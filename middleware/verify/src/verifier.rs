@@ -2,22 +2,17 @@
 
 use std::sync::Arc;
 
-use tower_identity_core::{CallerContext, Clock, InvalidSetting, Issuer, Refusal, RefusalKind, SecretToken};
+use tower_identity_core::{CallerContext, Clock, Issuer, Refusal, RefusalKind, SecretToken};
 use tower_identity_jose::{Compact, Limits, ParseError};
-use tower_identity_oauth::Http;
-use tower_identity_refresh::system_clock;
 
 use crate::{
     Explanation, TrustedIssuer, Verification,
     anchor::Anchor,
-    check,
-    claim::refuse,
+    builder::VerifierBuilder,
     claims::Claims,
     explain::walk,
-    issuer::Checked,
-    judge::Rules,
-    shown::Shown,
-    trusted::{Attempt, Trusted},
+    relation::Relations,
+    trusted::{Attempt, Trusted, issuer_among},
 };
 
 /// Turns bearer tokens into verified callers. Cheap to clone; clones share their keys.
@@ -38,20 +33,23 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Verifier(Arc<Inner>);
+pub struct Verifier(pub(crate) Arc<Inner>);
 
 #[derive(Debug)]
 pub(crate) struct Inner {
     /// Home first, so never empty. Few, so that a walk beats a hash.
     pub(crate) trusted: Box<[Arc<Trusted>]>,
+    /// Whose users may present a credential of their own beside their caller's.
+    pub(crate) users: Box<[Arc<Trusted>]>,
+    pub(crate) relations: Relations,
     pub(crate) limits: Limits,
-    clock: Clock,
+    pub(crate) clock: Clock,
 }
 
 impl Verifier {
     /// A verifier that trusts this issuer, its *home*: the one that workload names without an issuer refer to.
     pub fn builder(home: TrustedIssuer) -> VerifierBuilder {
-        VerifierBuilder { issuers: vec![home], limits: Limits::default(), clock: None }
+        VerifierBuilder::new(home)
     }
 
     /// Verifies the token of an `Authorization: Bearer` header: a signed access token (RFC 9068) of a trusted issuer,
@@ -69,11 +67,20 @@ impl Verifier {
     ///
     /// Waiting for keys, and refreshing them in the background, needs a tokio runtime.
     pub fn bearer(&self, token: &str) -> Verification {
+        self.verify(token, &self.0.trusted)
+    }
+
+    /// Verifies a user's own credential, as [`bearer`](Self::bearer) does.
+    pub(crate) fn user(&self, token: &str) -> Verification {
+        self.verify(token, &self.0.users)
+    }
+
+    fn verify(&self, token: &str, trusted: &[Arc<Trusted>]) -> Verification {
         let compact = match Compact::parse(token, &self.0.limits) {
             Ok(compact) => compact,
             Err(error) => return Verification::decided(Err(unreadable(error))),
         };
-        let trusted = match self.0.attempt(&compact) {
+        let trusted = match attempt(&compact, trusted) {
             Ok((_, Attempt::Decided(decision))) => return Verification::decided(decision),
             Err(refusal) => return Verification::decided(Err(refusal)),
             Ok((trusted, Attempt::NoKeys(_) | Attempt::UnknownKey(..))) => Arc::clone(trusted),
@@ -140,7 +147,7 @@ impl Verifier {
     /// of. A name from the configuration, and so one that a label may have.
     #[must_use]
     pub fn anchor_of(&self, issuer: &Issuer) -> Option<&Issuer> {
-        let anchors = self.0.trusted.iter().map(|trusted| &trusted.rules.anchor);
+        let anchors = self.0.trusted.iter().chain(&self.0.users).map(|trusted| &trusted.rules.anchor);
         anchors.into_iter().find(|anchor| anchor.issuers().any(|own| own == issuer)).map(Anchor::name)
     }
 
@@ -151,12 +158,6 @@ impl Verifier {
 }
 
 impl Inner {
-    fn attempt<'t>(&self, compact: &'t Compact) -> Result<(&Arc<Trusted>, Attempt<'t>), Refusal> {
-        let token = compact.claims().map_err(unreadable)?;
-        let trusted = self.issuer_of(token.claims_unverified())?;
-        Ok((trusted, trusted.attempt(token)))
-    }
-
     /// The issuer of this token, if it has no keys at hand.
     fn without_keys(&self, token: &str) -> Option<Arc<Trusted>> {
         let compact = Compact::parse(token, &self.limits).ok()?;
@@ -164,115 +165,21 @@ impl Inner {
         trusted.keys.at_hand(self.clock.monotonic()).is_none().then(|| Arc::clone(trusted))
     }
 
-    /// Whose keys to try: the one that the token names, byte for byte (RFC 9068 §4), among those that are trusted; else
-    /// the trust domain of its subject. What the token says chooses among them and adds nothing.
+    /// Whose rules apply to a caller's token.
     pub(crate) fn issuer_of(&self, claims: &Claims<'_>) -> Result<&Arc<Trusted>, Refusal> {
-        let of = |trust_domain: bool| {
-            let of_its_kind = move |trusted: &&Arc<Trusted>| {
-                matches!(trusted.rules.anchor, Anchor::TrustDomain { .. }) == trust_domain
-            };
-            self.trusted.iter().filter(of_its_kind).find(|trusted| trusted.rules.anchor.claims(claims))
-        };
-        if let Some(trusted) = of(false).or_else(|| of(true)) {
-            // The tenant is part of whose it is: a stranger's token costs no fetch of keys.
-            let anchor = &trusted.rules.anchor;
-            anchor.named(claims).map_err(|refusal| refusal.issuer(anchor.name().clone()))?;
-            return Ok(trusted);
-        }
-        let iss = claims.iss.as_ref().required(check::ISS, "iss")?;
-        Err(refuse(check::ISS, format!("{} is not trusted", Shown(&**iss))))
+        issuer_among(&self.trusted, claims)
     }
+}
+
+fn attempt<'t, 'i>(
+    compact: &'t Compact,
+    trusted: &'i [Arc<Trusted>],
+) -> Result<(&'i Arc<Trusted>, Attempt<'t>), Refusal> {
+    let token = compact.claims().map_err(unreadable)?;
+    let trusted = issuer_among(trusted, token.claims_unverified())?;
+    Ok((trusted, trusted.attempt(token)))
 }
 
 fn unreadable(error: ParseError) -> Refusal {
     Refusal::new(RefusalKind::InvalidToken, error.check()).caused_by(error)
-}
-
-/// Collects what a [`Verifier`] needs.
-#[derive(Debug)]
-#[must_use = "a builder does nothing until it builds"]
-pub struct VerifierBuilder {
-    issuers: Vec<TrustedIssuer>,
-    limits: Limits,
-    clock: Option<Clock>,
-}
-
-impl VerifierBuilder {
-    /// Trusts another issuer too. Each speaks for its own users and workloads only.
-    pub fn issuer(mut self, another: TrustedIssuer) -> Self {
-        self.issuers.push(another);
-        self
-    }
-
-    /// Sets how large a token may be, and how deep. Default: [`Limits::default`].
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// Takes time from another clock: the [system's](system_clock) by default.
-    pub fn clock(mut self, clock: Clock) -> Self {
-        self.clock = Some(clock);
-        self
-    }
-
-    /// Builds the verifier. Needs no runtime, and no issuer that is up: keys are fetched at first use.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidSetting`] names the issuer (`issuer[0]` is home) and the field that breaks a rule: an issuer or a key
-    /// set's URL that is neither https nor http on this machine, an empty audience, no algorithms, a leeway of more
-    /// than 120 s, an issuer that is named twice, a file in which the keys of two are saved.
-    pub fn build(self) -> Result<Verifier, InvalidSetting> {
-        let clock = self.clock.unwrap_or_else(system_clock);
-        let of = |index: usize| move |wrong: InvalidSetting| wrong.within(index).within("issuer");
-
-        let mut checked: Vec<Checked> = Vec::with_capacity(self.issuers.len());
-        for (index, issuer) in self.issuers.into_iter().enumerate() {
-            let issuer = issuer.check().map_err(of(index))?;
-            let twice =
-                |other: &Checked| other.anchor.issuers().any(|one| issuer.anchor.issuers().any(|own| own == one));
-            if checked.iter().any(twice) {
-                return Err(of(index)(InvalidSetting::new("issuer", "is trusted twice")));
-            }
-            if let Some(field) = checked.iter().find_map(|other| issuer.keys.shares_a_file(&other.keys)) {
-                let rule = "is a file of another issuer too, which one of them writes";
-                return Err(of(index)(InvalidSetting::new(field, rule).within("keys")));
-            }
-            checked.push(issuer);
-        }
-
-        let all: Arc<[Issuer]> = checked.iter().flat_map(|issuer| issuer.anchor.issuers().cloned()).collect();
-        let http = Http::new(clock.clone()).map_err(|error| InvalidSetting::new("issuer", error.to_string()))?;
-        let trusted = checked
-            .into_iter()
-            .enumerate()
-            .map(|(index, issuer)| trust(issuer, index == 0, &all, &http, &clock).map(Arc::new).map_err(of(index)))
-            .collect::<Result<_, _>>()?;
-        Ok(Verifier(Arc::new(Inner { trusted, limits: self.limits, clock })))
-    }
-}
-
-fn trust(
-    issuer: Checked,
-    first: bool,
-    all: &Arc<[Issuer]>,
-    http: &Http,
-    clock: &Clock,
-) -> Result<Trusted, InvalidSetting> {
-    let keys = issuer.keys.connect(issuer.anchor.name(), issuer.anchor.found_at(), issuer.leeway, http)?;
-    let table = issuer.profile.table();
-    Ok(Trusted {
-        accept: table.accept(issuer.algorithms),
-        keys,
-        clock: clock.clone(),
-        rules: Rules {
-            home: first && issuer.anchor.is_one_issuer(),
-            anchor: issuer.anchor,
-            table,
-            audiences: issuer.audiences,
-            leeway: issuer.leeway,
-            trusted: Arc::clone(all),
-        },
-    })
 }

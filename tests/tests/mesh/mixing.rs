@@ -57,7 +57,7 @@ fn seen(issuer: &TestIssuer, user: &str, audience: &str) -> Value {
     let named = |id: &str| json!({ "id": id, "issuer": issuer.issuer() });
     json!({
         "caller": named("middle"), "user": named(user), "actors": [named("middle")], "scopes": [],
-        "audience": audience, "binding": "same_token",
+        "audience": audience, "evidence": "actor", "binding": "same_token",
     })
 }
 

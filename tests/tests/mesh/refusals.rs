@@ -37,7 +37,8 @@ async fn orders(issuer: &TestIssuer) -> Server {
 }
 
 fn good(issuer: &TestIssuer) -> TokenBuilder {
-    issuer.token().subject("alice").client("storefront").audience("orders").scope("orders:write")
+    let token = issuer.token().subject("alice").client("storefront").acted_by("storefront");
+    token.audience("orders").scope("orders:write")
 }
 
 #[tokio::test]
@@ -82,7 +83,7 @@ async fn what_the_caller_presents_or_lacks_is_its_own_fault() {
             ),
         ),
         ("e11 no user", with(token().subject("storefront")), denied()),
-        ("e11 another caller", with(token().client("reports")), denied()),
+        ("e11 another caller", with(token().acted_by("reports")), denied()),
         ("the control", with(token()), PASSED),
     ];
     for (name, values, expected) in cases {

@@ -75,6 +75,12 @@ impl Seen<'_> {
             "actors": self.actors.iter().map(|id| named(id)).collect::<Vec<_>>(),
             "scopes": self.scopes,
             "audience": self.service,
+            // Who is not an actor here has the token from its own sign-in, or from client credentials.
+            "evidence": match (self.actors, self.user) {
+                ([_, ..], _) => "actor",
+                ([], Some(_)) => "issued_to",
+                ([], None) => "subject",
+            },
             "binding": "same_token",
         })
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_identity_core::RefusalKind;
+use tower_identity_core::{Evidence, RefusalKind};
 use tower_identity_inbound::{
     CallerName, Inbound, IssuerName, Rule,
     rule::{acr, callers, callers_of, group, max_actors, max_age, no_user, role, scope, user, users_of},
@@ -128,7 +128,7 @@ fn alternatives_are_refused_where_none_of_them_can_hold_and_one_that_can_is_enou
 
 #[test]
 fn a_rule_that_can_never_hold_refuses_as_our_fault_and_not_as_the_callers() {
-    let orders = Inbound::Caller(TestCaller::workload("orders").user("alice").context());
+    let orders = Inbound::Caller(TestCaller::workload("orders").user("alice").evidence(Evidence::Actor).context());
     let check = |rule: &Rule| rule.check(&orders).map_err(|refusal| (refusal.kind().clone(), refusal.check()));
     assert_eq!(check(&callers(["orders"]).and(callers(["stock"]))), Err((RefusalKind::Misconfigured, "rule")));
     assert_eq!(check(&callers(["orders"]).and(callers(["stock", "orders"]))), Ok(()));

@@ -1,6 +1,6 @@
 //! Parts of a rule that say where callers and users are from, how far a request has come, and how wide its scopes are.
 
-use tower_identity_core::{RefusalKind, Scopes};
+use tower_identity_core::{Evidence, RefusalKind, Scopes};
 use tower_identity_inbound::{
     Inbound, IssuerName, Rule,
     rule::{callers_of, max_actors, scope_or_wider, user, users_of},
@@ -99,7 +99,8 @@ fn e11_callers_of_an_issuer_are_those_that_it_vouches_for_itself() {
     let rule = callers_of([PARTNER, ISSUER]);
     let cases = [
         (orders(), Ok(())),
-        (orders().user("alice"), Ok(())),
+        (orders().user("alice").evidence(Evidence::DirectClient), Ok(())),
+        (orders().user("alice"), denied("callers_of")),
         (orders().foreign(PARTNER), Ok(())),
         (orders().foreign("https://partner.example/"), denied("callers_of")),
         (orders().foreign("https://partner.example.evil"), denied("callers_of")),
@@ -168,7 +169,8 @@ fn two_a4_leaving_the_user_out_opens_none_of_these() {
     let nobody: [&str; 0] = [];
     for rule in rules {
         for with in [
-            orders().user("alice"),
+            // Of a known sender: who sent a token that was merely issued to somebody is not known with its user, either.
+            orders().user("alice").evidence(Evidence::DirectClient),
             orders().user("alice").acting_after(nobody),
             orders().user("a").acting_after(["x"]),
         ] {

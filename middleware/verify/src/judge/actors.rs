@@ -48,7 +48,8 @@ pub(crate) fn actors(
     Ok(ActorChain::new(chain))
 }
 
-/// Who sent it, and for whom: the caller is the current actor, else the workload that the token was issued to.
+/// Who sent it, and for whom: the caller is the current actor, else the workload that the token is about, else the one
+/// that it was issued to, which need not be who sent it.
 pub(crate) fn identity(
     client: Subject,
     user: Option<User>,
@@ -57,7 +58,14 @@ pub(crate) fn identity(
     rules: &Rules,
 ) -> Result<Identity, Refusal> {
     let (workload, evidence) = match actors.current() {
-        None => (Workload { id: client, issuer: named.issuer.clone() }, Evidence::IssuedTo),
+        None => {
+            let evidence = match user {
+                None => Evidence::Subject,
+                Some(_) if rules.issued_to_is_sender => Evidence::DirectClient,
+                Some(_) => Evidence::IssuedTo,
+            };
+            (Workload { id: client, issuer: named.issuer.clone() }, evidence)
+        }
         Some(actor) => {
             may_name(actor, &client, named, rules)?;
             (Workload { id: actor.id.clone(), issuer: actor.issuer.clone() }, Evidence::Actor)

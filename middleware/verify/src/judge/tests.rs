@@ -18,6 +18,7 @@ fn rules() -> Rules {
         audiences: vec!["orders".parse().expect("audience"), "https://orders.example/".parse().expect("audience")],
         leeway: Duration::from_secs(30),
         trusted: [HOME, "https://partner.example"].map(|issuer| issuer.parse().expect("issuer")).into(),
+        issued_to_is_sender: false,
     }
 }
 

@@ -38,7 +38,8 @@ async fn a_good_token_says_who_calls_and_for_whom() {
     let expected = json!({
         "caller": {"id": "storefront", "issuer": world.issuer.url()},
         "user": {"id": "alice", "issuer": world.issuer.url()},
-        "actors": [], "scopes": ["orders:write"], "audience": "orders", "binding": "same_token", "token_id": "1f0c",
+        "actors": [], "scopes": ["orders:write"], "audience": "orders", "evidence": "issued_to",
+        "binding": "same_token", "token_id": "1f0c",
     });
     assert_eq!(principal, expected);
     assert_eq!(caller.principal().evidence(), Evidence::IssuedTo);

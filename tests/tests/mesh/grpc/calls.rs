@@ -108,7 +108,7 @@ async fn g3_what_the_caller_did_wrong_is_16_or_7_with_its_challenge() {
         ("a tampered signature", vec![bearer(token().tampered())], invalid()),
         ("another scope", vec![bearer(token().scope("payments:read"))], too_little),
         ("no user", vec![bearer(token().subject("orders"))], denied()),
-        ("another caller", vec![bearer(token().client("storefront"))], denied()),
+        ("another caller", vec![bearer(token().acted_by("storefront"))], denied()),
     ];
     each_is_refused(&till, &issuer, cases).await;
 }

@@ -81,7 +81,8 @@ pub(super) fn charging() -> Rule {
 }
 
 pub(super) fn good(issuer: &TestIssuer) -> TokenBuilder {
-    issuer.token().subject("alice").client("orders").audience("payments").scope("payments:charge")
+    let token = issuer.token().subject("alice").client("orders").acted_by("orders");
+    token.audience("payments").scope("payments:charge")
 }
 
 /// Charges whoever calls. The id of a charge says for whom the code ran that made it.

@@ -158,7 +158,7 @@ async fn g1_a_refusal_is_one_frame_of_headers_that_ends_the_stream() {
         ),
         (
             "by the inner layer",
-            Some(good().client("storefront")),
+            Some(good().acted_by("storefront")),
             BTreeMap::from([
                 ("content-type", "application/grpc"),
                 ("grpc-status", "7"),

@@ -58,6 +58,7 @@ impl Authgent {
             "actors": [],
             "scopes": ["orders:read"],
             "audience": OURS,
+            "evidence": "subject",
             "binding": "same_token",
             "token_id": claims(token)["jti"],
         })
@@ -99,6 +100,7 @@ async fn rfc9068_a7_a_user_of_oidc_provider_arrives_by_way_of_authgent() {
     let mut seen = server.agent(&token);
     seen["user"] = json!({ "id": "user:alice", "issuer": server.issuer });
     seen["actors"] = json!([{ "id": server.agent, "issuer": server.issuer }]);
+    seen["evidence"] = json!("actor");
     assert_eq!(plain.ask(&token).await, Ok(seen));
     assert_eq!(plain.ask(&id_token).await, invalid_token(), "what it was exchanged for is not for us");
 }

@@ -132,12 +132,18 @@ impl OauthAs {
     fn seen(&self, token: &str, caller: &str, user: Option<&str>, actors: &[&str]) -> Value {
         let named = |id: &str| json!({ "id": id, "issuer": self.issuer });
         let claims = claims(token);
+        let evidence = match (actors, user) {
+            ([_, ..], _) => "actor",
+            ([], Some(_)) => "issued_to",
+            ([], None) => "subject",
+        };
         json!({
             "caller": named(caller),
             "user": user.map(named),
             "actors": actors.iter().map(|id| named(id)).collect::<Vec<_>>(),
             "scopes": SCOPES.split(' ').collect::<Vec<_>>(),
             "audience": claims["aud"],
+            "evidence": evidence,
             "binding": "same_token",
             "token_id": claims["jti"],
         })

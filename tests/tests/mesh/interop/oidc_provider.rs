@@ -75,6 +75,7 @@ impl OidcProvider {
             "actors": [],
             "scopes": ["orders:read"],
             "audience": claims["aud"],
+            "evidence": "subject",
             "binding": "same_token",
             "token_id": claims["jti"],
         })
@@ -84,6 +85,7 @@ impl OidcProvider {
     fn alice(&self, token: &str) -> Value {
         let mut seen = self.gateway(token);
         seen["user"] = json!({ "id": "alice", "issuer": self.issuer });
+        seen["evidence"] = json!("issued_to");
         seen["scopes"] = json!(["orders:read", "orders:write"]);
         seen
     }

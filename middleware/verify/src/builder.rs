@@ -1,0 +1,265 @@
+//! What a verifier is made of.
+
+use std::{fmt, sync::Arc};
+
+use tower_identity_core::{CallerName, Clock, InvalidSetting, Issuer};
+use tower_identity_jose::Limits;
+use tower_identity_oauth::Http;
+use tower_identity_refresh::system_clock;
+
+use crate::{
+    TrustedIssuer, Verifier,
+    aliases::{AliasTable, Namespace},
+    issuer::Checked,
+    judge::Rules,
+    relation::{Relations, Trust},
+    trusted::Trusted,
+    verifier::Inner,
+};
+
+/// Collects what a [`Verifier`] needs.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it builds"]
+pub struct VerifierBuilder {
+    issuers: Vec<TrustedIssuer>,
+    user_issuers: Vec<TrustedIssuer>,
+    workloads: Vec<Result<Vec<CallerName>, InvalidSetting>>,
+    may_act: bool,
+    trusted_callers: Vec<TrustedCallers>,
+    limits: Limits,
+    clock: Option<Clock>,
+}
+
+/// Whose word is taken, and about which issuers' users.
+#[derive(Debug)]
+struct TrustedCallers {
+    callers: Result<Vec<CallerName>, InvalidSetting>,
+    users_of: Vec<String>,
+}
+
+impl VerifierBuilder {
+    pub(crate) fn new(home: TrustedIssuer) -> Self {
+        Self {
+            issuers: vec![home],
+            user_issuers: Vec::new(),
+            workloads: Vec::new(),
+            may_act: false,
+            trusted_callers: Vec::new(),
+            limits: Limits::default(),
+            clock: None,
+        }
+    }
+
+    /// Trusts another issuer too. Each speaks for its own users and workloads only.
+    pub fn issuer(mut self, another: TrustedIssuer) -> Self {
+        self.issuers.push(another);
+        self
+    }
+
+    /// Trusts an issuer for the credential that a user has beside the caller's ([`Verifier::pair`]), and for that only.
+    ///
+    /// Without any, those are accepted of the callers' issuers. With one or more, of these alone: so a user's credential
+    /// may have an audience, or a profile, of its own. An issuer of callers may be named here too.
+    pub fn user_issuer(mut self, issuer: TrustedIssuer) -> Self {
+        self.user_issuers.push(issuer);
+        self
+    }
+
+    /// Says that these names are one workload's: a client id at one issuer, a SPIFFE ID, a service account. The first is
+    /// the one that it is [called by](tower_identity_core::Principal::workload) from then on.
+    ///
+    /// A credential is verified as it stands, by the rules of its own issuer. Then whoever presents it is known by all
+    /// names of its row: lists of callers, and what relates two credentials, compare these. A plain name is of home. Names
+    /// of issuers that are not trusted, and a name that is listed twice, are refused by [`build`](Self::build).
+    ///
+    /// ```
+    /// use tower_identity_core::CallerName;
+    /// use tower_identity_verify::{TrustedIssuer, Verifier};
+    ///
+    /// let bundle = "https://spire.example.org/bundle";
+    /// let verifier = Verifier::builder(TrustedIssuer::discover("https://login.example.com").audience("payments"))
+    ///     .issuer(TrustedIssuer::trust_domain("example.org", bundle).audience("payments"))
+    ///     .workload(["orders".try_into()?, CallerName::of_issuer("spiffe://example.org", "spiffe://example.org/orders")?])
+    ///     .build()?;
+    /// # let _ = verifier;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn workload<N>(mut self, names: N) -> Self
+    where
+        N: IntoIterator<Item: TryInto<CallerName, Error: fmt::Display>>,
+    {
+        self.workloads.push(read(names));
+        self
+    }
+
+    /// Accepts a user's credential beside that of a caller which it names as who may act (`may_act`, RFC 8693 §4.4).
+    ///
+    /// Not by default: the claim is meant for the authorization server, which makes an actor of whoever may be one.
+    pub fn accept_may_act(mut self) -> Self {
+        self.may_act = true;
+        self
+    }
+
+    /// What [`danger::trusted_caller`](crate::danger::trusted_caller) allows.
+    pub(crate) fn trusting<C, I>(mut self, callers: C, users_of: I) -> Self
+    where
+        C: IntoIterator<Item: TryInto<CallerName, Error: fmt::Display>>,
+        I: IntoIterator<Item: Into<String>>,
+    {
+        let users_of = users_of.into_iter().map(Into::into).collect();
+        self.trusted_callers.push(TrustedCallers { callers: read(callers), users_of });
+        self
+    }
+
+    /// Sets how large a token may be, and how deep. Default: [`Limits::default`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Takes time from another clock: the [system's](system_clock) by default.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Builds the verifier. Needs no runtime, and no issuer that is up: keys are fetched at first use.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] names the issuer (`issuer[0]` is home; `user_issuer[0]`) and the field that breaks a rule: an
+    /// issuer or a key set's URL that is neither https nor http on this machine, an empty audience, no algorithms, a
+    /// leeway of more than 120 s, an issuer that is named twice, a file in which the keys of two are saved. Likewise a row of [`workload`](Self::workload), and one
+    /// of [`danger::trusted_caller`](crate::danger::trusted_caller).
+    pub fn build(self) -> Result<Verifier, InvalidSetting> {
+        let clock = self.clock.unwrap_or_else(system_clock);
+        let callers = checked(self.issuers, "issuer", &[])?;
+        let users = checked(self.user_issuers, "user_issuer", &callers)?;
+        let home = callers[0].anchor.is_one_issuer().then(|| callers[0].anchor.name().clone());
+
+        let of = |all: &[Checked]| -> Vec<Issuer> {
+            all.iter().flat_map(|issuer| issuer.anchor.issuers().cloned()).collect()
+        };
+        let (of_callers, of_users) = (of(&callers), of(if users.is_empty() { &callers } else { &users }));
+        let trusted = [&*of_callers, &*of_users].concat();
+        let names = Namespace { home: home.as_ref(), trusted: &trusted };
+        let rows = self
+            .workloads
+            .into_iter()
+            .enumerate()
+            .map(|(at, row)| row.map_err(|invalid| invalid.within("is").within(at).within("workload")));
+        let aliases = Arc::new(AliasTable::build(rows.collect::<Result<_, _>>()?, names)?);
+        let trusts = self.trusted_callers.into_iter().enumerate().map(|(at, row)| {
+            row.check(&aliases, names, &of_users).map_err(|invalid| invalid.within(at).within("trusted_caller"))
+        });
+        let relations = Relations { may_act: self.may_act, trusted: trusts.collect::<Result<_, _>>()?, aliases };
+
+        let http = Http::new(clock.clone()).map_err(|error| InvalidSetting::new("issuer", error.to_string()))?;
+        let connect = Connect { home: home.as_ref(), http: &http, clock: &clock, aliases: &relations.aliases };
+        let trusted = connect.all(callers, "issuer", &of_callers.into())?;
+        let users = if users.is_empty() {
+            trusted.iter().map(|issuer| Arc::new(issuer.for_users())).collect()
+        } else {
+            connect.all(users, "user_issuer", &Arc::from([]))?
+        };
+        relations.tell();
+        Ok(Verifier(Arc::new(Inner { trusted, users, relations, limits: self.limits, clock })))
+    }
+}
+
+/// Names, as code writes them.
+fn read<N>(names: N) -> Result<Vec<CallerName>, InvalidSetting>
+where
+    N: IntoIterator<Item: TryInto<CallerName, Error: fmt::Display>>,
+{
+    let names = names.into_iter().enumerate();
+    names.map(|(at, name)| name.try_into().map_err(|wrong| InvalidSetting::new(at, wrong.to_string()))).collect()
+}
+
+/// The issuers, of which none is there twice, and none shares a file with another.
+fn checked(issuers: Vec<TrustedIssuer>, field: &str, before: &[Checked]) -> Result<Vec<Checked>, InvalidSetting> {
+    let of = |index: usize| move |wrong: InvalidSetting| wrong.within(index).within(field);
+    let mut checked: Vec<Checked> = Vec::with_capacity(issuers.len());
+    for (index, issuer) in issuers.into_iter().enumerate() {
+        let issuer = issuer.check().map_err(of(index))?;
+        let twice = |other: &Checked| other.anchor.issuers().any(|one| issuer.anchor.issuers().any(|own| own == one));
+        if checked.iter().any(twice) {
+            return Err(of(index)(InvalidSetting::new("issuer", "is trusted twice")));
+        }
+        let shared = before.iter().chain(&checked).find_map(|other| issuer.keys.shares_a_file(&other.keys));
+        if let Some(field) = shared {
+            let rule = "is a file of another issuer too, which one of them writes";
+            return Err(of(index)(InvalidSetting::new(field, rule).within("keys")));
+        }
+        checked.push(issuer);
+    }
+    Ok(checked)
+}
+
+impl TrustedCallers {
+    fn check(self, aliases: &AliasTable, names: Namespace<'_>, of_users: &[Issuer]) -> Result<Trust, InvalidSetting> {
+        let callers = self.callers.map_err(|invalid| invalid.within("callers"))?;
+        let callers: Box<[_]> = names
+            .workloads(&callers)
+            .map(|workload| workload.map(|workload| aliases.canonical(&workload).clone()))
+            .collect::<Result<_, _>>()
+            .map_err(|invalid| invalid.within("callers"))?;
+        let of_user = |(at, issuer): (usize, String)| match of_users.iter().find(|trusted| **trusted == *issuer) {
+            Some(issuer) => Ok(issuer.clone()),
+            None => {
+                Err(InvalidSetting::new(at, "is no issuer whose users' credentials are accepted").within("users_of"))
+            }
+        };
+        let users_of: Box<[_]> = self.users_of.into_iter().enumerate().map(of_user).collect::<Result<_, _>>()?;
+        if callers.is_empty() {
+            return Err(InvalidSetting::new("callers", "names nobody"));
+        }
+        if users_of.is_empty() {
+            return Err(InvalidSetting::new("users_of", "names no issuer"));
+        }
+        Ok(Trust { callers, users_of })
+    }
+}
+
+/// What sets issuers to work.
+struct Connect<'a> {
+    home: Option<&'a Issuer>,
+    http: &'a Http,
+    clock: &'a Clock,
+    aliases: &'a Arc<AliasTable>,
+}
+
+impl Connect<'_> {
+    /// These issuers, beside those that speak for their own workloads themselves.
+    fn all(
+        &self,
+        issuers: Vec<Checked>,
+        field: &str,
+        speak_themselves: &Arc<[Issuer]>,
+    ) -> Result<Box<[Arc<Trusted>]>, InvalidSetting> {
+        let one = |(at, issuer): (usize, Checked)| {
+            self.one(issuer, speak_themselves).map(Arc::new).map_err(|wrong| wrong.within(at).within(field))
+        };
+        issuers.into_iter().enumerate().map(one).collect()
+    }
+
+    fn one(&self, issuer: Checked, speak_themselves: &Arc<[Issuer]>) -> Result<Trusted, InvalidSetting> {
+        let keys = issuer.keys.connect(issuer.anchor.name(), issuer.anchor.found_at(), issuer.leeway, self.http)?;
+        let table = issuer.profile.table();
+        Ok(Trusted {
+            accept: table.accept(issuer.algorithms),
+            keys: Arc::new(keys),
+            clock: self.clock.clone(),
+            aliases: Arc::clone(self.aliases),
+            rules: Rules {
+                home: issuer.anchor.is_one_issuer() && Some(issuer.anchor.name()) == self.home,
+                anchor: issuer.anchor,
+                table,
+                audiences: issuer.audiences,
+                leeway: issuer.leeway,
+                trusted: Arc::clone(speak_themselves),
+                issued_to_is_sender: issuer.issued_to_is_sender,
+            },
+        })
+    }
+}

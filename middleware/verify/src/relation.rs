@@ -1,0 +1,143 @@
+//! Whether two credentials of one request belong together: by the stated relations, or not at all.
+//!
+//! That both are valid says nothing. A user's token that was observed or stolen is as valid in another workload's hands,
+//! and a caller's is as valid beside the token of a user who never called it. So caller and user count together only
+//! where the user's issuer names the caller:
+//!
+//! | relation | the user's token | where |
+//! |---|---|---|
+//! | R1 | names the caller as its current actor, the outermost `act` | always |
+//! | R2 | was issued to the caller (`azp`, `client_id`), and nobody acts | always: the first hop |
+//! | R3 | names the caller as who may act (`may_act`, RFC 8693 §4.4) | where [accepted](crate::VerifierBuilder::accept_may_act) |
+//!
+//! Names are compared whole, issuer and id, by way of the configured [aliases](crate::VerifierBuilder::workload). Inner
+//! actors are history and relate nobody.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use tower_identity_core::{
+    Binding, Evidence, Issuer, Refusal, RefusalKind, Standing, Subject, VerifiedToken, Workload,
+};
+
+use crate::{aliases::AliasTable, check, shown::Shown};
+
+/// What relates two credentials, as it is configured.
+#[derive(Debug, Default)]
+pub(crate) struct Relations {
+    pub(crate) aliases: Arc<AliasTable>,
+    /// Whether `may_act` relates, too.
+    pub(crate) may_act: bool,
+    pub(crate) trusted: Box<[Trust]>,
+}
+
+/// Callers that are trusted to say for whom they call.
+#[derive(Debug)]
+pub(crate) struct Trust {
+    /// By their canonical names.
+    pub(crate) callers: Box<[Workload]>,
+    pub(crate) users_of: Box<[Issuer]>,
+}
+
+impl Relations {
+    /// Tells whose word is taken, where anybody's is.
+    pub(crate) fn tell(&self) {
+        for Trust { callers, users_of } in &self.trusted {
+            let callers: Vec<_> = callers.iter().map(|caller| format!("{} of {}", caller.id, caller.issuer)).collect();
+            let users_of: Vec<_> = users_of.iter().map(Issuer::as_str).collect();
+            tracing::warn!(
+                target: "tower_identity::binding",
+                callers = callers.join(", "),
+                users_of = users_of.join(", "),
+                "callers are trusted to say for whom they call",
+            );
+        }
+    }
+
+    /// How the caller stands beside this user. A pure function of the two tokens, asked for each request.
+    ///
+    /// # Errors
+    ///
+    /// [`RefusalKind::UnrelatedCredentials`], where nothing ties them.
+    pub(crate) fn relate(&self, caller: &VerifiedToken, user: &VerifiedToken) -> Result<Standing, Refusal> {
+        self.standing(caller, user)
+            .map(|standing| self.aliases.name(standing, caller))
+            .map_err(|refusal| refusal.issuer(caller.issuer().clone()))
+    }
+
+    fn standing(&self, caller: &VerifiedToken, user: &VerifiedToken) -> Result<Standing, Refusal> {
+        let sender = self.sender(caller)?;
+        if user.identity().user.is_none() {
+            return Err(unrelated("the user's credential names no user"));
+        }
+        of_one_transaction(caller, user)?;
+        let named = self.aliases.canonical(&user.identity().workload);
+        if named == sender || (self.may_act && self.may_act(sender, user)) {
+            return Ok(Binding::IssuerNamed.into());
+        }
+        if self.trusts(sender, user.issuer()) {
+            return Ok(Standing::on_trust());
+        }
+        let caller = format!("the caller is {} of {}", Shown(&sender.id), sender.issuer);
+        Err(unrelated(match user.identity().evidence {
+            // No name: whom the token calls an actor may be a person.
+            Evidence::Actor => format!("{caller}, and another acts for the user"),
+            _ => format!("{caller}, and the user's token was issued to {} of {}", Shown(&named.id), named.issuer),
+        }))
+    }
+
+    /// Who sent the request, by a token of its own, and by the word of its own issuer.
+    fn sender<'a>(&'a self, caller: &'a VerifiedToken) -> Result<&'a Workload, Refusal> {
+        let identity = caller.identity();
+        if identity.user.is_some() {
+            return Err(unrelated("the caller's credential names a user itself"));
+        }
+        let is_its_own = matches!(identity.evidence, Evidence::Proven | Evidence::Subject | Evidence::Actor);
+        if !is_its_own || identity.workload.issuer != *caller.issuer() {
+            return Err(unrelated("the caller's credential is not the caller's own"));
+        }
+        Ok(self.aliases.canonical(&identity.workload))
+    }
+
+    fn trusts(&self, sender: &Workload, users_of: &Issuer) -> bool {
+        self.trusted.iter().any(|trust| trust.callers.contains(sender) && trust.users_of.contains(users_of))
+    }
+
+    /// Every member that is given has to match, so a claim with a member that is not compared here does not count.
+    ///
+    /// Read from the payload only where it is accepted and nothing else relates the two: tokens pay nothing for it.
+    fn may_act(&self, sender: &Workload, user: &VerifiedToken) -> bool {
+        let Ok(Claims { may_act: Some(MayAct { sub, iss, client_id }) }) = user.claims() else { return false };
+        let issuer = iss.unwrap_or_else(|| user.issuer().clone());
+        let is_sender = |id: Subject| {
+            let named = Workload { id, issuer: issuer.clone() };
+            self.aliases.canonical(&named) == sender
+        };
+        (sub.is_some() || client_id.is_some()) && sub.into_iter().chain(client_id).all(is_sender)
+    }
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    may_act: Option<MayAct>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MayAct {
+    sub: Option<Subject>,
+    iss: Option<Issuer>,
+    client_id: Option<Subject>,
+}
+
+/// The context of one transaction does not count beside the user of another (RFC 8417 §2.2).
+fn of_one_transaction(caller: &VerifiedToken, user: &VerifiedToken) -> Result<(), Refusal> {
+    match (caller.transaction(), user.transaction()) {
+        (Some(one), Some(other)) if one != other => Err(unrelated("the two are of different transactions")),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn unrelated(detail: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+    Refusal::new(RefusalKind::UnrelatedCredentials, check::BINDING).detail(detail.into())
+}
