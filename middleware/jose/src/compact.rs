@@ -173,14 +173,15 @@ impl fmt::Debug for Compact {
 
 /// The three parts. What lies in them is not looked at yet.
 fn parts(token: &str) -> Result<[&str; 3], ParseError> {
-    let mut parts = token.split('.');
-    match ([parts.next(), parts.next(), parts.next()], parts.count()) {
-        ([Some(header), Some(payload), Some(signature)], 0)
-            if !header.is_empty() && !payload.is_empty() && !signature.is_empty() =>
-        {
-            Ok([header, payload, signature])
-        }
-        (_, 2) => Err(ParseError::Encrypted),
-        _ => Err(ParseError::NotCompact),
+    // Many bytes at a time, since most tokens have a kilobyte of them.
+    let mut dots = memchr::memchr_iter(b'.', token.as_bytes());
+    let (header, payload, signature) = match (dots.next(), dots.next(), dots.count()) {
+        (Some(first), Some(second), 0) => (&token[..first], &token[first + 1..second], &token[second + 1..]),
+        (Some(_), Some(_), 2) => return Err(ParseError::Encrypted),
+        _ => return Err(ParseError::NotCompact),
+    };
+    if header.is_empty() || payload.is_empty() || signature.is_empty() {
+        return Err(ParseError::NotCompact);
     }
+    Ok([header, payload, signature])
 }
