@@ -46,6 +46,7 @@ impl<'a> Level<'a> {
         Strict { inner, level: self }
     }
 
+    #[inline]
     fn deeper(self) -> Result<Self, JsonError> {
         if self.depth == self.deepest {
             return Err(JsonErrorKind::TooDeep { limit: self.deepest }.into());
@@ -55,15 +56,23 @@ impl<'a> Level<'a> {
 
     /// From a type's side into the parser.
     fn into_parser<T, E: de::Error>(self, result: Result<T, JsonError>) -> Result<T, E> {
-        result.map_err(|error| {
-            self.refused.0.set(Some(error));
-            E::custom("refused")
-        })
+        result.map_err(|error| self.leave(error))
+    }
+
+    #[cold]
+    fn leave<E: de::Error>(self, error: JsonError) -> E {
+        self.refused.0.set(Some(error));
+        E::custom("refused")
     }
 
     /// Out of the parser, to a type's side.
     fn out_of_parser<T, E: de::Error>(self, result: Result<T, E>) -> Result<T, JsonError> {
-        result.map_err(|error| self.refused.0.take().unwrap_or_else(|| JsonError::of_parser(error)))
+        result.map_err(|error| self.take(error))
+    }
+
+    #[cold]
+    fn take<E: de::Error>(self, error: E) -> JsonError {
+        self.refused.0.take().unwrap_or_else(|| JsonError::of_parser(error))
     }
 }
 
@@ -255,18 +264,18 @@ struct Name<'n, 'a, 'de, S> {
 impl<'de, S: DeserializeSeed<'de>> Name<'_, '_, 'de, S> {
     fn read<E: de::Error, D: Deserializer<'de, Error = JsonError>>(
         self,
-        name: Cow<'de, str>,
+        name: &str,
+        kept: Cow<'de, str>,
         deserializer: D,
     ) -> Result<S::Value, E> {
-        let result = if self.names.contains(&name) {
-            Err(JsonError::from(JsonErrorKind::DuplicateName).within(&name))
-        } else {
-            *self.current = match name {
-                Cow::Borrowed(name) => Some(name),
-                Cow::Owned(_) => None,
-            };
-            self.names.push(name);
+        *self.current = match kept {
+            Cow::Borrowed(name) => Some(name),
+            Cow::Owned(_) => None,
+        };
+        let result = if self.names.insert(kept) {
             self.seed.deserialize(deserializer)
+        } else {
+            Err(JsonError::from(JsonErrorKind::DuplicateName).within(name))
         };
         self.level.into_parser(result)
     }
@@ -288,12 +297,12 @@ impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for Name<'_, '_, 'de, S> {
     }
 
     fn visit_borrowed_str<E: de::Error>(self, name: &'de str) -> Result<S::Value, E> {
-        self.read(Cow::Borrowed(name), BorrowedStrDeserializer::new(name))
+        self.read(name, Cow::Borrowed(name), BorrowedStrDeserializer::new(name))
     }
 
     /// A name with escapes: what it stands for, not how it is written, is what must not occur twice.
     fn visit_str<E: de::Error>(self, name: &str) -> Result<S::Value, E> {
-        self.read(Cow::Owned(name.to_owned()), StrDeserializer::new(name))
+        self.read(name, Cow::Owned(name.to_owned()), StrDeserializer::new(name))
     }
 }
 
