@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeSeed};
 use tower_identity_core::SecretToken;
 
 use crate::{
@@ -147,6 +147,20 @@ impl Compact {
     /// [`ParseError::Claims`].
     pub fn claims<'a, C: Deserialize<'a>>(&'a self) -> Result<Unverified<C, &'a Self>, ParseError> {
         Ok(Unverified { claims: self.read()?, compact: self })
+    }
+
+    /// [`claims`](Self::claims), of what a seed makes of the payload: for claims that are many, and are to be read where
+    /// they are to lie.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError::Claims`].
+    pub fn claims_by<'a, S: DeserializeSeed<'a>>(
+        &'a self,
+        seed: S,
+    ) -> Result<Unverified<S::Value, &'a Self>, ParseError> {
+        let claims = json::object_by_seed(&self.payload, self.json_depth, seed).map_err(ParseError::Claims)?;
+        Ok(Unverified { claims, compact: self })
     }
 
     pub(crate) fn read<'a, C: Deserialize<'a>>(&'a self) -> Result<C, ParseError> {

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, DeserializeSeed, IgnoredAny, MapAccess, Visitor},
+};
 use tower_identity_core::Refusal;
 use tower_identity_jose::NumericDate;
 
@@ -13,78 +16,143 @@ use crate::{
     text::{Entry, List, Members, Text, TextOrNumber, Texts},
 };
 
-/// What is read of the payload; which of it counts is for the profile to say.
-///
-/// Absent claims cost nothing. `may_act` is not read: it says who may act, never who acts (RFC 8693 §4.4).
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Claims<'a> {
-    #[serde(borrow)]
-    pub(crate) iss: Claim<Text<'a>>,
-    pub(crate) sub: Claim<Text<'a>>,
-    pub(crate) aud: Claim<Texts<'a>>,
-    pub(crate) exp: Claim<NumericDate>,
-    pub(crate) nbf: Claim<NumericDate>,
-    pub(crate) iat: Claim<NumericDate>,
-    jti: Claim<Text<'a>>,
-    uti: Claim<Text<'a>>,
-    pub(crate) cnf: Claim<IgnoredAny>,
-    pub(crate) act: Claim<Object<ActorClaim<'a>>>,
-    pub(crate) txn: Claim<Text<'a>>,
+/// Makes the struct of the claims and, as derived code would, what reads it: but in the place where the claims are to
+/// lie. There are so many that a copy of them is felt, and derived code makes several.
+macro_rules! claims {
+    (
+        $(#[$doc:meta])*
+        $visible:vis struct Claims<'a> {
+            $($of_claim:vis $claim:ident: $type:ty = $name:literal,)+
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Default)]
+        $visible struct Claims<'a> {
+            $($of_claim $claim: Claim<$type>,)+
+        }
 
-    // The client that the token was issued to.
-    client_id: Claim<Text<'a>>,
-    azp: Claim<Text<'a>>,
-    appid: Claim<Text<'a>>,
-    cid: Claim<Text<'a>>,
+        impl<'de> Visitor<'de> for Unread<'_, 'de> {
+            type Value = ();
 
-    // Whom it is about, and what says so.
-    tid: Claim<Text<'a>>,
-    oid: Claim<Text<'a>>,
-    uid: Claim<Text<'a>>,
-    idtyp: Claim<Text<'a>>,
-    gty: Claim<Text<'a>>,
-    username: Claim<Text<'a>>,
-    preferred_username: Claim<Text<'a>>,
-    unique_name: Claim<Text<'a>>,
-    #[serde(rename = "kubernetes.io")]
-    pub(crate) kubernetes: Claim<Object<KubernetesClaim<'a>>>,
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the claims of a token")
+            }
 
-    // What kind of token it is.
-    typ: Claim<Text<'a>>,
-    token_use: Claim<Text<'a>>,
-    token_type: Claim<Text<'a>>,
-    ver: Claim<TextOrNumber<'a>>,
-    nonce: Claim<IgnoredAny>,
-    at_hash: Claim<IgnoredAny>,
-    c_hash: Claim<IgnoredAny>,
-    events: Claim<IgnoredAny>,
-    token_introspection: Claim<IgnoredAny>,
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+                while let Some(name) = members.next_key::<Text<'_>>()? {
+                    match &*name {
+                        $($name => once(&mut self.0.$claim, $name, &mut members)?,)+
+                        _ => drop(members.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(())
+            }
+        }
+    };
+}
 
-    // What it allows.
-    pub(crate) scope: Claim<Text<'a>>,
-    pub(crate) scp: Claim<Texts<'a>>,
+claims! {
+    /// What is read of the payload; which of it counts is for the profile to say.
+    ///
+    /// Absent claims cost nothing. `may_act` is not read: it says who may act, never who acts (RFC 8693 §4.4).
+    pub(crate) struct Claims<'a> {
+        pub(crate) iss: Text<'a> = "iss",
+        pub(crate) sub: Text<'a> = "sub",
+        pub(crate) aud: Texts<'a> = "aud",
+        pub(crate) exp: NumericDate = "exp",
+        pub(crate) nbf: NumericDate = "nbf",
+        pub(crate) iat: NumericDate = "iat",
+        jti: Text<'a> = "jti",
+        uti: Text<'a> = "uti",
+        pub(crate) cnf: IgnoredAny = "cnf",
+        pub(crate) act: Object<ActorClaim<'a>> = "act",
+        pub(crate) txn: Text<'a> = "txn",
 
-    // How the user signed in.
-    pub(crate) auth_time: Claim<NumericDate>,
-    pub(crate) acr: Claim<Text<'a>>,
-    pub(crate) amr: Claim<List<Text<'a>>>,
-    pub(crate) sid: Claim<Text<'a>>,
+        // The client that the token was issued to.
+        client_id: Text<'a> = "client_id",
+        azp: Text<'a> = "azp",
+        appid: Text<'a> = "appid",
+        cid: Text<'a> = "cid",
 
-    // What else is said of the subject.
-    name: Claim<Text<'a>>,
-    pub(crate) email: Claim<Text<'a>>,
-    pub(crate) email_verified: Claim<bool>,
-    pub(crate) groups: Claim<List<Entry<'a>>>,
-    #[serde(rename = "cognito:groups")]
-    pub(crate) cognito_groups: Claim<List<Entry<'a>>>,
-    pub(crate) hasgroups: Claim<bool>,
-    #[serde(rename = "_claim_names")]
-    pub(crate) claim_names: Claim<Object<Elsewhere>>,
-    pub(crate) roles: Claim<List<Entry<'a>>>,
-    pub(crate) permissions: Claim<List<Entry<'a>>>,
-    pub(crate) realm_access: Claim<Object<Access<'a>>>,
-    pub(crate) resource_access: Claim<Members<'a, Claim<Object<Access<'a>>>>>,
+        // Whom it is about, and what says so.
+        tid: Text<'a> = "tid",
+        oid: Text<'a> = "oid",
+        uid: Text<'a> = "uid",
+        idtyp: Text<'a> = "idtyp",
+        gty: Text<'a> = "gty",
+        username: Text<'a> = "username",
+        preferred_username: Text<'a> = "preferred_username",
+        unique_name: Text<'a> = "unique_name",
+        pub(crate) kubernetes: Object<KubernetesClaim<'a>> = "kubernetes.io",
+
+        // What kind of token it is.
+        typ: Text<'a> = "typ",
+        token_use: Text<'a> = "token_use",
+        token_type: Text<'a> = "token_type",
+        ver: TextOrNumber<'a> = "ver",
+        nonce: IgnoredAny = "nonce",
+        at_hash: IgnoredAny = "at_hash",
+        c_hash: IgnoredAny = "c_hash",
+        events: IgnoredAny = "events",
+        token_introspection: IgnoredAny = "token_introspection",
+
+        // What it allows.
+        pub(crate) scope: Text<'a> = "scope",
+        pub(crate) scp: Texts<'a> = "scp",
+
+        // How the user signed in.
+        pub(crate) auth_time: NumericDate = "auth_time",
+        pub(crate) acr: Text<'a> = "acr",
+        pub(crate) amr: List<Text<'a>> = "amr",
+        pub(crate) sid: Text<'a> = "sid",
+
+        // What else is said of the subject.
+        name: Text<'a> = "name",
+        pub(crate) email: Text<'a> = "email",
+        pub(crate) email_verified: bool = "email_verified",
+        pub(crate) groups: List<Entry<'a>> = "groups",
+        pub(crate) cognito_groups: List<Entry<'a>> = "cognito:groups",
+        pub(crate) hasgroups: bool = "hasgroups",
+        pub(crate) claim_names: Object<Elsewhere> = "_claim_names",
+        pub(crate) roles: List<Entry<'a>> = "roles",
+        pub(crate) permissions: List<Entry<'a>> = "permissions",
+        pub(crate) realm_access: Object<Access<'a>> = "realm_access",
+        pub(crate) resource_access: Members<'a, Claim<Object<Access<'a>>>> = "resource_access",
+    }
+}
+
+/// Where claims are to be read to, all of them absent so far.
+pub(crate) struct Unread<'c, 'a>(pub(crate) &'c mut Claims<'a>);
+
+/// Gives the claims in the place where they lie.
+impl<'c, 'de> DeserializeSeed<'de> for Unread<'c, 'de> {
+    type Value = &'c Claims<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(Unread(&mut *self.0))?;
+        Ok(self.0)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Claims<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut claims = Claims::default();
+        Unread(&mut claims).deserialize(deserializer)?;
+        Ok(claims)
+    }
+}
+
+/// Reads the claim that comes next, which must not have come before, whatever the parser thinks of that.
+fn once<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
+    claim: &mut Claim<T>,
+    name: &'static str,
+    members: &mut A,
+) -> Result<(), A::Error> {
+    if !matches!(claim, Claim::Absent) {
+        return Err(de::Error::duplicate_field(name));
+    }
+    *claim = members.next_value()?;
+    Ok(())
 }
 
 /// One level of `act` (RFC 8693 §4.1); an earlier actor is nested in the later one.

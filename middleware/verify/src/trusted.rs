@@ -28,8 +28,8 @@ pub(crate) struct Trusted {
     pub(crate) aliases: Arc<AliasTable>,
 }
 
-/// A token that nobody has vouched for yet, and that its claims borrow from.
-pub(crate) type Token<'t> = Unverified<Claims<'t>, &'t Compact>;
+/// A token that nobody has vouched for yet, and that its claims borrow from. They stay where they were read to.
+pub(crate) type Token<'t> = Unverified<&'t Claims<'t>, &'t Compact>;
 
 /// What came of opening a token with the keys at hand.
 pub(crate) enum Attempt<'t> {
@@ -136,7 +136,7 @@ impl Trusted {
         }
     }
 
-    fn judge(&self, opened: &Opened<Claims<'_>, &Compact>) -> Result<CallerContext, Refusal> {
+    fn judge(&self, opened: &Opened<&Claims<'_>, &Compact>) -> Result<CallerContext, Refusal> {
         let presented = Presented {
             token: opened.token().clone(),
             payload: Arc::clone(opened.payload()),

@@ -9,7 +9,7 @@ use crate::{
     Explanation, TrustedIssuer, Verification,
     anchor::Anchor,
     builder::VerifierBuilder,
-    claims::Claims,
+    claims::{Claims, Unread},
     explain::walk,
     relation::Relations,
     trusted::{Attempt, Trusted, issuer_among},
@@ -80,7 +80,8 @@ impl Verifier {
             Ok(compact) => compact,
             Err(error) => return Verification::decided(Err(unreadable(error))),
         };
-        let trusted = match attempt(&compact, trusted) {
+        let mut claims = Claims::default();
+        let trusted = match attempt(&compact, &mut claims, trusted) {
             Ok((_, Attempt::Decided(decision))) => return Verification::decided(decision),
             Err(refusal) => return Verification::decided(Err(refusal)),
             Ok((trusted, Attempt::NoKeys(_) | Attempt::UnknownKey(..))) => Arc::clone(trusted),
@@ -88,7 +89,8 @@ impl Verifier {
         let arrived = self.0.clock.monotonic();
         // The claims borrow from the token and cannot move along with it: they are read again where it waits.
         Verification::fetching(Box::pin(async move {
-            let token = compact.claims().map_err(unreadable)?;
+            let mut claims = Claims::default();
+            let token = compact.claims_by(Unread(&mut claims)).map_err(unreadable)?;
             trusted.settle(token, arrived).await
         }))
     }
@@ -173,9 +175,10 @@ impl Inner {
 
 fn attempt<'t, 'i>(
     compact: &'t Compact,
+    claims: &'t mut Claims<'t>,
     trusted: &'i [Arc<Trusted>],
 ) -> Result<(&'i Arc<Trusted>, Attempt<'t>), Refusal> {
-    let token = compact.claims().map_err(unreadable)?;
+    let token = compact.claims_by(Unread(claims)).map_err(unreadable)?;
     let trusted = issuer_among(trusted, token.claims_unverified())?;
     Ok((trusted, trusted.attempt(token)))
 }

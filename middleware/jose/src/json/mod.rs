@@ -25,7 +25,9 @@ mod strict;
 #[cfg(test)]
 mod tests;
 
-use serde::{Deserialize, Deserializer};
+use std::marker::PhantomData;
+
+use serde::{Deserialize, Deserializer, de::DeserializeSeed};
 
 pub use self::error::{JsonError, JsonErrorKind};
 use self::strict::{Refused, Strict};
@@ -43,22 +45,31 @@ pub const MAX_DEPTH: u8 = 16;
 /// [`JsonError`] when the bytes are not UTF-8, are not one JSON value with nothing after it, hold an object with two
 /// members of one name, are nested deeper than [`MAX_DEPTH`], or are not of the shape of `T`.
 pub fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, JsonError> {
-    within(bytes, MAX_DEPTH)
+    within(bytes, MAX_DEPTH, PhantomData)
 }
 
 /// [`from_slice`], for what must be an object even where `T` could be read from something else, nested up to `depth`.
 pub(crate) fn object_from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8], depth: u8) -> Result<T, JsonError> {
+    object_by_seed(bytes, depth, PhantomData)
+}
+
+/// [`object_from_slice`], of what a seed makes of it.
+pub(crate) fn object_by_seed<'de, S: DeserializeSeed<'de>>(
+    bytes: &'de [u8],
+    depth: u8,
+    seed: S,
+) -> Result<S::Value, JsonError> {
     match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        Some(b'{') => within(bytes, depth),
+        Some(b'{') => within(bytes, depth, seed),
         _ => Err(JsonErrorKind::NotAnObject.into()),
     }
 }
 
-fn within<'de, T: Deserialize<'de>>(bytes: &'de [u8], depth: u8) -> Result<T, JsonError> {
+fn within<'de, S: DeserializeSeed<'de>>(bytes: &'de [u8], depth: u8, seed: S) -> Result<S::Value, JsonError> {
     let text = std::str::from_utf8(bytes).map_err(|_| JsonError::from(JsonErrorKind::NotUtf8))?;
     let mut parser = serde_json::Deserializer::from_str(text);
     let refused = Refused::default();
-    let value = T::deserialize(Strict::outermost(&mut parser, depth, &refused))?;
+    let value = seed.deserialize(Strict::outermost(&mut parser, depth, &refused))?;
     parser.end().map_err(JsonError::of_parser)?;
     Ok(value)
 }

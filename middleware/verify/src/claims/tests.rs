@@ -84,6 +84,17 @@ fn a_claim_that_is_wrong_inside_is_read_to_its_end() {
     }
 }
 
+/// The parser that tokens go through refuses it too; this is what the claims themselves say of it.
+#[test]
+fn jwt_a20_a_claim_occurs_once_whoever_parses() {
+    let read = |text: &str| serde_json::from_str::<Claims<'_>>(text).map(drop).map_err(|error| error.to_string());
+    for claim in READ.iter().chain(&["resource_access"]) {
+        assert_eq!(read(&format!(r#"{{"{claim}": 7, "other": 7, "other": 7}}"#)), Ok(()), "{claim}");
+        let twice = read(&format!(r#"{{"{claim}": 7, "{claim}": 7}}"#)).expect_err(claim);
+        assert!(twice.starts_with(&format!("duplicate field `{claim}`")), "{twice}");
+    }
+}
+
 #[test]
 fn what_is_written_with_escapes_is_read_as_what_it_says() {
     let text =

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     anchor::Named,
     check,
-    claims::Claims,
+    claims::{Claims, Unread},
     judge,
     keys::NoKeys,
     shown::Shown,
@@ -47,7 +47,8 @@ pub(crate) fn walk(token: &str, verifier: &Inner, now: Timestamp, no_keys: Optio
     let mut walk = Walk::default();
     let Some((compact, has_header)) = walk.take_apart(token, &verifier.limits) else { return walk };
     let header = has_header.then(|| compact.header());
-    let claims = match compact.claims::<Claims<'_>>() {
+    let mut claims = Claims::default();
+    let claims = match compact.claims_by(Unread(&mut claims)) {
         Ok(claims) => claims,
         Err(error) => {
             walk.said = Some(Said::new(header));
