@@ -19,11 +19,17 @@ pub struct InvalidScope(());
 pub struct Scope(Arc<str>);
 
 fn check(token: &str) -> Result<(), InvalidScope> {
-    let allowed = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-    if token.is_empty() || !token.bytes().all(allowed) {
+    if token.is_empty() || token.contains(' ') {
         return Err(InvalidScope(()));
     }
-    Ok(())
+    check_list(token)
+}
+
+/// Whether a text has no other characters than those of scopes, and the spaces between them.
+fn check_list(text: &str) -> Result<(), InvalidScope> {
+    // Without a branch: compilers do many bytes of it at once.
+    let allowed = |byte: u8| (byte.wrapping_sub(b' ') < 95) & (byte != b'"') & (byte != b'\\');
+    if text.bytes().fold(true, |all, byte| all & allowed(byte)) { Ok(()) } else { Err(InvalidScope(())) }
 }
 
 impl Scope {
@@ -107,12 +113,11 @@ impl Scopes {
     ///
     /// [`InvalidScope`] when one of the tokens is outside the grammar.
     pub fn parse(value: &str) -> Result<Self, InvalidScope> {
-        let mut tokens = Vec::with_capacity(value.bytes().filter(|byte| *byte == b' ').count() + 1);
-        for token in value.split(' ').filter(|token| !token.is_empty()) {
-            check(token)?;
-            tokens.push(token);
+        check_list(value)?;
+        if is_spelling(value) {
+            return Ok(Self(value.into()));
         }
-        Ok(Self::of(tokens))
+        Ok(Self::of(value.split(' ').filter(|token| !token.is_empty()).collect()))
     }
 
     /// The set of these tokens, each of which was checked.
@@ -168,6 +173,12 @@ impl Scopes {
     pub fn union(&self, other: &Self) -> Self {
         Self::of(self.iter().chain(other.iter()).collect())
     }
+}
+
+/// Whether this is how [`Scopes`] spells a set: sorted, each once, one space between two. Then it is kept as it is.
+fn is_spelling(text: &str) -> bool {
+    let mut last: &[u8] = b"";
+    text.as_bytes().split(|byte| *byte == b' ').all(|token| std::mem::replace(&mut last, token) < token)
 }
 
 impl FromIterator<Scope> for Scopes {
@@ -254,5 +265,18 @@ mod tests {
         assert_eq!(granted.union(&scopes("a")), scopes("a orders orders:read"));
         assert_eq!((Scopes::default().len(), granted.len(), Scopes::default().iter().count()), (0, 2, 0));
         assert_eq!(Scopes::default(), scopes("  "));
+    }
+
+    #[test]
+    fn a_set_has_one_spelling_however_it_is_written() {
+        for text in ["a ab b", "a b ab", "b a ab a", " a ab b", "a ab b ", "a  ab b", "a a ab b"] {
+            assert_eq!(Scopes::parse(text).map(|scopes| scopes.to_string()), Ok("a ab b".to_owned()), "{text:?}");
+        }
+        for text in ["", " ", "   "] {
+            assert_eq!(Scopes::parse(text), Ok(Scopes::default()), "{text:?}");
+        }
+        for bad in ["a\tb", "a \"", "\\ a", "a \u{e9}", "a \u{7f}", "a\n"] {
+            assert_eq!(Scopes::parse(bad), Err(InvalidScope(())), "{bad:?}");
+        }
     }
 }
