@@ -53,5 +53,5 @@ pub use self::{
     presented::{Credentials, Presented},
     require::{RequireFuture, RequireLayer, RequireService},
     resource::{ResourceMetadata, ResourceMetadataBuilder, ResourceSettings},
-    rule::{CallerName, IssuerName, Rule},
+    rule::{CallerName, IssuerName, Rule, RuleHandle},
 };

@@ -14,7 +14,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    Asked, AuthBody, Inbound, Rule,
+    Asked, AuthBody, Inbound, RuleHandle,
     counted::Passed,
     decision::{self, Stage},
 };
@@ -50,7 +50,7 @@ pub struct RequireLayer(Arc<Required>);
 
 #[derive(Debug)]
 struct Required {
-    rule: Rule,
+    rule: RuleHandle,
     passed: Passed,
 }
 
@@ -58,13 +58,16 @@ struct Required {
 const COUNTED_ISSUERS: usize = 8;
 
 impl RequireLayer {
-    /// Requires this rule.
+    /// Requires this rule; or whichever one stands behind a [`RuleHandle`] when a request comes.
     ///
     /// A rule that is [not valid](Rule::valid) is refused here too, only later: every request is answered 500. That is
     /// told at once by an event of target `tower_identity::rule` at `ERROR`.
     #[must_use]
-    pub fn new(rule: Rule) -> Self {
-        if let Some(fault) = rule.fault() {
+    pub fn new(rule: impl Into<RuleHandle>) -> Self {
+        let rule = rule.into();
+        let at_hand = rule.at_hand();
+        if let Some(fault) = at_hand.fault() {
+            let rule = &**at_hand;
             tracing::error!(target: "tower_identity::rule", %rule, %fault, "the rule is not valid: it refuses everybody");
         }
         Self(Arc::new(Required { rule, passed: Passed::of(COUNTED_ISSUERS) }))
@@ -100,8 +103,9 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let Required { rule, passed } = &*self.required;
-        let decision = Inbound::of(request.extensions())
-            .and_then(|inbound| rule.check(inbound).inspect(|()| decision::accept(Stage::Rule, inbound, passed)));
+        let decision = Inbound::of(request.extensions()).and_then(|inbound| {
+            rule.at_hand().check(inbound).inspect(|()| decision::accept(Stage::Rule, inbound, passed))
+        });
         let state = match decision {
             Ok(()) => State::Calling { inner: self.inner.call(request) },
             Err(refusal) => {

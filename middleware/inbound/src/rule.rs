@@ -19,10 +19,10 @@
 //! rule = { all = [{ acr = ["urn:example:gold"] }, { max_age_seconds = 300 }, { role = "approver" }] }
 //! ```
 
-use std::{fmt, time::Duration};
+use std::{fmt, path::Path, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use tower_identity_core::{CallerContext, InvalidSetting, Refusal, RefusalKind, Scope, Scopes};
+use tower_identity_core::{CallerContext, Clock, InvalidSetting, Refusal, RefusalKind, Scope, Scopes};
 
 use self::{named::Named, node::Node};
 use crate::Inbound;
@@ -30,6 +30,8 @@ use crate::Inbound;
 mod contradiction;
 mod display;
 mod fault;
+mod file;
+mod handle;
 mod issuer;
 mod named;
 mod node;
@@ -40,8 +42,9 @@ mod wider;
 pub use tower_identity_core::CallerName;
 
 pub use self::{
+    handle::RuleHandle,
     issuer::IssuerName,
-    parts::{callers_of, max_actors, scope_or_wider, users_of},
+    parts::{callers_file, callers_of, max_actors, scope_or_wider, users_of},
 };
 
 /// What a request must satisfy. Made by the functions of [this module](self), joined by [`and`](Self::and) and
@@ -55,6 +58,7 @@ pub use self::{
 /// | [`user`] | `"user"` | a caller that acts for a user |
 /// | [`no_user`] | `"no_user"` | a caller that acts for itself; only beside [`callers`] |
 /// | [`callers`] | `{ callers = ["orders"] }` | one of these workloads |
+/// | [`callers_file`] | `{ callers_file = "partners.txt" }` | one of the workloads that a file lists |
 /// | [`callers_of`] | `{ callers_of = ["https://partner.example"] }` | a workload of one of these issuers |
 /// | [`users_of`] | `{ users_of = ["https://login.example.com"] }` | a user of one of these issuers or tenants |
 /// | [`max_actors`] | `{ max_actors = 1 }` | a user for whom no more than these act |
@@ -69,7 +73,8 @@ pub use self::{
 ///
 /// A rule can be written that must not stand: one with a scope outside the grammar, an empty list, a [`no_user`] in
 /// the wrong place, or parts that no caller can satisfy together: a user and none, two lists of callers, of issuers or of
-/// sign-in classes that have nothing in common, as their names stand. Such a rule refuses every request as a fault of this service
+/// sign-in classes that have nothing in common, as their names stand; or one that names a file which was not
+/// [read](Self::read_files). Such a rule refuses every request as a fault of this service
 /// ([`RefusalKind::Misconfigured`]), [`valid`](Self::valid) tells at the start, and a configuration that holds one
 /// is refused as it is read.
 #[derive(Clone)]
@@ -222,7 +227,7 @@ pub fn named(name: &str, holds: impl Fn(&CallerContext) -> bool + Send + Sync + 
 
 impl Rule {
     fn of(node: Node) -> Self {
-        let fault = node.fault_at_top();
+        let fault = node.fault_at_top().or_else(|| node.unread());
         Self { node, fault }
     }
 
@@ -253,6 +258,18 @@ impl Rule {
             Some(fault) => Err(fault),
             None => Ok(self),
         }
+    }
+
+    /// Reads the files that the rule [names](callers_file), those of a relative path from this folder, and has them read
+    /// again by this clock for as long as the rule is in use.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] where a file cannot be read or is no list of callers, or where the rule is
+    /// [not valid](Rule#validity).
+    pub fn read_files(mut self, folder: impl AsRef<Path>, clock: &Clock) -> Result<Self, InvalidSetting> {
+        self.node.read_files(folder.as_ref(), clock)?;
+        Self::of(self.node).valid()
     }
 
     /// Why the rule may not stand, if it may not.
@@ -312,9 +329,13 @@ impl Serialize for Rule {
     }
 }
 
-/// Reads a [valid](Rule#validity) rule.
+/// Reads a [valid](Rule#validity) rule, but not the files that it names: [`Rule::read_files`] does.
 impl<'de> Deserialize<'de> for Rule {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::of(Node::deserialize(deserializer)?).valid().map_err(D::Error::custom)
+        let node = Node::deserialize(deserializer)?;
+        match node.fault_at_top() {
+            Some(fault) => Err(D::Error::custom(fault)),
+            None => Ok(Self::of(node)),
+        }
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn find(parts: &[Node]) -> Option<InvalidSetting> {
         together.sort_by_key(|part| !matches!(part, Node::Any(_)));
         !may_hold(&Demands::default(), &together, &mut MAX_STEPS.clone())
     })?;
-    let before = parts[..at].iter().try_fold(Demands::default(), |demands, part| demands.and(part));
+    let before = parts[..at].iter().try_fold(Demands::default(), Demands::and);
     let rule = before.and_then(|demands| demands.and(&parts[at])).err();
     let rule = rule.unwrap_or("cannot hold together with the parts before it");
     Some(InvalidSetting::new(parts[at].word(), rule).within(at).within("all"))

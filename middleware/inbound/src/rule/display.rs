@@ -19,6 +19,7 @@ impl fmt::Display for Node {
                 f.write_str("a caller among ")?;
                 join(f, names, ", ")
             }
+            Self::CallersFile(file) => write!(f, "a caller listed in {}", file.name().display()),
             Self::CallersOf(issuers) => {
                 f.write_str("a caller of ")?;
                 join(f, issuers, " or of ")

@@ -8,7 +8,7 @@ impl Node {
     /// What is wrong with this as a whole rule: at the top, and there only, `no_user` may stand beside `callers`.
     pub(super) fn fault_at_top(&self) -> Option<InvalidSetting> {
         match self {
-            Self::All(nodes) if nodes.iter().any(|node| matches!(node, Self::Callers(_))) => {
+            Self::All(nodes) if nodes.iter().any(|node| matches!(node, Self::Callers(_) | Self::CallersFile(_))) => {
                 first_fault("all", nodes, |node| *node != Self::NoUser).or_else(|| contradiction::find(nodes))
             }
             node => node.fault(),
@@ -30,6 +30,7 @@ impl Node {
             Self::Scope(scopes) if scopes.is_empty() => empty("scope"),
             Self::AnyScope(scopes) if scopes.is_empty() => empty("any_scope"),
             Self::Callers(names) if names.is_empty() => empty("callers"),
+            Self::CallersFile(file) if file.name().as_os_str().is_empty() => empty("callers_file"),
             Self::CallersOf(issuers) if issuers.is_empty() => empty("callers_of"),
             Self::UsersOf(names) if names.is_empty() => empty("users_of"),
             Self::ScopeOrWider(scopes) => scopes.fault(),
@@ -44,7 +45,7 @@ impl Node {
                 wrong("acr", "a class is one or more visible ASCII characters without quote and backslash")
             }
             Self::MaxAgeSeconds(0) => wrong("max_age_seconds", "is less than a second"),
-            Self::Scope(_) | Self::AnyScope(_) | Self::User | Self::Callers(_) => None,
+            Self::Scope(_) | Self::AnyScope(_) | Self::User | Self::Callers(_) | Self::CallersFile(_) => None,
             Self::CallersOf(_) | Self::UsersOf(_) | Self::MaxActors(_) | Self::Acr(_) | Self::MaxAgeSeconds(_) => None,
             Self::NoUser => wrong("no_user", "stands only at the top of a rule, beside a list of callers"),
             Self::All(nodes) => first_fault("all", nodes, |_| true).or_else(|| contradiction::find(nodes)),

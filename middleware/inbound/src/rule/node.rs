@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tower_identity_core::{CallerContext, InvalidSetting, Issuer, Refusal, RefusalKind, Scope, Scopes};
 
-use super::{CallerName, IssuerName, named::Named, sign_in, wider::ScopeOrWider};
+use super::{CallerName, IssuerName, file::CallersFile, named::Named, sign_in, wider::ScopeOrWider};
 
 /// The tree behind a rule, in the shape of its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,7 @@ pub(super) enum Node {
     User,
     NoUser,
     Callers(Vec<CallerName>),
+    CallersFile(CallersFile),
     CallersOf(Vec<Issuer>),
     UsersOf(Vec<IssuerName>),
     MaxActors(usize),
@@ -60,6 +61,7 @@ impl Node {
             Self::User => "user",
             Self::NoUser => "no_user",
             Self::Callers(_) => "callers",
+            Self::CallersFile(_) => "callers_file",
             Self::CallersOf(_) => "callers_of",
             Self::UsersOf(_) => "users_of",
             Self::MaxActors(_) => "max_actors",
@@ -80,7 +82,8 @@ impl Node {
             Self::User | Self::UsersOf(_) | Self::MaxActors(_) => Some(true),
             Self::Group(_) | Self::Role(_) | Self::Acr(_) | Self::MaxAgeSeconds(_) => Some(true),
             Self::NoUser => Some(false),
-            Self::Scope(_) | Self::AnyScope(_) | Self::ScopeOrWider(_) | Self::Callers(_) | Self::CallersOf(_) => None,
+            Self::Scope(_) | Self::AnyScope(_) | Self::ScopeOrWider(_) => None,
+            Self::Callers(_) | Self::CallersFile(_) | Self::CallersOf(_) => None,
             Self::All(_) | Self::Any(_) | Self::Named(_) | Self::Invalid(_) => None,
         }
     }
@@ -95,6 +98,7 @@ impl Node {
             Self::User => principal.user().is_some(),
             Self::NoUser => principal.user().is_none(),
             Self::Callers(names) => names.iter().any(|name| name.is(context)),
+            Self::CallersFile(file) => file.names(context),
             Self::CallersOf(issuers) => context.sender().is_some_and(|workload| issuers.contains(&workload.issuer)),
             Self::UsersOf(names) => principal.user().is_some_and(|user| names.iter().any(|name| name.is_of(user))),
             Self::MaxActors(most) => principal.user().is_some() && principal.actors().len() <= *most,
@@ -134,7 +138,7 @@ impl Node {
             Self::Scope(required) => insufficient(required.clone(), principal.scopes(), self),
             Self::AnyScope(scopes) => insufficient(scopes.iter().take(1).cloned().collect(), principal.scopes(), self),
             Self::ScopeOrWider(required) => insufficient(required.scope.clone(), principal.scopes(), self),
-            Self::Callers(_) | Self::CallersOf(_) => {
+            Self::Callers(_) | Self::CallersFile(_) | Self::CallersOf(_) => {
                 let workload = principal.workload();
                 let sent = if principal.evidence().is_of_sender() { "" } else { ", who need not have sent the token" };
                 denied(self.word(), format!("needs {self}, found {} of {}{sent}", workload.id, workload.issuer))

@@ -1,6 +1,6 @@
 //! The parts that a rule is written with.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use tower_identity_core::{InvalidSetting, Issuer, Scopes};
 
@@ -30,6 +30,39 @@ pub fn scope_or_wider(scope: impl AsRef<str>, separator: char) -> Rule {
         Ok(scopes) => Node::ScopeOrWider(ScopeOrWider::new(scopes, separator)),
         Err(wrong) => Node::Invalid(InvalidSetting::new("scope", wrong.to_string()).within("scope_or_wider")),
     })
+}
+
+/// The calling workload is on the list in this file, by the same evidence as for [`callers`](super::callers). It stands
+/// wherever a list of callers may, and has to be [read](Rule::read_files) before the rule lets anybody through.
+///
+/// A line of the file is a name at the verifier's home issuer, or a name and the URI of its issuer with white space
+/// between them; an empty line, or one that begins with `#`, says nothing:
+///
+/// ```text
+/// # who may settle
+/// scheduler
+/// audit   https://partner.example
+/// ```
+///
+/// The file is looked at every five seconds, by its content, from the first check on; another text counts once it has
+/// stood for a second. A file that is gone, larger than 64 KiB, empty, or wrong in one line is refused whole: the list
+/// before it stays, and an event of target `tower_identity::rule` at `WARN` tells that once. So a file is no way to let
+/// nobody in: [replace](super::RuleHandle::replace) the rule for that.
+///
+/// ```
+/// # let folder = std::env::temp_dir().join("tower-identity-callers-file");
+/// # std::fs::create_dir_all(&folder)?;
+/// # std::fs::write(folder.join("partners.txt"), "audit https://partner.example")?;
+/// use tower_identity_inbound::rule::{callers_file, scope};
+/// use tower_identity_refresh::system_clock;
+///
+/// let rule = callers_file("partners.txt").and(scope("ledger:read")).read_files(folder, &system_clock())?;
+/// assert_eq!(rule.to_string(), "a caller listed in partners.txt and scope ledger:read");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub fn callers_file(file: impl Into<PathBuf>) -> Rule {
+    Rule::of(Node::CallersFile(file.into().into()))
 }
 
 /// The calling workload is of one of these issuers, whichever it is there; by the same evidence as for
