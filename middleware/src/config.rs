@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    error::Error,
     fmt,
     ops::Range,
     path::{Path, PathBuf},
@@ -11,13 +10,15 @@ use std::{
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 use tower_identity_core::{InvalidSetting, settings::Step};
-use tower_identity_inbound::{AuthLayer, ResourceMetadata};
+use tower_identity_inbound::{AuthLayer, ResourceMetadata, Rule};
 use tower_identity_oauth::ServerSettings;
 use tower_identity_outbound::{Outbound, Target, TargetSettings};
 use tower_identity_verify::Verifier;
 
+pub use self::error::SettingsError;
 use self::inbound::{Inbound, InboundTable};
 
+mod error;
 mod inbound;
 
 /// A service's settings, read and checked as a whole.
@@ -45,7 +46,7 @@ mod inbound;
 /// [`Limits`](crate::Limits); and `development = true`, which makes the [`auth_layer`](Self::auth_layer) tell why it refuses a token. A file that breaks
 /// a rule is refused whole, and the error names the file, the line, the field and the rule. Tables other than `inbound` and
 /// `outbound` are the service's own, read by [`section`](Self::section); a field of type [`Rule`](crate::Rule) there
-/// says who may.
+/// says who may, as one of the table `[inbound.rule]` does by its [name](Self::rule).
 ///
 /// ```
 /// use tower_identity::Settings;
@@ -72,16 +73,6 @@ pub struct Settings {
     document: Document,
     inbound: Option<Inbound>,
     outbound: Option<Outbound>,
-}
-
-/// A settings file is refused: which file, line and field, and the rule that is broken.
-#[derive(Debug)]
-pub struct SettingsError {
-    file: String,
-    line: Option<usize>,
-    field: String,
-    rule: String,
-    source: Option<std::io::Error>,
 }
 
 #[derive(Deserialize)]
@@ -151,6 +142,36 @@ impl Settings {
     pub fn resource(&self) -> Result<ResourceMetadata, SettingsError> {
         let resource = self.inbound.as_ref().and_then(|it| it.resource.clone());
         resource.ok_or_else(|| self.document.missing("inbound.resource"))
+    }
+
+    /// The rule of this name in the `[inbound.rule]` table: for a [`RequireLayer`](crate::RequireLayer), or for a
+    /// [`RuleHandle`](crate::RuleHandle), whose rule can be replaced by that of the same file read anew.
+    ///
+    /// The lists of callers that it [takes from files](crate::rule::callers_file) are read, from beside this file.
+    ///
+    /// ```
+    /// use tower_identity::{RequireLayer, RuleHandle, Settings};
+    ///
+    /// let read = |rule: &str| {
+    ///     let issuer = "[[inbound.issuer]]\nissuer = 'https://login.example.com'\naudience = 'orders'";
+    ///     Settings::parse(&format!("[inbound.rule]\nplace_order = {rule}\n{issuer}"), "orders.toml")
+    /// };
+    /// let who_may = RuleHandle::new(read("{ all = [{ scope = 'orders:write' }, 'user'] }")?.rule("place_order")?);
+    /// let layer = RequireLayer::new(who_may.clone());
+    /// # let _ = layer;
+    ///
+    /// // Later, when the file says something else.
+    /// who_may.replace(read("{ all = [{ scope_or_wider = { scope = 'orders:write', separator = ':' } }, 'user'] }")?.rule("place_order")?)?;
+    /// assert_eq!(who_may.current().to_string(), "scope orders:write or wider by ':' and a user");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] when the file has no such rule.
+    pub fn rule(&self, name: &str) -> Result<Rule, SettingsError> {
+        let rule = self.inbound.as_ref().and_then(|it| it.rules.get(name).cloned());
+        rule.ok_or_else(|| self.document.refuse(None, format!("inbound.rule.{name}"), "the file has no such rule"))
     }
 
     /// What attaches tokens to requests from this service: the `[outbound]` table.
@@ -287,57 +308,6 @@ impl Document {
 impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Document").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-impl SettingsError {
-    fn unreadable(name: &str, error: std::io::Error) -> Self {
-        let rule = "cannot be read".to_owned();
-        Self { file: name.to_owned(), line: None, field: String::new(), rule, source: Some(error) }
-    }
-
-    /// The file, as it was named.
-    #[must_use]
-    pub fn file(&self) -> PathBuf {
-        PathBuf::from(&self.file)
-    }
-
-    /// The line, from 1, where one is known.
-    #[must_use]
-    pub fn line(&self) -> Option<usize> {
-        self.line
-    }
-
-    /// The field, from the outermost table in; empty when the file as a whole is meant.
-    #[must_use]
-    pub fn field(&self) -> &str {
-        &self.field
-    }
-
-    /// The rule that is broken.
-    #[must_use]
-    pub fn rule(&self) -> &str {
-        &self.rule
-    }
-}
-
-/// `file:line: field: rule`, leaving out what is not known.
-impl fmt::Display for SettingsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
-        if let Some(line) = self.line {
-            write!(f, ":{line}")?;
-        }
-        if !self.field.is_empty() {
-            write!(f, ": {}", self.field)?;
-        }
-        write!(f, ": {}", self.rule)
-    }
-}
-
-impl Error for SettingsError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_ref().map(|error| error as &(dyn Error + 'static))
     }
 }
 

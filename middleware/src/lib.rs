@@ -69,7 +69,7 @@ pub use tower_identity_core::{
 };
 pub use tower_identity_inbound::{
     AuthLayer, CallerName, CorrelationId, Inbound, IssuerName, RequireLayer, ResourceMetadata, ResourceMetadataBuilder,
-    ResourceSettings, Rule, danger, rule,
+    ResourceSettings, Rule, RuleHandle, danger, rule,
 };
 pub use tower_identity_jose::{Algorithm, KeySet, Limits, SigningKey};
 pub use tower_identity_oauth::{ClientAuth, DiscoveryOrder, ServerSettings, TargetService, TokenEndpoint};

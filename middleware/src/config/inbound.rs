@@ -1,11 +1,12 @@
-//! The `[inbound]` table: whose tokens are accepted, and what clients are told of this service.
+//! The `[inbound]` table: whose tokens are accepted, what clients are told of this service, and its rules.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
 use tower_identity_core::InvalidSetting;
-use tower_identity_inbound::{AuthLayer, ResourceMetadata, ResourceSettings, danger};
+use tower_identity_inbound::{AuthLayer, ResourceMetadata, ResourceSettings, Rule, danger};
 use tower_identity_jose::Limits;
+use tower_identity_refresh::system_clock;
 use tower_identity_verify::{IssuerSettings, Verifier};
 
 #[derive(Deserialize)]
@@ -17,6 +18,8 @@ pub(super) struct InboundTable {
     max_json_depth: Option<u8>,
     resource: Option<ResourceSettings>,
     #[serde(default)]
+    rule: BTreeMap<String, Rule>,
+    #[serde(default)]
     development: bool,
 }
 
@@ -25,6 +28,7 @@ pub(super) struct InboundTable {
 pub(super) struct Inbound {
     pub(super) verifier: Verifier,
     pub(super) resource: Option<ResourceMetadata>,
+    pub(super) rules: BTreeMap<String, Rule>,
     pub(super) layer: AuthLayer,
 }
 
@@ -51,7 +55,12 @@ impl InboundTable {
         if self.development {
             layer = danger::explain_refusals(layer)?;
         }
-        Ok(Inbound { verifier, resource, layer })
+        let read = |(name, rule): (String, Rule)| match rule.read_files(folder, &system_clock()) {
+            Ok(rule) => Ok((name, rule)),
+            Err(invalid) => Err(invalid.within(name.as_str()).within("rule")),
+        };
+        let rules = self.rule.into_iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Inbound { verifier, resource, rules, layer })
     }
 
     fn limits(&self) -> Result<Limits, InvalidSetting> {

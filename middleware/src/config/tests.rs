@@ -29,3 +29,54 @@ fn e_p1_development_mode_is_said_in_the_file_and_refused_by_a_release_build() {
     let refused = Settings::parse("", "orders.toml").expect("an empty file").auth_layer().map(drop);
     assert_eq!(refused.unwrap_err().to_string(), "orders.toml: inbound: the file has no such table");
 }
+
+const RULES: &str = "\
+[inbound.rule]
+place_order = { all = [{ scope = 'orders:write' }, 'user'] }
+settle = { all = [{ callers_file = 'partners.txt' }, 'no_user'] }
+
+[[inbound.issuer]]
+issuer = 'https://login.example.com'
+audience = 'orders'
+";
+
+#[test]
+fn rules_are_read_by_their_names_with_the_files_beside_the_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("orders.toml");
+    std::fs::write(&file, RULES).expect("written");
+    let refused = |what: &str| Err(format!("{}{what}", file.display()));
+    let rule = |name: &str| {
+        let read = Settings::from_path(&file).and_then(|settings| settings.rule(name));
+        read.map(|rule| rule.to_string()).map_err(|refused| refused.to_string())
+    };
+    let list = folder.path().join("partners.txt");
+    let of_list =
+        |wrong: &str| refused(&format!(":3: inbound.rule.settle.all[0].callers_file: {}: {wrong}", list.display()));
+    assert_eq!(rule("settle"), of_list("cannot be read: entity not found"));
+    std::fs::write(&list, "the shop\n").expect("written");
+    assert_eq!(rule("place_order"), of_list("line 1 is neither a name, nor a name and the URI of its issuer"));
+    std::fs::write(&list, "scheduler\n").expect("written");
+    assert_eq!(rule("settle"), Ok("a caller listed in partners.txt and no user".to_owned()));
+    assert_eq!(rule("place_order"), Ok("scope orders:write and a user".to_owned()));
+    assert_eq!(rule("place-order"), refused(": inbound.rule.place-order: the file has no such rule"));
+}
+
+#[test]
+fn a_rule_that_nobody_can_satisfy_refuses_the_file_with_its_line() {
+    let with = |rule: &str| {
+        let text = RULES.replace("{ callers_file = 'partners.txt' }", rule);
+        Settings::parse(&text, "orders.toml").map(drop).map_err(|refused| refused.to_string())
+    };
+    let refused = |what: &str| Err(format!("orders.toml:3: inbound.rule.settle: {what}"));
+    assert_eq!(with("{ callers = ['scheduler'] }"), Ok(()));
+    assert_eq!(
+        with("{ callers = ['a'] }, { callers = ['b'] }"),
+        refused("all[1].callers: leaves nobody of the callers that are named before it")
+    );
+    assert_eq!(
+        with("{ callers = ['a'] }, { role = 'b' }"),
+        refused("all[2].no_user: a request is for a user, or for none")
+    );
+    assert_eq!(with("{ callers = [] }"), refused("all[0].callers: is empty"));
+}

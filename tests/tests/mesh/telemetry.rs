@@ -19,7 +19,7 @@ use metrics_util::{
 };
 use reqwest::RequestBuilder;
 use tower_identity::{
-    AuthLayer, RequireLayer, SecretToken, TrustedIssuer, Verifier, danger,
+    AuthLayer, RequireLayer, RuleHandle, SecretToken, TrustedIssuer, Verifier, danger,
     rule::{scope, user},
 };
 use tower_identity_testkit::{LogCapture, ManualClock, TestIssuer, TokenBuilder};
@@ -31,8 +31,10 @@ use tracing_subscriber::{Layer, Registry, layer::Context, layer::SubscriberExt};
 
 use crate::servers::{Server, verifier};
 
-/// What is told where a key set is kept in a file, by threads that nobody listens to here. Their room tests it.
-const OF_FILES: [&str; 3] = ["keys seeded", "seed refused", "keys cannot be saved"];
+/// What is told where a key set or a list of callers is kept in a file, by threads that nobody listens to here, or once
+/// the file has changed. Their rooms test it.
+const OF_FILES: [&str; 5] =
+    ["keys seeded", "seed refused", "keys cannot be saved", "callers read", "callers refused: those before them stay"];
 
 const DOCUMENT: &str = include_str!("../../../docs/telemetry.md");
 
@@ -123,6 +125,7 @@ fn is_of(told: &Told, row: &[&'static str]) -> bool {
 
 /// A service with everything in it that tells something.
 fn service(issuer: &TestIssuer) -> Router {
+    RuleHandle::new(scope("orders:read")).replace(user()).expect("a good rule");
     let fails = || async { Err::<(), _>(Problem::boxed("a failure of its own".into())) };
     Router::new()
         .route("/rule", any(|| async {}).layer(RequireLayer::new(scope("orders:write").and(user()))))

@@ -124,10 +124,11 @@ impl Node {
 impl Watched {
     /// Begins the watcher, unless there is one. Of two that are begun at one time the latter stays.
     fn keep(&self) {
-        if self.watcher.load().as_ref().is_none_or(|watcher| watcher.is_over()) {
-            if let Some(watcher) = Background::spawn(watch(Arc::clone(&self.list))) {
-                self.watcher.store(Some(Arc::new(watcher)));
-            }
+        if self.watcher.load().as_ref().is_some_and(|watcher| !watcher.is_over()) {
+            return;
+        }
+        if let Some(watcher) = Background::spawn(watch(Arc::clone(&self.list))) {
+            self.watcher.store(Some(Arc::new(watcher)));
         }
     }
 }

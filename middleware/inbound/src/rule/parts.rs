@@ -1,10 +1,31 @@
 //! The parts that a rule is written with.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, time::Duration};
 
-use tower_identity_core::{InvalidSetting, Issuer, Scopes};
+use tower_identity_core::{CallerContext, InvalidSetting, Issuer, Scope, Scopes};
 
-use super::{IssuerName, Rule, node::Node, wider::ScopeOrWider};
+use super::{CallerName, IssuerName, Rule, named::Named, node::Node, wider::ScopeOrWider};
+
+/// The token has this scope; or all of several, separated by spaces.
+#[must_use]
+pub fn scope(scope: impl AsRef<str>) -> Rule {
+    Rule::of(match Scopes::parse(scope.as_ref()) {
+        Ok(scopes) => Node::Scope(scopes),
+        Err(wrong) => Node::Invalid(InvalidSetting::new("scope", wrong.to_string())),
+    })
+}
+
+/// The token has at least one of these scopes. The first is what a challenge asks for: put the narrowest there.
+#[must_use]
+pub fn any_scope<I>(scopes: I) -> Rule
+where
+    I: IntoIterator<Item: AsRef<str>>,
+{
+    Rule::of(match scopes.into_iter().map(Scope::parse).collect() {
+        Ok(scopes) => Node::AnyScope(scopes),
+        Err(wrong) => Node::Invalid(InvalidSetting::new("any_scope", wrong.to_string())),
+    })
+}
 
 /// The token has this scope or a wider one; or all of several, separated by spaces, each by itself or a wider one.
 ///
@@ -32,7 +53,51 @@ pub fn scope_or_wider(scope: impl AsRef<str>, separator: char) -> Rule {
     })
 }
 
-/// The calling workload is on the list in this file, by the same evidence as for [`callers`](super::callers). It stands
+/// The request is made for a user: the token's subject is not the client that it was issued to.
+///
+/// Some issuers give a service account a subject of its own, which this cannot tell from a user: there, add a scope
+/// that only users are granted.
+#[must_use]
+pub fn user() -> Rule {
+    Rule::of(Node::User)
+}
+
+/// The request is made for no user: the caller acts for itself.
+///
+/// Leaving the user out must never open more doors. So where a caller may present a user's credential beside its own,
+/// the rights of its own token count under this rule alone; and this rule stands only at the top, joined by
+/// [`and`](Rule::and) to a list of [`callers`], never inside of an [`or`](Rule::or), and never alone; anything else
+/// is [not valid](Rule#validity).
+#[must_use]
+pub fn no_user() -> Rule {
+    Rule::of(Node::NoUser)
+}
+
+/// The calling workload is one of these: a name stands for a workload of the verifier's home issuer,
+/// [`CallerName::of_issuer`] for one of another.
+///
+/// The workload has to be known as the sender ([`Evidence::is_of_sender`](tower_identity_core::Evidence::is_of_sender)): by
+/// a token of its own, as the outermost actor of a user's, or by a proof. A user's token that was merely issued to it does
+/// not do: whoever relays or steals such a token would call in its name. Where users' tokens come straight from their
+/// client, the issuer's row says so
+/// ([`issued_to_is_sender`](tower_identity_verify::TrustedIssuer::issued_to_is_sender)).
+///
+/// A workload that is configured under [several names](tower_identity_verify::VerifierBuilder::workload) is on the list
+/// by any of them. An issuer speaks for its own workloads only: an actor of another issuer than the token's satisfies no
+/// list. A token that a third party obtained names its rightful holder still; where that matters, callers have to prove
+/// possession of a key.
+#[must_use]
+pub fn callers<I>(names: I) -> Rule
+where
+    I: IntoIterator<Item: TryInto<CallerName, Error: fmt::Display>>,
+{
+    Rule::of(match names.into_iter().map(TryInto::try_into).collect::<Result<_, _>>() {
+        Ok(names) => Node::Callers(names),
+        Err(wrong) => Node::Invalid(InvalidSetting::new("callers", wrong.to_string())),
+    })
+}
+
+/// The calling workload is on the list in this file, by the same evidence as for [`callers`]. It stands
 /// wherever a list of callers may, and has to be [read](Rule::read_files) before the rule lets anybody through.
 ///
 /// A line of the file is a name at the verifier's home issuer, or a name and the URI of its issuer with white space
@@ -66,7 +131,7 @@ pub fn callers_file(file: impl Into<PathBuf>) -> Rule {
 }
 
 /// The calling workload is of one of these issuers, whichever it is there; by the same evidence as for
-/// [`callers`](super::callers). A tenant that has an identifier of its own, as Entra's have, is an issuer of its own.
+/// [`callers`]. A tenant that has an identifier of its own, as Entra's have, is an issuer of its own.
 #[must_use]
 pub fn callers_of<I>(issuers: I) -> Rule
 where
@@ -97,4 +162,80 @@ where
 #[must_use]
 pub fn max_actors(most: usize) -> Rule {
     Rule::of(Node::MaxActors(most))
+}
+
+/// The user belongs to this group, compared byte for byte (RFC 9068 §2.2.3.1).
+///
+/// Where a token does not name its user's groups because they are too many (a *group overage*), that cannot be decided:
+/// the request is refused by the check `groups_unknown`, never because the user were no member. Holds for users only:
+/// the groups of a workload's own token count for nothing, so that leaving the user out opens no door.
+#[must_use]
+pub fn group(name: impl Into<String>) -> Rule {
+    Rule::of(Node::Group(name.into()))
+}
+
+/// The user has this role, compared byte for byte (RFC 9068 §2.2.3.1). For users only, as [`group`] is: list a workload
+/// among the [`callers`].
+#[must_use]
+pub fn role(name: impl Into<String>) -> Rule {
+    Rule::of(Node::Role(name.into()))
+}
+
+/// The user signed in by one of these authentication context classes (`acr`), preferred first: step-up by RFC 9470.
+///
+/// Where not, and where the token does not say, the answer is 401 `insufficient_user_authentication` with these
+/// `acr_values`. Joined with [`max_age`] or [`scope`] by [`and`](Rule::and), one challenge asks for both.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use tower_identity_core::{RefusalKind, Scopes};
+/// use tower_identity_inbound::{Inbound, rule::{acr, max_age, scope}};
+/// use tower_identity_testkit::TestCaller;
+///
+/// let approve = scope("orders:approve").and(acr(["urn:example:gold"])).and(max_age(Duration::from_secs(300)));
+/// let by_password = TestCaller::workload("storefront").user("alice").context();
+/// let refused = approve.check(&Inbound::Caller(by_password)).expect_err("signed in by a password, some time ago");
+/// assert_eq!(refused.kind(), &RefusalKind::InsufficientAuthentication {
+///     scope: Scopes::parse("orders:approve")?,
+///     acr_values: vec!["urn:example:gold".to_owned()],
+///     max_age: Some(Duration::from_secs(300)),
+/// });
+/// # Ok::<(), tower_identity_core::InvalidScope>(())
+/// ```
+#[must_use]
+pub fn acr<I>(values: I) -> Rule
+where
+    I: IntoIterator<Item: Into<String>>,
+{
+    Rule::of(Node::Acr(values.into_iter().map(Into::into).collect()))
+}
+
+/// The user signed in no longer ago than this when the request was judged (`auth_time`): step-up by RFC 9470.
+///
+/// In whole seconds, at least one; a fraction is dropped. Where the sign-in is older, and where the token does not say,
+/// the answer is 401 `insufficient_user_authentication` with this `max_age`.
+#[must_use]
+pub fn max_age(age: Duration) -> Rule {
+    Rule::of(Node::MaxAgeSeconds(age.as_secs()))
+}
+
+/// A condition that only code can state, by the name that a refusal is logged with. No configuration can hold it.
+///
+/// It is asked about authenticated callers only. It must be quick, and it must not hold for a caller alone where it
+/// fails for the same caller with a user: leaving the user out must never open more doors.
+///
+/// ```
+/// use tower_identity_inbound::rule::{named, scope};
+///
+/// let in_the_short_run = named("a token that ends within the hour", |caller| {
+///     caller.principal().expires_at() <= caller.judged_at().saturating_add(std::time::Duration::from_secs(3600))
+/// });
+/// let rule = scope("orders:write").and(in_the_short_run);
+/// assert_eq!(rule.to_string(), "scope orders:write and a token that ends within the hour");
+/// assert!(serde_json::to_string(&rule).is_err());
+/// ```
+#[must_use]
+pub fn named(name: &str, holds: impl Fn(&CallerContext) -> bool + Send + Sync + 'static) -> Rule {
+    Rule::of(Node::Named(Named::new(name, holds)))
 }

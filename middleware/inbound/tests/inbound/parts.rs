@@ -117,7 +117,7 @@ fn e11_callers_of_an_issuer_are_those_that_it_vouches_for_itself() {
 }
 
 #[test]
-fn two_a3_users_of_an_issuer_or_of_one_of_its_tenants() {
+fn e11_users_of_an_issuer_or_of_one_of_its_tenants() {
     let acme = || IssuerName::tenant_of(ISSUER, "acme").expect("a name");
     let alice = || orders().user("alice");
     let cases = [
