@@ -234,7 +234,9 @@ fn no_user_may_stand_beside_a_file_of_callers_as_beside_a_list() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join(FILE), "orders").expect("written");
     let run = callers_file(FILE).and(no_user()).read_files(folder.path(), &clock).expect("a list");
-    let as_alice = Inbound::Caller(TestCaller::workload("orders").user("alice").context());
+    let nobody_before: [&str; 0] = [];
+    let as_alice = TestCaller::workload("orders").user("alice").acting_after(nobody_before);
+    let as_alice = Inbound::Caller(as_alice.context());
     assert_eq!(run.check(&as_alice).map_err(|refusal| refusal.check()), Err("user"));
     assert_eq!((check(&run, "orders"), check(&run, "stock")), (Ok(()), Err((RefusalKind::Denied, "callers_file"))));
     assert_eq!(callers(["orders"]).and(no_user()).valid().map(drop), Ok(()));
