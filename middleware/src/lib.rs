@@ -13,6 +13,7 @@
 //! | what you want | where it is |
 //! |---|---|
 //! | authenticate callers | [`Verifier`], [`TrustedIssuer`], [`AuthLayer`] |
+//! | accept tokens that only their issuer can read | [`TrustedIssuer::opaque`], [`Introspection`]; [`TrustedIssuer::split`] |
 //! | say who may | [`RequireLayer`] and [`rule`] |
 //! | tell clients where to get a token | [`ResourceMetadata`] |
 //! | know who it is, in a handler | [`Caller`], [`UserCaller`], [`WorkloadCaller`], [`Claims`] |
@@ -64,15 +65,18 @@ mod config;
 pub use axum_identity::{Caller, Claims, Problem, Rejection, UserCaller, WorkloadCaller};
 pub use tower_identity_core::{
     Actor, ActorChain, Attributes, Audience, AuthenticationContext, Binding, BoxFuture, CallerContext, ClientId, Clock,
-    Email, Evidence, Fault, Groups, InvalidSetting, Issuer, Principal, Refusal, RefusalKind, Scope, Scopes,
-    SecretToken, SessionId, Subject, Tenant, Timestamp, TokenId, TransactionId, User, Workload, ambient,
+    Email, Evidence, Fault, Fingerprint, Groups, InvalidSetting, Issuer, Principal, Refusal, RefusalKind, Scope,
+    Scopes, SecretToken, SessionId, Subject, Tenant, Timestamp, TokenId, TransactionId, User, Workload, ambient,
 };
 pub use tower_identity_inbound::{
     AuthLayer, CallerName, CorrelationId, Inbound, IssuerName, RequireLayer, ResourceMetadata, ResourceMetadataBuilder,
     ResourceSettings, Rule, RuleHandle, danger, rule,
 };
 pub use tower_identity_jose::{Algorithm, KeySet, Limits, SigningKey};
-pub use tower_identity_oauth::{ClientAuth, DiscoveryOrder, ServerSettings, TargetService, TokenEndpoint};
+pub use tower_identity_oauth::{
+    AnswerForm, ClientAuth, DiscoveryOrder, Introspection, IntrospectionSettings, ServerSettings, TargetService,
+    TokenEndpoint,
+};
 #[cfg(feature = "reqwest")]
 pub use tower_identity_outbound::{HttpClient, RequestBuilder, ResponseExt, SendError, Unsuccessful};
 pub use tower_identity_outbound::{
@@ -81,8 +85,8 @@ pub use tower_identity_outbound::{
 };
 pub use tower_identity_refresh::system_clock;
 pub use tower_identity_verify::{
-    Checked, Explanation, IssuerSettings, KeySettings, Outcome, Profile, TrustedIssuer, Verdict, Verifier,
-    VerifierBuilder, check,
+    Checked, Explanation, IssuerSettings, KeySettings, MemorySplitTokens, Outcome, Profile, SplitToken, SplitTokens,
+    StoreError, TrustedIssuer, Unsplittable, Verdict, Verifier, VerifierBuilder, check,
 };
 
 pub use self::config::{Settings, SettingsError};

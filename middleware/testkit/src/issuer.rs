@@ -5,6 +5,7 @@ mod call;
 mod endpoint;
 mod failure;
 mod grant;
+mod introspection;
 mod key_set;
 mod response;
 mod server;
@@ -33,8 +34,9 @@ use self::{
 };
 use crate::TokenBuilder;
 
-/// A running authorization server: metadata (RFC 8414 and OpenID Connect), key set, and a token endpoint that grants
-/// client credentials and token exchange (RFC 8693) and records every call.
+/// A running authorization server: metadata (RFC 8414 and OpenID Connect), key set, a token endpoint that grants
+/// client credentials and token exchange (RFC 8693), and an introspection endpoint (RFC 7662, RFC 9701) for its
+/// [opaque tokens](Self::opaque). It records every call.
 ///
 /// It listens on a free port of 127.0.0.1, on a thread of its own, until it is dropped; a `static` one may serve the
 /// tests of many runtimes. It signs with ES256.
@@ -129,6 +131,7 @@ impl TestIssuerBuilder {
             lifetime: Duration::from_secs(300),
             edit: None,
             calls: Vec::new(),
+            introspection: Default::default(),
             accepted: Vec::new(),
             behaviour: Default::default(),
         };

@@ -4,7 +4,7 @@ use tower_identity_core::{InvalidSetting, Issuer, Refusal, Tenant};
 
 use crate::{
     check,
-    claim::{refuse, wrong},
+    claim::{Claim, refuse, wrong},
     claims::{ClaimName, Claims},
     profile::IssuerShape,
     shown::Shown,
@@ -19,6 +19,8 @@ const TENANT: &str = "{tenantid}";
 pub(crate) enum Anchor {
     /// Those of one issuer.
     Issuer(Named),
+    /// Those that one issuer was asked about, whether its answer names it or not.
+    Asked(Named),
     /// Those of an issuer's tenants, each an issuer of its own. Never empty.
     Tenants { pattern: Issuer, tenants: Box<[Named]> },
     /// Those of a trust domain's workloads, whatever `iss` they have.
@@ -41,13 +43,14 @@ impl Anchor {
                 Err(InvalidSetting::new("profile", "is that of a trust domain's tokens, which have no issuer"))
             }
             IssuerShape::Tenant { tail } => Self::tenants(&issuer, tenants, tail),
-            IssuerShape::Exact if issuer.as_str().contains(TENANT) => {
+            IssuerShape::Exact | IssuerShape::Asked if issuer.as_str().contains(TENANT) => {
                 Err(InvalidSetting::new("issuer", "has {tenantid} in it, which the profile does not know"))
             }
-            IssuerShape::Exact if !tenants.is_empty() => {
+            IssuerShape::Exact | IssuerShape::Asked if !tenants.is_empty() => {
                 Err(InvalidSetting::new("tenants", "the profile knows no tenants"))
             }
             IssuerShape::Exact => Ok(Self::Issuer(Named { issuer, tenant: None })),
+            IssuerShape::Asked => Ok(Self::Asked(Named { issuer, tenant: None })),
         }
     }
 
@@ -102,7 +105,7 @@ impl Anchor {
     /// The name that it goes by in a log, and at its metadata: of several tenants, their pattern.
     pub(crate) fn name(&self) -> &Issuer {
         match self {
-            Self::Issuer(named) | Self::TrustDomain { named, .. } => &named.issuer,
+            Self::Issuer(named) | Self::Asked(named) | Self::TrustDomain { named, .. } => &named.issuer,
             Self::Tenants { pattern, tenants } => match &**tenants {
                 [one] => &one.issuer,
                 _ => pattern,
@@ -117,14 +120,14 @@ impl Anchor {
             Self::Tenants { pattern, tenants } if tenants.len() > 1 => Some(
                 Issuer::parse(pattern.as_str().replace(TENANT, "common")).expect("common is as good a part as any"),
             ),
-            Self::Issuer(_) | Self::Tenants { .. } | Self::TrustDomain { .. } => None,
+            Self::Issuer(_) | Self::Asked(_) | Self::Tenants { .. } | Self::TrustDomain { .. } => None,
         }
     }
 
     /// The issuers that it speaks for: one at least.
     pub(crate) fn issuers(&self) -> impl Iterator<Item = &Issuer> {
         let all = match self {
-            Self::Issuer(named) | Self::TrustDomain { named, .. } => std::slice::from_ref(named),
+            Self::Issuer(named) | Self::Asked(named) | Self::TrustDomain { named, .. } => std::slice::from_ref(named),
             Self::Tenants { tenants, .. } => tenants,
         };
         all.iter().map(|named| &named.issuer)
@@ -139,6 +142,7 @@ impl Anchor {
     /// a stranger; a trust domain by `sub` alone.
     pub(crate) fn claims(&self, claims: &Claims<'_>) -> bool {
         match self {
+            Self::Asked(_) => false,
             Self::Issuer(_) | Self::Tenants { .. } => {
                 claims.iss.as_ref().is().is_some_and(|iss| self.issuers().any(|issuer| *issuer == **iss))
             }
@@ -150,7 +154,8 @@ impl Anchor {
     pub(crate) fn named(&self, claims: &Claims<'_>) -> Result<&Named, Refusal> {
         let iss = || claims.iss.as_ref().required(check::ISS, "iss").map(|iss| &**iss);
         match self {
-            Self::Issuer(named) => {
+            Self::Asked(named) if claims.iss == Claim::Absent => Ok(named),
+            Self::Issuer(named) | Self::Asked(named) => {
                 let iss = iss()?;
                 if named.issuer == *iss {
                     return Ok(named);

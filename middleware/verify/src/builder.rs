@@ -12,6 +12,7 @@ use crate::{
     aliases::{AliasTable, Namespace},
     issuer::Checked,
     judge::Rules,
+    opaque::Opaque,
     relation::{Relations, Trust},
     trusted::Trusted,
     verifier::Inner,
@@ -155,15 +156,17 @@ impl VerifierBuilder {
         let relations = Relations { may_act: self.may_act, trusted: trusts.collect::<Result<_, _>>()?, aliases };
 
         let http = Http::new(clock.clone()).map_err(|error| InvalidSetting::new("issuer", error.to_string()))?;
-        let connect = Connect { home: home.as_ref(), http: &http, clock: &clock, aliases: &relations.aliases };
-        let trusted = connect.all(callers, "issuer", &of_callers.into())?;
-        let users = if users.is_empty() {
-            trusted.iter().map(|issuer| Arc::new(issuer.for_users())).collect()
+        let connect = Connect { home: home.as_ref(), http: &http, limits: &self.limits, aliases: &relations.aliases };
+        let (trusted, opaque) = connect.all(callers, "issuer", &of_callers.into())?;
+        let (users, users_opaque) = if users.is_empty() {
+            let users = trusted.iter().map(|issuer| Arc::new(issuer.for_users())).collect();
+            (users, opaque.as_ref().map(|opaque| Arc::new(opaque.for_users())))
         } else {
             connect.all(users, "user_issuer", &Arc::from([]))?
         };
         relations.tell();
-        Ok(Verifier(Arc::new(Inner { trusted, users, relations, limits: self.limits, clock })))
+        let inner = Inner { trusted, users, opaque, users_opaque, relations, limits: self.limits, clock };
+        Ok(Verifier(Arc::new(inner)))
     }
 }
 
@@ -221,36 +224,60 @@ impl TrustedCallers {
     }
 }
 
+/// Issuers at work, and the one of them whose tokens are opaque.
+type AtWork = (Box<[Arc<Trusted>]>, Option<Arc<Opaque>>);
+
 /// What sets issuers to work.
 struct Connect<'a> {
     home: Option<&'a Issuer>,
     http: &'a Http,
-    clock: &'a Clock,
+    limits: &'a Limits,
     aliases: &'a Arc<AliasTable>,
 }
 
 impl Connect<'_> {
-    /// These issuers, beside those that speak for their own workloads themselves.
+    /// These issuers, beside those that speak for their own workloads themselves; and the one of them whose tokens are
+    /// opaque.
     fn all(
         &self,
         issuers: Vec<Checked>,
         field: &str,
         speak_themselves: &Arc<[Issuer]>,
-    ) -> Result<Box<[Arc<Trusted>]>, InvalidSetting> {
-        let one = |(at, issuer): (usize, Checked)| {
-            self.one(issuer, speak_themselves).map(Arc::new).map_err(|wrong| wrong.within(at).within(field))
-        };
-        issuers.into_iter().enumerate().map(one).collect()
+    ) -> Result<AtWork, InvalidSetting> {
+        let (mut all, mut opaque) = (Vec::with_capacity(issuers.len()), None);
+        for (at, mut issuer) in issuers.into_iter().enumerate() {
+            let of = |wrong: InvalidSetting| wrong.within(at).within(field);
+            let redeeming = issuer.redeeming.take();
+            let trusted = self.one(issuer, redeeming.is_some(), speak_themselves).map_err(of)?;
+            let trusted = Arc::new(trusted);
+            if let Some(redeeming) = redeeming {
+                let tokens = Opaque::new(redeeming, &trusted, self.http);
+                let tokens = tokens.map_err(|wrong| of(wrong.within("introspection")))?;
+                if opaque.replace(Arc::new(tokens)).is_some() {
+                    let rule = "another issuer's tokens are opaque too, and such a token does not say whose it is";
+                    return Err(of(InvalidSetting::new("introspection", rule)));
+                }
+            }
+            all.push(trusted);
+        }
+        Ok((all.into(), opaque))
     }
 
-    fn one(&self, issuer: Checked, speak_themselves: &Arc<[Issuer]>) -> Result<Trusted, InvalidSetting> {
+    fn one(
+        &self,
+        issuer: Checked,
+        is_opaque: bool,
+        speak_themselves: &Arc<[Issuer]>,
+    ) -> Result<Trusted, InvalidSetting> {
         let keys = issuer.keys.connect(issuer.anchor.name(), issuer.anchor.found_at(), issuer.leeway, self.http)?;
-        let table = issuer.profile.table();
+        let table = issuer.table;
         Ok(Trusted {
             accept: table.accept(issuer.algorithms),
             keys: Arc::new(keys),
-            clock: self.clock.clone(),
+            clock: self.http.clock().clone(),
             aliases: Arc::clone(self.aliases),
+            limits: self.limits.clone(),
+            is_opaque,
             rules: Rules {
                 home: issuer.anchor.is_one_issuer() && Some(issuer.anchor.name()) == self.home,
                 anchor: issuer.anchor,

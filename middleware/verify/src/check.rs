@@ -7,6 +7,8 @@
 pub const FORMAT: &str = "format";
 /// The header is strict JSON with `alg`.
 pub const HEADER: &str = "header";
+/// Of an opaque token: its issuer, asked, says that it is active; or a store has the rest of it.
+pub const INTROSPECTION: &str = "introspection";
 /// `iss`, and the tenant or trust domain where the profile has one: is it trusted.
 pub const ISS: &str = "iss";
 /// No extension is critical.
@@ -42,6 +44,9 @@ pub const ACT: &str = "act";
 /// No check of one token: whether two credentials of a request belong together.
 pub const BINDING: &str = "binding";
 
-/// All of a token, in order.
+/// All of a JWT, in order.
 pub const ALL: [&str; 17] =
     [FORMAT, HEADER, ISS, CRIT, TYP, ALG, KEY, SIGNATURE, KIND, AUD, EXP, NBF, IAT, CNF, CLAIMS, SUBJECT, ACT];
+
+/// All of an opaque token that stands for no JWT, in order. One that does is judged by [`ALL`] once it is found.
+pub const OPAQUE: [&str; 12] = [FORMAT, INTROSPECTION, ISS, KIND, AUD, EXP, NBF, IAT, CNF, CLAIMS, SUBJECT, ACT];

@@ -5,6 +5,7 @@
 //! still means something. Verification does not know of it, and pays nothing for it.
 
 mod claims;
+mod opaque;
 mod page;
 mod said;
 mod walk;
@@ -12,7 +13,7 @@ mod walk;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use tower_identity_core::{CallerContext, Issuer, Principal, Refusal, RefusalKind, Timestamp};
 
-pub(crate) use self::walk::walk;
+pub(crate) use self::{opaque::walk_opaque, walk::walk};
 use self::{
     said::Said,
     walk::{Walk, told},
@@ -51,7 +52,7 @@ use crate::check;
 /// ```
 ///
 /// and serializes to this, with an element of `checks` for each of [`check::ALL`], in that
-/// order:
+/// order (of an opaque token that stands for no JWT, of [`check::OPAQUE`], and `token` is what its issuer says of it):
 ///
 /// ```json
 /// {"verdict": "refused", "check": "aud", "issuer": "https://as.example", "genuine": true, "judged_at": 1800000000,
@@ -95,7 +96,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Checked {
-    /// Which one of [`check::ALL`].
+    /// Which one of [`check::ALL`] or [`check::OPAQUE`].
     pub check: &'static str,
     /// What came of it.
     pub outcome: Outcome,
@@ -120,7 +121,7 @@ pub enum Outcome {
 
 impl Explanation {
     pub(crate) fn new(decision: Result<CallerContext, Refusal>, judged_at: Timestamp, walk: Walk) -> Self {
-        let checks = check::ALL.iter().map(|check| walk.checked(check, decision.as_ref().err())).collect();
+        let checks = walk.checks().iter().map(|check| walk.checked(check, decision.as_ref().err())).collect();
         let Walk { issuer, genuine, said, .. } = walk;
         Self { decision, judged_at, issuer, genuine, said, checks }
     }
@@ -141,7 +142,7 @@ impl Explanation {
         self.decision.as_ref().err()
     }
 
-    /// Every check, in the order of [`check::ALL`].
+    /// Every check, in the order of [`check::ALL`]; of an opaque token that stands for no JWT, of [`check::OPAQUE`].
     #[must_use]
     pub fn checks(&self) -> &[Checked] {
         &self.checks
@@ -159,7 +160,7 @@ impl Explanation {
         self.issuer.as_ref()
     }
 
-    /// Whether the signature is found to be of the issuer. Otherwise nobody vouches for the claims, and the checks
+    /// Whether the signature is found to be of the issuer, or the issuer itself says so. Otherwise nobody vouches for the claims, and the checks
     /// behind [`check::SIGNATURE`] say no more than that somebody wrote them so.
     #[must_use]
     pub fn is_genuine(&self) -> bool {

@@ -1,14 +1,17 @@
 //! Whom a verifier trusts, and what this service is called there.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tower_identity_core::{Audience, InvalidSetting};
 use tower_identity_jose::{Algorithm, KeySet};
+use tower_identity_oauth::Introspection;
 
 use crate::{
-    Profile,
+    Profile, SplitTokens,
     anchor::Anchor,
     keys::{KeyLocation, KeyOptions, KeyPlan},
+    opaque::Redeeming,
+    profile::Table,
 };
 
 const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
@@ -48,6 +51,7 @@ pub struct TrustedIssuer {
     pub(crate) algorithms: Option<Vec<Algorithm>>,
     pub(crate) leeway: Duration,
     pub(crate) issued_to_is_sender: bool,
+    pub(crate) redeeming: Option<Redeeming>,
 }
 
 /// A trusted issuer that still lacks what this service is called there. No verifier accepts it.
@@ -56,6 +60,7 @@ pub struct TrustedIssuer {
 pub struct NeedsAudience {
     whom: Whom,
     keys: KeyLocation,
+    redeeming: Option<Redeeming>,
 }
 
 /// Whose tokens are trusted, as it is configured.
@@ -72,31 +77,32 @@ pub(crate) enum Whom {
 pub(crate) struct Checked {
     pub(crate) anchor: Anchor,
     pub(crate) audiences: Vec<Audience>,
-    pub(crate) profile: Profile,
+    pub(crate) table: &'static Table,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) leeway: Duration,
     pub(crate) issued_to_is_sender: bool,
     pub(crate) keys: KeyPlan,
+    pub(crate) redeeming: Option<Redeeming>,
 }
 
 impl TrustedIssuer {
     /// Trusts an issuer and finds its keys by its metadata (RFC 8414, OpenID Connect Discovery), which must name exactly
     /// this issuer.
     pub fn discover(issuer: impl Into<String>) -> NeedsAudience {
-        NeedsAudience { whom: Whom::Issuer(issuer.into()), keys: KeyLocation::Metadata }
+        NeedsAudience::new(Whom::Issuer(issuer.into()), KeyLocation::Metadata)
     }
 
     /// Trusts an issuer whose keys are at a URL of their own. Its metadata is not read, so the issuer may be known by a
     /// public name while its keys come from inside; `iss` is compared with the issuer all the same.
     pub fn keys_at(issuer: impl Into<String>, jwks_uri: impl Into<String>) -> NeedsAudience {
-        NeedsAudience { whom: Whom::Issuer(issuer.into()), keys: KeyLocation::At(jwks_uri.into()) }
+        NeedsAudience::new(Whom::Issuer(issuer.into()), KeyLocation::At(jwks_uri.into()))
     }
 
     /// Trusts an issuer whose keys are given and never fetched.
     ///
     /// Given for `spiffe://<trust domain>` and [`Profile::JwtSvid`], they are the keys of that trust domain.
     pub fn keys(issuer: impl Into<String>, keys: KeySet) -> NeedsAudience {
-        NeedsAudience { whom: Whom::GivenKeys(issuer.into()), keys: KeyLocation::Given(keys) }
+        NeedsAudience::new(Whom::GivenKeys(issuer.into()), KeyLocation::Given(keys))
     }
 
     /// Trusts the workloads of a SPIFFE trust domain, whose keys are in the bundle at this URL (SPIFFE Trust Domain and
@@ -113,7 +119,53 @@ impl TrustedIssuer {
     /// # Ok::<(), tower_identity_core::InvalidSetting>(())
     /// ```
     pub fn trust_domain(name: impl Into<String>, bundle: impl Into<String>) -> NeedsAudience {
-        NeedsAudience { whom: Whom::TrustDomain(name.into()), keys: KeyLocation::TrustBundle(bundle.into()) }
+        NeedsAudience::new(Whom::TrustDomain(name.into()), KeyLocation::TrustBundle(bundle.into()))
+    }
+
+    /// Trusts an issuer whose tokens are opaque: it is asked about each (RFC 7662), and what it says is judged as the claims
+    /// of a JWT are. What has not the form of a JWT is such a token, and so at most one issuer of a verifier is opaque; its
+    /// JWTs are accepted from nobody.
+    ///
+    /// The answer has to say whom the token is for (`aud`) and to whom it was issued (`client_id`). It is
+    /// [remembered](Introspection::remember) for a minute at most, and judged again on each request.
+    ///
+    /// The keys that answers are [signed](Introspection::signed) with, or the [JWTs](Introspection::phantom) in their place,
+    /// are found and kept as any issuer's. Of such a JWT the [profile](Self::profile) says what it looks like.
+    ///
+    /// ```
+    /// use tower_identity_oauth::{ClientAuth, Introspection};
+    /// use tower_identity_verify::{TrustedIssuer, Verifier};
+    ///
+    /// let orders = ClientAuth::client_secret_basic("orders", "s3cr3t")?;
+    /// let login = TrustedIssuer::opaque("https://login.example.com", Introspection::discovered(orders)).audience("orders");
+    /// let verifier = Verifier::builder(login).build()?;
+    /// # Ok::<(), tower_identity_core::InvalidSetting>(())
+    /// ```
+    pub fn opaque(issuer: impl Into<String>, introspection: Introspection) -> NeedsAudience {
+        let redeeming = Redeeming::Introspection(introspection);
+        let keys = if redeeming.needs_keys() { KeyLocation::Metadata } else { KeyLocation::Unneeded };
+        NeedsAudience { redeeming: Some(redeeming), ..NeedsAudience::new(Whom::Issuer(issuer.into()), keys) }
+    }
+
+    /// Trusts an issuer whose tokens are split: clients have the signatures of its JWTs alone, and this store has the rest.
+    /// Joined again, a token is verified like any other of the issuer. At most one issuer of a verifier is
+    /// [opaque](Self::opaque) or split; its whole JWTs are accepted from nobody.
+    ///
+    /// ```
+    /// use tower_identity_refresh::system_clock;
+    /// use tower_identity_verify::{MemorySplitTokens, TrustedIssuer, Verifier};
+    ///
+    /// let store = MemorySplitTokens::new(10_000, system_clock());
+    /// let login = TrustedIssuer::split("https://login.example.com", store.clone()).audience("orders");
+    /// let verifier = Verifier::builder(login).build()?;
+    /// # Ok::<(), tower_identity_core::InvalidSetting>(())
+    /// ```
+    pub fn split(issuer: impl Into<String>, store: impl SplitTokens) -> NeedsAudience {
+        let redeeming = Redeeming::Split(Arc::new(store));
+        NeedsAudience {
+            redeeming: Some(redeeming),
+            ..NeedsAudience::new(Whom::Issuer(issuer.into()), KeyLocation::Metadata)
+        }
     }
 
     /// Adds another audience that this service goes by at this issuer: a token for any one of them is for us.
@@ -183,7 +235,11 @@ impl TrustedIssuer {
 
     /// Reads the strings and keeps the rules; a broken one is named by the field of [`IssuerSettings`](crate::IssuerSettings).
     pub(crate) fn check(self) -> Result<Checked, InvalidSetting> {
-        let table = self.profile.table();
+        let answers = self.redeeming.as_ref().and_then(Redeeming::table);
+        if answers.is_some() && self.profile != Profile::default() {
+            return Err(InvalidSetting::new("profile", "is that of JWTs, and what the issuer answers is none"));
+        }
+        let table = answers.unwrap_or_else(|| self.profile.table());
         let anchor = match &self.whom {
             Whom::GivenKeys(id) if self.profile == Profile::JwtSvid => {
                 let name = id.strip_prefix("spiffe://").unwrap_or(id);
@@ -209,19 +265,27 @@ impl TrustedIssuer {
         if self.leeway > MAX_LEEWAY {
             return Err(InvalidSetting::new("leeway_seconds", format!("more than {} s", MAX_LEEWAY.as_secs())));
         }
+        if let Some(Redeeming::Introspection(introspection)) = &self.redeeming {
+            introspection.check(anchor.name()).map_err(|wrong| wrong.within("introspection"))?;
+        }
         Ok(Checked {
             anchor,
             audiences,
-            profile: self.profile,
+            table,
             algorithms,
             leeway: self.leeway,
             issued_to_is_sender: self.issued_to_is_sender,
             keys,
+            redeeming: self.redeeming,
         })
     }
 }
 
 impl NeedsAudience {
+    fn new(whom: Whom, keys: KeyLocation) -> Self {
+        Self { whom, keys, redeeming: None }
+    }
+
     /// Names the audience that this service goes by at this issuer: compared byte for byte (RFC 9068 §4).
     pub fn audience(self, audience: impl Into<String>) -> TrustedIssuer {
         let profile = match self.whom {
@@ -237,6 +301,7 @@ impl NeedsAudience {
             algorithms: None,
             leeway: DEFAULT_LEEWAY,
             issued_to_is_sender: false,
+            redeeming: self.redeeming,
         }
     }
 }

@@ -89,6 +89,11 @@ impl Keys {
         Self { at_hand: Arc::new(AtHand::from_pointee(Snapshot::given(keys))), fetching: None }
     }
 
+    /// No keys, where nothing is signed.
+    fn none() -> Self {
+        Self { at_hand: Arc::default(), fetching: None }
+    }
+
     /// Keys that are fetched at first use.
     fn fetched(loader: Loader) -> Self {
         let clock = loader.clock.clone();

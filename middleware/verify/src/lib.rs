@@ -31,6 +31,7 @@
 //! | [`danger`] | callers whose word is taken for whom they call |
 //! | `trusted` | one issuer at work: opening, judging, and waiting for keys |
 //! | `keys`, `source` | its keys, kept fresh, and where they are fetched from |
+//! | `opaque` | tokens that are no JWTs: asked about (RFC 7662), or put together again ([`SplitTokens`]) |
 //! | `anchor`, `spiffe` | whose tokens they are: an issuer's, its tenants', a trust domain's |
 //! | `claim`, `claims`, `text` | the claims as they were found: absent, right, or wrong |
 //! | `shown` | what a token says, in the words of a refusal |
@@ -49,6 +50,7 @@ mod explain;
 mod issuer;
 mod judge;
 mod keys;
+mod opaque;
 mod pair;
 mod profile;
 mod relation;
@@ -66,6 +68,7 @@ pub use self::{
     explain::{Checked, Explanation, Outcome, Verdict},
     issuer::{NeedsAudience, TrustedIssuer},
     keys::KeySettings,
+    opaque::{MemorySplitTokens, SplitToken, SplitTokens, StoreError, Unsplittable},
     profile::Profile,
     settings::IssuerSettings,
     verification::Verification,

@@ -9,6 +9,7 @@ pub(crate) use self::table::{
     AttributeClaims, AudienceShape, CallerShape, GroupClaim, Guard, IssuerShape, RoleClaim, ScopeClaim, Sign,
     SubjectEvidence, Table,
 };
+pub(crate) use self::vendors::INTROSPECTED;
 
 /// The shape of an issuer's access tokens: which kinds of `typ`, which claims, and how whom they name is read.
 ///

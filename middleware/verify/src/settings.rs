@@ -5,6 +5,7 @@ use std::{path::Path, time::Duration};
 use serde::Deserialize;
 use tower_identity_core::InvalidSetting;
 use tower_identity_jose::Algorithm;
+use tower_identity_oauth::IntrospectionSettings;
 
 use crate::{KeySettings, Profile, TrustedIssuer};
 
@@ -19,6 +20,7 @@ use crate::{KeySettings, Profile, TrustedIssuer};
 /// | `profile` | what its access tokens look like: a name of [`Profile`] | `rfc9068`; of a trust domain `jwt_svid` |
 /// | `tenants` | a list of [tenants](TrustedIssuer::tenants), where the issuer has `{tenantid}` in the place of one | none |
 /// | `keys` | where its keys are, if not where its metadata says, and how they are kept: [`KeySettings`] | from metadata |
+/// | `introspection` | that its tokens are [opaque](TrustedIssuer::opaque), and how it is asked: [`IntrospectionSettings`] | its tokens are JWTs |
 /// | `algorithms` | a list of the signature algorithms that it may use | as [`TrustedIssuer::algorithms`] |
 /// | `leeway_seconds` | how far the clocks may differ, 120 at most | 30 |
 /// | `issued_to_is_sender` | whether users' tokens come [straight from their client](TrustedIssuer::issued_to_is_sender) | `false` |
@@ -44,6 +46,7 @@ pub struct IssuerSettings {
     tenants: Vec<String>,
     #[serde(default)]
     keys: KeySettings,
+    introspection: Option<IntrospectionSettings>,
     algorithms: Option<Vec<Algorithm>>,
     leeway_seconds: Option<u64>,
     #[serde(default)]
@@ -64,15 +67,23 @@ impl IssuerSettings {
     ///
     /// [`InvalidSetting`] names the field and the rule.
     pub fn trusted_issuer(self, folder: &Path) -> Result<TrustedIssuer, InvalidSetting> {
-        let issuer = match (self.issuer, self.trust_domain, self.keys.url.clone()) {
-            (Some(issuer), None, None) => TrustedIssuer::discover(issuer),
-            (Some(issuer), None, Some(url)) => TrustedIssuer::keys_at(issuer, url),
-            (None, Some(name), Some(url)) => TrustedIssuer::trust_domain(name, url),
-            (None, Some(_), None) => {
+        let introspection = self.introspection.map(|settings| settings.introspection(folder)).transpose();
+        let introspection = introspection.map_err(|invalid| invalid.within("introspection"))?;
+        let is_opaque = introspection.is_some();
+        let url = self.keys.url.clone();
+        let issuer = match (self.issuer, self.trust_domain, introspection, url.clone()) {
+            (Some(issuer), None, Some(introspection), _) => TrustedIssuer::opaque(issuer, introspection),
+            (Some(issuer), None, None, None) => TrustedIssuer::discover(issuer),
+            (Some(issuer), None, None, Some(url)) => TrustedIssuer::keys_at(issuer, url),
+            (None, Some(_), Some(_), _) => {
+                return Err(InvalidSetting::new("introspection", "goes with issuer: nobody is asked about a JWT-SVID"));
+            }
+            (None, Some(name), None, Some(url)) => TrustedIssuer::trust_domain(name, url),
+            (None, Some(_), None, None) => {
                 return Err(InvalidSetting::new("url", "is missing: where the trust domain's bundle is").within("keys"));
             }
-            (None, None, _) => return Err(InvalidSetting::new("issuer", "is missing, and trust_domain too")),
-            (Some(_), Some(_), _) => return Err(InvalidSetting::new("trust_domain", "stands beside an issuer")),
+            (None, None, ..) => return Err(InvalidSetting::new("issuer", "is missing, and trust_domain too")),
+            (Some(_), Some(_), ..) => return Err(InvalidSetting::new("trust_domain", "stands beside an issuer")),
         };
         let mut audiences = match self.audience {
             OneOrMany::One(audience) => vec![audience],
@@ -83,6 +94,9 @@ impl IssuerSettings {
             return Err(InvalidSetting::new("audience", "names no audience"));
         };
         let mut issuer = audiences.fold(issuer.audience(first), TrustedIssuer::audience).tenants(self.tenants);
+        if let (true, Some(url)) = (is_opaque, url) {
+            issuer = issuer.keys_url(url);
+        }
         if let Some(profile) = self.profile {
             issuer = issuer.profile(profile);
         }

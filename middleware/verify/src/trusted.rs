@@ -5,7 +5,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 use tower_identity_core::{
     Binding, CallerContext, Clock, Moment, Refusal, RefusalKind, Standing, Timestamp, VerifiedToken, VerifiedTokenParts,
 };
-use tower_identity_jose::{Accept, Compact, OpenError, Opened, Unverified};
+use tower_identity_jose::{Accept, Compact, Limits, OpenError, Opened, ParseError, Unverified};
 
 use crate::{
     aliases::AliasTable,
@@ -26,6 +26,9 @@ pub(crate) struct Trusted {
     pub(crate) keys: Arc<Keys>,
     pub(crate) clock: Clock,
     pub(crate) aliases: Arc<AliasTable>,
+    pub(crate) limits: Limits,
+    /// Whether its tokens are opaque, so that a JWT that names it is none of them.
+    pub(crate) is_opaque: bool,
 }
 
 /// A token that nobody has vouched for yet, and that its claims borrow from. They stay where they were read to.
@@ -46,7 +49,8 @@ pub(crate) fn issuer_among<'i>(trusted: &'i [Arc<Trusted>], claims: &Claims<'_>)
     let of = |trust_domain: bool| {
         let of_its_kind =
             move |trusted: &&Arc<Trusted>| matches!(trusted.rules.anchor, Anchor::TrustDomain { .. }) == trust_domain;
-        trusted.iter().filter(of_its_kind).find(|trusted| trusted.rules.anchor.claims(claims))
+        let jwts = trusted.iter().filter(|trusted| !trusted.is_opaque);
+        jwts.filter(of_its_kind).find(|trusted| trusted.rules.anchor.claims(claims))
     };
     if let Some(trusted) = of(false).or_else(|| of(true)) {
         // The tenant is part of whose it is: a stranger's token costs no fetch of keys.
@@ -55,6 +59,9 @@ pub(crate) fn issuer_among<'i>(trusted: &'i [Arc<Trusted>], claims: &Claims<'_>)
         return Ok(trusted);
     }
     let iss = claims.iss.as_ref().required(check::ISS, "iss")?;
+    if trusted.iter().any(|trusted| trusted.is_opaque && *trusted.rules.anchor.name() == **iss) {
+        return Err(refuse(check::ISS, "tokens of its issuer are opaque here, and this is a JWT"));
+    }
     Err(refuse(check::ISS, format!("{} is not trusted", Shown(&**iss))))
 }
 
@@ -68,6 +75,8 @@ impl Trusted {
             keys: Arc::clone(&self.keys),
             clock: self.clock.clone(),
             aliases: Arc::clone(&self.aliases),
+            limits: self.limits.clone(),
+            is_opaque: self.is_opaque,
         }
     }
 
@@ -141,6 +150,7 @@ impl Trusted {
             token: opened.token().clone(),
             payload: Arc::clone(opened.payload()),
             key_issuer: opened.key().issuer(),
+            answer_ends: None,
         };
         let now = self.clock.wall();
         judge(opened.claims(), presented, &self.rules, now)
@@ -150,7 +160,7 @@ impl Trusted {
 
     /// One bearer token names both caller and user, or a caller alone.
     #[expect(clippy::disallowed_methods, reason = "this is the verification that may state its result")]
-    fn vouch(&self, parts: VerifiedTokenParts, now: Timestamp) -> CallerContext {
+    pub(crate) fn vouch(&self, parts: VerifiedTokenParts, now: Timestamp) -> CallerContext {
         let token = VerifiedToken::assertion(parts);
         let standing = self.aliases.name(Standing::from(Binding::SameToken), &token);
         CallerContext::assertion(Arc::new(token), None, standing, now)
@@ -162,7 +172,7 @@ impl Trusted {
 
     /// Whether the token is good cannot be decided before then, which is not the token's fault. At least a second, since
     /// that is what `Retry-After` counts in.
-    fn undecided(&self, again_at: Moment, why: impl Error + Send + Sync + 'static) -> Refusal {
+    pub(crate) fn undecided(&self, again_at: Moment, why: impl Error + Send + Sync + 'static) -> Refusal {
         let retry_after = again_at.since(self.clock.monotonic()).max(Duration::from_secs(1));
         Refusal::new(RefusalKind::Unavailable { retry_after }, check::KEY)
             .issuer(self.rules.anchor.name().clone())
@@ -170,8 +180,12 @@ impl Trusted {
     }
 
     /// The keys reached the end of their use while a token waited for them.
-    fn lapsed(&self) -> Refusal {
+    pub(crate) fn lapsed(&self) -> Refusal {
         let retry_after = Duration::from_secs(1);
         Refusal::new(RefusalKind::Unavailable { retry_after }, check::KEY).issuer(self.rules.anchor.name().clone())
     }
+}
+
+pub(crate) fn unreadable(error: ParseError) -> Refusal {
+    Refusal::new(RefusalKind::InvalidToken, error.check()).caused_by(error)
 }

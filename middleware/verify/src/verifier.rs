@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use tower_identity_core::{CallerContext, Clock, Issuer, Refusal, RefusalKind, SecretToken};
-use tower_identity_jose::{Compact, Limits, ParseError};
+use tower_identity_core::{CallerContext, Clock, Issuer, Refusal, SecretToken};
+use tower_identity_jose::{Compact, Limits};
 
 use crate::{
     Explanation, TrustedIssuer, Verification,
     anchor::Anchor,
     builder::VerifierBuilder,
     claims::{Claims, Unread},
-    explain::walk,
+    explain::{walk, walk_opaque},
+    opaque::{Opaque, is_jwt_like},
     relation::Relations,
-    trusted::{Attempt, Trusted, issuer_among},
+    trusted::{Attempt, Trusted, issuer_among, unreadable},
 };
 
 /// Turns bearer tokens into verified callers. Cheap to clone; clones share their keys.
@@ -41,6 +42,9 @@ pub(crate) struct Inner {
     pub(crate) trusted: Box<[Arc<Trusted>]>,
     /// Whose users may present a credential of their own beside their caller's.
     pub(crate) users: Box<[Arc<Trusted>]>,
+    /// The one whose tokens are opaque, if there is one, among each of the two.
+    pub(crate) opaque: Option<Arc<Opaque>>,
+    pub(crate) users_opaque: Option<Arc<Opaque>>,
     pub(crate) relations: Relations,
     pub(crate) limits: Limits,
     pub(crate) clock: Clock,
@@ -59,23 +63,26 @@ impl Verifier {
     /// none yet, and when the token names a key that is not among them, which costs the issuer one fetch in 30 s at
     /// most. Its refusals are
     ///
-    /// - [`InvalidToken`](RefusalKind::InvalidToken) for every token that is not acceptable, of a stranger or of a
+    /// - [`InvalidToken`](tower_identity_core::RefusalKind::InvalidToken) for every token that is not acceptable, of a stranger or of a
     ///   trusted issuer alike;
-    /// - [`Unavailable`](RefusalKind::Unavailable) when that cannot be decided: the issuer's keys are out of reach, and
+    /// - [`Unavailable`](tower_identity_core::RefusalKind::Unavailable) when that cannot be decided: the issuer's keys are out of reach, and
     ///   those that were fetched before go on verifying for 24 h only; or the token's key may be newer than they are, and
     ///   it is not time to ask for others.
     ///
     /// Waiting for keys, and refreshing them in the background, needs a tokio runtime.
     pub fn bearer(&self, token: &str) -> Verification {
-        self.verify(token, &self.0.trusted)
+        self.verify(token, &self.0.trusted, self.0.opaque.as_ref())
     }
 
     /// Verifies a user's own credential, as [`bearer`](Self::bearer) does.
     pub(crate) fn user(&self, token: &str) -> Verification {
-        self.verify(token, &self.0.users)
+        self.verify(token, &self.0.users, self.0.users_opaque.as_ref())
     }
 
-    fn verify(&self, token: &str, trusted: &[Arc<Trusted>]) -> Verification {
+    fn verify(&self, token: &str, trusted: &[Arc<Trusted>], opaque: Option<&Arc<Opaque>>) -> Verification {
+        if let Some(opaque) = opaque.filter(|_| !is_jwt_like(token)) {
+            return opaque.verify(token);
+        }
         let compact = match Compact::parse(token, &self.0.limits) {
             Ok(compact) => compact,
             Err(error) => return Verification::decided(Err(unreadable(error))),
@@ -127,7 +134,12 @@ impl Verifier {
                 None => None,
             };
             let judged_at = decision.as_ref().map_or_else(|_| verifier.0.clock.wall(), CallerContext::judged_at);
-            let walk = walk(token.expose(), &verifier.0, judged_at, no_keys.as_ref());
+            let walk = match &verifier.0.opaque {
+                Some(opaque) if !is_jwt_like(token.expose()) => {
+                    walk_opaque(&token, opaque, &verifier.0, judged_at).await
+                }
+                _ => walk(token.expose(), &verifier.0, None, judged_at, no_keys.as_ref()),
+            };
             Explanation::new(decision, judged_at, walk)
         }
     }
@@ -181,8 +193,4 @@ fn attempt<'t, 'i>(
     let token = compact.claims_by(Unread(claims)).map_err(unreadable)?;
     let trusted = issuer_among(trusted, token.claims_unverified())?;
     Ok((trusted, trusted.attempt(token)))
-}
-
-fn unreadable(error: ParseError) -> Refusal {
-    Refusal::new(RefusalKind::InvalidToken, error.check()).caused_by(error)
 }

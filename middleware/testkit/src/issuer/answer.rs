@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Endpoint, Failure, TokenCall, grant, key_set,
+    Endpoint, Failure, TokenCall, grant, introspection, key_set,
     response::{Closed, Sent, broken_off, json_response},
     state::Shared,
 };
@@ -22,8 +22,12 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
         return Ok(json_response(StatusCode::NOT_FOUND, &json!({"error": "not_found"})).map(Either::Left));
     };
     let body = body.collect().await.map_err(|_| Closed)?.to_bytes();
-    let call = (endpoint == Endpoint::Token).then(|| TokenCall::read(&parts.headers, &body));
-    shared.state().calls.extend(call.clone());
+    let is_posted_to = matches!(endpoint, Endpoint::Token | Endpoint::Introspection);
+    let call = is_posted_to.then(|| TokenCall::read(&parts.headers, &body));
+    match endpoint {
+        Endpoint::Introspection => introspection::record(&shared, call.clone()),
+        _ => shared.state().calls.extend(call.clone()),
+    }
     shared.arrived.send_modify(|counts| counts[endpoint as usize] += 1);
 
     let held = shared.state().behaviour(endpoint).held.clone();
@@ -57,6 +61,9 @@ fn right(
     failure: Option<&Failure>,
 ) -> Response<Full<Bytes>> {
     let issued = match call {
+        Some(call) if request.method == Method::POST && endpoint == Endpoint::Introspection => {
+            return introspection::answer(shared, &call, failure);
+        }
         Some(call) if request.method == Method::POST => grant::issue(shared, &call, failure),
         None if request.method == Method::GET => match key_set::instead(shared, endpoint, &request.headers) {
             Some(instead) => return instead,
@@ -84,6 +91,7 @@ fn document(shared: &Shared, endpoint: Endpoint) -> Map<String, Value> {
         ("issuer", json!(shared.issuer)),
         ("jwks_uri", json!(shared.url(Endpoint::Keys))),
         ("token_endpoint", json!(shared.url(Endpoint::Token))),
+        ("introspection_endpoint", json!(shared.url(Endpoint::Introspection))),
         ("response_types_supported", json!(["none"])),
         ("grant_types_supported", json!([grant::CLIENT_CREDENTIALS, grant::TOKEN_EXCHANGE])),
         (
@@ -98,7 +106,9 @@ fn document(shared: &Shared, endpoint: Endpoint) -> Map<String, Value> {
 fn caching(shared: &Shared, endpoint: Endpoint) -> HeaderMap {
     match endpoint {
         // RFC 6749 §5.1: a token is not stored on its way.
-        Endpoint::Token => HeaderMap::from_iter([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))]),
+        Endpoint::Token | Endpoint::Introspection => {
+            HeaderMap::from_iter([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))])
+        }
         Endpoint::Keys => key_set::caching(shared),
         Endpoint::Metadata | Endpoint::OpenIdMetadata => HeaderMap::new(),
     }

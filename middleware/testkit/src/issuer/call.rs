@@ -1,4 +1,4 @@
-//! What a client sent to the token endpoint.
+//! What a client sent to the token endpoint, or to the introspection endpoint.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, header};
 use serde_json::Value;
 use tower_identity_core::SecretToken;
 
-/// One request to the token endpoint, decoded. `Debug` hides the parameters and headers that hold secrets.
+/// One request to the token endpoint or to the introspection endpoint, decoded. `Debug` hides the parameters and headers that hold secrets.
 #[derive(Clone)]
 pub struct TokenCall {
     form: Vec<(String, String)>,
@@ -147,8 +147,15 @@ impl TokenCall {
 
 impl fmt::Debug for TokenCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SECRET: [&str; 6] =
-            ["subject_token", "actor_token", "assertion", "client_assertion", "client_secret", "refresh_token"];
+        const SECRET: [&str; 7] = [
+            "token",
+            "subject_token",
+            "actor_token",
+            "assertion",
+            "client_assertion",
+            "client_secret",
+            "refresh_token",
+        ];
         let shown = |(name, value): &(String, String)| match SECRET.contains(&name.as_str()) {
             true => (name.clone(), "(..)".to_owned()),
             false => (name.clone(), value.clone()),

@@ -9,10 +9,13 @@ pub enum Endpoint {
     Keys,
     /// The token endpoint (RFC 6749 §3.2): `/token`.
     Token,
+    /// The introspection endpoint (RFC 7662 §2): `/introspect`.
+    Introspection,
 }
 
 impl Endpoint {
-    pub(super) const ALL: [Self; 4] = [Self::Metadata, Self::OpenIdMetadata, Self::Keys, Self::Token];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Metadata, Self::OpenIdMetadata, Self::Keys, Self::Token, Self::Introspection];
 
     /// Where the endpoint of an issuer with this path is.
     pub(super) fn path(self, issuer_path: &str) -> String {
@@ -21,6 +24,7 @@ impl Endpoint {
             Self::OpenIdMetadata => format!("{issuer_path}/.well-known/openid-configuration"),
             Self::Keys => format!("{issuer_path}/jwks"),
             Self::Token => format!("{issuer_path}/token"),
+            Self::Introspection => format!("{issuer_path}/introspect"),
         }
     }
 }

@@ -47,6 +47,8 @@ pub enum Failure {
     Member(&'static str, Value),
     /// The right answer, but without one of its members.
     Without(&'static str),
+    /// The right answer of an introspection endpoint, but as plain JSON, whatever was asked for.
+    Plain,
     /// Grants more than was asked for: these scopes too, in the answer and in the token.
     WiderScope(Scopes),
 }
@@ -103,6 +105,7 @@ impl Failure {
             | Self::Oversize
             | Self::Member(..)
             | Self::Without(_)
+            | Self::Plain
             | Self::WiderScope(_) => return None,
         };
         Some(Ok(response))

@@ -19,7 +19,7 @@ const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
 /// Why nothing is issued: the `error` of RFC 6749 §5.2 and RFC 8693 §2.2.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Refused(&'static str);
+pub(super) struct Refused(pub(super) &'static str);
 
 impl Refused {
     pub(super) fn response(self) -> Response<Full<Bytes>> {

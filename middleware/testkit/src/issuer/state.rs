@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tower_identity_core::{Clock, Issuer};
 use tower_identity_jose::SigningKey;
 
-use super::{Endpoint, Failure, TokenCall, key_set::KeySetAnswers};
+use super::{Endpoint, Failure, TokenCall, introspection::Introspection, key_set::KeySetAnswers};
 use crate::TokenBuilder;
 
 pub(super) type Counts = [usize; Endpoint::ALL.len()];
@@ -41,6 +41,7 @@ pub(super) struct State {
     pub(super) lifetime: Duration,
     pub(super) edit: Option<Edit>,
     pub(super) calls: Vec<TokenCall>,
+    pub(super) introspection: Introspection,
     pub(super) accepted: Vec<Weak<Shared>>,
     pub(super) behaviour: [Behaviour; Endpoint::ALL.len()],
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use tower_identity_core::Timestamp;
+use tower_identity_core::{Refusal, Timestamp};
 
 use super::{Checked, Explanation, Outcome, Said, Verdict};
 use crate::check;
@@ -54,7 +54,9 @@ impl Explanation {
                 }
                 writeln!(f)
             }
-            (Verdict::Undecided, _) => writeln!(f, "not decided: {}", check::KEY),
+            (Verdict::Undecided, _) => {
+                writeln!(f, "not decided: {}", self.refusal().map_or(check::KEY, Refusal::check))
+            }
             _ => writeln!(f, "refused: {}", failed.join(", ")),
         }
     }

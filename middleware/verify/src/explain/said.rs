@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, de::IgnoredAny};
 use tower_identity_core::Timestamp;
-use tower_identity_jose::{Compact, Header, NumericDate};
+use tower_identity_jose::{Compact, Header, NumericDate, json};
 
 use crate::{
     claim::Claim,
@@ -74,6 +74,11 @@ pub(super) struct Names(BTreeMap<String, IgnoredAny>);
 impl Names {
     pub(super) fn of(token: &Compact) -> Self {
         token.claims().map(|claims| Self(BTreeMap::clone(claims.claims_unverified()))).unwrap_or_default()
+    }
+
+    /// Those of an object.
+    pub(super) fn of_object(json: &[u8]) -> Self {
+        json::from_slice(json).map(Self).unwrap_or_default()
     }
 
     /// Those that only ID tokens have (OpenID Connect Core §2, §3.3.2.11).

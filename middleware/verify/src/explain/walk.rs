@@ -38,12 +38,21 @@ pub(crate) struct Walk {
     pub(super) faults: Vec<(&'static str, String)>,
     /// Why there is no key to look for the token's among.
     pub(super) undecided: Option<String>,
+    /// Whether the checks are those of a token that is no JWT.
+    pub(super) is_opaque: bool,
     /// Why a check was not made.
     pub(super) unreached: BTreeMap<&'static str, &'static str>,
 }
 
-/// Walks, with the keys that are at hand, or the reason why none are.
-pub(crate) fn walk(token: &str, verifier: &Inner, now: Timestamp, no_keys: Option<&NoKeys>) -> Walk {
+/// Walks, with the keys that are at hand, or the reason why none are. A token that an opaque one `stands_for` is of the
+/// issuer that was asked, whatever it says.
+pub(crate) fn walk(
+    token: &str,
+    verifier: &Inner,
+    stands_for: Option<&Trusted>,
+    now: Timestamp,
+    no_keys: Option<&NoKeys>,
+) -> Walk {
     let mut walk = Walk::default();
     let Some((compact, has_header)) = walk.take_apart(token, &verifier.limits) else { return walk };
     let header = has_header.then(|| compact.header());
@@ -60,7 +69,10 @@ pub(crate) fn walk(token: &str, verifier: &Inner, now: Timestamp, no_keys: Optio
     let names = Names::of(&compact);
     walk.said = Some(Said::new(header).claims(claims.claims_unverified(), &names));
 
-    let found = verifier.issuer_of(claims.claims_unverified());
+    let found = match stands_for {
+        Some(trusted) => Ok(trusted),
+        None => verifier.issuer_of(claims.claims_unverified()).map(|trusted| &**trusted),
+    };
     let found = found
         .and_then(|trusted| judge::issuer(claims.claims_unverified(), &trusted.rules).map(|named| (trusted, named)));
     let (trusted, named) = match found {
@@ -74,7 +86,7 @@ pub(crate) fn walk(token: &str, verifier: &Inner, now: Timestamp, no_keys: Optio
         }
     };
     walk.issuer = Some(trusted.rules.anchor.name().clone());
-    let faults = Faults::of(claims.claims_unverified(), named, &trusted.rules, now);
+    let faults = Faults::of(claims.claims_unverified(), None, named, &trusted.rules, now);
     if has_header {
         walk.undecided = no_keys.map(|none| chain(none));
         walk.open(claims, &names, trusted, named);
@@ -95,15 +107,20 @@ impl Walk {
         (!details.is_empty()).then(|| details.join("; "))
     }
 
-    fn refused(&mut self, refusals: impl IntoIterator<Item = Refusal>) {
+    /// The checks that there are for such a token, in order.
+    pub(super) fn checks(&self) -> &'static [&'static str] {
+        if self.is_opaque { &check::OPAQUE } else { &check::ALL }
+    }
+
+    pub(super) fn refused(&mut self, refusals: impl IntoIterator<Item = Refusal>) {
         self.faults.extend(refusals.into_iter().map(|refusal| (refusal.check(), told(&refusal))));
     }
 
-    fn fault(&mut self, check: &'static str, detail: String) {
+    pub(super) fn fault(&mut self, check: &'static str, detail: String) {
         self.faults.push((check, detail));
     }
 
-    fn skip(&mut self, checks: impl IntoIterator<Item = &'static str>, why: &'static str) {
+    pub(super) fn skip(&mut self, checks: impl IntoIterator<Item = &'static str>, why: &'static str) {
         self.unreached.extend(checks.into_iter().map(|check| (check, why)));
     }
 
@@ -196,7 +213,7 @@ pub(super) fn told(refusal: &Refusal) -> String {
 }
 
 /// An error and its causes, outermost first.
-fn chain(error: &(dyn Error + 'static)) -> String {
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     let causes = successors(Some(error), |&error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

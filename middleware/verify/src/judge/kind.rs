@@ -30,6 +30,11 @@ fn holds(guard: Guard, claims: &Claims<'_>) -> Result<(), Refusal> {
             Found::Text(text) if expected.contains(&text) => Ok(()),
             found => Err(refuse(check::KIND, format!("expected {} one of {expected:?}, found {found}", name.as_str()))),
         },
+        Guard::AbsentOrWord(name, expected) => match claims.found(name) {
+            Found::Absent => Ok(()),
+            Found::Text(text) if expected.iter().any(|word| text.eq_ignore_ascii_case(word)) => Ok(()),
+            found => Err(refuse(check::KIND, format!("expected {} one of {expected:?}, found {found}", name.as_str()))),
+        },
         Guard::Present(name) => match claims.found(name) {
             Found::Absent => Err(refuse(check::KIND, format!("{} is missing", name.as_str()))),
             _ => Ok(()),

@@ -42,6 +42,10 @@ pub(super) fn client_text<'c>(claims: &'c Claims<'_>, rules: &Rules) -> Result<&
     found.ok_or_else(|| refuse(check::CLAIMS, format!("{} is missing", named(names))))
 }
 
+fn missing(name: ClaimName) -> Refusal {
+    refuse(check::CLAIMS, format!("{} is missing", name.as_str()))
+}
+
 fn subject_text<'c>(claims: &'c Claims<'_>) -> Result<&'c str, Refusal> {
     claims.sub.as_ref().required(check::CLAIMS, "sub").map(|sub| &**sub)
 }
@@ -65,9 +69,13 @@ pub(crate) fn user(
     let CallerShape::Client { subject, .. } = &rules.table.caller else {
         return Ok(None);
     };
-    let sub = subject_text(claims)?;
-    // Also where the user goes by another claim: an empty subject is nobody's.
-    let sub = if *client == *sub { client.clone() } else { parsed(sub, check::CLAIMS, "sub")? };
+    let sub = match claims.sub.as_ref().optional(check::CLAIMS, "sub")? {
+        Some(sub) if *client == **sub => Some(client.clone()),
+        // Also where the user goes by another claim: an empty subject is nobody's.
+        Some(sub) => Some(parsed(sub, check::CLAIMS, "sub")?),
+        None if subject.workload.iter().any(|signs| signs.contains(&Sign::Absent(ClaimName::Sub))) => None,
+        None => return Err(missing(ClaimName::Sub)),
+    };
     let holds = |alternatives: &[&[Sign]]| {
         alternatives.iter().any(|signs| signs.iter().all(|sign| is_seen(*sign, claims, client.as_str())))
     };
@@ -76,10 +84,9 @@ pub(crate) fn user(
         (true, false) => Ok(None),
         (false, true) => {
             let id = match user_id {
-                ClaimName::Sub => sub,
+                ClaimName::Sub => sub.ok_or_else(|| missing(ClaimName::Sub))?,
                 other => {
-                    let id = claims.text(*other)?;
-                    let id = id.ok_or_else(|| refuse(check::CLAIMS, format!("{} is missing", other.as_str())))?;
+                    let id = claims.text(*other)?.ok_or_else(|| missing(*other))?;
                     parsed(id, check::CLAIMS, other.as_str())?
                 }
             };

@@ -3,11 +3,23 @@
 use tower_identity_core::{Refusal, Timestamp};
 
 use super::Rules;
-use crate::{check, claim::refuse, claims::Claims};
+use crate::{
+    check,
+    claim::{Claim, refuse},
+    claims::Claims,
+};
 
-/// A token ends *at* `exp`.
-pub(crate) fn not_ended(claims: &Claims<'_>, rules: &Rules, now: Timestamp) -> Result<Timestamp, Refusal> {
-    let exp = claims.exp.as_ref().required(check::EXP, "exp")?.timestamp();
+/// A token ends *at* `exp`; where it need not say so, with the `answer` that it is described in.
+pub(crate) fn not_ended(
+    claims: &Claims<'_>,
+    answer: Option<Timestamp>,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Timestamp, Refusal> {
+    let exp = match (&claims.exp, answer) {
+        (Claim::Absent, Some(end)) => return Ok(end),
+        (exp, _) => exp.as_ref().required(check::EXP, "exp")?.timestamp(),
+    };
     if now >= exp.saturating_add(rules.leeway) {
         return Err(refuse(check::EXP, format!("expired {}s ago", now.since(exp).as_secs())));
     }

@@ -29,6 +29,8 @@ use crate::{
 /// being seen at its issuer.
 const MAX_REMOVAL_GRACE: Duration = super::USABLE;
 
+const UNNEEDED: &str = "goes with answers that are signed, or stand for JWTs";
+
 /// Where an issuer's keys come from.
 #[derive(Debug, Clone)]
 pub(crate) enum KeyLocation {
@@ -40,12 +42,16 @@ pub(crate) enum KeyLocation {
     TrustBundle(String),
     /// Nowhere: they are given, and never fetched.
     Given(KeySet),
+    /// Nowhere: nothing of the issuer is signed.
+    Unneeded,
 }
 
 /// What a [`TrustedIssuer`] was told of its keys.
 #[derive(Debug, Clone)]
 pub(crate) struct KeyOptions {
     location: KeyLocation,
+    /// In the place of what metadata says.
+    url: Option<String>,
     discovery: Option<DiscoveryOrder>,
     seed: Option<PathBuf>,
     save: Option<PathBuf>,
@@ -79,6 +85,7 @@ enum KeysFrom {
     At { url: Endpoint, token: Option<TokenFrom> },
     TrustBundle { url: Endpoint },
     Given(KeySet),
+    Unneeded,
 }
 
 /// Where the token is from that a key set demands.
@@ -152,6 +159,14 @@ impl TrustedIssuer {
         self
     }
 
+    /// The URL of the key set, in the place of the one that the issuer's metadata names: as
+    /// [`keys_at`](Self::keys_at), for an issuer whose tokens are [opaque](Self::opaque) or [split](Self::split).
+    #[must_use]
+    pub fn keys_url(mut self, jwks_uri: impl Into<String>) -> Self {
+        self.keys.url = Some(jwks_uri.into());
+        self
+    }
+
     /// Where the issuer's metadata is looked for, and in which order.
     #[must_use]
     pub fn keys_discovery(mut self, order: DiscoveryOrder) -> Self {
@@ -190,6 +205,7 @@ impl KeyOptions {
     pub(crate) fn new(location: KeyLocation) -> Self {
         Self {
             location,
+            url: None,
             discovery: None,
             seed: None,
             save: None,
@@ -204,11 +220,29 @@ impl KeyOptions {
 
     /// Reads the strings and keeps the rules; a broken one is named by the field of
     /// [`IssuerSettings`](crate::IssuerSettings).
-    pub(crate) fn check(self, issuer: &Issuer) -> Result<KeyPlan, InvalidSetting> {
+    pub(crate) fn check(mut self, issuer: &Issuer) -> Result<KeyPlan, InvalidSetting> {
         let broken = |field: &str, rule: &str| Err(InvalidSetting::new(field, rule).within("keys"));
         let endpoint = |url: &str| {
             Endpoint::parse(url).map_err(|wrong| InvalidSetting::new("url", wrong.to_string()).within("keys"))
         };
+        if let Some(url) = self.url.take() {
+            self.location = match self.location {
+                KeyLocation::Metadata => KeyLocation::At(url),
+                KeyLocation::Unneeded => return broken("url", UNNEEDED),
+                _ => return broken("url", "goes with keys that are found by metadata"),
+            };
+        }
+        if matches!(self.location, KeyLocation::Unneeded) {
+            let said = [
+                ("seed", self.seed.is_some()),
+                ("save", self.save.is_some()),
+                ("pin", self.pins.is_some()),
+                ("ca_file", self.ca_file.is_some()),
+            ];
+            if let Some((field, _)) = said.iter().find(|(_, is_said)| *is_said) {
+                return broken(field, UNNEEDED);
+            }
+        }
         let token = match (self.server, self.token_file) {
             (None, None) => None,
             (Some(server), None) => Some(("server", TokenFrom::Server(server))),
@@ -240,6 +274,7 @@ impl KeyOptions {
             }
             KeyLocation::At(url) => KeysFrom::At { url: endpoint(&url)?, token: token.map(|(_, token)| token) },
             KeyLocation::TrustBundle(url) => KeysFrom::TrustBundle { url: endpoint(&url)? },
+            KeyLocation::Unneeded => KeysFrom::Unneeded,
             KeyLocation::Given(_) if self.seed.is_some() => return broken("seed", "goes with keys that are fetched"),
             KeyLocation::Given(_) if self.save.is_some() => return broken("save", "goes with keys that are fetched"),
             KeyLocation::Given(_) if self.ca_file.is_some() => {
@@ -293,6 +328,7 @@ impl KeyPlan {
         let fetching = trusting.as_ref().unwrap_or(http);
         let (place, form, token) = match self.from {
             KeysFrom::Given(keys) => return Ok(Keys::given(keys)),
+            KeysFrom::Unneeded => return Ok(Keys::none()),
             KeysFrom::At { url, token } => (Place::At(url), Form::KeySet, token),
             KeysFrom::TrustBundle { url } => (Place::At(url), Form::TrustBundle, None),
             KeysFrom::Metadata { order, allow_private } => {

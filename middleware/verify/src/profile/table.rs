@@ -65,6 +65,8 @@ impl Algorithms {
 pub(crate) enum IssuerShape {
     /// `iss` is the issuer.
     Exact,
+    /// `iss`, if it is there, is the issuer: the one that was asked.
+    Asked,
     /// `iss` ends in `/`, the tenant, and this; and `tid` is that tenant.
     Tenant { tail: &'static str },
     /// The trust domain of `sub` is the anchor's; `iss` says nothing.
@@ -80,6 +82,8 @@ pub(crate) enum Guard {
     IsNumber(ClaimName, u64),
     /// The claim, if it is there, is one of these strings.
     AbsentOr(ClaimName, &'static [&'static str]),
+    /// The claim, if it is there, is one of these words, whatever their case.
+    AbsentOrWord(ClaimName, &'static [&'static str]),
     /// The claim is there.
     Present(ClaimName),
     /// One of the claims is there.
@@ -146,7 +150,7 @@ pub(crate) struct SubjectEvidence {
     pub(crate) undecided: &'static str,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sign {
     Present(ClaimName),
     Absent(ClaimName),
@@ -165,7 +169,7 @@ pub(crate) enum Sign {
 }
 
 /// What stands around a client's id in the name of its account.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Around {
     pub(crate) before: &'static str,
     pub(crate) after: &'static str,

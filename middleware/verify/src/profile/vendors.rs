@@ -96,6 +96,48 @@ pub(super) const PLAIN: Table = Table {
     ..RFC9068
 };
 
+/// What an introspection endpoint says of a token (RFC 7662 §2.2), where all but `active` is optional. What is needed here
+/// all the same: whom the token is for, and to whom it was issued.
+pub(crate) const INTROSPECTED: Table = Table {
+    types: &[],
+    untyped: false,
+    bare_header: false,
+    algorithms: COMMON,
+    issuer: IssuerShape::Asked,
+    guards: &[
+        // As in a token response (RFC 6749 §7.1): a token that is bound to a key is of another type.
+        Guard::AbsentOrWord(ClaimName::TokenType, &["bearer", "access_token"]),
+        // Refresh tokens and ID tokens are active too, and these are the words that servers have for them.
+        Guard::AbsentOr(ClaimName::Typ, &["Bearer", "at+jwt"]),
+        Guard::AbsentOr(ClaimName::TokenUse, &["access", "access_token"]),
+        NO_ID_TOKEN,
+    ],
+    audience: AudienceShape::Aud,
+    issued_at: false,
+    token_id: JTI_IF_ANY,
+    scopes: ScopeClaim::Scope,
+    caller: CallerShape::Client {
+        claims: &[ClaimName::ClientId, ClaimName::Azp],
+        account: MARKED_CLIENT,
+        subject: SubjectEvidence {
+            workload: &[
+                &[Sign::OfClient(ClaimName::Sub, Around::NOTHING)],
+                &[Sign::OfClient(ClaimName::Sub, MARKED_CLIENT)],
+                // Where there is no resource owner, there is nobody to name.
+                &[Sign::Absent(ClaimName::Sub), Sign::Absent(ClaimName::Username)],
+            ],
+            user: &[&[
+                Sign::NotOfClient(ClaimName::Sub, Around::NOTHING),
+                Sign::Without(ClaimName::Sub, MARKED_CLIENT),
+                Sign::Without(ClaimName::Sub, AUTH0_CLIENT),
+            ]],
+            user_id: ClaimName::Sub,
+            undecided: "sub is that of another client, or absent beside a username",
+        },
+    },
+    attributes: AttributeClaims { display_name: &[ClaimName::Name, ClaimName::Username], ..STANDARD_ATTRIBUTES },
+};
+
 /// Keycloak writes user names in lower case.
 const SERVICE_ACCOUNT: Around = Around { before: "service-account-", after: "", folded: true };
 

@@ -9,6 +9,7 @@ mod explain;
 mod issuers;
 mod keys;
 mod kinds;
+mod opaque;
 mod outage;
 mod profiles;
 mod support;

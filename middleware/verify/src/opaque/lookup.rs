@@ -1,0 +1,174 @@
+//! Asking the issuer what a token is (RFC 7662), and for how long its answer holds.
+
+use std::{sync::Arc, time::Duration};
+
+use tower_identity_core::{Fingerprint, InvalidSetting, Refusal, RefusalKind, SecretToken};
+use tower_identity_jose::Accept;
+use tower_identity_oauth::{Http, Introspected, Introspection, IntrospectionClient, InvalidAnswer, SignedAnswer};
+use tower_identity_refresh::{Failed, Lifetime, Loaded};
+
+use super::{
+    StandsFor,
+    answers::{Answer, Answers},
+    budget::Permit,
+    telemetry::{self, LookupOutcome},
+};
+use crate::{check, trusted::Trusted};
+
+/// For how long it is remembered that a token is not acceptable, at most. It may become so: by its `nbf`, or where its
+/// issuer's servers do not know it all at once.
+const REFUSED: Duration = Duration::from_secs(5);
+
+/// For how long a failure is remembered for the same token, at most.
+const BACK_OFF: Duration = Duration::from_secs(2);
+
+/// What is said of the issuer's tokens.
+#[derive(Debug)]
+pub(super) struct Lookups {
+    asker: Arc<Asker>,
+    answers: Answers,
+}
+
+/// Asks, and judges what is said. Holds no answer, so that no lookup under way keeps the others alive.
+#[derive(Debug)]
+struct Asker {
+    client: IntrospectionClient,
+    /// What is accepted of a signed answer.
+    accept: Accept,
+    trusted: Arc<Trusted>,
+    remembered: Duration,
+}
+
+impl Lookups {
+    pub(super) fn new(
+        introspection: &Introspection,
+        trusted: Arc<Trusted>,
+        http: &Http,
+    ) -> Result<Self, InvalidSetting> {
+        let client = introspection.connect(trusted.rules.anchor.name(), http)?;
+        let accept = SignedAnswer::accept(trusted.accept.algorithms().iter().copied());
+        let answers = Answers::new(introspection.max_concurrency(), trusted.clock.clone());
+        let remembered = introspection.remembered();
+        Ok(Self { asker: Arc::new(Asker { client, accept, trusted, remembered }), answers })
+    }
+
+    /// Others, judged by other rules of the same issuer, within the same budgets.
+    pub(super) fn of(&self, trusted: Arc<Trusted>) -> Self {
+        let Asker { client, accept, remembered, .. } = &*self.asker;
+        let asker = Asker { client: client.clone(), accept: accept.clone(), trusted, remembered: *remembered };
+        Self { asker: Arc::new(asker), answers: self.answers.apart() }
+    }
+
+    /// What is remembered of the token.
+    pub(super) fn remembered(&self, token: &SecretToken) -> Option<Arc<Answer>> {
+        self.answers.remembered(&self.key(token), |permit| self.asker.load(token, permit))
+    }
+
+    /// What is said of the token: remembered, or asked for.
+    pub(super) async fn answer(&self, token: &SecretToken) -> Result<Arc<Answer>, Refusal> {
+        let answer = self.answers.answer(&self.key(token), |permit| self.asker.load(token, permit)).await;
+        answer.map_err(|refusal| refusal.issuer(self.asker.trusted.rules.anchor.name().clone()))
+    }
+
+    /// Whom we ask, as which client, in which form; and about which token.
+    fn key(&self, token: &SecretToken) -> Fingerprint {
+        Fingerprint::of("introspected-token")
+            .field(self.asker.client.fingerprint().as_bytes())
+            .field(token.expose())
+            .finish()
+    }
+}
+
+impl Asker {
+    /// One call, and what follows from it.
+    fn load(
+        self: &Arc<Self>,
+        token: &SecretToken,
+        permit: Permit,
+    ) -> impl Future<Output = Result<Loaded<Arc<Answer>>, Failed<Refusal>>> + Send + use<> {
+        let (asker, token) = (Arc::clone(self), token.clone());
+        async move {
+            let loaded = asker.ask(&token).await;
+            drop(permit);
+            let issuer = asker.trusted.rules.anchor.name();
+            match loaded {
+                Ok((answer, lifetime)) => {
+                    let outcome = if answer.is_good { LookupOutcome::Good } else { LookupOutcome::Refused };
+                    telemetry::looked_up(issuer, outcome);
+                    Ok(Loaded { value: Arc::new(answer), lifetime })
+                }
+                Err(error) => {
+                    telemetry::looked_up(issuer, LookupOutcome::Failed);
+                    let retry_after = match error.kind() {
+                        RefusalKind::Unavailable { retry_after } => BACK_OFF.min(*retry_after),
+                        _ => Duration::ZERO,
+                    };
+                    Err(Failed { error, retry_after })
+                }
+            }
+        }
+    }
+
+    async fn ask(&self, token: &SecretToken) -> Result<(Answer, Lifetime), Refusal> {
+        let asked = self.trusted.clock.wall();
+        let introspected = match self.client.introspect(token).await.map_err(|error| error.refusal())? {
+            Introspected::Signed(answer) => self.open(&answer).await?,
+            other => other,
+        };
+        // What holds until then, if its token says of no other end.
+        let until = asked.saturating_add(self.remembered);
+        let stands_for = match introspected {
+            Introspected::Active(members) => StandsFor::Members { json: Arc::clone(members.json()), until },
+            Introspected::Jwt(jwt) => StandsFor::Jwt(jwt),
+            _ => StandsFor::Nothing,
+        };
+        let ends = match self.trusted.judge_found(token, &stands_for).await {
+            Ok(context) => Some(context.caller_token().expires_at()),
+            Err(refusal) if *refusal.kind() == RefusalKind::InvalidToken => None,
+            Err(undecided) => return Err(undecided),
+        };
+        let lifetime = lifetime(self.remembered, ends.map(|end| end.since(asked)));
+        let until = asked.saturating_add(lifetime.usable());
+        Ok((Answer { stands_for, is_good: ends.is_some(), until }, lifetime))
+    }
+
+    /// Verifies a signed answer by the issuer's keys, which are fetched as far as their budget allows.
+    async fn open(&self, answer: &SignedAnswer) -> Result<Introspected, Refusal> {
+        let Trusted { keys, .. } = &*self.trusted;
+        keys.loaded().await.map_err(|none| self.trusted.undecided(none.again_at(), none))?;
+        match self.try_open(answer)? {
+            Err(error) if error.is_of_unknown_key() => {}
+            opened => return opened.map_err(|error| self.nonsense(error)),
+        }
+        let window_ends = keys.reloaded().await.map_err(|none| self.trusted.undecided(none.again_at(), none))?;
+        match self.try_open(answer)? {
+            Err(error) if error.is_of_unknown_key() => Err(self.trusted.undecided(window_ends, error)),
+            opened => opened.map_err(|error| self.nonsense(error)),
+        }
+    }
+
+    fn try_open(&self, answer: &SignedAnswer) -> Result<Result<Introspected, InvalidAnswer>, Refusal> {
+        let Trusted { keys, rules, clock, .. } = &*self.trusted;
+        let at_hand = keys.at_hand(clock.monotonic());
+        let Some(snapshot) = at_hand.as_deref() else { return Err(self.trusted.lapsed()) };
+        let us = rules.audiences.iter().map(AsRef::as_ref).chain([self.client.client_id().as_str()]);
+        let latest = clock.wall().saturating_add(rules.leeway);
+        Ok(answer.open(&snapshot.keys, &self.accept, rules.anchor.name(), us, latest))
+    }
+
+    fn nonsense(&self, error: InvalidAnswer) -> Refusal {
+        Refusal::new(RefusalKind::BadUpstream, check::INTROSPECTION)
+            .issuer(self.trusted.rules.anchor.name().clone())
+            .caused_by(error)
+    }
+}
+
+/// For how long an answer is used: of a token that is good so `long`, and never beyond the end that is so far away. It is
+/// asked for again ahead of the first, and not ahead of the second: there is nothing to gain.
+fn lifetime(long: Duration, ends_in: Option<Duration>) -> Lifetime {
+    match ends_in {
+        None => Lifetime::new(REFUSED.min(long), REFUSED.min(long)),
+        Some(end) if end <= long => Lifetime::new(end, end),
+        Some(_) => Lifetime::of(long),
+    }
+}
