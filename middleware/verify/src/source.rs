@@ -159,15 +159,11 @@ impl Source {
         known: Option<&Known>,
     ) -> Result<Refetched, SourceError> {
         let token = own.token().await.map_err(SourceError::Token)?;
-        let refused = match send(question(from, http, known).bearer(&token), from).await {
-            Err(error) if error.is_unauthorized() => error,
+        match send(question(from, http, known).bearer(&token), from).await {
+            Err(error) if error.is_unauthorized() => own.forget(&token),
             other => return other,
-        };
-        own.forget(&token);
-        let another = own.token().await.map_err(SourceError::Token)?;
-        if Arc::ptr_eq(&token, &another) {
-            return Err(refused);
         }
+        let another = own.token().await.map_err(SourceError::Token)?;
         send(question(from, http, known).bearer(&another), from).await
     }
 

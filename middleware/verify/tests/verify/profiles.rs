@@ -141,6 +141,16 @@ fn jwt_a19_what_a_profile_requires_is_required() {
 }
 
 #[test]
+fn jwt_a15_a_version_is_the_one_that_is_documented() {
+    let okta = Vendor::new(Profile::Okta);
+    let of_version = |version: &serde_json::Value| okta.made_of(&okta.shape("user").with("ver", version.clone()));
+    assert!(of_version(&json!(1)).is_object(), "the control");
+    for other in [json!(0), json!(2), json!("1"), json!(1.5), json!(null)] {
+        assert_eq!(of_version(&other), json!("kind"), "{other}");
+    }
+}
+
+#[test]
 fn rfc9068_a8_the_algorithms_are_the_profiles_unless_they_are_named() {
     use Algorithm::{EdDsa, Es256, Es384, Es512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
     let common = vec![Rs256, Ps256, Es256, EdDsa, Algorithm::Ed25519];

@@ -153,12 +153,18 @@ async fn jwks_a7_a_key_set_without_a_pinned_key_is_as_good_as_none() {
     stage.issuer.publish_key(&pinned);
     stage.clock.advance(2 * SECOND);
     accepted(stage.verifier.bearer(&by_pinned).await);
-    // A document that speaks about keys and has none of ours is no outage: what was withdrawn is withdrawn.
+    // A document that speaks about keys and has none of ours is no outage: what was withdrawn is withdrawn, and comes back
+    // by a whole document only.
+    stage.issuer.tag_keys();
+    refresh(&stage).await;
     stage.issuer.withdraw_key(pinned.key_id());
     withdraws(&stage, &by_pinned).await;
     stage.issuer.publish_key(&pinned);
     stage.clock.advance(MINUTE);
     stage.until_accepted(&by_pinned).await;
+    assert_eq!(stage.issuer.keys_not_modified(), 0);
+    refresh(&stage).await;
+    assert_eq!(stage.issuer.keys_not_modified(), 1, "the control");
 }
 
 #[tokio::test]
