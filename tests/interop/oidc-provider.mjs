@@ -21,7 +21,8 @@ const CIBA = 'urn:openid:params:grant-type:ciba';
 // Where the servers that take this one's ID tokens look for its keys without asking.
 const KEY_SET = '/.well-known/jwks.json';
 
-// The algorithm of a resource's tokens is the first part of its host name: https://rs256.orders.test.
+// The algorithm of a resource's tokens is the first part of its host name: https://rs256.orders.test. Those of
+// https://opaque.orders.test are opaque.
 const ALGORITHMS = ['ES256', 'RS256', 'PS256', 'EdDSA', 'ES384'];
 const algorithmOf = (resource) => {
   const [named] = new URL(resource).hostname.split('.');
@@ -54,6 +55,14 @@ const configuration = (keys) => ({
     scope: 'openid orders:read orders:write',
     id_token_signed_response_alg: 'ES256',
     backchannel_token_delivery_mode: 'poll',
+  }, {
+    // A resource server: it asks what tokens are, and has none of its own.
+    client_id: 'orders',
+    client_secret: 'the secret of orders',
+    grant_types: [],
+    response_types: [],
+    redirect_uris: [],
+    introspection_signed_response_alg: 'ES256',
   }],
   clientDefaults: { id_token_signed_response_alg: 'ES256' },
   scopes: ['openid', 'orders:read', 'orders:write'],
@@ -67,14 +76,18 @@ const configuration = (keys) => ({
     devInteractions: { enabled: false },
     userinfo: { enabled: false },
     clientCredentials: { enabled: true },
+    introspection: { enabled: true },
+    jwtIntrospection: { enabled: true },
+    revocation: { enabled: true },
     resourceIndicators: {
       enabled: true,
       getResourceServerInfo: (_, resource) => ({
         scope: 'orders:read orders:write',
         audience: resource,
         accessTokenTTL: 300,
-        accessTokenFormat: 'jwt',
-        jwt: { sign: { alg: algorithmOf(resource) } },
+        ...(algorithmOf(resource)
+          ? { accessTokenFormat: 'jwt', jwt: { sign: { alg: algorithmOf(resource) } } }
+          : { accessTokenFormat: 'opaque' }),
       }),
     },
     // A user signs in on another device, and agrees at once.

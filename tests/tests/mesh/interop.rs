@@ -2,8 +2,8 @@
 //!
 //! | room | what stands on the other side |
 //! |---|---|
-//! | `oauth_as` | oauth-as (Rust), in this process: its user's tokens, and its chains of actors |
-//! | `oidc_provider` | oidc-provider (Node.js): each algorithm, ID tokens, rotated and withdrawn keys, an outage of keys |
+//! | `oauth_as` | oauth-as (Rust), in this process: its user's tokens, its chains of actors, and its opaque tokens |
+//! | `oidc_provider` | oidc-provider (Node.js): each algorithm, ID tokens, rotated and withdrawn keys, an outage of keys; introspection, signed or not, and revocation |
 //! | `authgent` | authgent-server (Python), which writes `typ: JWT` |
 //! | `verifiers` | jose and oauth4webapi (Node.js), PyJWT, joserfc and Authlib (Python), which judge our authority's tokens |
 //!

@@ -19,10 +19,10 @@ use metrics_util::{
 };
 use reqwest::RequestBuilder;
 use tower_identity::{
-    AuthLayer, RequireLayer, RuleHandle, SecretToken, TrustedIssuer, Verifier, danger,
+    AuthLayer, ClientAuth, Introspection, RequireLayer, RuleHandle, SecretToken, TrustedIssuer, Verifier, danger,
     rule::{scope, user},
 };
-use tower_identity_testkit::{LogCapture, ManualClock, TestIssuer, TokenBuilder};
+use tower_identity_testkit::{Endpoint, Failure, LogCapture, ManualClock, TestIssuer, TokenBuilder};
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -123,6 +123,14 @@ fn is_of(told: &Told, row: &[&'static str]) -> bool {
         && told.fields.is_subset(&allowed)
 }
 
+/// A verifier that asks the issuer what its tokens are.
+fn asking(issuer: &TestIssuer) -> Verifier {
+    let auth = ClientAuth::client_secret_basic("orders", "hunter2").expect("usable");
+    let introspection = Introspection::at(issuer.url(Endpoint::Introspection), auth);
+    let trusted = TrustedIssuer::opaque(issuer.issuer().as_str(), introspection).audience("orders");
+    Verifier::builder(trusted).build().expect("valid")
+}
+
 /// A service with everything in it that tells something.
 fn service(issuer: &TestIssuer) -> Router {
     RuleHandle::new(scope("orders:read")).replace(user()).expect("a good rule");
@@ -176,6 +184,13 @@ async fn drive(issuer: &TestIssuer, stranger: &TestIssuer) -> Vec<(&'static str,
     let cold = Server::start(service(issuer)).await;
     let mut answers = vec![("/rule", send(&cold, "/rule", Some(good().build().expose())).await)];
     issuer.restart();
+    let asks = Server::start(Router::new().fallback(|| async {}).layer(AuthLayer::new(asking(issuer)))).await;
+    let opaque = issuer.opaque(good());
+    for token in [opaque.expose(), "made-up"] {
+        answers.push(("/", send(&asks, "/", Some(token)).await));
+    }
+    issuer.fail_once(Endpoint::Introspection, Failure::Html);
+    answers.push(("/", send(&asks, "/", Some("another")).await));
     let server = Server::start(service(issuer)).await;
     for (path, token) in cases {
         let token = token.map(TokenBuilder::build);
@@ -201,7 +216,7 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
     });
     drop(listening);
     let statuses: Vec<_> = answers.into_iter().map(|(_, status)| status).collect();
-    assert_eq!(statuses, [503, 200, 401, 403, 401, 401, 401, 500, 403, 500]);
+    assert_eq!(statuses, [503, 200, 401, 502, 200, 401, 403, 401, 401, 401, 500, 403, 500]);
 
     let mut metrics = BTreeSet::new();
     let mut decisions = BTreeMap::new();
@@ -227,9 +242,11 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
     }
     assert_eq!(metrics, documented_metrics());
     let expected = [
-        ("authentication accepted none home", 5),
+        ("authentication accepted none home", 6),
         ("authentication anonymous none none", 1),
+        ("authentication refused bad_upstream:introspection home", 1),
         ("authentication refused invalid_token:aud home", 1),
+        ("authentication refused invalid_token:introspection home", 1),
         ("authentication refused invalid_token:iss none", 1),
         ("authentication refused invalid_token:signature home", 1),
         ("authentication refused unavailable:key home", 1),

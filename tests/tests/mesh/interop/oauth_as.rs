@@ -8,8 +8,8 @@ use std::{
 
 use axum::Router;
 use oauth_as::{
-    ApprovalDecision, AuthorizationServer, ClientAuth, ClientId, GrantType, MemoryStorage, ScopeSet, ServerConfig,
-    ServiceBuilder,
+    ApprovalDecision, AuthorizationServer, ClientAuth, ClientId, GrantType, MemoryStorage, ResourceServerRegistration,
+    ScopeSet, ServerConfig, ServiceBuilder,
     jwt::{AccessTokenFormat, EcdsaP256Key, JwtConfig},
 };
 use reqwest::{Client, Url, header::LOCATION};
@@ -49,13 +49,33 @@ struct OauthAs {
 
 impl OauthAs {
     async fn start(late: Duration) -> Self {
+        Self::with(late, |issuer, config| {
+            let signing = JwtConfig::new(EcdsaP256Key::generate("the only key"), GATEWAY);
+            let signing = signing.with_jwks_uri(format!("{issuer}/jwks"));
+            config.access_token_format = AccessTokenFormat::Jwt(Box::new(signing));
+        })
+        .await
+    }
+
+    /// One whose tokens are opaque: orders and payments ask what they are, each about those for itself.
+    async fn opaque() -> Self {
+        Self::with(Duration::ZERO, |_, config| {
+            config.access_token_format = AccessTokenFormat::Opaque;
+            let resource_server =
+                |id: &str, resource: &str| ResourceServerRegistration::new(ClientId::new(id), [resource]);
+            let all = [resource_server("orders", ORDERS), resource_server("payments", PAYMENTS)];
+            config.resource_servers = Some(Box::new(all));
+        })
+        .await
+    }
+
+    async fn with(late: Duration, change: impl FnOnce(&str, &mut ServerConfig)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let issuer = format!("http://{}", listener.local_addr().expect("bound"));
-        let signing = JwtConfig::new(EcdsaP256Key::generate("the only key"), GATEWAY);
         let mut config = ServerConfig::new(&issuer, format!("{issuer}/device"));
-        config.access_token_format = AccessTokenFormat::Jwt(Box::new(signing.with_jwks_uri(format!("{issuer}/jwks"))));
+        change(&issuer, &mut config);
         let server = Arc::new(AuthorizationServer::with_clock(config, MemoryStorage::new(), Late(late)));
-        for id in ["gateway", "orders"] {
+        for id in ["gateway", "orders", "payments"] {
             server.register_client(registration(id)).await.expect("registered");
         }
         // Alice is at every browser, and agrees.
@@ -128,6 +148,17 @@ impl OauthAs {
         Service::start(&format!("[[inbound.issuer]]\nissuer = {issuer:?}\naudience = {audience:?}\n")).await
     }
 
+    /// A service of ours that asks what tokens are, as this client.
+    async fn asking(&self, id: &str, audience: &str) -> Service {
+        let issuer = &self.issuer;
+        Service::start(&format!(
+            "[[inbound.issuer]]\nissuer = {issuer:?}\naudience = {audience:?}\n\
+             [inbound.issuer.introspection]\nurl = \"{issuer}/introspect\"\n\
+             client_id = {id:?}\nclient_secret = {SECRET:?}\n"
+        ))
+        .await
+    }
+
     /// Whom our service sees by a token: who sent it, for which user, through whose hands.
     fn seen(&self, token: &str, caller: &str, user: Option<&str>, actors: &[&str]) -> Value {
         let named = |id: &str| json!({ "id": id, "issuer": self.issuer });
@@ -197,4 +228,38 @@ async fn te_a1_the_actors_of_an_exchanged_token_are_the_hands_that_it_went_throu
     // Without an actor token nobody acts: the token says whom it was issued to, and no more.
     let silent = server.exchange("orders", &first, &[PAYMENTS], false).await;
     assert_eq!(payments.ask(&silent).await, Ok(server.seen(&silent, "orders", Some("alice"), &[])));
+}
+
+#[tokio::test]
+async fn rfc7662_a3_opaque_tokens_of_oauth_as_are_what_it_says_of_them_to_whom_they_are_for() {
+    let server = OauthAs::opaque().await;
+    let (orders, payments) = (server.asking("orders", ORDERS).await, server.asking("payments", PAYMENTS).await);
+    let (own, of_alice) = (server.own("gateway").await, server.signed_in().await);
+    let exchanged = server.exchange("gateway", &of_alice, &[ORDERS], true).await;
+    let seen = |user: Option<&str>, actors: &[&str], audience: &str| {
+        let evidence = match (user, actors) {
+            (None, _) => "subject",
+            (Some(_), []) => "issued_to",
+            (Some(_), _) => "actor",
+        };
+        let named = |id: &str| json!({ "id": id, "issuer": server.issuer });
+        Ok(json!({
+            "caller": named("gateway"),
+            "user": user.map(named),
+            "actors": actors.iter().map(|id| named(id)).collect::<Vec<_>>(),
+            "scopes": SCOPES.split(' ').collect::<Vec<_>>(),
+            "audience": audience,
+            "evidence": evidence,
+            "binding": "same_token",
+            "token_id": null,
+        }))
+    };
+    assert!(!own.contains('.'), "they are opaque");
+    assert_eq!(orders.ask(&own).await, seen(None, &[], ORDERS), "it names no subject");
+    assert_eq!(orders.ask(&of_alice).await, seen(Some("alice"), &[], ORDERS));
+    assert_eq!(payments.ask(&of_alice).await, seen(Some("alice"), &[], PAYMENTS));
+    assert_eq!(orders.ask(&exchanged).await, seen(Some("alice"), &["gateway"], ORDERS));
+    assert_eq!(payments.ask(&own).await, invalid_token(), "for orders alone");
+    assert_eq!(payments.ask(&exchanged).await, invalid_token(), "for orders alone");
+    assert_eq!(orders.ask("made-up").await, invalid_token());
 }

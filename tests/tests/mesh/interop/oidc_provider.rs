@@ -1,7 +1,7 @@
-//! oidc-provider: tokens of each algorithm for a client and for a user, what is no access token for us, and what its
-//! keys may do while our service runs.
+//! oidc-provider: tokens of each algorithm for a client and for a user, what is no access token for us, what its keys may
+//! do while our service runs, and opaque tokens, which it is asked about.
 
-use reqwest::Client;
+use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tower_identity::system_clock;
 use tower_identity_testkit::TestIssuer;
@@ -14,7 +14,10 @@ use super::{
 
 const CIBA: &str = "urn:openid:params:grant-type:ciba";
 
-/// A running oidc-provider with one client, `gateway`.
+/// A resource whose tokens are opaque.
+const OPAQUE: &str = "https://opaque.orders.test";
+
+/// A running oidc-provider with two clients: `gateway`, and `orders`, which asks what tokens are.
 pub(super) struct OidcProvider {
     peer: Peer,
     pub(super) issuer: String,
@@ -30,10 +33,19 @@ impl OidcProvider {
     }
 
     async fn post(&self, path: &str, form: &[(&str, &str)]) -> Value {
+        self.send(path, form).await.json().await.expect("json")
+    }
+
+    async fn send(&self, path: &str, form: &[(&str, &str)]) -> Response {
         let gateway = [("client_id", "gateway"), ("client_secret", "the secret of the gateway")];
         let form: Vec<_> = gateway.iter().chain(form).collect();
-        let request = self.client.post(format!("{}{path}", self.issuer)).form(&form);
-        request.send().await.expect("it is up").json().await.expect("json")
+        self.client.post(format!("{}{path}", self.issuer)).form(&form).send().await.expect("it is up")
+    }
+
+    /// Takes a token of the gateway back (RFC 7009).
+    async fn revoke(&self, token: &str) {
+        let answer = self.send("/token/revocation", &[("token", token)]).await;
+        assert_eq!(answer.status(), StatusCode::OK);
     }
 
     /// The gateway's own token for a resource, whose host names the algorithm.
@@ -64,6 +76,27 @@ impl OidcProvider {
     async fn service(&self, audience: &[&str], more: &str) -> Service {
         let issuer = &self.issuer;
         Service::start(&format!("[[inbound.issuer]]\nissuer = {issuer:?}\naudience = {audience:?}\n{more}\n")).await
+    }
+
+    /// A service of ours that asks this server what its tokens are.
+    async fn asking(&self, introspection: &str) -> Service {
+        let us = "client_id = \"orders\"\nclient_secret = \"the secret of orders\"";
+        let table = format!("[inbound.issuer.introspection]\n{us}\n{introspection}");
+        self.service(&[OPAQUE], &table).await
+    }
+
+    /// Whom it sees by an opaque token of the gateway: it has no `jti` but itself.
+    fn of_opaque(&self, user: Option<&str>, scopes: &[&str]) -> Value {
+        json!({
+            "caller": { "id": "gateway", "issuer": self.issuer },
+            "user": user.map(|id| json!({ "id": id, "issuer": self.issuer })),
+            "actors": [],
+            "scopes": scopes,
+            "audience": OPAQUE,
+            "evidence": if user.is_some() { "issued_to" } else { "subject" },
+            "binding": "same_token",
+            "token_id": null,
+        })
     }
 
     /// Whom our service sees by the gateway's own token.
@@ -209,4 +242,54 @@ async fn jwks_a3_an_outage_of_the_key_set_is_no_verdict_and_ends_with_one_fetch(
         assert_eq!(cold.ask(&of_new_key).await, Ok(server.gateway(&of_new_key)), "{outage}");
         assert_eq!(server.fetches().await, during + 1, "{outage}");
     }
+}
+
+#[tokio::test]
+async fn rfc9701_a1_opaque_tokens_are_what_oidc_provider_says_of_them_signed_or_not() {
+    let Some(mut server) = OidcProvider::start().await else { return };
+    for (introspection, fetches) in [("signed = false", 0), ("signed = true", 1)] {
+        let service = server.asking(introspection).await;
+        let before = server.fetches().await;
+        let own = server.token(OPAQUE).await;
+        let (of_alice, _) = server.tokens_of("alice", OPAQUE).await;
+        assert!(!own.contains('.') && !of_alice.contains('.'), "they are opaque");
+        for _ in 0..2 {
+            assert_eq!(service.ask(&own).await, Ok(server.of_opaque(None, &["orders:read"])), "{introspection}");
+            let alice = server.of_opaque(Some("alice"), &["orders:read", "orders:write"]);
+            assert_eq!(service.ask(&of_alice).await, Ok(alice), "{introspection}");
+        }
+        assert_eq!(server.fetches().await - before, fetches, "{introspection}");
+
+        let (elsewhere, _) = server.tokens_of("alice", "https://opaque.payments.test").await;
+        let (jwt, id_token) = server.tokens_of("alice", "https://es256.orders.test").await;
+        for (name, attack) in [
+            ("for another audience", elsewhere.as_str()),
+            ("unknown", "made-up"),
+            ("a JWT of the same issuer", &jwt),
+            ("an ID token", &id_token),
+        ] {
+            assert_eq!(service.ask(attack).await, invalid_token(), "{introspection}: {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn rfc7662_a4_a_token_that_oidc_provider_revokes_is_refused_once_nothing_is_remembered_of_it() {
+    let Some(server) = OidcProvider::start().await else { return };
+    let (remembers, forgets) = (server.asking("").await, server.asking("signed = true\nremember_seconds = 0").await);
+    let token = server.token(OPAQUE).await;
+    let seen = || Ok(server.of_opaque(None, &["orders:read"]));
+    assert_eq!((remembers.ask(&token).await, forgets.ask(&token).await), (seen(), seen()));
+    server.revoke(&token).await;
+    assert_eq!(forgets.ask(&token).await, invalid_token());
+    assert_eq!(remembers.ask(&token).await, seen(), "for a minute");
+    assert_eq!(server.asking("").await.ask(&token).await, invalid_token());
+}
+
+#[tokio::test]
+async fn rfc7662_a5_a_server_that_does_not_accept_us_says_nothing_of_the_token() {
+    let Some(server) = OidcProvider::start().await else { return };
+    let stranger = "[inbound.issuer.introspection]\nclient_id = \"orders\"\nclient_secret = \"another\"";
+    let service = server.service(&[OPAQUE], stranger).await;
+    unavailable(service.ask(&server.token(OPAQUE).await).await, 30);
 }
