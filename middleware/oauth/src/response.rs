@@ -5,7 +5,10 @@ use std::time::Duration;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
-use tower_identity_core::{Scopes, SecretToken, bearer::is_token68};
+use tower_identity_core::{
+    Scopes, SecretToken,
+    bearer::{MAX_TOKEN_BYTES, is_token68},
+};
 use tower_identity_jose::json;
 
 use crate::{
@@ -87,6 +90,7 @@ fn read_success(grant: &Grant, body: &[u8]) -> Result<IssuedToken, Nonsense> {
         }
     }
     let access_token = match text("access_token", success.access_token.as_ref())? {
+        Some(token) if token.len() > MAX_TOKEN_BYTES => return Err(Nonsense::TokenTooLong(token.len())),
         Some(token) if is_token68(token) => SecretToken::new(token),
         _ => return Err(Nonsense::Member("access_token")),
     };

@@ -172,6 +172,24 @@ fn members_outside_their_grammar_are_refused() {
 }
 
 #[test]
+fn g7_a_token_that_nobody_reads_for_its_length_is_the_servers_fault() {
+    let of = |length: usize| success(&exchange(), &with("access_token", json!("a".repeat(length))));
+    assert_eq!(of(MAX_TOKEN_BYTES + 1), Err(Nonsense::TokenTooLong(MAX_TOKEN_BYTES + 1)));
+    let longest = of(MAX_TOKEN_BYTES).expect("as long as is read");
+    assert_eq!(longest.access_token().expose().len(), MAX_TOKEN_BYTES);
+
+    let error = TokenErrorKind::Nonsense { what: Nonsense::TokenTooLong(9000) };
+    assert_eq!(
+        error.to_string(),
+        "the server's answer cannot be used: the access token has 9000 bytes, at most 8192 are read anywhere"
+    );
+    assert_eq!(
+        (error.refusal_kind(), error.refusal_kind().fault()),
+        (RefusalKind::BadUpstream, Fault::AuthorizationServer)
+    );
+}
+
+#[test]
 fn a_success_is_one_json_object_that_says_nothing_twice() {
     let twice = usual().to_string().replacen('{', r#"{"scope":"charge","#, 1);
     let deep = with("x", serde_json::from_str(&format!("{}{}", "[".repeat(40), "]".repeat(40))).expect("json"));

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use http::StatusCode;
-use tower_identity_core::{RefusalKind, Scopes};
+use tower_identity_core::{RefusalKind, Scopes, bearer::MAX_TOKEN_BYTES};
 
 use crate::{GrantKind, http::is_transient};
 
@@ -77,6 +77,8 @@ pub enum Nonsense {
     NotJson,
     /// A success that lacks this member, or has it in a form that is not allowed.
     Member(&'static str),
+    /// A token of this many bytes, more than [`MAX_TOKEN_BYTES`]: no service that we could send it to reads it.
+    TokenTooLong(usize),
     /// A token that is not to be used as a bearer token: `token_type` is this.
     TokenType(String),
     /// A token of another type than the requested one: `issued_token_type` is this.
@@ -99,6 +101,9 @@ impl fmt::Display for Nonsense {
             Self::Status(status) => write!(f, "the status is {status}"),
             Self::NotJson => f.write_str("the answer is not a JSON object without duplicate names"),
             Self::Member(member) => write!(f, "{member} is missing or malformed"),
+            Self::TokenTooLong(bytes) => {
+                write!(f, "the access token has {bytes} bytes, at most {MAX_TOKEN_BYTES} are read anywhere")
+            }
             Self::TokenType(found) => write!(f, "token_type is {found:?}, not bearer"),
             Self::IssuedTokenType(found) => write!(f, "issued_token_type is {found:?}, not the requested one"),
             Self::WiderScope(extra) => write!(f, "the scope is wider than asked, by {extra}"),
@@ -199,7 +204,7 @@ impl TokenErrorKind {
     }
 
     /// The row of the error map.
-    pub(super) fn refusal_kind(&self) -> RefusalKind {
+    pub(crate) fn refusal_kind(&self) -> RefusalKind {
         match self {
             Self::Rejected { code } => match code.as_str() {
                 "invalid_grant" | "invalid_token" | "token_revoked" => RefusalKind::InvalidToken,
