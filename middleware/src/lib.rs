@@ -66,7 +66,8 @@ pub use axum_identity::{Caller, Claims, Problem, Rejection, UserCaller, Workload
 pub use tower_identity_core::{
     Actor, ActorChain, Attributes, Audience, AuthenticationContext, Binding, BoxFuture, CallerContext, ClientId, Clock,
     Email, Evidence, Fault, Fingerprint, Groups, InvalidSetting, Issuer, Principal, Refusal, RefusalKind, Scope,
-    Scopes, SecretToken, SessionId, Subject, Tenant, Timestamp, TokenId, TransactionId, User, Workload, ambient,
+    Scopes, SecretToken, SessionId, Subject, Tenant, Timestamp, TokenId, TransactionId, User, WithCauses, Workload,
+    ambient,
 };
 pub use tower_identity_inbound::{
     AuthLayer, CallerName, CorrelationId, Inbound, IssuerName, RequireLayer, ResourceMetadata, ResourceMetadataBuilder,

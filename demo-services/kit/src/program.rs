@@ -1,10 +1,10 @@
 //! A service as its own program: `--settings file.toml`, and an exit code that says whose turn it is.
 
-use std::{error::Error, io, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Command, FromArgMatches, Parser};
 use serde::Deserialize;
-use tower_identity::{Settings, SettingsError};
+use tower_identity::{Settings, SettingsError, WithCauses};
 
 use crate::{ListenError, Run, Stop, listen, log};
 
@@ -54,16 +54,9 @@ impl StartError {
 
     /// Writes the error and its causes to standard error and gives the exit code.
     pub fn report(&self) -> ExitCode {
-        eprintln!("{}", with_causes(self));
+        eprintln!("{}", WithCauses(self));
         ExitCode::from(self.exit_code())
     }
-}
-
-/// An error and its causes in one line, each after a colon.
-#[must_use]
-pub fn with_causes(error: &(dyn Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |&error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// The whole of a service's `main`: reads the arguments and the settings, listens, and runs until it is interrupted.
@@ -135,12 +128,12 @@ mod tests {
     #[test]
     fn an_error_is_told_with_its_causes_and_says_whose_turn_it_is() {
         let listen = StartError::System(io::Error::new(io::ErrorKind::AddrInUse, "taken"));
-        assert_eq!(with_causes(&listen), "the system does not let the service run: taken");
+        assert_eq!(WithCauses(&listen).to_string(), "the system does not let the service run: taken");
         assert_eq!(listen.exit_code(), 1);
 
         let settings = Settings::parse("[service", "orders.toml").expect_err("not TOML");
         let told = settings.to_string();
         let settings = StartError::from(settings);
-        assert_eq!((with_causes(&settings), settings.exit_code()), (told, 2));
+        assert_eq!((WithCauses(&settings).to_string(), settings.exit_code()), (told, 2));
     }
 }

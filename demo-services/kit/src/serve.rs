@@ -20,8 +20,8 @@ pub type Run = fn(&Settings, TcpListener, Stop) -> Result<Serving, StartError>;
 /// How long requests that are under way may take once a service is told to stop.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Serves HTTP/1.1 and, to clients that begin with it, HTTP/2, until told to stop, and then until the requests that are under way are answered, or five seconds have passed.
-/// Handlers find their peer's address in [`ConnectInfo`](axum::extract::ConnectInfo).
+/// Serves HTTP/1.1 and, to clients that begin with it, HTTP/2, until told to stop, and then until the requests that are
+/// under way are answered, or five seconds have passed. Handlers find their peer's address in [`ConnectInfo`](axum::extract::ConnectInfo).
 ///
 /// ```
 /// use axum::{Router, routing::get};

@@ -6,6 +6,7 @@ use std::{net::IpAddr, path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 use demo_kit::{StartError, log, program};
 use demo_mesh::{Addresses, Inspect, InspectError, Invitation, Mesh, Page, story};
+use tower_identity::WithCauses;
 
 /// The files in this repository, wherever the command is run from.
 const SETTINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../settings");
@@ -83,7 +84,7 @@ fn explain(inspect: Inspect) -> ExitCode {
     log::init("off");
     let runtime = tokio::runtime::Runtime::new().map_err(InspectError::from);
     runtime.and_then(|runtime| runtime.block_on(inspect.run())).unwrap_or_else(|error| {
-        eprintln!("{}", program::with_causes(&error));
+        eprintln!("{}", WithCauses(&error));
         ExitCode::from(2)
     })
 }

@@ -26,6 +26,7 @@ pub mod ambient;
 pub mod attributes;
 pub mod bearer;
 pub mod caller;
+mod causes;
 pub mod clock;
 pub mod context;
 pub mod fingerprint;
@@ -43,6 +44,7 @@ pub mod token;
 pub use self::{
     attributes::{Attributes, Email, Groups},
     caller::CallerName,
+    causes::WithCauses,
     clock::{Clock, Moment, TimeSource, Timestamp},
     context::{Binding, CallerContext, Principal},
     fingerprint::Fingerprint,

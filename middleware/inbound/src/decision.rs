@@ -17,11 +17,11 @@
 //! of the authorization server at `WARN`, faults of this service at `ERROR`. A `detail` may name the workload that was
 //! found in place of another. None names a user, and none has any part of a token.
 
-use std::{error::Error, fmt};
+use std::error::Error;
 
 use bytes::Bytes;
 use http::Response;
-use tower_identity_core::{Fault, Issuer, Refusal, RefusalKind};
+use tower_identity_core::{Fault, Issuer, Refusal, RefusalKind, WithCauses};
 use tower_identity_verify::Explanation;
 use tracing::Level;
 
@@ -112,7 +112,7 @@ fn refuse_with(
                 fault = refusal.fault().as_str(),
                 issuer = refusal.named_issuer().map(Issuer::as_str),
                 detail = refusal.explanation(),
-                error = %Chain(error),
+                error = %WithCauses(error),
                 correlation_id = %correlation,
             )
         };
@@ -124,19 +124,4 @@ fn refuse_with(
         _ => tell!(Level::ERROR),
     }
     render::explained(refusal, asked, correlation, explanation)
-}
-
-/// An error and its causes, outermost first.
-struct Chain<'a>(&'a (dyn Error + 'static));
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut next = self.0.source();
-        while let Some(cause) = next {
-            write!(f, ": {cause}")?;
-            next = cause.source();
-        }
-        Ok(())
-    }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use demo_api::payments::{ChargeRequest, payments_client::PaymentsClient};
-use demo_kit::{StartError, program::with_causes};
+use demo_kit::StartError;
 use reqwest::{Client, Method};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use tonic::{
     metadata::{Ascii, MetadataValue},
     transport::Endpoint,
 };
-use tower_identity::{InvalidSetting, SecretToken, Settings};
+use tower_identity::{InvalidSetting, SecretToken, Settings, WithCauses};
 
 use super::{
     Told,
@@ -89,7 +89,7 @@ impl<'a, W: Write> Walk<'a, W> {
         match walk(self).await {
             Ok(()) => self.told.held += 1,
             Err(Broken::Page(error)) => return Err(error),
-            Err(broken) => self.page.failed(&with_causes(&broken))?,
+            Err(broken) => self.page.failed(&WithCauses(&broken).to_string())?,
         }
         Ok(())
     }

@@ -1,12 +1,12 @@
 //! The walk of a token that is no JWT: over what its issuer says of it, or the JWT that it stands for.
 
-use tower_identity_core::{Refusal, SecretToken, Timestamp};
+use tower_identity_core::{Refusal, SecretToken, Timestamp, WithCauses};
 use tower_identity_jose::json;
 
 use super::{
     claims::Faults,
     said::{Names, Said},
-    walk::{Walk, chain, told, walk},
+    walk::{Walk, told, walk},
 };
 use crate::{
     check,
@@ -65,7 +65,7 @@ fn walk_members(members: &[u8], until: Timestamp, trusted: &Trusted, now: Timest
     let claims: Claims<'_> = match json::from_slice(members) {
         Ok(claims) => claims,
         Err(error) => {
-            walk.fault(check::CLAIMS, chain(&error));
+            walk.fault(check::CLAIMS, WithCauses(&error).to_string());
             walk.skip(behind(check::INTROSPECTION), "what is said of the token cannot be read");
             return walk;
         }

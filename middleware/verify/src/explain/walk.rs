@@ -1,8 +1,8 @@
 //! The walk: every check that means something, made whatever came of those before it.
 
-use std::{collections::BTreeMap, error::Error, iter::successors};
+use std::{collections::BTreeMap, error::Error};
 
-use tower_identity_core::{Issuer, Refusal, Timestamp};
+use tower_identity_core::{Issuer, Refusal, Timestamp, WithCauses};
 use tower_identity_jose::{Accept, Compact, KeySet, Limits, OpenError, ParseError};
 
 use super::{
@@ -61,7 +61,7 @@ pub(crate) fn walk(
         Ok(claims) => claims,
         Err(error) => {
             walk.said = Some(Said::new(header));
-            walk.fault(error.check(), chain(&error));
+            walk.fault(error.check(), WithCauses(&error).to_string());
             walk.skip(behind(check::HEADER), "the payload cannot be read");
             return walk;
         }
@@ -88,7 +88,7 @@ pub(crate) fn walk(
     walk.issuer = Some(trusted.rules.anchor.name().clone());
     let faults = Faults::of(claims.claims_unverified(), None, named, &trusted.rules, now);
     if has_header {
-        walk.undecided = no_keys.map(|none| chain(none));
+        walk.undecided = no_keys.map(|none| WithCauses(none).to_string());
         walk.open(claims, &names, trusted, named);
     } else {
         let of_header = [check::CRIT, check::TYP, check::ALG, check::KEY, check::SIGNATURE];
@@ -130,7 +130,7 @@ impl Walk {
             Ok(compact) => return Some((compact, true)),
             Err(error) => error,
         };
-        self.fault(error.check(), chain(&error));
+        self.fault(error.check(), WithCauses(&error).to_string());
         if !matches!(error, ParseError::Header(_)) {
             self.skip(behind(check::FORMAT), "this is no signed token");
             return None;
@@ -207,13 +207,7 @@ fn behind(check: &'static str) -> impl Iterator<Item = &'static str> {
 pub(super) fn told(refusal: &Refusal) -> String {
     match (refusal.explanation(), refusal.source()) {
         (Some(detail), _) => detail.to_owned(),
-        (None, Some(cause)) => chain(cause),
+        (None, Some(cause)) => WithCauses(cause).to_string(),
         (None, None) => refusal.kind().as_str().to_owned(),
     }
-}
-
-/// An error and its causes, outermost first.
-pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
-    let causes = successors(Some(error), |&error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
