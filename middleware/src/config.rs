@@ -40,13 +40,15 @@ mod inbound;
 /// strategy = "token_exchange"
 /// ```
 ///
-/// The fields of each table: [`IssuerSettings`](crate::IssuerSettings), [`ServerSettings`], [`TargetSettings`]; and where
-/// there is one, `[inbound.resource]` with [`ResourceSettings`](crate::ResourceSettings). `[inbound]` itself may name the
-/// `realm` of every challenge, and set limits: `max_token_bytes` (default 8192) and `max_json_depth` (default 16) of
-/// [`Limits`](crate::Limits); and `development = true`, which makes the [`auth_layer`](Self::auth_layer) tell why it refuses a token. A file that breaks
-/// a rule is refused whole, and the error names the file, the line, the field and the rule. Tables other than `inbound` and
-/// `outbound` are the service's own, read by [`section`](Self::section); a field of type [`Rule`](crate::Rule) there
-/// says who may, as one of the table `[inbound.rule]` does by its [name](Self::rule).
+/// The fields of each table: [`IssuerSettings`](crate::IssuerSettings), [`ServerSettings`], [`TargetSettings`]; and
+/// where there is one, `[inbound.resource]` with [`ResourceSettings`](crate::ResourceSettings). `[inbound]` itself may
+/// name the `realm` of every challenge, and set limits: `max_token_bytes` (default 8192) and `max_json_depth` (default
+/// 16) of [`Limits`](crate::Limits); and `development = true`, which makes the [`auth_layer`](Self::auth_layer) tell why
+/// it refuses a token.
+///
+/// A file that breaks a rule is refused whole, and the error names the file, the line, the field and the rule. Tables
+/// other than `inbound` and `outbound` are the service's own, read by [`section`](Self::section); a field of type
+/// [`Rule`](crate::Rule) there says who may, as one of the table `[inbound.rule]` does by its [name](Self::rule).
 ///
 /// ```
 /// use tower_identity::Settings;
@@ -124,8 +126,8 @@ impl Settings {
     /// What authenticates requests to this service, as the `[inbound]` table has it: a layer over the
     /// [`verifier`](Self::verifier) that names the realm and the [`resource`](Self::resource), where there are some.
     ///
-    /// With `development = true` it [explains its refusals](crate::danger::explain_refusals), and a release build refuses
-    /// the file.
+    /// With `development = true` it [explains its refusals](crate::danger::explain_refusals), and a release build
+    /// refuses the file.
     ///
     /// # Errors
     ///

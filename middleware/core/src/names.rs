@@ -207,7 +207,8 @@ mod tests {
 
     #[test]
     fn reading_from_json_checks_too() {
-        assert!(serde_json::from_str::<Audience>("\"orders\"").is_ok());
+        let read = serde_json::from_str::<Audience>("\"orders\"").expect("reads");
+        assert_eq!(read.as_str(), "orders");
         let refused = serde_json::from_str::<Audience>("\"\"").expect_err("empty").to_string();
         assert!(refused.starts_with("audience is empty"), "{refused}");
     }

@@ -88,8 +88,7 @@ impl Header {
 
     /// Whether there are members other than `alg`, `kid` and `typ`, which some kinds of token may not have (the JWT-SVID
     /// of SPIFFE §2).
-    #[must_use]
-    pub fn has_other_members(&self) -> bool {
+    pub(crate) fn has_other_members(&self) -> bool {
         self.others
     }
 }

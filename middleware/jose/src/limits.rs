@@ -6,6 +6,9 @@ use tower_identity_core::{InvalidSetting, bearer::MAX_TOKEN_BYTES};
 
 use crate::json::MAX_DEPTH;
 
+/// At the least, an object and what is in it; at the most, what a thread's stack bears.
+const JSON_DEPTH: RangeInclusive<u8> = 2..=64;
+
 /// How large a token may be, and how deep: what is decided before anything of it is understood.
 ///
 /// ```
@@ -26,10 +29,6 @@ pub struct Limits {
 impl Limits {
     /// The limits on [`token_bytes`](Self::token_bytes) that can be set.
     pub const TOKEN_BYTES: RangeInclusive<usize> = 1..=65_536;
-
-    /// The limits on [`json_depth`](Self::json_depth) that can be set: at the least, an object and what is in it; at the
-    /// most, what a thread's stack bears.
-    pub const JSON_DEPTH: RangeInclusive<u8> = 2..=64;
 
     /// The longest token, in bytes of its compact form. Default: [`MAX_TOKEN_BYTES`], 8192.
     #[must_use]
@@ -60,10 +59,10 @@ impl Limits {
     ///
     /// # Errors
     ///
-    /// [`InvalidSetting`] outside [`Self::JSON_DEPTH`].
+    /// [`InvalidSetting`] outside 2 to 64.
     pub fn with_json_depth(self, json_depth: u8) -> Result<Self, InvalidSetting> {
-        if !Self::JSON_DEPTH.contains(&json_depth) {
-            return Err(outside("json_depth", &Self::JSON_DEPTH));
+        if !JSON_DEPTH.contains(&json_depth) {
+            return Err(outside("json_depth", &JSON_DEPTH));
         }
         Ok(Self { json_depth, ..self })
     }

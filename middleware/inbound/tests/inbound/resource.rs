@@ -121,7 +121,8 @@ async fn rfc9728_a1_a_file_says_the_same_as_code() {
     let default = ResourceMetadata::builder("https://orders.example.com").build(&verifier).expect("good");
     assert_eq!(format!("{:?}", alone.build(&verifier).expect("good")), format!("{default:?}"));
     let unknown = r#"{"identifier": "https://orders.example.com", "scopes": "a"}"#;
-    assert!(serde_json::from_str::<ResourceSettings>(unknown).is_err());
+    let refused = serde_json::from_str::<ResourceSettings>(unknown).expect_err("no such field").to_string();
+    assert!(refused.starts_with("unknown field `scopes`"), "{refused}");
 }
 
 /// Every row of the map that has a challenge, at the door and further in.

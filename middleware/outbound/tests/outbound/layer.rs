@@ -90,7 +90,7 @@ async fn a_request_that_is_dropped_while_it_waits_releases_the_inner_service() {
     let mut sending = tokio::spawn(service.call(get(&world)));
     let (_, reply) = sent(&mut inner, &mut sending).await;
     reply.send_response(Response::new("answer"));
-    assert!(sending.await.expect("joined").is_ok());
+    assert_eq!(sending.await.expect("joined").expect("answered").into_body(), "answer");
 }
 
 #[tokio::test]
