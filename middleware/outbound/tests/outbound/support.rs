@@ -1,7 +1,8 @@
-//! The two ends of the wire, for real on loopback: a token endpoint and a target that record what they get.
+//! The two ends of the wire, for real on loopback: a token endpoint and a target that record what they get; and time.
+
+mod authority;
 
 use std::{
-    collections::BTreeMap,
     future::poll_fn,
     pin::pin,
     process::Command,
@@ -14,20 +15,20 @@ use std::{
 };
 
 use axum::{
-    Form, Router,
+    Router,
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
-    routing::post,
+    http::{HeaderMap, StatusCode},
+    response::Response,
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::net::TcpListener;
 use tower_identity_core::{
     ActorChain, Attributes, AuthenticationContext, Binding, BoxFuture, CallerContext, Clock, Evidence, Identity,
     Moment, Scopes, SecretToken, TimeSource, Timestamp, User, VerifiedToken, VerifiedTokenParts, Workload,
 };
-use tower_identity_oauth::{ClientAuth, TokenEndpoint};
 use tower_identity_outbound::{HttpClient, Outbound, OutboundBuilder, SendError, Target};
+
+pub(crate) use self::authority::{Answer, Authority, Call, call, issued};
 
 /// 2026-11-01T00:00:00Z.
 pub(crate) const START: u64 = 1_793_491_200;
@@ -37,135 +38,6 @@ pub(crate) const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchan
 
 /// How often a test lets others run while it waits for what has to come.
 const PATIENCE: usize = 1_000_000;
-
-/// The parameters of one call of a token endpoint, and `client`, who authenticated.
-pub(crate) type Call = BTreeMap<String, String>;
-
-pub(crate) fn call<const N: usize>(pairs: [(&str, &str); N]) -> Call {
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-}
-
-/// What a token endpoint answers: a status, a content type, headers, a body with `{token}` for a token of its own.
-#[derive(Clone)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: Vec<(&'static str, &'static str)>,
-    pub(crate) body: String,
-}
-
-impl Answer {
-    pub(crate) fn ok(body: impl Into<String>) -> Self {
-        Self { status: StatusCode::OK, headers: vec![("content-type", "application/json")], body: body.into() }
-    }
-
-    pub(crate) fn error(status: u16, code: &str) -> Self {
-        let status = StatusCode::from_u16(status).expect("status");
-        Self { status, ..Self::ok(format!(r#"{{"error":"{code}"}}"#)) }
-    }
-
-    pub(crate) fn header(mut self, name: &'static str, value: &'static str) -> Self {
-        self.headers.retain(|(other, _)| *other != name);
-        self.headers.push((name, value));
-        self
-    }
-}
-
-/// The answer of a good server, to an exchange and to client credentials, for so many seconds.
-pub(crate) fn issued(seconds: u64) -> Answer {
-    Answer::ok(format!(
-        r#"{{"access_token":"{{token}}","token_type":"Bearer","expires_in":{seconds},
-            "issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}}"#
-    ))
-}
-
-#[derive(Clone)]
-pub(crate) struct Authority(Arc<AuthorityInner>);
-
-struct AuthorityInner {
-    url: String,
-    calls: Mutex<Vec<Call>>,
-    answer: Mutex<Answer>,
-    /// One permit lets one call be answered.
-    gate: Semaphore,
-}
-
-impl Authority {
-    pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
-        let url = format!("http://{}", listener.local_addr().expect("address"));
-        let inner = AuthorityInner {
-            url,
-            calls: Mutex::default(),
-            answer: Mutex::new(issued(300)),
-            gate: Semaphore::new(Semaphore::MAX_PERMITS),
-        };
-        let authority = Self(Arc::new(inner));
-        let app = Router::new().route("/token", post(token)).with_state(authority.clone());
-        tokio::spawn(async { axum::serve(listener, app).await });
-        authority
-    }
-
-    pub(crate) fn issuer(&self) -> &str {
-        &self.0.url
-    }
-
-    /// What it is from now on that every call is answered.
-    pub(crate) fn answers(&self, answer: Answer) {
-        *self.0.answer.lock().expect("unpoisoned") = answer;
-    }
-
-    /// From now on calls wait, until [`opens`](Self::opens).
-    pub(crate) fn closes(&self) {
-        self.0.gate.forget_permits(Semaphore::MAX_PERMITS);
-    }
-
-    pub(crate) fn opens(&self) {
-        self.0.gate.add_permits(Semaphore::MAX_PERMITS);
-    }
-
-    pub(crate) fn calls(&self) -> Vec<Call> {
-        self.0.calls.lock().expect("unpoisoned").clone()
-    }
-
-    /// Waits until it has had so many calls.
-    pub(crate) async fn called(&self, times: usize) {
-        let enough = poll_fn(|cx| {
-            cx.waker().wake_by_ref();
-            if self.calls().len() < times { Poll::Pending } else { Poll::Ready(()) }
-        });
-        soon(enough).await;
-    }
-
-    /// The call that a token was issued for.
-    pub(crate) fn call_of(&self, authorization: &str) -> Call {
-        let number = authorization.strip_prefix("Bearer token-").expect("a token of this server");
-        self.calls()[number.parse::<usize>().expect("its number")].clone()
-    }
-
-    pub(crate) fn endpoint(&self, client: &str) -> TokenEndpoint {
-        let auth = ClientAuth::client_secret_post(client, SecretToken::new("s3cret-of-ours")).expect("client");
-        TokenEndpoint::at(self.issuer(), format!("{}/token", self.issuer()), auth)
-    }
-}
-
-async fn token(State(authority): State<Authority>, Form(mut call): Form<Call>) -> Response {
-    call.remove("client_secret");
-    let number = {
-        let mut calls = authority.0.calls.lock().expect("unpoisoned");
-        calls.push(call);
-        calls.len() - 1
-    };
-    authority.0.gate.acquire().await.expect("never closed").forget();
-    authority.0.gate.add_permits(1);
-    let answer = authority.0.answer.lock().expect("unpoisoned").clone();
-    let body = answer.body.replace("{token}", &format!("token-{number}"));
-    let mut response = (answer.status, body).into_response();
-    response.headers_mut().remove(header::CONTENT_TYPE);
-    for (name, value) in answer.headers {
-        response.headers_mut().append(name, value.parse().expect("value"));
-    }
-    response
-}
 
 /// One request that a target got.
 #[derive(Debug, Clone)]
