@@ -122,7 +122,7 @@ impl UserCaller {
         Self::required(extensions).map_err(|refusal| Rejection::within(refusal, extensions))
     }
 
-    fn required(extensions: &Extensions) -> Result<Self, Refusal> {
+    pub(crate) fn required(extensions: &Extensions) -> Result<Self, Refusal> {
         let caller = Caller::required(extensions)?;
         match caller.user() {
             Some(_) => Ok(Self(caller)),

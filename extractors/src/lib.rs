@@ -32,6 +32,7 @@
 //! | [`UserCaller`] | a caller that acts for a user |
 //! | [`WorkloadCaller`] | a caller that acts for itself |
 //! | `Option<Caller>` | everybody; `None` is a request without a credential, which only `AuthLayer::optional()` lets in, never one with a bad credential |
+//! | [`PathUser<Path<T>>`](PathUser) | a caller that acts for the user whom the path names |
 //! | [`Claims<T>`] | a caller whose token has claims of this shape |
 //!
 //! Where no `AuthLayer` has seen the request, every one of them answers 500.
@@ -57,6 +58,7 @@
 
 mod caller;
 mod claims;
+mod path_user;
 mod problem;
 mod rejection;
 #[cfg(feature = "tonic")]
@@ -65,6 +67,7 @@ mod status;
 pub use self::{
     caller::{Caller, UserCaller, WorkloadCaller},
     claims::Claims,
+    path_user::{NamesUser, PathUser},
     problem::Problem,
     rejection::Rejection,
 };

@@ -16,7 +16,7 @@
 //! | accept tokens that only their issuer can read | [`TrustedIssuer::opaque`], [`Introspection`]; [`TrustedIssuer::split`] |
 //! | say who may | [`RequireLayer`] and [`rule`] |
 //! | tell clients where to get a token | [`ResourceMetadata`] |
-//! | know who it is, in a handler | [`Caller`], [`UserCaller`], [`WorkloadCaller`], [`Claims`] |
+//! | know who it is, in a handler | [`Caller`], [`UserCaller`], [`WorkloadCaller`], [`PathUser`], [`Claims`] |
 //! | call on, with the right token | [`Outbound`], [`Target`], [`TokenEndpoint`], [`ClientAuth`], [`HttpClient`] |
 //! | carry the caller into a task or a stream | [`CallerContext::scope`], [`CallerContext::scope_stream`] |
 //! | answer errors of downstream calls | [`Problem`] |
@@ -62,7 +62,7 @@
 mod config;
 
 #[cfg(feature = "axum")]
-pub use axum_identity::{Caller, Claims, Problem, Rejection, UserCaller, WorkloadCaller};
+pub use axum_identity::{Caller, Claims, NamesUser, PathUser, Problem, Rejection, UserCaller, WorkloadCaller};
 pub use tower_identity_core::{
     Actor, ActorChain, Attributes, Audience, AuthenticationContext, Binding, BoxFuture, CallerContext, ClientId, Clock,
     Email, Evidence, Fault, Fingerprint, Groups, InvalidSetting, Issuer, Principal, Refusal, RefusalKind, Scope,
