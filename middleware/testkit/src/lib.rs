@@ -7,6 +7,8 @@
 //! | handlers and rules | [`TestCaller`] and [`with_caller`] | none | none |
 //! | the whole stack, and how it copes with an issuer that fails | [`TestIssuer`] and [`TokenBuilder`] | real | loopback |
 //!
+//! [`assert_closed`] finds the routes of a service that are open to everybody.
+//!
 //! In addition, [`ManualClock`] moves time by hand, [`LogCapture`] collects what a test logged, and
 //! [`assert_hides`] proves that a secret does not print.
 //!
@@ -17,6 +19,7 @@
 //! |---|---|
 //! | [`caller`] | [`TestCaller`]: a caller without cryptography |
 //! | [`layer`] | [`with_caller`]: in place of authentication |
+//! | [`closed`] | [`assert_closed`]: no route is open to those who present nothing |
 //! | [`issuer`] | [`TestIssuer`]: an authorization server on loopback, and its [`Failure`]s |
 //! | [`token`] | [`TokenBuilder`]: tokens, valid or wrong in one way |
 //! | [`clock`] | [`ManualClock`] |
@@ -25,6 +28,7 @@
 
 pub mod caller;
 pub mod clock;
+pub mod closed;
 pub mod issuer;
 pub mod layer;
 pub mod logs;
@@ -34,6 +38,7 @@ pub mod token;
 pub use self::{
     caller::TestCaller,
     clock::ManualClock,
+    closed::{assert_closed, assert_closed_or_not_found},
     issuer::{ClientAuthentication, Endpoint, Failure, Held, TestIssuer, TestIssuerBuilder, TokenCall},
     layer::{WithCallerLayer, with_caller, without_caller},
     logs::LogCapture,
