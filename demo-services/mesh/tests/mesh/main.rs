@@ -3,6 +3,7 @@
 mod foreign_issuer;
 mod inspect;
 mod program;
+mod routes;
 mod story;
 mod support;
 mod who_may;

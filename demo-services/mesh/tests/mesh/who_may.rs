@@ -1,4 +1,4 @@
-//! Every route of the shop, and what becomes of every kind of caller there.
+//! Every route of the demo, and what becomes of every kind of caller there. That none is left out is for `routes` to show.
 
 use std::fmt::Write;
 
@@ -16,10 +16,15 @@ const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// The routes of the three services, each with a body that is good for it.
+/// The routes over HTTP, each with a body that is good for it.
 fn routes() -> Vec<(Part, Method, &'static str, Value)> {
     let basket = json!({ "lines": [{ "sku": "tea", "quantity": 1 }] });
     vec![
+        (Part::Authority, Method::GET, "/.well-known/oauth-authorization-server", Value::Null),
+        (Part::Authority, Method::GET, "/.well-known/openid-configuration", Value::Null),
+        (Part::Authority, Method::GET, "/jwks", Value::Null),
+        (Part::Authority, Method::POST, "/token", Value::Null),
+        (Part::Authority, Method::POST, "/dev/sign-in", json!({ "user": "alice" })),
         (Part::Storefront, Method::GET, "/products", Value::Null),
         (Part::Storefront, Method::POST, "/orders", basket.clone()),
         (Part::Storefront, Method::GET, "/orders", Value::Null),
@@ -134,9 +139,9 @@ async fn every_route_and_every_kind_of_caller() {
     for (at, (caller, _)) in callers.iter().enumerate() {
         writeln!(matrix, "{at} {caller}").expect("a string");
     }
-    writeln!(matrix, "\n{:34}0   1   2   3   4   5   6   7", "").expect("a string");
+    writeln!(matrix, "\n{:56}0   1   2   3   4   5   6   7", "").expect("a string");
     for (part, method, path, body) in routes() {
-        write!(matrix, "{:34}", format!("{:10} {method} {path}", part.name())).expect("a string");
+        write!(matrix, "{:56}", format!("{:10} {method} {path}", part.name())).expect("a string");
         for (_, token) in callers {
             let mut request = http.request(method.clone(), format!("{}{path}", origin(part)));
             if let Some(token) = token {
@@ -152,7 +157,7 @@ async fn every_route_and_every_kind_of_caller() {
         matrix.push('\n');
     }
     for method in ["Charge", "Statement"] {
-        write!(matrix, "{:34}", format!("payments   gRPC {method}")).expect("a string");
+        write!(matrix, "{:56}", format!("payments   gRPC {method}")).expect("a string");
         for (_, token) in callers {
             let code = over_grpc(&origin(Part::Payments), method, token.map(String::as_str)).await;
             write!(matrix, "{:<4}", code as i32).expect("a string");

@@ -1,0 +1,114 @@
+//! That the matrix of who may has a row for every route that there is, by what the routers themselves say.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use axum::{
+    Router,
+    routing::{any, delete, get},
+};
+use demo_mesh::Part;
+use tower_identity::Settings;
+use tower_identity_testkit::assert_closed;
+
+use crate::support::shipped;
+
+const MATRIX: &str = include_str!("who_may.txt");
+
+/// The router of a service, as its shipped settings make it.
+fn router(part: Part) -> Router {
+    let settings = Settings::from_path(shipped().join(part.name()).with_extension("toml")).expect("good settings");
+    let auth = || settings.auth_layer().expect("an inbound table");
+    let app = match part {
+        Part::Authority => {
+            let of_file = settings.section("authority").expect("a section");
+            let clock = tower_identity::system_clock();
+            let authority =
+                demo_authority::Authority::new(of_file, &settings.beside(""), clock).expect("good settings");
+            demo_authority::app(Arc::new(authority), ([127, 0, 0, 1], 0).into())
+        }
+        Part::Storefront => {
+            let service: demo_storefront::StorefrontSettings = settings.section("service").expect("a section");
+            let http = demo_kit::http_client(&settings).expect("a client");
+            demo_storefront::app(auth(), demo_storefront::Storefront::new(http, service.orders))
+        }
+        Part::Orders => {
+            let service: demo_orders::OrdersSettings = settings.section("service").expect("a section");
+            let outbound = settings.outbound().expect("an outbound table");
+            let statements = demo_orders::Statements::at(&service.payments, &outbound).expect("an origin");
+            let http = demo_kit::http_client(&settings).expect("a client");
+            demo_orders::app(auth(), demo_orders::Orders::new(http, service.payments, statements, service.prices))
+        }
+        Part::Payments => {
+            let service: demo_payments::PaymentsSettings = settings.section("service").expect("a section");
+            demo_payments::app(auth(), &service.callers, Arc::default())
+        }
+    };
+    demo_kit::with_metadata(&settings, app)
+}
+
+/// Every route of a router, as `GET /orders`; `ANY` where it takes whatever method comes.
+///
+/// A router tells nobody its routes but in its `Debug`. Should that change its form, the routes that are found here no
+/// longer are those of the matrix, and the test says so.
+fn routes(router: &Router) -> BTreeSet<String> {
+    let debug = format!("{router:?}");
+    let (endpoints, paths) =
+        debug.split_once("fallback_router").expect("a fallback").0.split_once("paths: ").expect("paths");
+    let mut all = BTreeSet::new();
+    for (id, path) in paths.split("RouteId(").skip(1).filter_map(|entry| entry.split_once("): \"")) {
+        let path = path.split('"').next().expect("a path that begins");
+        let endpoint = endpoints.split(&format!("RouteId({id}): ")).nth(1).expect("an endpoint of the path");
+        let endpoint = endpoint.split("RouteId(").next().expect("an endpoint that ends");
+        let allowed = endpoint.split_once("allow_header: Bytes(b\"").and_then(|(_, rest)| rest.split('"').next());
+        let methods: Vec<_> = allowed.map_or(vec!["ANY"], |allowed| allowed.split(',').collect());
+        // Whoever takes GET takes HEAD.
+        let own = methods.iter().filter(|method| **method != "HEAD" || !methods.contains(&"GET"));
+        all.extend(own.map(|method| format!("{method} {path}")));
+    }
+    all
+}
+
+/// The rows of the matrix, those of gRPC by the path of their method.
+fn rows(part: Part) -> BTreeSet<String> {
+    let of_part = MATRIX.lines().filter_map(|line| line.strip_prefix(&format!("{:11}", part.name())));
+    let words = of_part.map(|row| row.split_whitespace().take(2).collect::<Vec<_>>());
+    let route = |words: Vec<&str>| match words[..] {
+        ["gRPC", method] => format!("POST /payments.v1.Payments/{method}"),
+        [method, path] => format!("{method} {path}"),
+        _ => panic!("no row: {words:?}"),
+    };
+    words.map(route).collect()
+}
+
+#[tokio::test]
+async fn every_route_of_every_service_has_a_row_of_who_may_and_every_row_a_route() {
+    for part in Part::ALL {
+        assert_eq!(routes(&router(part)), rows(part), "{}", part.name());
+    }
+}
+
+#[tokio::test]
+async fn a_route_without_a_row_is_found_however_it_was_added() {
+    let shop = router(Part::Storefront);
+    let added = [
+        ("GET /debug", shop.clone().route("/debug", get(|| async {}))),
+        ("DELETE /orders", shop.clone().route("/orders", delete(|| async {}))),
+        ("ANY /any", shop.clone().route("/any", any(|| async {}))),
+        ("ANY /service", shop.clone().route_service("/service", get(|| async {}))),
+        ("GET /nested/debug", shop.clone().nest("/nested", Router::new().route("/debug", get(|| async {})))),
+        ("GET /merged", shop.clone().merge(Router::new().route("/merged", get(|| async {})))),
+    ];
+    for (route, router) in added {
+        let expected: BTreeSet<_> = rows(Part::Storefront).into_iter().chain([route.to_owned()]).collect();
+        assert_eq!(routes(&router), expected);
+    }
+}
+
+#[tokio::test]
+async fn every_route_is_closed_to_nobody_but_the_one_for_this_machine() {
+    for part in [Part::Storefront, Part::Payments] {
+        assert_closed(router(part), rows(part)).await;
+    }
+    let guarded = rows(Part::Orders).into_iter().filter(|route| route != "POST /settlements/run");
+    assert_closed(router(Part::Orders), guarded).await;
+}
