@@ -19,7 +19,7 @@ use crate::{
     decision::{self, Stage},
 };
 
-/// Lets through what a [`Rule`] allows.
+/// Lets through what a [`Rule`](crate::Rule) allows.
 ///
 /// It stands inside of [`AuthLayer`](crate::AuthLayer), around a router or a single route. Where no layer has
 /// authenticated the request it answers 500 and does not call on: a wrong order never opens a door.
@@ -60,7 +60,7 @@ const COUNTED_ISSUERS: usize = 8;
 impl RequireLayer {
     /// Requires this rule; or whichever one stands behind a [`RuleHandle`] when a request comes.
     ///
-    /// A rule that is [not valid](Rule::valid) is refused here too, only later: every request is answered 500. That is
+    /// A rule that is [not valid](crate::Rule::valid) is refused here too, only later: every request is answered 500. That is
     /// told at once by an event of target `tower_identity::rule` at `ERROR`.
     #[must_use]
     pub fn new(rule: impl Into<RuleHandle>) -> Self {
