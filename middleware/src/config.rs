@@ -50,6 +50,15 @@ mod inbound;
 /// other than `inbound` and `outbound` are the service's own, read by [`section`](Self::section); a field of type
 /// [`Rule`](crate::Rule) there says who may, as one of the table `[inbound.rule]` does by its [name](Self::rule).
 ///
+/// Where a request has two credentials, the caller's and its user's, and where a workload has several names:
+///
+/// | in the file | in code |
+/// |---|---|
+/// | `[[inbound.user_issuer]]`, a table as those of `[[inbound.issuer]]` | [`VerifierBuilder::user_issuer`](crate::VerifierBuilder::user_issuer) |
+/// | `[[inbound.workload]]` with `is = ["orders", { issuer = "spiffe://example.org", id = "spiffe://example.org/orders" }]` | [`VerifierBuilder::workload`](crate::VerifierBuilder::workload) |
+/// | `[inbound]` with `accept_may_act = true` | [`VerifierBuilder::accept_may_act`](crate::VerifierBuilder::accept_may_act) |
+/// | `[[inbound.trusted_caller]]` with `callers = ["gateway"]`, `users_of = ["https://login.example.com"]` | [`danger::trusted_caller`](crate::danger::trusted_caller) |
+///
 /// ```
 /// use tower_identity::Settings;
 ///

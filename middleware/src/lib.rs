@@ -20,6 +20,8 @@
 //! | call on, with the right token | [`Outbound`], [`Target`], [`TokenEndpoint`], [`ClientAuth`], [`HttpClient`] |
 //! | carry the caller into a task or a stream | [`CallerContext::scope`], [`CallerContext::scope_stream`] |
 //! | answer errors of downstream calls | [`Problem`] |
+//! | take a caller's credential and its user's on one request | [`Verifier::pair`], [`VerifierBuilder::user_issuer`] |
+//! | know one workload under many names | [`VerifierBuilder::workload`] |
 //! | know why a token is refused | [`Verifier::explain`]; in development, in the answer too: [`danger`] |
 //! | do all of this from a file | [`Settings`] |
 //!
@@ -61,6 +63,12 @@
 
 mod config;
 
+/// Looser than a service should be. Everything here is named where it is used.
+pub mod danger {
+    pub use tower_identity_inbound::danger::explain_refusals;
+    pub use tower_identity_verify::danger::trusted_caller;
+}
+
 #[cfg(feature = "axum")]
 pub use axum_identity::{Caller, Claims, NamesUser, PathUser, Problem, Rejection, UserCaller, WorkloadCaller};
 pub use tower_identity_core::{
@@ -71,7 +79,7 @@ pub use tower_identity_core::{
 };
 pub use tower_identity_inbound::{
     AuthLayer, CallerName, CorrelationId, Inbound, IssuerName, RequireLayer, ResourceMetadata, ResourceMetadataBuilder,
-    ResourceSettings, Rule, RuleHandle, danger, rule,
+    ResourceSettings, Rule, RuleHandle, rule,
 };
 pub use tower_identity_jose::{Algorithm, KeySet, Limits, SigningKey};
 pub use tower_identity_oauth::{

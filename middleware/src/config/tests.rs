@@ -80,3 +80,73 @@ fn a_rule_that_nobody_can_satisfy_refuses_the_file_with_its_line() {
     );
     assert_eq!(with("{ callers = [] }"), refused("all[0].callers: is empty"));
 }
+
+const TWO: &str = "\
+[inbound]
+accept_may_act = true
+
+[[inbound.issuer]]
+issuer = 'https://machines.example.com'
+audience = 'orders'
+issued_to_is_sender = true
+
+[[inbound.issuer]]
+trust_domain = 'example.org'
+audience = 'orders'
+keys = { url = 'https://spire.example.org/bundle' }
+
+[[inbound.user_issuer]]
+issuer = 'https://login.example.com'
+audience = 'shop'
+
+[[inbound.workload]]
+is = ['storefront', { issuer = 'spiffe://example.org', id = 'spiffe://example.org/storefront' }]
+
+[[inbound.trusted_caller]]
+callers = ['gateway', { issuer = 'https://login.example.com', id = 'legacy' }]
+users_of = ['https://login.example.com']
+";
+
+fn parsed(file: &str) -> Result<String, String> {
+    let settings = Settings::parse(file, "orders.toml").map_err(|refused| refused.to_string())?;
+    Ok(format!("{:?}", settings.verifier().expect("a verifier")))
+}
+
+#[test]
+fn what_relates_two_credentials_is_read_from_the_file() {
+    let verifier = parsed(TWO).expect("good");
+    for (found, line) in
+        [("may_act: true", "accept_may_act = true"), ("issued_to_is_sender: true", "issued_to_is_sender = true")]
+    {
+        assert!(verifier.contains(found), "{found}: {verifier}");
+        assert!(!parsed(&TWO.replacen(line, "", 1)).expect("good").contains(found), "the control: {line}");
+    }
+    let of_users = "audiences: [\"shop\"]";
+    assert_eq!(verifier.matches(of_users).count(), 1);
+    assert!(verifier.contains("users_of: [\"https://login.example.com\"]"), "{verifier}");
+}
+
+#[test]
+fn what_relates_nobody_is_refused_with_its_line() {
+    let cases = [
+        ("accept_may_act = true", "may_act = true", ":2: inbound.may_act: unknown field `may_act`"),
+        ("audience = 'shop'", "audience = ''", ":16: inbound.user_issuer[0].audience: audience is empty"),
+        ("'storefront', {", "{", ":19: inbound.workload[0].is: lists one name, which needs no row"),
+        (
+            "issuer = 'spiffe://example.org'",
+            "issuer = 'spiffe://example.com'",
+            ":19: inbound.workload[0].is[1]: is of an issuer that is not trusted",
+        ),
+        ("is = [", "names = [", ":19: inbound.workload[0].names: unknown field `names`"),
+        ("id = 'legacy'", "id = ''", ":22: inbound.trusted_caller[0].callers[1]: "),
+        (
+            "users_of = ['https://login.example.com']",
+            "users_of = ['https://machines.example.com']",
+            ":23: inbound.trusted_caller[0].users_of[0]: is no issuer whose users' credentials are accepted",
+        ),
+    ];
+    for (good, bad, expected) in cases {
+        let refused = parsed(&TWO.replacen(good, bad, 1)).expect_err(bad);
+        assert!(refused.starts_with(&format!("orders.toml{expected}")), "{bad}: {refused}");
+    }
+}

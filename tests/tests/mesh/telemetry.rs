@@ -147,6 +147,13 @@ fn token(issuer: &TestIssuer) -> TokenBuilder {
     issuer.token().subject("alice").client("storefront").audience("orders").scope("orders:write")
 }
 
+/// A verifier that takes somebody's word.
+fn trust_a_caller(issuer: &TestIssuer) {
+    let home = issuer.issuer().as_str();
+    let builder = Verifier::builder(TrustedIssuer::discover(home).audience("orders"));
+    danger::trusted_caller(builder, ["gateway"], [home]).build().expect("valid");
+}
+
 /// An issuer's keys, a day after its last answer.
 async fn let_keys_go() {
     let clock = ManualClock::new();
@@ -212,6 +219,7 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let answers = metrics::with_local_recorder(&recorder, || {
         runtime.block_on(let_keys_go());
+        trust_a_caller(&issuer);
         runtime.block_on(drive(&issuer, &stranger))
     });
     drop(listening);
