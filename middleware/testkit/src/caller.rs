@@ -8,7 +8,7 @@ use std::sync::{
 use serde_json::{Map, Value, json};
 use tower_identity_core::{
     Actor, ActorChain, Attributes, Audience, AuthenticationContext, Binding, CallerContext, Evidence, Groups, Identity,
-    Issuer, Scopes, SecretToken, Subject, Tenant, Timestamp, TokenId, TransactionId, User, VerifiedToken,
+    Issuer, Scopes, SecretToken, Standing, Subject, Tenant, Timestamp, TokenId, TransactionId, User, VerifiedToken,
     VerifiedTokenParts, Workload,
 };
 
@@ -56,6 +56,8 @@ pub struct TestCaller {
     expires_at: Timestamp,
     binding: Binding,
     evidence: Option<Evidence>,
+    beside: Option<Box<TestCaller>>,
+    alone: bool,
     claims: Map<String, Value>,
     minted: Option<TokenBuilder>,
 }
@@ -89,6 +91,8 @@ impl TestCaller {
             expires_at: NEVER,
             binding: Binding::SameToken,
             evidence: None,
+            beside: None,
+            alone: false,
             claims: Map::new(),
             minted: None,
         }
@@ -190,6 +194,28 @@ impl TestCaller {
         self
     }
 
+    /// Presents a user's own credential beside the workload's: the token of this other caller, whose rights the request
+    /// has. It names the workload, unless a [binding](Self::binding) that is stated later says otherwise.
+    ///
+    /// ```
+    /// use tower_identity_testkit::TestCaller;
+    ///
+    /// let of_alice = TestCaller::workload("storefront").user("alice").scope("orders:write");
+    /// let context = TestCaller::workload("storefront").beside(of_alice).context();
+    /// assert!(context.principal().scopes().contains("orders:write"));
+    /// ```
+    pub fn beside(mut self, user: TestCaller) -> Self {
+        self.beside = Some(Box::new(user));
+        self.binding(Binding::IssuerNamed)
+    }
+
+    /// Leaves a user's credential out that could have been presented beside the workload's: its own rights count only under
+    /// `no_user()`.
+    pub fn alone(mut self) -> Self {
+        self.alone = true;
+        self
+    }
+
     /// How caller and user are tied, in place of [`Binding::SameToken`].
     pub fn binding(mut self, binding: Binding) -> Self {
         self.binding = binding;
@@ -215,7 +241,9 @@ impl TestCaller {
         reason = "a test states what verification would have found out: this is the purpose of the test kit"
     )]
     pub fn context(&self) -> CallerContext {
-        CallerContext::assertion(Arc::new(VerifiedToken::assertion(self.parts())), None, self.binding, self.judged_at)
+        let token = |caller: &Self| Arc::new(VerifiedToken::assertion(caller.parts()));
+        let standing = if self.alone { Standing::alone() } else { self.binding.into() };
+        CallerContext::assertion(token(self), self.beside.as_deref().map(token), standing, self.judged_at)
     }
 
     fn parts(&self) -> VerifiedTokenParts {

@@ -3,5 +3,6 @@
 mod ambient;
 mod principal;
 mod refusal;
+mod standing;
 mod support;
 mod token;

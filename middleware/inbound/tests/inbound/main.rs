@@ -11,6 +11,7 @@ mod development;
 mod error_map;
 mod events;
 mod files;
+mod left_out;
 mod parts;
 mod presented;
 mod replaced;

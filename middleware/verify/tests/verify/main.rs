@@ -14,3 +14,4 @@ mod outage;
 mod profiles;
 mod support;
 mod tenants;
+mod two;
