@@ -11,6 +11,9 @@
 //!                                     └ none, or not this one: wait for the issuer, within its budget
 //! ```
 //!
+//! A token that is no JWT is [asked about](TrustedIssuer::opaque) where it was issued (RFC 7662), or [joined](SplitTokens)
+//! to the rest of it; what it stands for is judged by the same functions.
+//!
 //! An issuer that is out of reach is no verdict: keys fetched before go on verifying for 24 h, and what cannot be
 //! decided is [`Unavailable`](tower_identity_core::RefusalKind::Unavailable), never
 //! [`InvalidToken`](tower_identity_core::RefusalKind::InvalidToken). Tokens of unknown keys, however many, cost their

@@ -104,6 +104,16 @@ pub(crate) enum StandsFor {
     Jwt(SecretToken),
 }
 
+impl StandsFor {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Members { json, .. } => json.len(),
+            Self::Jwt(jwt) => jwt.expose().len(),
+        }
+    }
+}
+
 /// Whether a token has the form of a JWT, signed or encrypted: three parts, or five. Such a token is judged as one, or not
 /// at all; it is never asked about.
 pub(crate) fn is_jwt_like(token: &str) -> bool {

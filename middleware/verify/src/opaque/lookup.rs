@@ -19,6 +19,9 @@ use crate::{check, trusted::Trusted};
 /// issuer's servers do not know it all at once.
 const REFUSED: Duration = Duration::from_secs(5);
 
+/// The largest answer that is remembered, in bytes: with so many of them, larger ones would be felt.
+const LARGEST: usize = 16 * 1024;
+
 /// For how long a failure is remembered for the same token, at most.
 const BACK_OFF: Duration = Duration::from_secs(2);
 
@@ -127,7 +130,10 @@ impl Asker {
             Err(refusal) if *refusal.kind() == RefusalKind::InvalidToken => None,
             Err(undecided) => return Err(undecided),
         };
-        let lifetime = lifetime(self.remembered, ends.map(|end| end.since(asked)));
+        let lifetime = match stands_for.bytes() {
+            0..=LARGEST => lifetime(self.remembered, ends.map(|end| end.since(asked))),
+            _ => Lifetime::new(Duration::ZERO, Duration::ZERO),
+        };
         let until = asked.saturating_add(lifetime.usable());
         Ok((Answer { stands_for, is_good: ends.is_some(), until }, lifetime))
     }

@@ -7,7 +7,7 @@ use tower_identity_oauth::Introspection;
 use tower_identity_testkit::{Endpoint, Failure};
 
 use super::{Desk, nonsense};
-use crate::support::{SECOND, accepted, invalid, refused};
+use crate::support::{SECOND, accepted, invalid, refused, unavailable};
 
 fn desk() -> Desk {
     Desk::with(Introspection::phantom)
@@ -79,4 +79,17 @@ async fn phantom_a1_what_is_remembered_ends_with_the_jwt() {
     desk.clock.advance(Duration::from_nanos(1));
     assert!(!desk.is_remembered(&token));
     assert_eq!(refused(desk.ask(&token).await), invalid("introspection"));
+}
+
+#[tokio::test]
+async fn phantom_a1_without_keys_for_the_jwt_nothing_is_decided_nor_remembered() {
+    let desk = desk();
+    let token = desk.token();
+    desk.issuer.fail(Endpoint::Keys, Failure::Unavailable { retry_after: 2 });
+    assert_eq!(refused(desk.ask(&token).await), unavailable(2 * SECOND));
+    assert!(!desk.is_remembered(&token));
+    desk.issuer.recover(Endpoint::Keys);
+    desk.clock.advance(2 * SECOND);
+    accepted(desk.ask(&token).await);
+    assert_eq!(desk.calls(), 2);
 }

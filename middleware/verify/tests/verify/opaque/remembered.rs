@@ -142,6 +142,18 @@ async fn what_is_not_to_be_remembered_is_not() {
     }
 }
 
+#[tokio::test]
+async fn rfc7662_a4_an_answer_that_is_too_large_to_be_remembered_is_asked_for_each_time() {
+    let desk = Desk::new();
+    let fills = |bytes: usize| desk.issuer.opaque(desk.good().claim("padding", "x".repeat(bytes)));
+    for (bytes, calls) in [(15 * 1024, 1), (17 * 1024, 2)] {
+        let (token, before) = (fills(bytes), desk.calls());
+        accepted(desk.ask(&token).await);
+        accepted(desk.ask(&token).await);
+        assert_eq!(desk.calls() - before, calls, "{bytes}");
+    }
+}
+
 /// A verifier of this desk's issuer that remembers for so long.
 fn remembering(desk: &Desk, seconds: u64) -> Verifier {
     let url = desk.issuer.url(Endpoint::Introspection);
