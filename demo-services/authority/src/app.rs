@@ -14,7 +14,7 @@ use demo_kit::{Serving, StartError, Stop, serve};
 use tokio::net::TcpListener;
 use tower_identity::{Settings, system_clock};
 
-use crate::{Authority, metadata, sign_in, token};
+use crate::{Authority, introspect, metadata, sign_in, sign_out, token};
 
 /// Room for a form with a subject and an actor token of the largest size, percent-encoded.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -42,9 +42,13 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn app(authority: Arc<Authority>, listening_on: SocketAddr) -> Router {
-    let mut secret = Router::new().route("/token", post(token::token));
-    if authority.sign_in.is_some() && listening_on.ip().is_loopback() {
+    let mut secret =
+        Router::new().route("/token", post(token::token)).route("/introspect", post(introspect::introspect));
+    if let Some(sign_in) = authority.sign_in.as_ref().filter(|_| listening_on.ip().is_loopback()) {
         secret = secret.route("/dev/sign-in", post(sign_in::sign_in));
+        if sign_in.cookie.is_some() {
+            secret = secret.route("/dev/sign-out", post(sign_out::sign_out));
+        }
     }
     Router::new()
         .route("/.well-known/oauth-authorization-server", get(metadata::metadata))
@@ -55,7 +59,7 @@ pub fn app(authority: Arc<Authority>, listening_on: SocketAddr) -> Router {
         .with_state(authority)
 }
 
-/// Answers that hold a token, or say why there is none, are kept by nobody (RFC 6749 §5.1).
+/// Answers that hold a token, tell of one, or say why there is none, are kept by nobody (RFC 6749 §5.1).
 async fn no_store(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

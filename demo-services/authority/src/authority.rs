@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
+use axum::http::HeaderName;
 use tower_identity::{Audience, ClientId, Clock, InvalidSetting, Issuer, Scopes, Subject};
 use tower_identity_jose::{Algorithm, KeySet, SigningKey, SigningKeyError};
 
@@ -9,6 +10,7 @@ use crate::{
     client::{Client, Clients},
     policy::Policy,
     replay::UsedAssertions,
+    session::Sessions,
     settings::{AuthoritySettings, SignInSettings},
 };
 
@@ -29,6 +31,7 @@ pub struct Authority {
     pub(crate) clients: Clients,
     pub(crate) policy: Policy,
     pub(crate) used_assertions: UsedAssertions,
+    pub(crate) sessions: Sessions,
 }
 
 impl Authority {
@@ -52,6 +55,7 @@ impl Authority {
             clients: Clients::default(),
             policy: Policy { exchange: settings.policy, client_credentials: settings.client_credentials },
             used_assertions: UsedAssertions::default(),
+            sessions: Sessions::default(),
         };
         for (at, client) in settings.clients.into_iter().enumerate() {
             authority.register(client).map_err(|invalid| invalid.within(at).within("client"))?;
@@ -121,6 +125,10 @@ impl Authority {
         }
         if !self.clients.owns(&sign_in.audience) {
             return invalid("audience", format!("{} is no client's audience", sign_in.audience));
+        }
+        // A cookie's name is a token, as a field's is (RFC 6265 §4.1.1).
+        if sign_in.cookie.as_ref().is_some_and(|name| HeaderName::from_bytes(name.as_bytes()).is_err()) {
+            return invalid("cookie", "is no name of a cookie".to_owned());
         }
         Ok(())
     }

@@ -56,7 +56,8 @@ impl ActClaim {
 }
 
 /// What is read back from a token that a client presents to us.
-#[derive(Debug, Deserialize)]
+/// Written again, whole, where a service asks what its token is.
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PresentedClaims {
     pub(crate) iss: Issuer,
     pub(crate) sub: Subject,
@@ -65,13 +66,16 @@ pub(crate) struct PresentedClaims {
     #[serde(default)]
     pub(crate) scope: String,
     pub(crate) exp: NumericDate,
-    #[serde(default, deserialize_with = "json::not_null")]
+    #[serde(default, deserialize_with = "json::not_null", skip_serializing_if = "Option::is_none")]
     pub(crate) nbf: Option<NumericDate>,
-    #[serde(rename = "jti")]
-    pub(crate) _jti: TokenId,
+    pub(crate) jti: TokenId,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) act: Option<ActClaim>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) may_act: Option<MayActClaim>,
-    pub(crate) cnf: Option<serde::de::IgnoredAny>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cnf: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) txn: Option<TransactionId>,
     #[serde(flatten)]
     pub(crate) authentication: AuthenticationClaims,
@@ -79,11 +83,14 @@ pub(crate) struct PresentedClaims {
 
 /// Who may act for the subject (RFC 8693 §4.4): every member that is given must match, so a token that has a member
 /// which is not compared here is not read.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MayActClaim {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sub: Option<Subject>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) iss: Option<Issuer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_id: Option<ClientId>,
 }
 

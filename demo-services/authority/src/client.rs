@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tower_identity::{Audience, ClientId, InvalidSetting, Subject};
-use tower_identity_jose::KeySet;
+use tower_identity_jose::{AudienceClaim, KeySet};
 
 use crate::settings::ClientSettings;
 
@@ -43,6 +43,13 @@ impl SecretDigest {
     /// Whether this is the secret; decided in constant time.
     pub(crate) fn is_of(&self, presented: &str) -> bool {
         self.0.ct_eq(&Self::of(presented).0).into()
+    }
+}
+
+impl Client {
+    /// Whether a token with these audiences is sent to this client.
+    pub(crate) fn is_among(&self, audiences: &AudienceClaim) -> bool {
+        self.audience.iter().any(|own| audiences.as_slice().contains(own))
     }
 }
 

@@ -63,7 +63,7 @@ impl Authority {
             return Err(NOT_A_USER);
         }
         // Whoever merely saw a token cannot exchange it.
-        if !client.audience.iter().any(|own| subject.aud.as_slice().contains(own)) {
+        if !client.is_among(&subject.aud) {
             return Err(NOT_SENT_TO_CLIENT);
         }
         // To exchange it would be to turn a bound token into one that anybody may bear.

@@ -9,10 +9,13 @@
 //! | `GET /.well-known/oauth-authorization-server`, `/.well-known/openid-configuration` | metadata (RFC 8414) |
 //! | `GET /jwks` | public keys (RFC 7517) |
 //! | `POST /token` | tokens (RFC 6749 §4.4, RFC 8693) |
-//! | `POST /dev/sign-in` | a user's first token, to this machine only |
+//! | `POST /introspect` | what a token is, to the client that it was sent to (RFC 7662) |
+//! | `POST /dev/sign-in` | a user's first token, to this machine only: in a session's cookie, where the settings name one |
+//! | `POST /dev/sign-out` | ends that session |
 //!
 //! The modules, in the order in which a token request meets them: `form`, `authenticate` (with `client` and
 //! `replay`), `token`, `exchange` (with `presented` and `policy`), `issue` (with `claims`), and `error` for the rest.
+//! Users' sessions are in `session`, and begin and end in `sign_in` and `sign_out`; `introspect` tells what a token is.
 
 mod app;
 mod authenticate;
@@ -22,13 +25,16 @@ mod client;
 mod error;
 mod exchange;
 mod form;
+mod introspect;
 mod issue;
 mod metadata;
 mod policy;
 mod presented;
 mod replay;
+mod session;
 mod settings;
 mod sign_in;
+mod sign_out;
 mod token;
 
 pub use self::{

@@ -21,15 +21,20 @@ use crate::{
 /// How long metadata and keys may be cached.
 const CACHE_CONTROL: (HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=300");
 
+const AUTH_METHODS: [&str; 2] = ["client_secret_basic", "private_key_jwt"];
+
 /// One document for both well-known locations, so that they cannot disagree. Members without values are left out.
 #[derive(Serialize)]
 struct Metadata {
     issuer: Issuer,
     token_endpoint: String,
+    introspection_endpoint: String,
     jwks_uri: String,
     grant_types_supported: [&'static str; 2],
     token_endpoint_auth_methods_supported: [&'static str; 2],
     token_endpoint_auth_signing_alg_values_supported: [Algorithm; ASSERTION_ALGORITHMS.len()],
+    introspection_endpoint_auth_methods_supported: [&'static str; 2],
+    introspection_endpoint_auth_signing_alg_values_supported: [Algorithm; ASSERTION_ALGORITHMS.len()],
     subject_types_supported: [&'static str; 1],
 }
 
@@ -39,10 +44,13 @@ pub(crate) async fn metadata(State(authority): State<Arc<Authority>>) -> impl In
     let document = Json(Metadata {
         issuer: issuer.clone(),
         token_endpoint: format!("{issuer}/token"),
+        introspection_endpoint: format!("{issuer}/introspect"),
         jwks_uri: format!("{issuer}/jwks"),
         grant_types_supported: [CLIENT_CREDENTIALS, TOKEN_EXCHANGE],
-        token_endpoint_auth_methods_supported: ["client_secret_basic", "private_key_jwt"],
+        token_endpoint_auth_methods_supported: AUTH_METHODS,
         token_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
+        introspection_endpoint_auth_methods_supported: AUTH_METHODS,
+        introspection_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
         subject_types_supported: ["public"],
     });
     ([CACHE_CONTROL], document)

@@ -1,5 +1,7 @@
-//! Reading back the authority's own access tokens: subject and actor tokens of an exchange (RFC 8693 §2.1).
+//! Reading back the authority's own access tokens: subject and actor tokens of an exchange (RFC 8693 §2.1), and tokens
+//! that a service asks about (RFC 7662 §2.1).
 
+use tower_identity::SecretToken;
 use tower_identity_jose::{Accept, Limits, MediaType, OpenError, ParseError, Unopened, Unverified};
 
 use crate::{authority::Authority, claims::PresentedClaims};
@@ -18,8 +20,11 @@ pub(crate) enum NotOurs {
 }
 
 impl Authority {
-    /// Verifies an access token of this authority: signature, kind, issuer and time. Its audience is not ours to be.
+    /// Verifies an access token of this authority, or the one that a session is the name of: signature, kind, issuer and
+    /// time. Its audience is not ours to be.
     pub(crate) fn verify_own(&self, token: &str) -> Result<PresentedClaims, NotOurs> {
+        let of_session = self.sessions.find(token);
+        let token = of_session.as_ref().map_or(token, SecretToken::expose);
         let accept = Accept::new([MediaType::ACCESS_TOKEN], [self.key.algorithm()]);
         let claims = Unverified::<PresentedClaims>::parse(token, &Limits::default())
             .map_err(NotOurs::Malformed)?

@@ -46,6 +46,9 @@ pub struct SignInSettings {
     pub audience: Audience,
     /// What it allows.
     pub scopes: Scopes,
+    /// The cookie that it is put into. The token is opaque then, so that whoever accepts it has to
+    /// [ask](crate::app) what it is, and learns when the user has signed out. Without a cookie it is a JWT.
+    pub cookie: Option<String>,
 }
 
 /// A registered client. It authenticates by a secret or by a key, not both.

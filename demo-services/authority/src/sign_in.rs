@@ -5,8 +5,8 @@ use std::{net::SocketAddr, sync::Arc};
 use axum::{
     Json,
     extract::{ConnectInfo, State},
-    http::{HeaderMap, StatusCode},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{AppendHeaders, IntoResponse, Response},
 };
 use demo_kit::is_from_this_machine;
 use serde::{Deserialize, Serialize};
@@ -16,8 +16,9 @@ use tower_identity_jose::random_id;
 use crate::{
     authority::Authority,
     claims::AuthenticationClaims,
-    error::TokenError,
+    error::{ErrorCode, TokenError},
     issue::{AccessToken, TokenResponse},
+    settings::SignInSettings,
 };
 
 /// Who wants to be signed in.
@@ -62,16 +63,28 @@ pub(crate) async fn sign_in(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     Json(asked): Json<SignIn>,
-) -> Result<Json<TokenResponse>, SignInError> {
+) -> Result<impl IntoResponse, SignInError> {
     if !is_from_this_machine(peer, &headers) {
         return Err(SignInError::NotLocal);
     }
-    authority.sign_in(&asked.user).map(Json)
+    let settings = authority.sign_in.as_ref().ok_or(SignInError::NotLocal)?;
+    let issued = authority.sign_in(settings, &asked.user)?;
+    let cookie = settings.cookie.as_ref().map(|name| (header::SET_COOKIE, set_cookie(name, &issued)));
+    Ok((AppendHeaders(cookie), Json(issued)))
+}
+
+/// For no script, no other site's requests but its links, and no longer than the token. `Secure` and a name that begins
+/// with `__Host-` are missing: the demo is served over plain HTTP.
+fn set_cookie(name: &str, issued: &TokenResponse) -> HeaderValue {
+    let (token, seconds) = (issued.access_token.expose(), issued.expires_in);
+    let value = HeaderValue::try_from(format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}"));
+    let mut value = value.expect("the name of a cookie and a token are of characters that a header may have");
+    value.set_sensitive(true);
+    value
 }
 
 impl Authority {
-    fn sign_in(&self, user: &Subject) -> Result<TokenResponse, SignInError> {
-        let settings = self.sign_in.as_ref().ok_or(SignInError::NotLocal)?;
+    fn sign_in(&self, settings: &SignInSettings, user: &Subject) -> Result<TokenResponse, SignInError> {
         if !self.users.contains(user) {
             return Err(SignInError::UnknownUser);
         }
@@ -82,16 +95,24 @@ impl Authority {
             amr: vec!["dev".to_owned()],
             sid: SessionId::parse(random_id()).ok(),
         };
+        let expires_at = now.saturating_add(self.sign_in_token_lifetime);
         let issued = self.issue(AccessToken {
             subject: user,
             audience: &settings.audience,
             client: &settings.client,
             scopes: &settings.scopes,
-            expires_at: now.saturating_add(self.sign_in_token_lifetime),
+            expires_at,
             actors: None,
             transaction: None,
             authentication: &authentication,
-        });
-        Ok(issued?)
+        })?;
+        if settings.cookie.is_none() {
+            return Ok(issued);
+        }
+        let session = self.sessions.begin(issued.access_token, expires_at, now).ok_or(TOO_MANY_SESSIONS)?;
+        Ok(TokenResponse { access_token: session, ..issued })
     }
 }
+
+const TOO_MANY_SESSIONS: TokenError =
+    TokenError::new(ErrorCode::TemporarilyUnavailable, "too many sessions have not ended yet");

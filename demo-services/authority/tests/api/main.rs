@@ -2,6 +2,7 @@
 
 mod client_assertion;
 mod exchange;
+mod introspection;
 mod metadata;
 mod settings;
 mod sign_in;

@@ -61,6 +61,7 @@ fn a_row_that_cannot_apply_is_refused() {
             |s| s["client"][1]["audience"] = json!(["storefront"]),
             "client[1].audience: storefront belongs to another client",
         ),
+        (|s| s["sign_in"]["cookie"] = json!("a b"), "sign_in.cookie: is no name of a cookie"),
         (|s| s["access_token_seconds"] = json!(0), "access_token_seconds: is not between 1 second and a day"),
     ];
     for (change, expected) in cases {

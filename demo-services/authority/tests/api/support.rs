@@ -118,11 +118,18 @@ pub(crate) struct Answer {
 
 impl Running {
     pub(crate) async fn start() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// With these settings changed.
+    pub(crate) async fn with(change: impl FnOnce(&mut Value)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let issuer = format!("http://{address}");
         let clock = ManualClock::new();
-        let authority = authority(settings(&issuer), clock.clock()).expect("good settings");
+        let mut settings = settings(&issuer);
+        change(&mut settings);
+        let authority = authority(settings, clock.clock()).expect("good settings");
         let app = app(Arc::new(authority), address).into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, app).await });
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
@@ -139,8 +146,24 @@ impl Running {
 
     /// A request to the token endpoint.
     pub(crate) async fn token(&self, client: As<'_>, form: Form<'_>) -> Answer {
+        self.post_form("/token", client, form).await
+    }
+
+    /// A question about a token.
+    pub(crate) async fn introspect(&self, client: As<'_>, token: &str) -> Answer {
+        self.post_form("/introspect", client, &[("token", token)]).await
+    }
+
+    /// The end of a session, asked for with these headers.
+    pub(crate) async fn sign_out(&self, headers: &[(&str, &str)]) -> Answer {
+        let request = self.http.post(format!("{}/dev/sign-out", self.issuer));
+        Answer::read(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
+    }
+
+    /// A form, posted by a client that authenticates.
+    pub(crate) async fn post_form(&self, path: &str, client: As<'_>, form: Form<'_>) -> Answer {
         let mut body = form_urlencoded(form);
-        let mut request = self.http.post(format!("{}/token", self.issuer));
+        let mut request = self.http.post(format!("{}{path}", self.issuer));
         match client {
             As::Nobody => {}
             As::Basic(id, secret) => {

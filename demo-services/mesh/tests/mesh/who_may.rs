@@ -24,6 +24,7 @@ fn routes() -> Vec<(Part, Method, &'static str, Value)> {
         (Part::Authority, Method::GET, "/.well-known/openid-configuration", Value::Null),
         (Part::Authority, Method::GET, "/jwks", Value::Null),
         (Part::Authority, Method::POST, "/token", Value::Null),
+        (Part::Authority, Method::POST, "/introspect", Value::Null),
         (Part::Authority, Method::POST, "/dev/sign-in", json!({ "user": "alice" })),
         (Part::Storefront, Method::GET, "/products", Value::Null),
         (Part::Storefront, Method::POST, "/orders", basket.clone()),
