@@ -10,7 +10,7 @@ use std::{
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 use tower_identity_core::{InvalidSetting, settings::Step};
-use tower_identity_inbound::{AuthLayer, ResourceMetadata, Rule};
+use tower_identity_inbound::{AtEdge, AuthLayer, ResourceMetadata, Rule};
 use tower_identity_oauth::ServerSettings;
 use tower_identity_outbound::{Outbound, Target, TargetSettings};
 use tower_identity_verify::Verifier;
@@ -43,8 +43,17 @@ mod inbound;
 /// The fields of each table: [`IssuerSettings`](crate::IssuerSettings), [`ServerSettings`], [`TargetSettings`]; and
 /// where there is one, `[inbound.resource]` with [`ResourceSettings`](crate::ResourceSettings). `[inbound]` itself may
 /// name the `realm` of every challenge, and set limits: `max_token_bytes` (default 8192) and `max_json_depth` (default
-/// 16) of [`Limits`](crate::Limits); and `development = true`, which makes the [`auth_layer`](Self::auth_layer) tell why
-/// it refuses a token.
+/// 16) of [`Limits`](crate::Limits). The rest of it is what the [`auth_layer`](Self::auth_layer) does:
+///
+/// | field | meaning |
+/// |---|---|
+/// | `sources` | where the caller's credential may be: `["authorization", { cookie = "__Host-session" }, { header = "x-token" }]` ([`AuthLayer::sources`]) |
+/// | `user_source` | where the user's own may be, beside the caller's ([`AuthLayer::user_source`]) |
+/// | `allowed_origins` | whose pages may send requests with a cookie for a credential ([`AuthLayer::allowed_origins`]) |
+/// | `edge` | `true` for the service that requests from outside reach first ([`AuthLayer::edge`]): it takes the [`edge_layer`](Self::edge_layer) |
+/// | `edge_also` | further names of header fields that nobody outside may set ([`AuthLayer::edge_also`]) |
+/// | `observe` | `true` to judge and enforce nothing ([`AuthLayer::observe`]) |
+/// | `development` | `true` to tell the peer why a token is refused ([`danger`](crate::danger)) |
 ///
 /// A file that breaks a rule is refused whole, and the error names the file, the line, the field and the rule. Tables
 /// other than `inbound` and `outbound` are the service's own, read by [`section`](Self::section); a field of type
@@ -140,9 +149,48 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`SettingsError`] when the file has no such table.
+    /// [`SettingsError`] when the file has no such table, or says `edge = true`: then it is for a service that takes the
+    /// [`edge_layer`](Self::edge_layer).
     pub fn auth_layer(&self) -> Result<AuthLayer, SettingsError> {
-        self.inbound.as_ref().map(|it| it.layer.clone()).ok_or_else(|| self.document.missing("inbound"))
+        let inbound = self.inbound.as_ref().ok_or_else(|| self.document.missing("inbound"))?;
+        if inbound.is_edge {
+            let not_here = InvalidSetting::new(
+                "edge",
+                "is for a service that takes the edge_layer of its settings, and this one does not",
+            );
+            return Err(self.document.locate(&not_here.within("inbound")));
+        }
+        Ok(inbound.layer.clone())
+    }
+
+    /// The same for a service that may stand at the [edge](AuthLayer::edge): whether it does is the file's to say. It hands
+    /// on the bodies of requests as [`EdgeBody`](crate::EdgeBody) either way.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use tower_identity::Settings;
+    ///
+    /// let settings = Settings::parse(
+    ///     r#"
+    ///     [inbound]
+    ///     sources = ["authorization", { cookie = "__Host-session" }]
+    ///     edge = true
+    ///
+    ///     [[inbound.issuer]]
+    ///     issuer = "https://login.example.com"
+    ///     audience = "storefront"
+    ///     "#,
+    ///     "storefront.toml",
+    /// )?;
+    /// let app: Router = Router::new().route("/", get(|| async { "welcome" })).layer(settings.edge_layer()?);
+    /// # Ok::<(), tower_identity::SettingsError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] when the file has no such table.
+    pub fn edge_layer(&self) -> Result<AuthLayer<AtEdge>, SettingsError> {
+        self.inbound.as_ref().map(|it| it.edge_layer.clone()).ok_or_else(|| self.document.missing("inbound"))
     }
 
     /// What clients may know of this service: the `[inbound.resource]` table.

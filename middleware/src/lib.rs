@@ -14,6 +14,7 @@
 //! |---|---|
 //! | authenticate callers | [`Verifier`], [`TrustedIssuer`], [`AuthLayer`] |
 //! | accept tokens that only their issuer can read | [`TrustedIssuer::opaque`], [`Introspection`]; [`TrustedIssuer::split`] |
+//! | say where credentials are, and what may come from outside | [`Source`], [`AuthLayer::edge`], [`edge`] |
 //! | say who may | [`RequireLayer`] and [`rule`] |
 //! | tell clients where to get a token | [`ResourceMetadata`] |
 //! | know who it is, in a handler | [`Caller`], [`UserCaller`], [`WorkloadCaller`], [`PathUser`], [`Claims`] |
@@ -78,8 +79,8 @@ pub use tower_identity_core::{
     ambient,
 };
 pub use tower_identity_inbound::{
-    AuthLayer, CallerName, CorrelationId, Inbound, IssuerName, RequireLayer, ResourceMetadata, ResourceMetadataBuilder,
-    ResourceSettings, Rule, RuleHandle, rule,
+    AtEdge, AuthLayer, CallerName, CorrelationId, EdgeBody, Inbound, IssuerName, RequireLayer, ResourceMetadata,
+    ResourceMetadataBuilder, ResourceSettings, Rule, RuleHandle, Source, edge, rule,
 };
 pub use tower_identity_jose::{Algorithm, KeySet, Limits, SigningKey};
 pub use tower_identity_oauth::{

@@ -1,34 +1,32 @@
 //! Authenticates every request: a layer, its service, and their future.
 //!
-//! What it refuses, it answers itself; what it lets through carries an [`Inbound`], no `Authorization` header any
+//! What it refuses, it answers itself; what it lets through carries an [`Inbound`](crate::Inbound), no credential any
 //! more, and runs in the caller's [ambient scope](tower_identity_core::ambient). It stands outside of every
 //! [`RequireLayer`](crate::RequireLayer) and handler that asks for the caller, and inside of whatever must see
 //! refusals too: tracing, metrics, response headers.
 
-use std::{
-    fmt,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-};
+use std::{marker::PhantomData, sync::Arc};
 
-use http::{Request, Response, header::AUTHORIZATION};
-use pin_project_lite::pin_project;
-use tower_identity_core::{
-    BoxFuture, Refusal, RefusalKind,
-    ambient::{self, Scoped},
-};
-use tower_identity_verify::{Explanation, Verification, Verifier};
+use tower_identity_core::InvalidSetting;
+use tower_identity_verify::Verifier;
 use tower_layer::Layer;
-use tower_service::Service;
 
+use self::settings::Settings;
 use crate::{
-    Asked, AuthBody, Credentials, Inbound, Presented, ResourceMetadata,
-    challenge::Names,
-    counted::Passed,
+    ResourceMetadata, Source, Sources,
+    cross_site::CrossSite,
     danger::Development,
-    decision::{self, Stage},
+    decision::Stage,
+    edge::{AtEdge, Edge, Inside},
+    unenforced::Unenforced,
 };
+
+pub use self::{future::AuthFuture, service::AuthService};
+
+mod future;
+mod observing;
+mod service;
+mod settings;
 
 /// Authenticates requests by a [`Verifier`].
 ///
@@ -56,38 +54,23 @@ use crate::{
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
-pub struct AuthLayer(Arc<Settings>);
-
-/// Shared, because a server clones the service for every connection or request.
-#[derive(Debug, Clone)]
-struct Settings {
-    verifier: Verifier,
-    optional: bool,
-    realm: Option<String>,
-    resource: Option<ResourceMetadata>,
-    /// Of the two before it, kept up to date by their setters.
-    names: Option<Names>,
-    development: Option<Development>,
-    passed: Passed,
+#[derive(Debug)]
+pub struct AuthLayer<P = Inside> {
+    /// Shared, because a server clones the service for every connection or request.
+    settings: Arc<Settings>,
+    place: PhantomData<P>,
 }
 
 impl AuthLayer {
     /// Requires every request to present a credential that the verifier accepts.
     #[must_use]
     pub fn new(verifier: Verifier) -> Self {
-        Self(Arc::new(Settings {
-            passed: Passed::of(verifier.issuers().count()),
-            verifier,
-            optional: false,
-            realm: None,
-            resource: None,
-            names: None,
-            development: None,
-        }))
+        Self { settings: Arc::new(Settings::new(verifier)), place: PhantomData }
     }
+}
 
-    /// Lets requests through that present no credential, as [`Inbound::Anonymous`].
+impl<P> AuthLayer<P> {
+    /// Lets requests through that present no credential, as [`Inbound::Anonymous`](crate::Inbound::Anonymous).
     ///
     /// A credential that is bad, malformed or of another scheme is refused as before: bad is never anonymous.
     ///
@@ -113,203 +96,154 @@ impl AuthLayer {
         self.with(|settings| settings.resource = Some(metadata.clone()))
     }
 
+    /// Reads the caller's credential from these places, instead of `Authorization` alone.
+    ///
+    /// A request presents it in one of them: in two of them it is refused (400), and so is one that stands in its place
+    /// twice or is outside the grammar. The field or the cookie that carried it does not go on to the handler; other
+    /// cookies do. `Authorization` never goes on, source or not.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tower_identity_inbound::{AuthLayer, Source};
+    /// use tower_identity_verify::{TrustedIssuer, Verifier};
+    ///
+    /// let home = TrustedIssuer::discover("https://login.example.com").audience("orders");
+    /// let layer = AuthLayer::new(Verifier::builder(home).build()?)
+    ///     .sources([Source::authorization(), Source::cookie("__Host-session")?])?
+    ///     .allowed_origins(["https://shop.example.com"])?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] for the field `sources`: there is none, one is named twice, or it is the
+    /// [user's](Self::user_source).
+    pub fn sources(self, sources: impl IntoIterator<Item = Source>) -> Result<Self, InvalidSetting> {
+        let sources = Sources::of(sources)?;
+        let sources = match self.settings.sources.user().cloned() {
+            Some(user) => sources.with_user(user)?,
+            None => sources,
+        };
+        Ok(self.with(|settings| settings.sources = sources))
+    }
+
+    /// Reads the user's own credential from this place, beside the caller's: both are verified and related
+    /// ([`Verifier::pair`]).
+    ///
+    /// The caller's may come without it, and then stands for the caller [alone](Verifier::alone); the user's never comes
+    /// without the caller's (401).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] for the field `user_source`: it is one of the [caller's](Self::sources).
+    pub fn user_source(self, source: Source) -> Result<Self, InvalidSetting> {
+        let sources = self.settings.sources.clone().with_user(source)?;
+        Ok(self.with(|settings| settings.sources = sources))
+    }
+
+    /// Lets pages of these origins send requests with a cookie for a credential; by default pages of this very origin do,
+    /// and no others.
+    ///
+    /// A browser sends a cookie whoever made it ask. So where a credential came by cookie, a request by a method that
+    /// changes things, and every handshake (`Upgrade`, or `CONNECT` over HTTP/2: a WebSocket's is a `GET` that brings the
+    /// cookies) has to come from this origin or one of these, by what the browser says in `Sec-Fetch-Site` and `Origin`;
+    /// else it is refused (403, check `cross_site`) before the credential is looked at. What comes by another source needs
+    /// no such guard, and has none. `GET`, `HEAD` and `OPTIONS` pass: keep their handlers from changing anything.
+    ///
+    /// Proxies in front must leave `Host`, `Origin` and `Sec-Fetch-Site` as they are. That a page may *read* the answer is
+    /// another matter, and CORS's: name its origin in both.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] for the field `allowed_origins`, with its place in the list: one is not written as a browser
+    /// writes it, in small letters and without path, final slash or default port.
+    pub fn allowed_origins<I>(self, origins: I) -> Result<Self, InvalidSetting>
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        let cross_site = CrossSite::allowing(origins)?;
+        Ok(self.with(|settings| settings.cross_site = cross_site))
+    }
+
+    /// Takes away what requests from outside say of an identity and nobody there may say, in headers and trailers and in
+    /// every spelling: see [`edge`](crate::edge). For the first service that external requests reach, and for no other.
+    ///
+    /// The service within gets its bodies as [`EdgeBody`](crate::EdgeBody).
+    #[must_use]
+    pub fn edge(self) -> AuthLayer<AtEdge> {
+        self.edge_if(true)
+    }
+
+    /// [`edge`](Self::edge), where that is a setting: the type is the same either way.
+    #[must_use]
+    pub fn edge_if(self, at_the_edge: bool) -> AuthLayer<AtEdge> {
+        let layer = self.with(|settings| match at_the_edge {
+            true => drop(settings.edge.get_or_insert_default()),
+            false => settings.edge = None,
+        });
+        AuthLayer { settings: layer.settings, place: PhantomData }
+    }
+
+    /// Judges every request as it would, tells what it decided, by the same [event](crate::decision) with
+    /// `enforced=false`, and changes nothing: it refuses nothing, takes nothing away, leaves no caller, and keeps no
+    /// request waiting: what is answered before the issuer's keys are there, as in the first moment of a service, is told
+    /// as `unavailable` by the check `observe`. To watch a configuration before it counts.
+    ///
+    /// A [`RequireLayer`](crate::RequireLayer) further in can observe too, and is then asked about the requests that this
+    /// layer would have let through. One that enforces, and every extractor, finds no caller and answers 500: what is
+    /// observed is not authenticated. An observing layer stands outside of one that enforces, which takes the credential.
+    ///
+    /// Every such layer is counted by the gauge [`UNENFORCED`](crate::decision::UNENFORCED).
+    #[must_use]
+    pub fn observe(self) -> Self {
+        self.with(|settings| {
+            if settings.unenforced.is_none() {
+                settings.passed = settings.passed.unenforced();
+                settings.unenforced = Some(Arc::new(Unenforced::new(Stage::Authentication)));
+            }
+        })
+    }
+
     /// What [`danger::explain_refusals`](crate::danger::explain_refusals) allows.
     pub(crate) fn explaining(self) -> Self {
         self.with(|settings| settings.development = Some(Development(settings.verifier.clone())))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
-        let settings = Arc::make_mut(&mut self.0);
+        let settings = Arc::make_mut(&mut self.settings);
         change(settings);
-        settings.names = Names::of(settings.realm.as_deref(), settings.resource.as_ref().map(ResourceMetadata::url));
+        settings.settle();
         self
     }
 }
 
-impl Settings {
-    /// What to do about a request, as far as it can be said without waiting.
-    fn judge<B>(&self, request: &Request<B>) -> Verdict {
-        if request.extensions().get::<Inbound>().is_some() {
-            let twice =
-                "an AuthLayer has authenticated this request already; keep one, and close routes by RequireLayer";
-            return Verdict::Decided(Err(Refusal::new(RefusalKind::Misconfigured, "wiring").detail(twice)));
-        }
-        match Presented::read(request.headers(), request.uri(), self.verifier.max_token_bytes()) {
-            Presented::Absent if self.optional => Verdict::Decided(Ok(Inbound::Anonymous)),
-            Presented::Absent => Verdict::Decided(Err(Refusal::new(RefusalKind::NoCredential, "credential"))),
-            Presented::Malformed(refusal) => Verdict::Decided(Err(refusal)),
-            Presented::Credentials(Credentials::Bearer(token)) => match self.verifier.bearer(token).try_now() {
-                Ok(decision) => Verdict::Decided(decision.map(Inbound::Caller)),
-                Err(verification) => Verdict::Waiting(verification),
-            },
-        }
+impl AuthLayer<AtEdge> {
+    /// Takes these away too, at the [edge](AuthLayer::edge): names, and beginnings of names with a `*` at their end, such
+    /// as `x-acme-*`. Of a layer that is not at the edge it makes one that is.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] for the field `edge_also`, with its place in the list: it is no such name, or of what the message
+    /// itself needs, such as `host` or `content-*`.
+    pub fn edge_also<I>(self, names: I) -> Result<Self, InvalidSetting>
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        let edge = self.settings.edge.as_deref().cloned().unwrap_or_else(Edge::default).and(names)?;
+        Ok(self.with(|settings| settings.edge = Some(Arc::new(edge))))
     }
 }
 
-enum Verdict {
-    Decided(Result<Inbound, Refusal>),
-    Waiting(Verification),
+impl<P> Clone for AuthLayer<P> {
+    fn clone(&self) -> Self {
+        Self { settings: Arc::clone(&self.settings), place: PhantomData }
+    }
 }
 
-impl<S> Layer<S> for AuthLayer {
-    type Service = AuthService<S>;
+impl<S, P> Layer<S> for AuthLayer<P> {
+    type Service = AuthService<S, P>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AuthService { inner, settings: Arc::clone(&self.0) }
-    }
-}
-
-/// The service of [`AuthLayer`].
-#[derive(Debug, Clone)]
-pub struct AuthService<S> {
-    inner: S,
-    settings: Arc<Settings>,
-}
-
-impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for AuthService<S>
-where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
-{
-    type Response = Response<AuthBody<ResBody>>;
-    type Error = S::Error;
-    type Future = AuthFuture<S, ReqBody>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let verdict = self.settings.judge(&request);
-        if let Some(names) = &self.settings.names {
-            request.extensions_mut().insert(names.clone());
-        }
-        let state = match verdict {
-            Verdict::Decided(decision) => State::decided(decision, &mut self.inner, request, &self.settings),
-            Verdict::Waiting(verification) => {
-                // The call comes after the wait, so it must be made on the very service that was polled ready.
-                let not_ready_inner = self.inner.clone();
-                let ready_inner = std::mem::replace(&mut self.inner, not_ready_inner);
-                let settings = Arc::clone(&self.settings);
-                State::Verifying { verification, waiting: Some((ready_inner, request, settings)) }
-            }
-        };
-        AuthFuture { state }
-    }
-}
-
-pin_project! {
-    /// The future of [`AuthService`].
-    pub struct AuthFuture<S, ReqBody>
-    where
-        S: Service<Request<ReqBody>>,
-    {
-        #[pin]
-        state: State<S, ReqBody>,
-    }
-}
-
-pin_project! {
-    #[project = StateProjected]
-    enum State<S, ReqBody>
-    where
-        S: Service<Request<ReqBody>>,
-    {
-        // Keys have to be fetched first.
-        Verifying {
-            #[pin]
-            verification: Verification,
-            waiting: Option<(S, Request<ReqBody>, Arc<Settings>)>,
-        },
-        // The inner service was called, in the caller's scope.
-        Calling {
-            #[pin]
-            inner: Scoped<S::Future>,
-        },
-        // The inner service is not called, and in development the answer says why.
-        Explaining {
-            explanation: BoxFuture<'static, Explanation>,
-            refusal: Refusal,
-            asked: Asked,
-        },
-        // The inner service is not called.
-        Refused {
-            response: Option<Response<bytes::Bytes>>,
-        },
-    }
-}
-
-impl<S, ReqBody> State<S, ReqBody>
-where
-    S: Service<Request<ReqBody>>,
-{
-    /// Calls the inner service, or refuses.
-    fn decided(
-        decision: Result<Inbound, Refusal>,
-        ready_inner: &mut S,
-        mut request: Request<ReqBody>,
-        settings: &Settings,
-    ) -> Self {
-        match decision {
-            Ok(inbound) => {
-                decision::accept(Stage::Authentication, &inbound, &settings.passed);
-                let mut scope = inbound.caller().cloned();
-                request.headers_mut().remove(AUTHORIZATION);
-                request.extensions_mut().insert(inbound);
-                let inner = ambient::enter(&mut scope, || ready_inner.call(request));
-                Self::Calling { inner: Scoped::new(scope, inner) }
-            }
-            Err(refusal) => {
-                let asked = Asked::of(request.method(), request.headers(), request.extensions());
-                let development = settings.development.as_ref();
-                match development.and_then(|development| development.explain(&refusal, &request, &asked)) {
-                    Some(explanation) => Self::Explaining { explanation, refusal, asked },
-                    None => Self::Refused { response: Some(decision::refuse(Stage::Authentication, &refusal, &asked)) },
-                }
-            }
-        }
-    }
-}
-
-impl<S, ReqBody, ResBody> Future for AuthFuture<S, ReqBody>
-where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
-{
-    type Output = Result<Response<AuthBody<ResBody>>, S::Error>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
-        loop {
-            let next = match state.as_mut().project() {
-                StateProjected::Verifying { verification, waiting } => {
-                    let decision = ready!(verification.poll(cx)).map(Inbound::Caller);
-                    let (mut ready_inner, request, settings) = waiting.take().expect("a verification ends once");
-                    State::decided(decision, &mut ready_inner, request, &settings)
-                }
-                StateProjected::Calling { inner } => return inner.poll(cx).map_ok(AuthBody::inner),
-                StateProjected::Explaining { explanation, refusal, asked } => {
-                    let explanation = ready!(explanation.as_mut().poll(cx));
-                    State::Refused { response: Some(decision::refuse_explained(refusal, &explanation, asked)) }
-                }
-                StateProjected::Refused { response } => {
-                    let response = response.take().expect("AuthFuture polled after completion");
-                    return Poll::Ready(Ok(AuthBody::refusal(response)));
-                }
-            };
-            state.set(next);
-        }
-    }
-}
-
-impl<S, ReqBody> fmt::Debug for AuthFuture<S, ReqBody>
-where
-    S: Service<Request<ReqBody>>,
-{
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match &self.state {
-            State::Verifying { .. } => "AuthFuture::Verifying",
-            State::Calling { .. } => "AuthFuture::Calling",
-            State::Explaining { .. } => "AuthFuture::Explaining",
-            State::Refused { .. } => "AuthFuture::Refused",
-        })
+        AuthService::new(inner, Arc::clone(&self.settings))
     }
 }

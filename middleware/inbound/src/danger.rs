@@ -3,7 +3,7 @@
 use tower_identity_core::{BoxFuture, InvalidSetting, Refusal, RefusalKind};
 use tower_identity_verify::{Explanation, Verifier};
 
-use crate::{Asked, AuthLayer, Credentials, Presented, asked::Protocol};
+use crate::{Asked, AuthLayer, Presented, Sources, asked::Protocol};
 
 /// Tells whoever presents a token why it is refused: for development only.
 ///
@@ -28,7 +28,7 @@ use crate::{Asked, AuthLayer, Credentials, Presented, asked::Protocol};
 ///
 /// [`InvalidSetting`] for the field `development`, in a build of this crate without debug assertions, as release builds
 /// are.
-pub fn explain_refusals(layer: AuthLayer) -> Result<AuthLayer, InvalidSetting> {
+pub fn explain_refusals<P>(layer: AuthLayer<P>) -> Result<AuthLayer<P>, InvalidSetting> {
     only_if(cfg!(debug_assertions))?;
     tracing::warn!(target: "tower_identity::development", "whoever presents a token that is refused is told why");
     Ok(layer.explaining())
@@ -46,10 +46,12 @@ fn only_if(debug_assertions: bool) -> Result<(), InvalidSetting> {
 pub(crate) struct Development(pub(crate) Verifier);
 
 impl Development {
-    /// The explanation that belongs into the answer: of a token that was refused or not decided, over HTTP.
+    /// The explanation that belongs into the answer: of a token that was refused or not decided, over HTTP. Two of them
+    /// are not explained: that each is good alone would not say why they are refused together.
     pub(crate) fn explain<B>(
         &self,
         refusal: &Refusal,
+        sources: &Sources,
         request: &http::Request<B>,
         asked: &Asked,
     ) -> Option<BoxFuture<'static, Explanation>> {
@@ -57,8 +59,10 @@ impl Development {
         if !cfg!(debug_assertions) || !of_a_token || asked.protocol() != Protocol::Http {
             return None;
         }
-        match Presented::read(request.headers(), request.uri(), self.0.max_token_bytes()) {
-            Presented::Credentials(Credentials::Bearer(token)) => Some(Box::pin(self.0.explain(token))),
+        match Presented::read(sources, request.headers(), request.uri(), self.0.max_token_bytes()) {
+            Presented::Credentials(credentials) if credentials.user().is_none() => {
+                Some(Box::pin(self.0.explain(credentials.caller())))
+            }
             _ => None,
         }
     }

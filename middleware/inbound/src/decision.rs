@@ -6,12 +6,13 @@
 //! |---|---|
 //! | `stage` | `authentication`, `rule`, `extractor` or `handler` |
 //! | `outcome` | `accepted`, `anonymous` or `refused` |
+//! | `enforced` | `false` of a layer that [observes](crate::AuthLayer::observe): the request went on, whatever the outcome |
 //! | `issuer` | whose rules were applied, once that is known |
 //! | `kind`, `check` | of a refusal: its kind, and the check that failed |
 //! | `fault` | of a refusal: `caller`, `configuration`, `service` or `authorization_server` |
 //! | `detail` | of a refusal: what was expected and what was found |
 //! | `error` | of a refusal: the whole chain of causes |
-//! | `correlation_id` | of a refusal: what the response carries as `x-correlation-id` |
+//! | `correlation_id` | of a refusal that is enforced: what the response carries as `x-correlation-id` |
 //!
 //! Accepted requests and those without a credential are logged at `DEBUG`, other faults of the caller at `INFO`, faults
 //! of the authorization server at `WARN`, faults of this service at `ERROR`. A `detail` may name the workload that was
@@ -31,7 +32,7 @@ use crate::{
     render,
 };
 
-pub use crate::counted::DECISIONS;
+pub use crate::{counted::DECISIONS, unenforced::UNENFORCED};
 
 /// Where a decision is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +68,21 @@ pub(crate) fn accept(stage: Stage, inbound: &Inbound, passed: &Passed) {
         Inbound::Anonymous => ("anonymous", None),
         Inbound::Caller(context) => ("accepted", Some(context.caller_token().issuer().as_str())),
     };
-    tracing::debug!(target: "tower_identity::decision", stage = stage.as_str(), outcome, issuer);
+    tracing::debug!(
+        target: "tower_identity::decision",
+        stage = stage.as_str(),
+        outcome,
+        enforced = passed.enforced(),
+        issuer,
+    );
+}
+
+/// Tells what a layer would have done that only observes.
+pub(crate) fn observe(stage: Stage, decision: Result<&Inbound, &Refusal>, passed: &Passed) {
+    match decision {
+        Ok(inbound) => accept(stage, inbound, passed),
+        Err(refusal) => tell(stage, refusal, refusal, None),
+    }
 }
 
 /// Refuses a request: tells the operator why, and renders what the peer learns, under one [`CorrelationId`].
@@ -99,7 +114,14 @@ fn refuse_with(
     explanation: Option<&Explanation>,
 ) -> Response<Bytes> {
     let correlation = CorrelationId::random();
-    counted::refused(stage, refusal);
+    tell(stage, refusal, error, Some(correlation));
+    render::explained(refusal, asked, correlation, explanation)
+}
+
+/// Tells of a refusal: one that is enforced has an answer that carries this id.
+fn tell(stage: Stage, refusal: &Refusal, error: &(dyn Error + 'static), correlation: Option<CorrelationId>) {
+    let enforced = correlation.is_some();
+    counted::refused(stage, refusal, enforced);
     macro_rules! tell {
         ($level:expr) => {
             tracing::event!(
@@ -107,13 +129,14 @@ fn refuse_with(
                 $level,
                 stage = stage.as_str(),
                 outcome = "refused",
+                enforced,
                 kind = refusal.kind().as_str(),
                 check = refusal.check(),
                 fault = refusal.fault().as_str(),
                 issuer = refusal.named_issuer().map(Issuer::as_str),
                 detail = refusal.explanation(),
                 error = %WithCauses(error),
-                correlation_id = %correlation,
+                correlation_id = correlation.map(tracing::field::display),
             )
         };
     }
@@ -123,5 +146,4 @@ fn refuse_with(
         Fault::AuthorizationServer => tell!(Level::WARN),
         _ => tell!(Level::ERROR),
     }
-    render::explained(refusal, asked, correlation, explanation)
 }

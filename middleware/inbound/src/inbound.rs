@@ -3,6 +3,8 @@
 use http::Extensions;
 use tower_identity_core::{CallerContext, Refusal, RefusalKind};
 
+use crate::observed::Observed;
+
 /// The answer to "who is calling" that [`AuthLayer`](crate::AuthLayer) leaves in every request that it lets through:
 /// the one extension that rules and extractors read.
 ///
@@ -23,8 +25,11 @@ impl Inbound {
     /// [`RefusalKind::Misconfigured`] when no authentication has taken place.
     pub fn of(extensions: &Extensions) -> Result<&Self, Refusal> {
         extensions.get().ok_or_else(|| {
-            Refusal::new(RefusalKind::Misconfigured, "wiring")
-                .detail("no AuthLayer has seen this request: it must be outside of whatever asks for the caller")
+            let missing = match extensions.get::<Observed>() {
+                None => "no AuthLayer has seen this request: it must be outside of whatever asks for the caller",
+                Some(_) => "the AuthLayer that has seen this request only observes, and leaves no caller",
+            };
+            Refusal::new(RefusalKind::Misconfigured, "wiring").detail(missing)
         })
     }
 

@@ -17,10 +17,12 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`auth`] | [`AuthLayer`]: authenticates, opens the ambient scope, calls on |
+//! | [`source`] | [`Source`]: where a credential may be |
 //! | [`presented`] | [`Presented`]: what a request presents, absent, malformed or a credential |
 //! | [`inbound`] | [`Inbound`]: what authentication leaves in the request |
 //! | [`require`] | [`RequireLayer`]: applies a rule |
 //! | [`rule`] | [`Rule`] and the functions that it is written with |
+//! | [`edge`] | what requests from outside say of an identity and may not; [`EdgeBody`], whose trailers do not |
 //! | [`resource`] | [`ResourceMetadata`]: what clients may know of this service (RFC 9728) |
 //! | [`asked`] | [`Asked`]: how a request came, as far as its refusal depends on it |
 //! | [`render`] | the error map: from a refusal to what the peer learns |
@@ -33,25 +35,34 @@ pub mod asked;
 pub mod auth;
 pub mod body;
 mod challenge;
+mod cookie;
 pub mod correlation;
 mod counted;
+mod cross_site;
 pub mod danger;
 pub mod decision;
+pub mod edge;
+mod fields;
 pub mod inbound;
+mod observed;
 pub mod presented;
 pub mod render;
 pub mod require;
 pub mod resource;
 pub mod rule;
+pub mod source;
+mod unenforced;
 
 pub use self::{
     asked::Asked,
     auth::{AuthFuture, AuthLayer, AuthService},
     body::AuthBody,
     correlation::CorrelationId,
+    edge::{AtEdge, EdgeBody, Inside},
     inbound::Inbound,
     presented::{Credentials, Presented},
     require::{RequireFuture, RequireLayer, RequireService},
     resource::{ResourceMetadata, ResourceMetadataBuilder, ResourceSettings},
     rule::{CallerName, IssuerName, Rule, RuleHandle},
+    source::{Source, Sources},
 };

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use http::{
-    HeaderMap, HeaderValue, Uri,
-    header::{AUTHORIZATION, GetAll},
-};
+use http::{HeaderMap, Uri};
 use tower_identity_core::{Refusal, RefusalKind, bearer::is_token68};
+
+use crate::source::{Form, Found, Sources};
 
 /// What a request presents as its credential. What is malformed is never absent.
 #[derive(Debug, Clone)]
@@ -14,61 +13,110 @@ pub enum Presented<'a> {
     /// Nothing. A token in the query or in a form is nothing: neither is a place for one (OAuth 2.1 §5.1).
     Absent,
     /// Something that cannot be taken for a credential, and why: outside the grammar, repeated, sent in two ways
-    /// (400), or of a scheme that is not accepted (401 without an error code).
+    /// (400), or of a scheme that is not accepted, or a user's without a caller's (401 without an error code).
     Malformed(Refusal),
     /// A credential, of which so far only the form is known.
     Credentials(Credentials<'a>),
 }
 
-/// A well-formed credential, not verified.
+/// Well-formed credentials, not verified.
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Credentials<'a> {
-    /// The token of `Authorization: Bearer` (RFC 6750 §2.1).
-    Bearer(&'a str),
+pub struct Credentials<'a> {
+    caller: &'a str,
+    user: Option<&'a str>,
+    by_cookie: bool,
+}
+
+impl<'a> Credentials<'a> {
+    /// The caller's bearer token (RFC 6750 §2.1).
+    #[must_use]
+    pub fn caller(&self) -> &'a str {
+        self.caller
+    }
+
+    /// The user's own, where it stands beside the caller's.
+    #[must_use]
+    pub fn user(&self) -> Option<&'a str> {
+        self.user
+    }
+
+    /// Whether one of them is a cookie: browsers send it whoever made them ask.
+    #[must_use]
+    pub fn by_cookie(&self) -> bool {
+        self.by_cookie
+    }
 }
 
 impl fmt::Debug for Credentials<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bearer(_) => f.write_str("Bearer(..)"),
-        }
+        f.write_str(if self.user.is_some() { "Bearer(.., ..)" } else { "Bearer(..)" })
     }
 }
 
 impl<'a> Presented<'a> {
-    /// Reads the credential of a request: no token that is longer than this, in bytes, is one.
+    /// Reads the credentials of a request from their sources: no token that is longer than this, in bytes, is one.
     ///
     /// ```
-    /// use http::{HeaderMap, HeaderValue, Uri, header::AUTHORIZATION};
+    /// use http::{HeaderMap, HeaderValue, Uri, header::{AUTHORIZATION, COOKIE}};
     /// use tower_identity_core::bearer::MAX_TOKEN_BYTES;
-    /// use tower_identity_inbound::{Credentials, Presented};
+    /// use tower_identity_inbound::{Presented, Source, Sources};
     ///
+    /// let sources = Sources::of([Source::authorization(), Source::cookie("__Host-session")?])?;
+    /// let read = |headers: &HeaderMap| {
+    ///     match Presented::read(&sources, headers, &Uri::from_static("/orders"), MAX_TOKEN_BYTES) {
+    ///         Presented::Absent => Ok(None),
+    ///         Presented::Malformed(refusal) => Err(refusal.check()),
+    ///         Presented::Credentials(credentials) => Ok(Some(credentials.caller().to_owned())),
+    ///     }
+    /// };
     /// let mut headers = HeaderMap::new();
+    /// assert_eq!(read(&headers), Ok(None));
     /// headers.insert(AUTHORIZATION, HeaderValue::from_static("bearer mF_9.B5f-4.1JqM"));
-    /// let presented = Presented::read(&headers, &Uri::from_static("/orders"), MAX_TOKEN_BYTES);
-    /// assert!(matches!(presented, Presented::Credentials(Credentials::Bearer("mF_9.B5f-4.1JqM"))));
+    /// assert_eq!(read(&headers), Ok(Some("mF_9.B5f-4.1JqM".to_owned())));
+    /// headers.insert(COOKIE, HeaderValue::from_static("theme=dark; __Host-session=mF_9.B5f-4.1JqM"));
+    /// assert_eq!(read(&headers), Err("sources"));
+    /// # Ok::<(), tower_identity_core::InvalidSetting>(())
     /// ```
     #[must_use]
-    pub fn read(headers: &'a HeaderMap, uri: &Uri, max_token_bytes: usize) -> Self {
-        match one(headers.get_all(AUTHORIZATION)) {
+    pub fn read(sources: &'a Sources, headers: &'a HeaderMap, uri: &Uri, max_token_bytes: usize) -> Self {
+        match credentials(sources, headers, uri, max_token_bytes) {
             Ok(None) => Self::Absent,
-            Ok(Some(_)) if names_a_token(uri) => {
-                Self::Malformed(malformed("query").detail("a token in the query beside an Authorization field"))
-            }
-            Ok(Some(value)) => credentials(value, max_token_bytes).map_or_else(Self::Malformed, Self::Credentials),
-            Err(repeated) => Self::Malformed(repeated),
+            Ok(Some(credentials)) => Self::Credentials(credentials),
+            Err(refusal) => Self::Malformed(refusal),
         }
     }
 }
 
-/// `Authorization` is not a list: two fields are two credentials, and choosing one would be a guess.
-fn one<'a>(values: GetAll<'a, HeaderValue>) -> Result<Option<&'a HeaderValue>, Refusal> {
-    let mut values = values.into_iter();
-    let first = values.next();
-    match values.next() {
-        None => Ok(first),
-        Some(_) => Err(malformed("authorization").detail("more than one Authorization field")),
+fn credentials<'a>(
+    sources: &'a Sources,
+    headers: &'a HeaderMap,
+    uri: &Uri,
+    max_token_bytes: usize,
+) -> Result<Option<Credentials<'a>>, Refusal> {
+    let mut caller = None;
+    for source in sources.caller() {
+        if let Some(found) = source.find(headers)?
+            && caller.replace((source, found)).is_some()
+        {
+            return Err(malformed("sources").detail("a credential in each of two places"));
+        }
+    }
+    let user = match sources.user() {
+        Some(source) => source.find(headers)?.map(|found| (source, found)),
+        None => None,
+    };
+    if (caller.is_some() || user.is_some()) && names_a_token(uri) {
+        return Err(malformed("query").detail("a token in the query beside a credential"));
+    }
+    let by_cookie = [caller, user].into_iter().flatten().any(|(source, _)| source.is_cookie());
+    let token = |(_, found)| token(found, max_token_bytes);
+    let (caller, user) = (caller.map(token).transpose()?, user.map(token).transpose()?);
+    match (caller, user) {
+        (None, None) => Ok(None),
+        (Some(caller), user) => Ok(Some(Credentials { caller, user, by_cookie })),
+        // Whoever speaks for a user has to say first who it is itself.
+        (None, Some(_)) => Err(Refusal::new(RefusalKind::NoCredential, "caller")
+            .detail("a user's credential without the caller's own beside it")),
     }
 }
 
@@ -76,16 +124,33 @@ fn names_a_token(uri: &Uri) -> bool {
     uri.query().is_some_and(|query| form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token"))
 }
 
-/// `credentials = "Bearer" 1*SP token68` (RFC 6750 §2.1), the scheme in any case.
+/// The token that stands in a source.
 ///
 /// No part of the value is ever quoted in a refusal: a client that forgets the scheme sends its token in that place.
-fn credentials(value: &HeaderValue, max_token_bytes: usize) -> Result<Credentials<'_>, Refusal> {
+fn token(found: Found<'_>, max_token_bytes: usize) -> Result<&str, Refusal> {
     // What `HeaderValue::to_str` says, without its walk of a byte at a time: a header value has no control characters.
-    let ascii = std::str::from_utf8(value.as_bytes()).ok().filter(|text| text.is_ascii());
-    let text = ascii.ok_or_else(|| malformed("authorization").detail("a character outside visible ASCII"))?;
+    let ascii = std::str::from_utf8(found.value).ok().filter(|text| text.is_ascii());
+    let text = ascii.ok_or_else(|| malformed(found.form.check()).detail("a character outside visible ASCII"))?;
+    let token = match found.form {
+        Form::Token => text,
+        Form::Credentials => of_bearer(text)?,
+        Form::Either if text.contains(' ') || text.eq_ignore_ascii_case("bearer") => of_bearer(text)?,
+        Form::Either => text,
+    };
+    if token.len() > max_token_bytes {
+        return Err(malformed("length").detail(format!("{} bytes, at most {max_token_bytes}", token.len())));
+    }
+    if !is_token68(token) {
+        return Err(malformed("token68").detail("the token is empty or has a character outside its grammar"));
+    }
+    Ok(token)
+}
+
+/// `credentials = "Bearer" 1*SP token68` (RFC 6750 §2.1), the scheme in any case.
+fn of_bearer(text: &str) -> Result<&str, Refusal> {
     let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
     if scheme.is_empty() || !scheme.bytes().all(is_token_character) {
-        return Err(malformed("scheme").detail("the Authorization field does not begin with a scheme"));
+        return Err(malformed("scheme").detail("the credential does not begin with a scheme"));
     }
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(if has_comma_outside_quotes(rest) {
@@ -94,17 +159,10 @@ fn credentials(value: &HeaderValue, max_token_bytes: usize) -> Result<Credential
             Refusal::new(RefusalKind::NoCredential, "scheme").detail("the only scheme that is accepted is Bearer")
         });
     }
-    let token = rest.trim_start_matches(' ');
-    if token.len() > max_token_bytes {
-        return Err(malformed("length").detail(format!("{} bytes, at most {max_token_bytes}", token.len())));
-    }
-    if !is_token68(token) {
-        return Err(malformed("token68").detail("the token is empty or has a character outside its grammar"));
-    }
-    Ok(Credentials::Bearer(token))
+    Ok(rest.trim_start_matches(' '))
 }
 
-fn malformed(check: &'static str) -> Refusal {
+pub(crate) fn malformed(check: &'static str) -> Refusal {
     Refusal::new(RefusalKind::MalformedRequest, check)
 }
 

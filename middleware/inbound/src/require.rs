@@ -1,15 +1,16 @@
 //! Applies a rule to requests that were authenticated.
 
 use std::{
-    fmt,
+    fmt, iter,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use pin_project_lite::pin_project;
+use tower_identity_core::Refusal;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -17,6 +18,8 @@ use crate::{
     Asked, AuthBody, Inbound, RuleHandle,
     counted::Passed,
     decision::{self, Stage},
+    observed::Observed,
+    unenforced::Unenforced,
 };
 
 /// Lets through what a [`Rule`](crate::Rule) allows.
@@ -48,8 +51,18 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct RequireLayer(Arc<Required>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Required {
+    rule: Arc<Judge>,
+    /// Observed beside the rule.
+    candidates: Vec<Arc<Judge>>,
+    /// There is one where the layer observes.
+    unenforced: Option<Arc<Unenforced>>,
+}
+
+/// A rule, and the count of what it lets through.
+#[derive(Debug)]
+struct Judge {
     rule: RuleHandle,
     passed: Passed,
 }
@@ -64,13 +77,87 @@ impl RequireLayer {
     /// told at once by an event of target `tower_identity::rule` at `ERROR`.
     #[must_use]
     pub fn new(rule: impl Into<RuleHandle>) -> Self {
-        let rule = rule.into();
+        let rule = Arc::new(Judge::new(rule.into(), Passed::of(COUNTED_ISSUERS)));
+        Self(Arc::new(Required { rule, candidates: Vec::new(), unenforced: None }))
+    }
+
+    /// Observes another rule beside the one that is enforced: what it would have decided is told by the same
+    /// [event](crate::decision) with `enforced=false`, of every request that was authenticated.
+    ///
+    /// ```
+    /// use tower_identity_inbound::{RequireLayer, rule::{callers, scope}};
+    ///
+    /// let narrower = scope("orders:write").and(callers(["storefront"]));
+    /// let layer = RequireLayer::new(scope("orders:write")).candidate(narrower);
+    /// ```
+    #[must_use]
+    pub fn candidate(self, rule: impl Into<RuleHandle>) -> Self {
+        self.with(|required| {
+            required.candidates.push(Arc::new(Judge::new(rule.into(), Passed::of(COUNTED_ISSUERS).unenforced())));
+        })
+    }
+
+    /// Applies the rule to every request, tells what it decided, by the same [event](crate::decision) with
+    /// `enforced=false`, and lets everything through.
+    ///
+    /// Inside of an [`AuthLayer`](crate::AuthLayer) that enforces or one that
+    /// [observes](crate::AuthLayer::observe) too; of what the latter would have refused this layer says nothing. Every
+    /// such layer is counted by the gauge [`UNENFORCED`](crate::decision::UNENFORCED).
+    #[must_use]
+    pub fn observe(self) -> Self {
+        self.with(|required| {
+            if required.unenforced.is_none() {
+                required.unenforced = Some(Arc::new(Unenforced::new(Stage::Rule)));
+                required.rule =
+                    Arc::new(Judge { rule: required.rule.rule.clone(), passed: required.rule.passed.unenforced() });
+            }
+        })
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Required)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+}
+
+impl Judge {
+    fn new(rule: RuleHandle, passed: Passed) -> Self {
         let at_hand = rule.at_hand();
         if let Some(fault) = at_hand.fault() {
             let rule = &**at_hand;
             tracing::error!(target: "tower_identity::rule", %rule, %fault, "the rule is not valid: it refuses everybody");
         }
-        Self(Arc::new(Required { rule, passed: Passed::of(COUNTED_ISSUERS) }))
+        Self { rule, passed }
+    }
+
+    fn enforce(&self, inbound: &Inbound) -> Result<(), Refusal> {
+        self.rule.at_hand().check(inbound).inspect(|()| decision::accept(Stage::Rule, inbound, &self.passed))
+    }
+
+    fn observe(&self, inbound: &Inbound) {
+        let decision = self.rule.at_hand().check(inbound);
+        decision::observe(Stage::Rule, decision.as_ref().map(|()| inbound), &self.passed);
+    }
+}
+
+impl Required {
+    fn enforce(&self, extensions: &Extensions) -> Result<(), Refusal> {
+        let inbound = Inbound::of(extensions)?;
+        self.candidates.iter().for_each(|candidate| candidate.observe(inbound));
+        self.rule.enforce(inbound)
+    }
+
+    fn observe(&self, extensions: &Extensions, unenforced: &Unenforced) {
+        unenforced.decided();
+        let judges = || iter::once(&self.rule).chain(&self.candidates);
+        match (Inbound::of(extensions), extensions.get::<Observed>()) {
+            (Ok(inbound), _) => judges().for_each(|judge| judge.observe(inbound)),
+            (Err(_), Some(observed)) => judges().for_each(|judge| {
+                let judge = Arc::clone(judge);
+                observed.ask(move |inbound| judge.observe(inbound));
+            }),
+            (Err(wiring), None) => decision::observe(Stage::Rule, Err(&wiring), &self.rule.passed),
+        }
     }
 }
 
@@ -102,10 +189,13 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let Required { rule, passed } = &*self.required;
-        let decision = Inbound::of(request.extensions()).and_then(|inbound| {
-            rule.at_hand().check(inbound).inspect(|()| decision::accept(Stage::Rule, inbound, passed))
-        });
+        let decision = match &self.required.unenforced {
+            None => self.required.enforce(request.extensions()),
+            Some(unenforced) => {
+                self.required.observe(request.extensions(), unenforced);
+                Ok(())
+            }
+        };
         let state = match decision {
             Ok(()) => State::Calling { inner: self.inner.call(request) },
             Err(refusal) => {

@@ -1,10 +1,10 @@
 //! The `[inbound]` table: whose tokens are accepted, what clients are told of this service, and its rules.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, mem::take, path::Path};
 
 use serde::Deserialize;
 use tower_identity_core::{CallerName, InvalidSetting};
-use tower_identity_inbound::{AuthLayer, ResourceMetadata, ResourceSettings, Rule, danger};
+use tower_identity_inbound::{AtEdge, AuthLayer, ResourceMetadata, ResourceSettings, Rule, Source, danger};
 use tower_identity_jose::Limits;
 use tower_identity_refresh::system_clock;
 use tower_identity_verify::{IssuerSettings, TrustedIssuer, Verifier, danger::trusted_caller};
@@ -25,6 +25,16 @@ pub(super) struct InboundTable {
     max_token_bytes: Option<usize>,
     max_json_depth: Option<u8>,
     resource: Option<ResourceSettings>,
+    sources: Option<Vec<Source>>,
+    user_source: Option<Source>,
+    #[serde(default)]
+    allowed_origins: Vec<String>,
+    #[serde(default)]
+    edge: bool,
+    #[serde(default)]
+    edge_also: Vec<String>,
+    #[serde(default)]
+    observe: bool,
     #[serde(default)]
     rule: BTreeMap<String, Rule>,
     #[serde(default)]
@@ -52,7 +62,11 @@ pub(super) struct Inbound {
     pub(super) verifier: Verifier,
     pub(super) resource: Option<ResourceMetadata>,
     pub(super) rules: BTreeMap<String, Rule>,
+    /// For a service that stands further in.
     pub(super) layer: AuthLayer,
+    /// For one that may stand at the edge, as the table says.
+    pub(super) edge_layer: AuthLayer<AtEdge>,
+    pub(super) is_edge: bool,
 }
 
 /// The issuers of a list of tables.
@@ -69,28 +83,56 @@ fn trusted(
 
 impl InboundTable {
     /// Files that the table names are looked for in this folder.
-    pub(super) fn build(self, folder: &Path) -> Result<Inbound, InvalidSetting> {
+    pub(super) fn build(mut self, folder: &Path) -> Result<Inbound, InvalidSetting> {
+        let verifier = self.verifier(folder)?;
+        let resource = self.resource.take().map(|settings| settings.build(&verifier)).transpose();
+        let resource = resource.map_err(|invalid| invalid.within("resource"))?;
+        let (is_edge, edge_also) = (self.edge, take(&mut self.edge_also));
+        if !is_edge && !edge_also.is_empty() {
+            return Err(InvalidSetting::new("edge_also", "needs edge = true"));
+        }
+        let read = |(name, rule): (String, Rule)| match rule.read_files(folder, &system_clock()) {
+            Ok(rule) => Ok((name, rule)),
+            Err(invalid) => Err(invalid.within(name.as_str()).within("rule")),
+        };
+        let rules = take(&mut self.rule).into_iter().map(read).collect::<Result<_, _>>()?;
+        let layer = self.layer(&verifier, resource.as_ref())?;
+        let mut edge_layer = layer.clone().edge_if(is_edge);
+        if is_edge {
+            edge_layer = edge_layer.edge_also(edge_also)?;
+        }
+        Ok(Inbound { verifier, resource, rules, layer, edge_layer, is_edge })
+    }
+
+    /// Takes from the table what it is made of.
+    fn verifier(&mut self, folder: &Path) -> Result<Verifier, InvalidSetting> {
         let limits = self.limits()?;
-        let mut issuers = trusted(self.issuer, "issuer", folder);
+        let mut issuers = trusted(take(&mut self.issuer), "issuer", folder);
         let home = issuers.next().unwrap_or_else(|| Err(InvalidSetting::new("issuer", "lists no issuer")))?;
         let mut builder = Verifier::builder(home).limits(limits);
         for issuer in issuers {
             builder = builder.issuer(issuer?);
         }
-        for issuer in trusted(self.user_issuer, "user_issuer", folder) {
+        for issuer in trusted(take(&mut self.user_issuer), "user_issuer", folder) {
             builder = builder.user_issuer(issuer?);
         }
-        builder = self.workload.into_iter().fold(builder, |builder, row| builder.workload(row.is));
+        builder = take(&mut self.workload).into_iter().fold(builder, |builder, row| builder.workload(row.is));
         if self.accept_may_act {
             builder = builder.accept_may_act();
         }
         let trusting = |builder, row: TrustedCallerTable| trusted_caller(builder, row.callers, row.users_of);
-        let verifier = self.trusted_caller.into_iter().fold(builder, trusting).build()?;
+        take(&mut self.trusted_caller).into_iter().fold(builder, trusting).build()
+    }
 
-        let resource = self.resource.map(|settings| settings.build(&verifier)).transpose();
-        let resource = resource.map_err(|invalid| invalid.within("resource"))?;
-        let mut layer = AuthLayer::new(verifier.clone());
-        if let Some(resource) = &resource {
+    fn layer(self, verifier: &Verifier, resource: Option<&ResourceMetadata>) -> Result<AuthLayer, InvalidSetting> {
+        let mut layer = AuthLayer::new(verifier.clone()).allowed_origins(self.allowed_origins)?;
+        if let Some(sources) = self.sources {
+            layer = layer.sources(sources)?;
+        }
+        if let Some(source) = self.user_source {
+            layer = layer.user_source(source)?;
+        }
+        if let Some(resource) = resource {
             layer = layer.resource(resource);
         }
         if let Some(realm) = self.realm {
@@ -99,12 +141,7 @@ impl InboundTable {
         if self.development {
             layer = danger::explain_refusals(layer)?;
         }
-        let read = |(name, rule): (String, Rule)| match rule.read_files(folder, &system_clock()) {
-            Ok(rule) => Ok((name, rule)),
-            Err(invalid) => Err(invalid.within(name.as_str()).within("rule")),
-        };
-        let rules = self.rule.into_iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Inbound { verifier, resource, rules, layer })
+        Ok(if self.observe { layer.observe() } else { layer })
     }
 
     fn limits(&self) -> Result<Limits, InvalidSetting> {

@@ -150,3 +150,46 @@ fn what_relates_nobody_is_refused_with_its_line() {
         assert!(refused.starts_with(&format!("orders.toml{expected}")), "{bad}: {refused}");
     }
 }
+
+const ISSUER: &str = "\n[[inbound.issuer]]\nissuer = 'https://login.example.com'\naudience = 'orders'\n";
+
+fn inbound(fields: &str) -> Result<Settings, String> {
+    Settings::parse(&format!("[inbound]\n{fields}{ISSUER}"), "orders.toml").map_err(|refused| refused.to_string())
+}
+
+#[test]
+fn cred_a1_sources_are_named_in_the_file_and_wrong_ones_refused_with_their_place() {
+    let fields = "sources = ['authorization', { cookie = '__Host-session' }, { header = 'x-token' }]\n\
+                  user_source = { header = 'x-user-token' }\nallowed_origins = ['https://shop.example']\nobserve = true";
+    let layer = format!("{:?}", inbound(fields).expect("good").auth_layer().expect("a layer"));
+    for told in ["__Host-session", "x-token", "user: Some(Source(Header(\"x-user-token\")))", "unenforced: Some"] {
+        assert!(layer.contains(told), "{told} in {layer}");
+    }
+    let cases = [
+        ("sources = []", "sources: names no source"),
+        ("sources = ['authorization', 'authorization']", "sources[1]: is named twice"),
+        ("sources = ['query']", "sources[0]: unknown variant `query`"),
+        ("sources = [{ header = 'host' }]", "sources[0]: header: has another meaning"),
+        ("sources = [{ cookie = 'a b' }]", "sources[0]: cookie: is empty or has a character"),
+        ("user_source = 'authorization'", "user_source: is a source of the caller's credential too"),
+        ("allowed_origins = ['https://a.example', 'https://b.example/']", "allowed_origins[1]: "),
+        ("edge_also = ['x-acme-*']", "edge_also: needs edge = true"),
+        ("edge = true\nedge_also = ['host']", "edge_also[0]: would take away what belongs to the message itself"),
+    ];
+    for (fields, expected) in cases {
+        let line = 1 + fields.lines().count();
+        let refused = inbound(fields).map(drop).expect_err(fields);
+        assert!(refused.starts_with(&format!("orders.toml:{line}: inbound.{expected}")), "{refused}");
+    }
+}
+
+#[test]
+fn rfc6750_a9_a_file_for_the_edge_is_refused_by_a_service_that_is_none() {
+    let edge = inbound("edge = true").expect("good");
+    let rule = "is for a service that takes the edge_layer of its settings, and this one does not";
+    let refused = edge.auth_layer().map(drop).expect_err("not at the edge").to_string();
+    assert_eq!(refused, format!("orders.toml:2: inbound.edge: {rule}"));
+    assert!(edge.edge_layer().is_ok());
+    let inside = inbound("").expect("good");
+    assert!(inside.auth_layer().is_ok() && inside.edge_layer().is_ok());
+}

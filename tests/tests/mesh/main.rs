@@ -3,8 +3,10 @@
 mod ambient;
 mod answers;
 mod backends;
+mod browsers;
 mod demo;
 mod door;
+mod edge;
 mod foreign;
 mod grpc;
 mod house;
@@ -12,6 +14,7 @@ mod house;
 mod interop;
 mod leaks;
 mod mixing;
+mod observe;
 mod open_routes;
 #[cfg(unix)]
 mod processes;
@@ -19,3 +22,4 @@ mod refusals;
 mod replay;
 mod servers;
 mod telemetry;
+mod wire;

@@ -41,19 +41,10 @@ fn good(issuer: &TestIssuer) -> TokenBuilder {
     token.audience("orders").scope("orders:write")
 }
 
-#[tokio::test]
-async fn what_the_caller_presents_or_lacks_is_its_own_fault() {
-    let issuer = TestIssuer::start();
-    let server = orders(&issuer).await;
-    let client = reqwest::Client::builder().no_proxy().build().expect("client");
-    let send = |values: Vec<String>| {
-        let request = values
-            .into_iter()
-            .fold(client.get(server.url("/")), |request, value| request.header(header::AUTHORIZATION, value));
-        async { answer(request.send().await.expect("sent")).await }
-    };
+/// What a request presents as `Authorization`, by name, and what becomes of it before the rule of [`orders`].
+pub(crate) fn presented(issuer: &TestIssuer) -> Vec<(&'static str, Vec<String>, Answer)> {
     let with = |token: TokenBuilder| vec![format!("Bearer {}", token.build().expose())];
-    let token = || good(&issuer);
+    let token = || good(issuer);
     let twice = || [with(token()), with(token())].concat();
 
     let invalid =
@@ -61,7 +52,7 @@ async fn what_the_caller_presents_or_lacks_is_its_own_fault() {
     let malformed =
         || refused(StatusCode::BAD_REQUEST, bearer(", error=\"invalid_request\"").as_deref(), None, "Bad Request");
     let denied = || refused(StatusCode::FORBIDDEN, None, None, "Forbidden");
-    let cases = [
+    vec![
         ("e1 nothing", vec![], refused(StatusCode::UNAUTHORIZED, bearer("").as_deref(), None, "Unauthorized")),
         ("e2 two credentials", twice(), malformed()),
         ("e2 a comma", vec![with(token())[0].clone() + ", x"], malformed()),
@@ -85,8 +76,21 @@ async fn what_the_caller_presents_or_lacks_is_its_own_fault() {
         ("e11 no user", with(token().subject("storefront")), denied()),
         ("e11 another caller", with(token().acted_by("reports")), denied()),
         ("the control", with(token()), PASSED),
-    ];
-    for (name, values, expected) in cases {
+    ]
+}
+
+#[tokio::test]
+async fn what_the_caller_presents_or_lacks_is_its_own_fault() {
+    let issuer = TestIssuer::start();
+    let server = orders(&issuer).await;
+    let client = reqwest::Client::builder().no_proxy().build().expect("client");
+    let send = |values: Vec<String>| {
+        let request = values
+            .into_iter()
+            .fold(client.get(server.url("/")), |request, value| request.header(header::AUTHORIZATION, value));
+        async { answer(request.send().await.expect("sent")).await }
+    };
+    for (name, values, expected) in presented(&issuer) {
         assert_eq!(send(values).await, expected, "{name}");
     }
 }

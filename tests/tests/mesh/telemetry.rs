@@ -137,6 +137,7 @@ fn service(issuer: &TestIssuer) -> Router {
     let fails = || async { Err::<(), _>(Problem::boxed("a failure of its own".into())) };
     Router::new()
         .route("/rule", any(|| async {}).layer(RequireLayer::new(scope("orders:write").and(user()))))
+        .route("/watched", any(|| async {}).layer(RequireLayer::new(scope("orders:admin")).observe()))
         .route("/wrong", any(|| async {}).layer(RequireLayer::new(scope(""))))
         .route("/extractor", get(|_: UserCaller| async {}))
         .route("/handler", get(fails))
@@ -183,6 +184,7 @@ async fn drive(issuer: &TestIssuer, stranger: &TestIssuer) -> Vec<(&'static str,
         ("/rule", Some(good().tampered())),
         ("/rule", Some(good().audience("payments"))),
         ("/rule", Some(token(stranger))),
+        ("/watched", Some(good())),
         ("/wrong", Some(good())),
         ("/extractor", Some(good().subject("storefront"))),
         ("/handler", Some(good())),
@@ -224,7 +226,7 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
     });
     drop(listening);
     let statuses: Vec<_> = answers.into_iter().map(|(_, status)| status).collect();
-    assert_eq!(statuses, [503, 200, 401, 502, 200, 401, 403, 401, 401, 401, 500, 403, 500]);
+    assert_eq!(statuses, [503, 200, 401, 502, 200, 401, 403, 401, 401, 401, 200, 500, 403, 500]);
 
     let mut metrics = BTreeSet::new();
     let mut decisions = BTreeMap::new();
@@ -245,25 +247,29 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
         });
         if let (true, DebugValue::Counter(count)) = (key.name() == "tower_identity_decisions_total", value) {
             let label = |name: &str| labels[name].replace(issuer.issuer().as_str(), "home");
-            decisions.insert([label("stage"), label("outcome"), label("reason"), label("issuer")].join(" "), count);
+            decisions.insert(
+                [label("stage"), label("outcome"), label("enforced"), label("reason"), label("issuer")].join(" "),
+                count,
+            );
         }
     }
     assert_eq!(metrics, documented_metrics());
     let expected = [
-        ("authentication accepted none home", 6),
-        ("authentication anonymous none none", 1),
-        ("authentication refused bad_upstream:introspection home", 1),
-        ("authentication refused invalid_token:aud home", 1),
-        ("authentication refused invalid_token:introspection home", 1),
-        ("authentication refused invalid_token:iss none", 1),
-        ("authentication refused invalid_token:signature home", 1),
-        ("authentication refused unavailable:key home", 1),
-        ("extractor refused denied:user home", 1),
-        ("handler refused internal:handler none", 1),
-        ("rule accepted none home", 1),
-        ("rule refused insufficient_scope:scope home", 1),
-        ("rule refused misconfigured:rule none", 1),
-        ("rule refused no_credential:rule none", 1),
+        ("authentication accepted true none home", 7),
+        ("authentication anonymous true none none", 1),
+        ("authentication refused true bad_upstream:introspection home", 1),
+        ("authentication refused true invalid_token:aud home", 1),
+        ("authentication refused true invalid_token:introspection home", 1),
+        ("authentication refused true invalid_token:iss none", 1),
+        ("authentication refused true invalid_token:signature home", 1),
+        ("authentication refused true unavailable:key home", 1),
+        ("extractor refused true denied:user home", 1),
+        ("handler refused true internal:handler none", 1),
+        ("rule accepted true none home", 1),
+        ("rule refused false insufficient_scope:scope home", 1),
+        ("rule refused true insufficient_scope:scope home", 1),
+        ("rule refused true misconfigured:rule none", 1),
+        ("rule refused true no_credential:rule none", 1),
     ];
     assert_eq!(decisions, expected.map(|(labels, count)| (labels.to_owned(), count)).into());
 

@@ -25,7 +25,7 @@ fn counted(snapshotter: &Snapshotter) -> BTreeMap<String, u64> {
 }
 
 fn rule_decision(outcome: &str, reason: &str, issuer: &str) -> String {
-    format!("stage=rule outcome={outcome} reason={reason} issuer={issuer}")
+    format!("stage=rule outcome={outcome} enforced=true reason={reason} issuer={issuer}")
 }
 
 async fn call(layer: &RequireLayer, caller: Option<TestCaller>) -> u16 {

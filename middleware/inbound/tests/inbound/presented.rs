@@ -1,6 +1,6 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header::AUTHORIZATION};
 use tower_identity_core::{Refusal, RefusalKind};
-use tower_identity_inbound::{Credentials, Presented};
+use tower_identity_inbound::{Presented, Sources};
 
 const LONGEST: usize = 100;
 
@@ -17,11 +17,13 @@ fn read_with(fields: &[&[u8]], uri: &'static str) -> (Read, Option<Refusal>) {
     for field in fields {
         headers.append(AUTHORIZATION, HeaderValue::from_bytes(field).expect("header value"));
     }
-    match Presented::read(&headers, &Uri::from_static(uri), LONGEST) {
+    match Presented::read(&Sources::default(), &headers, &Uri::from_static(uri), LONGEST) {
         Presented::Absent => (Read::Absent, None),
         Presented::Malformed(refusal) => (Read::Malformed(refusal.kind().clone(), refusal.check()), Some(refusal)),
-        Presented::Credentials(Credentials::Bearer(token)) => (Read::Bearer(token.to_owned()), None),
-        Presented::Credentials(other) => panic!("no test presents {other:?}"),
+        Presented::Credentials(credentials) => {
+            assert_eq!((credentials.user(), credentials.by_cookie()), (None, false));
+            (Read::Bearer(credentials.caller().to_owned()), None)
+        }
     }
 }
 
@@ -141,7 +143,11 @@ fn rfc6750_a8_a_token_has_a_longest_length() {
 #[test]
 fn rfc6750_a10_what_is_read_never_prints_the_token() {
     let token = "eyJhbGciOiJFUzI1NiJ9.c2VjcmV0.c2ln";
-    assert_eq!(format!("{:?}", Credentials::Bearer(token)), "Bearer(..)");
+    let mut headers = HeaderMap::new();
+    headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).expect("header value"));
+    let (sources, uri) = (Sources::default(), Uri::from_static("/"));
+    let presented = Presented::read(&sources, &headers, &uri, LONGEST);
+    assert_eq!(format!("{presented:?}"), "Credentials(Bearer(..))");
     // A client that forgets the scheme sends its token in the scheme's place.
     let forgot: [&[u8]; 4] = [b"", b"Token ", b"Bearer \"", b"\xff"];
     for before in forgot {
@@ -156,7 +162,8 @@ fn no_other_field_is_a_credential() {
     for name in ["proxy-authorization", "x-authorization", "cookie", "x-forwarded-access-token"] {
         let mut headers = HeaderMap::new();
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static("Bearer abc"));
-        assert!(matches!(Presented::read(&headers, &Uri::from_static("/"), LONGEST), Presented::Absent), "{name}");
+        let (sources, uri) = (Sources::default(), Uri::from_static("/"));
+        assert!(matches!(Presented::read(&sources, &headers, &uri, LONGEST), Presented::Absent), "{name}");
     }
 }
 

@@ -1,0 +1,169 @@
+//! The future of the layer's service.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower_identity_core::{
+    BoxFuture, Refusal,
+    ambient::{self, Scoped},
+};
+use tower_identity_verify::{Explanation, Verification};
+use tower_service::Service;
+
+use super::{observing::Observing, settings::Settings};
+use crate::{
+    Asked, AuthBody, Inbound,
+    decision::{self, Stage},
+};
+
+pin_project! {
+    /// The future of [`AuthService`](crate::AuthService).
+    pub struct AuthFuture<S, ReqBody>
+    where
+        S: Service<Request<ReqBody>>,
+    {
+        #[pin]
+        state: State<S, ReqBody>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjected]
+    pub(super) enum State<S, ReqBody>
+    where
+        S: Service<Request<ReqBody>>,
+    {
+        // Keys have to be fetched first.
+        Verifying {
+            #[pin]
+            verification: Verification,
+            waiting: Option<(S, Request<ReqBody>, Arc<Settings>)>,
+        },
+        // The inner service was called, in the caller's scope.
+        Calling {
+            #[pin]
+            inner: Scoped<S::Future>,
+        },
+        // The inner service was called, whatever was decided, in the scope that there was.
+        Observing {
+            #[pin]
+            inner: S::Future,
+            observing: Option<Observing>,
+        },
+        // The inner service is not called, and in development the answer says why.
+        Explaining {
+            explanation: BoxFuture<'static, Explanation>,
+            refusal: Refusal,
+            asked: Asked,
+        },
+        // The inner service is not called.
+        Refused {
+            response: Option<Response<bytes::Bytes>>,
+        },
+    }
+}
+
+impl<S, ReqBody> AuthFuture<S, ReqBody>
+where
+    S: Service<Request<ReqBody>>,
+{
+    pub(super) fn new(state: State<S, ReqBody>) -> Self {
+        Self { state }
+    }
+}
+
+impl<S, ReqBody> State<S, ReqBody>
+where
+    S: Service<Request<ReqBody>>,
+{
+    /// Calls the inner service, or refuses.
+    pub(super) fn decided(
+        decision: Result<Inbound, Refusal>,
+        ready_inner: &mut S,
+        mut request: Request<ReqBody>,
+        settings: &Settings,
+    ) -> Self {
+        match decision {
+            Ok(inbound) => {
+                decision::accept(Stage::Authentication, &inbound, &settings.passed);
+                let mut scope = inbound.caller().cloned();
+                settings.strip(request.headers_mut());
+                request.extensions_mut().insert(inbound);
+                let inner = ambient::enter(&mut scope, || ready_inner.call(request));
+                Self::Calling { inner: Scoped::new(scope, inner) }
+            }
+            Err(refusal) => {
+                let asked = Asked::of(request.method(), request.headers(), request.extensions());
+                let development = settings.development.as_ref();
+                match development
+                    .and_then(|development| development.explain(&refusal, &settings.sources, &request, &asked))
+                {
+                    Some(explanation) => Self::Explaining { explanation, refusal, asked },
+                    None => Self::Refused { response: Some(decision::refuse(Stage::Authentication, &refusal, &asked)) },
+                }
+            }
+        }
+    }
+}
+
+impl<S, ReqBody, ResBody> Future for AuthFuture<S, ReqBody>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+{
+    type Output = Result<Response<AuthBody<ResBody>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                StateProjected::Verifying { verification, waiting } => {
+                    let decision = ready!(verification.poll(cx)).map(Inbound::Caller);
+                    let (mut ready_inner, request, settings) = waiting.take().expect("a verification ends once");
+                    State::decided(decision, &mut ready_inner, request, &settings)
+                }
+                StateProjected::Calling { inner } => return inner.poll(cx).map_ok(AuthBody::inner),
+                StateProjected::Observing { inner, observing } => {
+                    let answer = inner.poll(cx);
+                    if let Some(observing) = observing {
+                        observing.poll(cx);
+                    }
+                    if answer.is_ready() {
+                        // What is undecided now stays so: the answer does not wait for it.
+                        *observing = None;
+                    }
+                    return answer.map_ok(AuthBody::inner);
+                }
+                StateProjected::Explaining { explanation, refusal, asked } => {
+                    let explanation = ready!(explanation.as_mut().poll(cx));
+                    State::Refused { response: Some(decision::refuse_explained(refusal, &explanation, asked)) }
+                }
+                StateProjected::Refused { response } => {
+                    let response = response.take().expect("AuthFuture polled after completion");
+                    return Poll::Ready(Ok(AuthBody::refusal(response)));
+                }
+            };
+            state.set(next);
+        }
+    }
+}
+
+impl<S, ReqBody> fmt::Debug for AuthFuture<S, ReqBody>
+where
+    S: Service<Request<ReqBody>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.state {
+            State::Verifying { .. } => "AuthFuture::Verifying",
+            State::Calling { .. } => "AuthFuture::Calling",
+            State::Observing { .. } => "AuthFuture::Observing",
+            State::Explaining { .. } => "AuthFuture::Explaining",
+            State::Refused { .. } => "AuthFuture::Refused",
+        })
+    }
+}

@@ -1,0 +1,103 @@
+//! What a layer was told, and its judgement of a request.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Request, header::AUTHORIZATION};
+use tower_identity_core::{Refusal, RefusalKind};
+use tower_identity_verify::{Verification, Verifier};
+
+use crate::{
+    Credentials, Inbound, Presented, ResourceMetadata, Sources, challenge::Names, counted::Passed,
+    cross_site::CrossSite, danger::Development, edge::Edge, unenforced::Unenforced,
+};
+
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) verifier: Verifier,
+    pub(super) sources: Sources,
+    pub(super) cross_site: CrossSite,
+    pub(super) optional: bool,
+    pub(super) realm: Option<String>,
+    pub(super) resource: Option<ResourceMetadata>,
+    /// Of the two before it, kept up to date by [`settle`](Self::settle), as the edge's are of the sources.
+    pub(super) names: Option<Names>,
+    pub(super) edge: Option<Arc<Edge>>,
+    pub(super) development: Option<Development>,
+    pub(super) passed: Passed,
+    /// There is one where the layer observes.
+    pub(super) unenforced: Option<Arc<Unenforced>>,
+}
+
+/// What to do about a request, as far as it can be said without waiting.
+pub(super) enum Verdict {
+    Decided(Result<Inbound, Refusal>),
+    Waiting(Verification),
+}
+
+impl Settings {
+    pub(super) fn new(verifier: Verifier) -> Self {
+        Self {
+            passed: Passed::of(verifier.issuers().count()),
+            verifier,
+            sources: Sources::default(),
+            cross_site: CrossSite::default(),
+            optional: false,
+            realm: None,
+            resource: None,
+            names: None,
+            edge: None,
+            development: None,
+            unenforced: None,
+        }
+    }
+
+    /// Brings up to date what follows from other settings.
+    pub(super) fn settle(&mut self) {
+        self.names = Names::of(self.realm.as_deref(), self.resource.as_ref().map(ResourceMetadata::url));
+        self.edge = self.edge.take().map(|edge| Arc::new(Arc::unwrap_or_clone(edge).around(&self.sources)));
+    }
+
+    pub(super) fn judge<B>(&self, request: &Request<B>) -> Verdict {
+        if request.extensions().get::<Inbound>().is_some() {
+            let twice =
+                "an AuthLayer has authenticated this request already; keep one, and close routes by RequireLayer";
+            return Verdict::Decided(Err(Refusal::new(RefusalKind::Misconfigured, "wiring").detail(twice)));
+        }
+        match Presented::read(&self.sources, request.headers(), request.uri(), self.verifier.max_token_bytes()) {
+            Presented::Absent if self.optional => Verdict::Decided(Ok(Inbound::Anonymous)),
+            Presented::Absent => Verdict::Decided(Err(Refusal::new(RefusalKind::NoCredential, "credential"))),
+            Presented::Malformed(refusal) => Verdict::Decided(Err(refusal)),
+            Presented::Credentials(credentials) => {
+                if credentials.by_cookie()
+                    && let Err(refusal) = self.cross_site.check(request)
+                {
+                    return Verdict::Decided(Err(refusal));
+                }
+                match self.verify(credentials).try_now() {
+                    Ok(decision) => Verdict::Decided(decision.map(Inbound::Caller)),
+                    Err(verification) => Verdict::Waiting(verification),
+                }
+            }
+        }
+    }
+
+    fn verify(&self, credentials: Credentials<'_>) -> Verification {
+        match (credentials.user(), self.sources.user()) {
+            (Some(user), _) => self.verifier.pair(credentials.caller(), user),
+            (None, Some(_)) => self.verifier.alone(credentials.caller()),
+            (None, None) => self.verifier.bearer(credentials.caller()),
+        }
+    }
+
+    /// Takes from a request that goes on what no handler is to see.
+    pub(super) fn strip(&self, headers: &mut HeaderMap) {
+        // Whatever it holds where it is no source: nobody has verified it.
+        headers.remove(AUTHORIZATION);
+        for source in self.sources.all() {
+            source.remove(headers);
+        }
+        if let Some(edge) = &self.edge {
+            edge.strip(headers);
+        }
+    }
+}

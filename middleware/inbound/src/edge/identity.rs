@@ -1,0 +1,136 @@
+//! The header fields by which others have told services who is calling, and why none may come from outside.
+
+use crate::fields::Pattern;
+
+/// Names that one kind of gateway or proposal uses.
+pub(crate) struct Identity {
+    /// Who writes them, and what a service behind believes.
+    pub(crate) why: &'static str,
+    pub(crate) names: &'static [Pattern],
+}
+
+const fn name(name: &'static str) -> Pattern {
+    Pattern::name(name)
+}
+
+const fn begins(name: &'static str) -> Pattern {
+    Pattern::begins(name)
+}
+
+/// All that is taken away at the edge.
+pub(crate) const IDENTITY: &[Identity] = &[
+    Identity {
+        why: "transaction tokens travel within one trust domain, and are issued inside of it",
+        names: &[name("txn-token")],
+    },
+    Identity {
+        why: "WIMSE: a workload's identity and the proof of it, of this trust domain",
+        names: &[begins("workload-identity-"), begins("workload-proof-")],
+    },
+    Identity {
+        why: "RFC 9440: what a TLS terminator saw of the client's certificate; outside of it anybody can write it",
+        names: &[name("client-cert"), name("client-cert-chain")],
+    },
+    Identity {
+        why: "what a TLS terminator saw, by Envoy, Traefik, nginx, HAProxy, ingress-nginx, AWS and Azure load balancers",
+        names: &[
+            name("x-forwarded-client-cert"),
+            begins("x-forwarded-tls-client-"),
+            begins("x-client-cert"),
+            begins("x-client-verify"),
+            begins("x-client-dn"),
+            begins("x-tls-client-"),
+            begins("x-ssl-"),
+            begins("ssl-client-"),
+            begins("x-amzn-mtls-"),
+            name("x-arr-clientcert"),
+        ],
+    },
+    Identity {
+        why: "the caller's SPIFFE or mesh identity, as a sidecar saw it",
+        names: &[begins("x-spiffe-"), name("spiffe-id"), begins("l5d-client-")],
+    },
+    Identity {
+        why: "oauth2-proxy: the user that signed in, and the tokens that it got",
+        names: &[
+            begins("x-auth-request-"),
+            name("x-forwarded-user"),
+            name("x-forwarded-email"),
+            begins("x-forwarded-group"),
+            name("x-forwarded-preferred-username"),
+            name("x-forwarded-access-token"),
+            name("x-forwarded-id-token"),
+        ],
+    },
+    Identity {
+        why: "what many a gateway and home-grown service calls the user",
+        names: &[
+            begins("x-user"),
+            begins("x-auth-user"),
+            begins("x-authenticated-"),
+            begins("x-id-token"),
+            begins("x-jwt-"),
+            begins("x-token-"),
+        ],
+    },
+    Identity {
+        why: "the CGI variable REMOTE_USER and its kin: Authelia, Kubernetes' front proxy, Shibboleth",
+        names: &[
+            name("remote-user"),
+            begins("remote-group"),
+            name("remote-name"),
+            name("remote-email"),
+            begins("x-remote-user"),
+            begins("x-remote-group"),
+            begins("x-remote-extra-"),
+            name("x-remote-uid"),
+            begins("x-shib-"),
+        ],
+    },
+    Identity {
+        why: "Kubernetes: acts as somebody else, if a proxy in front passes it on with its own rights",
+        names: &[begins("impersonate-")],
+    },
+    Identity {
+        why: "identity-aware proxies: Grafana, authentik, Pomerium, Vouch, Kong, Cloudflare, Google, AWS, Azure",
+        names: &[
+            begins("x-webauth-"),
+            begins("x-authentik-"),
+            begins("x-pomerium-"),
+            begins("x-vouch-"),
+            begins("x-consumer-"),
+            begins("x-credential-"),
+            name("x-anonymous-consumer"),
+            begins("cf-access-"),
+            begins("x-goog-authenticated-"),
+            begins("x-goog-iap-"),
+            begins("x-amzn-oidc-"),
+            begins("x-ms-client-principal"),
+            begins("x-ms-token-"),
+        ],
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fields::OF_THE_MESSAGE;
+
+    #[test]
+    fn rfc6750_a9_every_row_says_why_and_takes_nothing_of_the_message() {
+        for row in IDENTITY {
+            assert!(row.why.len() > 20 && !row.names.is_empty(), "{}", row.why);
+            for pattern in row.names {
+                assert!(!OF_THE_MESSAGE.iter().any(|own| own.meets(pattern)), "{pattern:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn rfc6750_a9_no_name_is_listed_twice() {
+        let all: Vec<_> = IDENTITY.iter().flat_map(|row| row.names).collect();
+        for (at, pattern) in all.iter().enumerate() {
+            assert!(!all[..at].iter().any(|other| other.meets(pattern)), "{pattern:?}");
+        }
+    }
+}
