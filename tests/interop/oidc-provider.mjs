@@ -84,7 +84,7 @@ const configuration = (keys) => ({
       getResourceServerInfo: (_, resource) => ({
         scope: 'orders:read orders:write',
         audience: resource,
-        accessTokenTTL: 300,
+        accessTokenTTL: 900,
         ...(algorithmOf(resource)
           ? { accessTokenFormat: 'jwt', jwt: { sign: { alg: algorithmOf(resource) } } }
           : { accessTokenFormat: 'opaque' }),

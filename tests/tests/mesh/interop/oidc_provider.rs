@@ -204,8 +204,8 @@ async fn jwks_a4_a_key_that_oidc_provider_withdraws_is_refused_from_the_next_fet
     let Some(mut server) = OidcProvider::start().await else { return };
     let resource = "https://es256.orders.test";
     let service = server.service(&[resource], "").await;
-    // Older than clocks may differ: so it cannot be of a key that is newer than what was fetched.
-    server.order(json!({ "do": "clock", "seconds": -60 })).await;
+    // Older than clocks differ, and than issuers set `iat` back: so its key cannot be newer than what was fetched.
+    server.order(json!({ "do": "clock", "seconds": -600 })).await;
     let before = server.token(resource).await;
     server.order(json!({ "do": "clock", "seconds": 0 })).await;
     assert_eq!(service.ask(&before).await, Ok(server.gateway(&before)));
