@@ -183,25 +183,9 @@ mod tests {
         for (text, expected) in good {
             assert_eq!(date(text), Ok(expected), "{text}");
         }
-        let found = [
-            ("\"1300819380\"", "a string"),
-            ("null", "null"),
-            ("true", "a boolean"),
-            ("[1]", "a list"),
-            ("{}", "an object"),
-        ];
-        for (text, found) in found {
-            let expected = format!("expected a number of seconds from 0 to 2^53, found {found}");
-            assert_eq!(date(text), Err(expected), "{text}");
-        }
-        let no_json = [
-            ("1e400", "a number is out of range, at byte 5"),
-            ("NaN", "expected a value, at byte 0"),
-            ("01", "a number begins with 0, at byte 2"),
-            ("", "the text ends early, at byte 0"),
-        ];
-        for (text, fault) in no_json {
-            assert_eq!(date(text), Err(format!("not JSON: {fault}")), "{text}");
+        let not_a_number = ["\"1300819380\"", "null", "true", "[1]", "{}", "1e400", "NaN", "01", ""];
+        for text in not_a_number {
+            assert_eq!(date(text), Err("not a number of the expected kind".to_owned()), "{text}");
         }
         for text in ["-1", "-0.5", "-1e300", "9007199254740993", "1e17", "1e300", "18446744073709551615"] {
             assert_eq!(date(text), Err("expected a number of seconds from 0 to 2^53".to_owned()), "{text}");

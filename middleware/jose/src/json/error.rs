@@ -46,6 +46,8 @@ pub enum JsonErrorKind {
         /// The JSON type of what was found.
         found: &'static str,
     },
+    /// A value is not a number of the expected kind.
+    NotANumber,
     /// A value is of the right type, and not acceptable.
     WrongValue {
         /// What was expected.
@@ -72,6 +74,17 @@ impl JsonError {
         const SHOWN: usize = 64;
         self.0.path.push(name.chars().take(SHOWN).collect());
         self
+    }
+
+    /// An error of the parser itself: a fixed text and a position. Only where it reports a value's type, which it does
+    /// for some hints, does it quote the value; then its text is dropped.
+    pub(super) fn of_parser(error: impl fmt::Display) -> Self {
+        let text = error.to_string();
+        if text.starts_with("invalid type: ") || text.starts_with("invalid value: ") {
+            Self::from(JsonErrorKind::WrongType { expected: "another type".into(), found: "a value" })
+        } else {
+            Self::from(JsonErrorKind::Syntax(text.into()))
+        }
     }
 }
 
@@ -135,6 +148,7 @@ impl fmt::Display for JsonErrorKind {
             Self::Missing(name) => write!(f, "the member {name} is missing"),
             Self::UnknownName => f.write_str("no such member is known"),
             Self::WrongType { expected, found } => write!(f, "expected {expected}, found {found}"),
+            Self::NotANumber => f.write_str("not a number of the expected kind"),
             Self::WrongValue { expected } => write!(f, "expected {expected}"),
             Self::Invalid(text) => f.write_str(text),
         }

@@ -4,9 +4,6 @@
 //! check is made to see another value than the code behind it. Deep nesting is how a parser's stack is spent. Both are
 //! refused at every level, in members that nobody reads too, in the same parse that fills the typed value.
 //!
-//! The parser is our own, because it is on the path of every token: around one that knows neither names nor levels, half
-//! of the time is spent between the two. What JSON is, and what it says, `serde_json` is asked in the tests.
-//!
 //! ```
 //! use serde::Deserialize;
 //! use tower_identity_jose::json;
@@ -24,8 +21,7 @@
 
 mod error;
 mod names;
-mod reader;
-mod scanner;
+mod strict;
 #[cfg(test)]
 mod tests;
 
@@ -34,7 +30,7 @@ use std::marker::PhantomData;
 use serde::{Deserialize, Deserializer, de::DeserializeSeed};
 
 pub use self::error::{JsonError, JsonErrorKind};
-use self::reader::Reader;
+use self::strict::{Refused, Strict};
 
 /// How deeply arrays and objects may be nested, where nothing else is said; the outermost is the first level.
 pub const MAX_DEPTH: u8 = 16;
@@ -71,9 +67,10 @@ pub(crate) fn object_by_seed<'de, S: DeserializeSeed<'de>>(
 
 fn within<'de, S: DeserializeSeed<'de>>(bytes: &'de [u8], depth: u8, seed: S) -> Result<S::Value, JsonError> {
     let text = std::str::from_utf8(bytes).map_err(|_| JsonError::from(JsonErrorKind::NotUtf8))?;
-    let mut reader = Reader::new(text, depth);
-    let value = seed.deserialize(&mut reader)?;
-    reader.end()?;
+    let mut parser = serde_json::Deserializer::from_str(text);
+    let refused = Refused::default();
+    let value = seed.deserialize(Strict::outermost(&mut parser, depth, &refused))?;
+    parser.end().map_err(JsonError::of_parser)?;
     Ok(value)
 }
 

@@ -112,7 +112,7 @@ fn a_struct_is_an_object_and_a_list_of_values_is_not() {
 fn jwt_a17_null_is_not_absent_where_the_type_says_so() {
     assert_eq!(claims(r#"{"sub":"a"}"#), Ok(of("a")));
     assert_eq!(claims(r#"{"sub":"a","act":null}"#), Ok(of("a")));
-    assert_eq!(claims(r#"{"sub":"a","exp":null}"#), Err("exp: expected u64, found null".to_owned()));
+    assert_eq!(claims(r#"{"sub":"a","exp":null}"#), Err("exp: not a number of the expected kind".to_owned()));
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn an_error_names_the_member_and_shows_no_value() {
     let cases = [
         (r#"{"sub":17}"#, "sub: expected a string, found a number"),
         (r#"{"sub":["secret"]}"#, "sub: expected a string, found a list"),
-        (r#"{"sub":"a","exp":"secret"}"#, "exp: expected u64, found a string"),
+        (r#"{"sub":"a","exp":"secret"}"#, "exp: not a number of the expected kind"),
         (r#"{"sub":"a","exp":-1}"#, "exp: expected u64"),
         (r#"{"exp":1}"#, "the member sub is missing"),
         (r#""secret""#, "expected an object, found a string"),
@@ -166,171 +166,4 @@ fn a_value_is_read_as_serde_json_reads_it() {
         "s": "a\u{e9}\n", "n": -1.5, "big": u64::MAX, "l": [true, null, {}], "o": {"": 0},
     });
     assert_eq!(from_slice::<Value>(text.as_bytes()), Ok(expected));
-}
-
-/// Takes what it is given for its value, or else for wrong, as a claim does.
-#[derive(Debug, PartialEq)]
-enum Lenient<T> {
-    Right(T),
-    Wrong,
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lenient<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(T::deserialize(deserializer).map_or(Self::Wrong, Self::Right))
-    }
-}
-
-#[test]
-fn a_wrong_value_is_read_over_and_a_broken_text_is_not() {
-    type Lists = Lenient<Vec<(u8, u8)>>;
-    let read = |text: &str| from_slice::<BTreeMap<String, Lists>>(text.as_bytes()).map_err(|error| error.to_string());
-    let of = |a: Lists| Ok(BTreeMap::from([("a".to_owned(), a), ("b".to_owned(), Lenient::Right(vec![(1, 2)]))]));
-
-    assert_eq!(read(r#"{"a":[[3,4]],"b":[[1,2]]}"#), of(Lenient::Right(vec![(3, 4)])));
-    let wrong = ["17", "null", "[3,4]", "[[3]]", "[[3,4,5]]", "[[3,-4],[5,6]]", r#"[[3,{"x":[{}]}]]"#, r#"{"x":[1]}"#];
-    for wrong in wrong {
-        assert_eq!(read(&format!(r#"{{"a":{wrong},"b":[[1,2]]}}"#)), of(Lenient::Wrong), "{wrong}");
-    }
-    let broken = [
-        ("[3,,4]", "not JSON: expected a value, at byte 8"),
-        ("[[3 4]]", "not JSON: expected a comma, at byte 9"),
-        (r#"[{"x":1,"x":2}]"#, "the member occurs twice"),
-        (r#"{"x" 1}"#, "not JSON: expected a colon, at byte 10"),
-        ("[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]", "nested deeper than 16 levels"),
-    ];
-    for (text, expected) in broken {
-        assert_eq!(read(&format!(r#"{{"a":{text},"b":[[1,2]]}}"#)), Err(expected.to_owned()), "{text}");
-    }
-}
-
-/// Whether our parser and `serde_json` say the same of a text, as far as both may.
-fn agrees(text: &[u8]) -> Result<(), String> {
-    let theirs = serde_json::from_slice::<Value>(text);
-    match (from_slice::<Value>(text), theirs) {
-        (Ok(ours), Ok(theirs)) if ours == theirs => Ok(()),
-        (Err(_), Err(_)) => Ok(()),
-        (Err(error), Ok(_)) if matches!(error.kind(), JsonErrorKind::DuplicateName | JsonErrorKind::TooDeep { .. }) => {
-            Ok(())
-        }
-        (ours, theirs) => Err(format!("{:?}: {ours:?}, {theirs:?}", String::from_utf8_lossy(text))),
-    }
-}
-
-#[test]
-fn what_json_is_serde_json_says_too() {
-    let texts = [
-        "0",
-        "-0",
-        "-0.0",
-        "00",
-        "01",
-        "-",
-        "+1",
-        "1.",
-        ".5",
-        "1.5",
-        "1e5",
-        "1E+5",
-        "1e-5",
-        "1e",
-        "1e+",
-        "1e400",
-        "-1e400",
-        "18446744073709551615",
-        "18446744073709551616",
-        "-9223372036854775808",
-        "-9223372036854775809",
-        "1.0000000000000002",
-        "0.1",
-        "123456789012345678901234567890",
-        "0x10",
-        "1_000",
-        "NaN",
-        "Infinity",
-        "true",
-        "truex",
-        "tru",
-        "false",
-        "null",
-        "nul",
-        "None",
-        "",
-        " ",
-        "\u{feff}1",
-        "\u{a0}1",
-        "1\u{b}",
-        "\t\r\n 1 \t\r\n",
-        "1 1",
-        "[1,2]",
-        "[1,]",
-        "[,1]",
-        "[,]",
-        "[1 2]",
-        "[",
-        "]",
-        "[1",
-        "[1}",
-        "{}",
-        "{,}",
-        "{1:2}",
-        r#"{"a":1,}"#,
-        r#"{"a":1 "b":2}"#,
-        r#"{"a" 1}"#,
-        r#"{"a":}"#,
-        r#"{"a"}"#,
-        r#"{"a":1"#,
-        r#"{"a":1]"#,
-        r#"{a:1}"#,
-        "{'a':1}",
-        r#""a"#,
-        r#""a\"#,
-        r#""\"""#,
-        r#""\\""#,
-        r#""\/\b\f\n\r\t\"\\""#,
-        r#""\u0041""#,
-        r#""\u004""#,
-        r#""\u00g1""#,
-        r#""\u+041""#,
-        r#""\uD83D\uDE00""#,
-        r#""\uD83D""#,
-        r#""\uDE00""#,
-        r#""\uD83D\u0041""#,
-        r#""\uD83Dx""#,
-        r#""\uD83D\n""#,
-        r#""\u0000""#,
-        r#""\x41""#,
-        "\"\u{0}\"",
-        "\"\n\"",
-        "\"\t\"",
-        "\"\u{1f}\"",
-        "\"\u{7f}\"",
-        "\"\u{e9}\u{1f600}\"",
-        r#""\\u{e9}""#,
-        "// 1",
-        "/* */1",
-        "1 // 1",
-        "[[],[[]],{}]",
-        r#"[{"a":[{"b":[]}]}]"#,
-    ];
-    for text in texts {
-        assert_eq!(agrees(text.as_bytes()), Ok(()));
-    }
-}
-
-proptest::proptest! {
-    #[test]
-    fn any_text_is_read_as_serde_json_reads_it(bytes in proptest::collection::vec(
-        proptest::sample::select(b"{}[]:,\"\\ntruefalsn0123.-+eEudD8 \x00\x1f\x7f\xc3\xa9\xff".to_vec()), 0..40,
-    )) {
-        agrees(&bytes).map_err(proptest::test_runner::TestCaseError::fail)?;
-    }
-
-    #[test]
-    fn json_with_one_byte_changed_is_read_as_serde_json_reads_it(at in 0usize..200, byte: u8) {
-        let mut text = br#"{"iss":"https://as.example","aud":["orders","p\u00e9"],"exp":1893456000,"n":-1.5e3,"act":{"sub":"web","act":null},"scope":"a b \ud83d\ude00","roles":[{"value":"x"},true,false,[]]}"#.to_vec();
-        let at = at % text.len();
-        text[at] = byte;
-        agrees(&text).map_err(proptest::test_runner::TestCaseError::fail)?;
-    }
 }
