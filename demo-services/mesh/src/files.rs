@@ -105,20 +105,37 @@ impl Files {
         self.files.iter().map(move |file| (file.part, asked.of(file.part, file.listen)))
     }
 
-    /// The settings of all four once they listen at these addresses, in the order of the parts.
+    /// The files of all four once they listen at these addresses, in the order of the parts.
     ///
     /// The files name each other by address, and the authority is who it is by its address: so it is exchanged
     /// everywhere, in the text, where every line stays where it was.
-    pub(crate) fn moved(&self, listening: &[SocketAddr]) -> Result<Vec<Settings>, StartError> {
+    pub(crate) fn moved(&self, listening: &[SocketAddr]) -> Result<Vec<Moved>, StartError> {
         let moves: Vec<_> =
             self.files.iter().zip(listening).map(|(file, now)| (file.listen.to_string(), now.to_string())).collect();
-        let parse = |file: &File| {
-            Ok(Settings::parse(
-                &replaced(&file.text, &moves),
-                path_of(&self.directory, file.part).display().to_string(),
-            )?)
+        let moved = |file: &File| {
+            let path = path_of(&self.directory, file.part).display().to_string();
+            Moved::parse(replaced(&file.text, &moves).into_owned(), path)
         };
-        self.files.iter().map(parse).collect()
+        self.files.iter().map(moved).collect()
+    }
+}
+
+/// A file as it is read by a program at another address.
+#[derive(Debug)]
+pub(crate) struct Moved {
+    text: String,
+    path: String,
+    pub(crate) settings: Settings,
+}
+
+impl Moved {
+    fn parse(text: String, path: String) -> Result<Self, StartError> {
+        Ok(Self { settings: Settings::parse(&text, path.as_str())?, text, path })
+    }
+
+    /// The same, where it says something else.
+    pub(crate) fn changed(&self, (from, to): (&str, &str)) -> Result<Self, StartError> {
+        Self::parse(self.text.replace(from, to), self.path.clone())
     }
 }
 

@@ -25,6 +25,10 @@ Get a token for Alice, order something for her, and see whom each service saw:
   curl -sw '\n' {storefront}/orders -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{{"lines":[{{"sku":"tea","quantity":2}}]}}'
   curl -sw '\n' {storefront}/trace -H "authorization: Bearer $TOKEN"
 
+The token is that of a session, which a browser has in a cookie:
+
+  curl -sw '\n' {storefront}/whoami -H "cookie: session=$TOKEN"
+
 See what she was charged, which payments tells orders over gRPC:
 
   curl -sw '\n' {storefront}/statement -H "authorization: Bearer $TOKEN"

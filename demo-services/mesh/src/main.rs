@@ -73,7 +73,7 @@ fn demo(arguments: &Arguments) -> Result<ExitCode, StartError> {
         let addresses = arguments.addresses();
         let free = Addresses { first_port: addresses.first_port.or(Some(0)), ..addresses };
         let mut mesh = Mesh::start(&arguments.settings, free, OPTION).await?;
-        let told = story::tell(&mut mesh, &arguments.settings, &mut Page::stdout()).await?;
+        let told = story::tell(&mut mesh, &mut Page::stdout()).await?;
         mesh.stop().await?;
         Ok(if told.held == told.steps { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })

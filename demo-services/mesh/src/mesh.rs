@@ -2,15 +2,18 @@
 
 use std::{io, net::SocketAddr, path::Path};
 
-use demo_kit::{StartError, listen};
+use demo_kit::{Serving, StartError, listen};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tower_identity::Settings;
 
-use crate::files::{Addresses, Files, Part};
+use crate::files::{Addresses, Files, Moved, Part};
 
 /// The mesh at work.
 #[derive(Debug)]
 pub struct Mesh {
     running: Vec<Running>,
+    /// In the order of the parts.
+    files: Vec<Moved>,
 }
 
 #[derive(Debug)]
@@ -37,26 +40,34 @@ impl Mesh {
             listeners.push(listen(address, option).await?);
         }
         let listening = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>()?;
-        let settings = files.moved(&listening)?;
+        let files = files.moved(&listening)?;
 
         let mut checked = Vec::new();
-        for ((part, listener), settings) in Part::ALL.into_iter().zip(listeners).zip(&settings) {
-            let (stop, stopped) = oneshot::channel();
-            let stopped = async {
-                // A sender that is dropped stops the program too: nobody could stop it later.
-                let _ = stopped.await;
-            };
-            let address = listener.local_addr()?;
-            checked.push((part, address, stop, part.run()(settings, listener, Box::pin(stopped))?));
+        for ((part, listener), file) in Part::ALL.into_iter().zip(listeners).zip(&files) {
+            checked.push(Checked::new(part, listener, &file.settings)?);
         }
-        let serve = |(part, address, stop, serving)| Running { part, address, stop, served: tokio::spawn(serving) };
-        Ok(Self { running: checked.into_iter().map(serve).collect() })
+        Ok(Self { running: checked.into_iter().map(Checked::serve).collect(), files })
+    }
+
+    /// Starts a program once more, at a port of its own and with one change to its file, and gives its origin.
+    pub(crate) async fn start_another(&mut self, part: Part, change: (&str, &str)) -> Result<String, StartError> {
+        let file = self.files[part as usize].changed(change)?;
+        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0)), "nothing: any port will do").await?;
+        let checked = Checked::new(part, listener, &file.settings)?;
+        let origin = format!("http://{}", checked.address);
+        self.running.push(checked.serve());
+        Ok(origin)
     }
 
     /// Where a program listens, as an origin; `None` once it was stopped.
     #[must_use]
     pub fn origin(&self, part: Part) -> Option<String> {
         self.running.iter().find(|running| running.part == part).map(|running| format!("http://{}", running.address))
+    }
+
+    /// What a program was started from.
+    pub(crate) fn settings(&self, part: Part) -> &Settings {
+        &self.files[part as usize].settings
     }
 
     /// Stops one program: it takes no new connection, answers what it was asked, and is gone.
@@ -82,6 +93,31 @@ impl Mesh {
             served.await??;
         }
         Ok(())
+    }
+}
+
+/// A program that can be served.
+struct Checked {
+    part: Part,
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    serving: Serving,
+}
+
+impl Checked {
+    fn new(part: Part, listener: TcpListener, settings: &Settings) -> Result<Self, StartError> {
+        let (stop, stopped) = oneshot::channel();
+        let stopped = async {
+            // A sender that is dropped stops the program too: nobody could stop it later.
+            let _ = stopped.await;
+        };
+        let address = listener.local_addr()?;
+        Ok(Self { part, address, stop, serving: part.run()(settings, listener, Box::pin(stopped))? })
+    }
+
+    fn serve(self) -> Running {
+        let Self { part, address, stop, serving } = self;
+        Running { part, address, stop, served: tokio::spawn(serving) }
     }
 }
 

@@ -1,18 +1,25 @@
 //! The walk: what is done, and what each hop must have seen. Every line that is printed as held was checked.
 
 mod answer;
+mod clients;
+mod enforcement;
+mod sessions;
 mod steps;
+mod two;
 mod walk;
 
-use std::{io::Write, path::Path};
+use std::io::Write;
 
 use demo_kit::StartError;
 
 use self::{
+    enforcement::observe_then_enforce,
+    sessions::{session_cookie, signed_out},
     steps::{
         another_audience, at_night, authority_stops, first_order, her_statement, own_orders_only, skipping_a_service,
         wrong_door,
     },
+    two::two_credentials,
     walk::Walk,
 };
 use crate::{Mesh, Page};
@@ -26,14 +33,14 @@ pub struct Told {
     pub held: usize,
 }
 
-/// Walks through the mesh, which was started from the files in this directory. The last step stops its authority.
+/// Walks through the mesh. The last step stops its authority.
 ///
 /// # Errors
 ///
-/// When the page cannot be written, or the storefront's file cannot be read. A check that does not hold is no error: it
+/// When the page cannot be written, or a service's file names no authorization server. A check that does not hold is no error: it
 /// is printed, and its step is missing among those that [held](Told::held).
-pub async fn tell<W: Write>(mesh: &mut Mesh, directory: &Path, page: &mut Page<W>) -> Result<Told, StartError> {
-    let mut walk = Walk::new(mesh, directory, page)?;
+pub async fn tell<W: Write>(mesh: &mut Mesh, page: &mut Page<W>) -> Result<Told, StartError> {
+    let mut walk = Walk::new(mesh, page)?;
     walk.step("Alice buys two tins of tea and a cup", first_order).await?;
     walk.step("Bob sees his own orders, and none of Alice's", own_orders_only).await?;
     walk.step("Alice asks what she was charged; orders asks payments, over gRPC", her_statement).await?;
@@ -42,6 +49,10 @@ pub async fn tell<W: Write>(mesh: &mut Mesh, directory: &Path, page: &mut Page<W
     walk.step("Her token for orders is tried there too", another_audience).await?;
     walk.step("The storefront goes straight to payments, with a token that policy gives it", skipping_a_service)
         .await?;
+    walk.step("Alice's browser has a session, in a cookie", session_cookie).await?;
+    walk.step("Alice signs out at the authority", signed_out).await?;
+    walk.step("Orders presents two credentials to payments: its own, and Alice's beside it", two_credentials).await?;
+    walk.step("A list of callers is observed before it is enforced", observe_then_enforce).await?;
     walk.step("The authority is stopped", authority_stops).await?;
     Ok(walk.told()?)
 }

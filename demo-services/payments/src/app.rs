@@ -33,28 +33,48 @@ pub struct PaymentsSettings {
     pub listen: SocketAddr,
     /// Which workloads may charge and settle.
     pub callers: Vec<CallerName>,
+    /// What becomes of others that ask whom payments sees.
+    #[serde(default)]
+    pub whoami: Enforcement,
+}
+
+/// Whether a rule counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Enforcement {
+    /// It is told what it would refuse, and nothing is refused.
+    Observe,
+    /// It refuses.
+    #[default]
+    Enforce,
 }
 
 /// Payments' routes.
 ///
 /// ```
-/// use demo_payments::app;
+/// use demo_payments::{Enforcement, app};
 /// use tower_identity::{AuthLayer, TrustedIssuer, Verifier};
 ///
 /// let login = TrustedIssuer::discover("https://login.example.com").audience("payments");
-/// let app = app(AuthLayer::new(Verifier::builder(login).build()?), &["orders".try_into()?], Default::default());
+/// let auth = AuthLayer::new(Verifier::builder(login).build()?);
+/// let app = app(auth, &["orders".try_into()?], Enforcement::Enforce, Default::default());
 /// # let _ = app;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn app(auth: AuthLayer, may_call: &[CallerName], ledger: Arc<Ledger>) -> Router {
+pub fn app(auth: AuthLayer, may_call: &[CallerName], asking: Enforcement, ledger: Arc<Ledger>) -> Router {
     let charging = callers(may_call.to_vec()).and(user()).and(scope("payments:charge"));
     let settling = callers(may_call.to_vec()).and(no_user()).and(scope("payments:settle"));
     let reading = callers(may_call.to_vec()).and(user()).and(scope("payments:read"));
+    let listed = RequireLayer::new(callers(may_call.to_vec()));
+    let listed = match asking {
+        Enforcement::Observe => listed.observe(),
+        Enforcement::Enforce => listed,
+    };
     let grpc = PaymentsServer::new(OverGrpc(Arc::clone(&ledger)));
     Router::new()
         .route("/charges", post(charge).layer(RequireLayer::new(charging.clone())))
         .route("/settlements", post(settle).layer(RequireLayer::new(settling)))
-        .route("/whoami", get(whoami))
+        .route("/whoami", get(whoami).layer(listed))
         // A method of a gRPC service is a route like any other, with a rule of its own.
         .route("/payments.v1.Payments/Charge", post_service(grpc.clone()).layer(RequireLayer::new(charging)))
         .route("/payments.v1.Payments/Statement", post_service(grpc).layer(RequireLayer::new(reading)))
@@ -92,6 +112,6 @@ async fn settle(State(ledger): State<Arc<Ledger>>, caller: WorkloadCaller) -> Js
 /// [`StartError::Settings`] names the line of what is wrong.
 pub fn run(settings: &Settings, listener: TcpListener, stop: Stop) -> Result<Serving, StartError> {
     let service: PaymentsSettings = settings.section("service")?;
-    let app = app(settings.auth_layer()?.realm("payments"), &service.callers, Arc::default());
+    let app = app(settings.auth_layer()?.realm("payments"), &service.callers, service.whoami, Arc::default());
     Ok(serve(listener, with_metadata(settings, app), stop))
 }

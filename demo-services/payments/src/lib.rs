@@ -5,7 +5,7 @@
 //! | `POST /charges` | `Charge` | the listed callers, for a user, with `payments:charge` |
 //! | | `Statement` | the listed callers, for a user, with `payments:read` |
 //! | `POST /settlements` | | the listed callers, for nobody, with `payments:settle` |
-//! | `GET /whoami` | | whoever was authenticated: answers whom it saw |
+//! | `GET /whoami` | | the listed callers, or, while that is only observed, whoever was authenticated: answers whom it saw |
 //!
 //! Both at one address: a listener tells HTTP/2 from HTTP/1.1 by its first bytes.
 
@@ -14,6 +14,6 @@ mod grpc;
 mod ledger;
 
 pub use self::{
-    app::{PaymentsSettings, app, run},
+    app::{Enforcement, PaymentsSettings, app, run},
     ledger::Ledger,
 };

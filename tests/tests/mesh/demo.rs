@@ -1,6 +1,7 @@
 //! The demo's four programs at free ports: their files, moved, and what a person does with them.
 
 use std::{
+    collections::BTreeMap,
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
@@ -8,7 +9,10 @@ use std::{
 };
 
 use reqwest::{Client, Response};
+use serde::Deserialize;
 use serde_json::{Value, json};
+use tower_identity::{Scopes, SecretToken, Settings, system_clock};
+use tower_identity_oauth::{Grant, Http, ServerSettings, TargetService, TokenClient, TokenExchange};
 
 /// The files that the README's command starts from.
 const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../demo-services/settings");
@@ -101,4 +105,30 @@ impl<'a> Person<'a> {
     pub(crate) async fn get(&self, part: &str, path: &str, token: &str) -> Response {
         self.client.get(self.shop.url(part, path)).bearer_auth(token).send().await.expect("the service is up")
     }
+}
+
+#[derive(Deserialize)]
+struct OutboundTable {
+    server: BTreeMap<String, ServerSettings>,
+}
+
+/// A service's own client at the authority, from the service's file.
+pub(crate) fn client_of(part: &str, shop: &Moved) -> TokenClient {
+    let settings = Settings::from_path(shop.file(part)).expect("a good file");
+    let table: OutboundTable = settings.section("outbound").expect("a table");
+    let server = table.server.into_values().next().expect("one server");
+    let endpoint = server.token_endpoint(shop.directory()).expect("valid");
+    endpoint.connect(&Http::new(system_clock()).expect("client")).expect("valid")
+}
+
+/// An audience, and scopes there.
+pub(crate) fn service(audience: &str, scope: &str) -> TargetService {
+    let scopes = Scopes::parse(scope).expect("scopes");
+    TargetService { audience: Some(audience.parse().expect("audience")), scopes, ..TargetService::default() }
+}
+
+/// The token that a client gets for this one.
+pub(crate) async fn exchanged(client: &TokenClient, subject: &str, target: TargetService) -> String {
+    let exchange = TokenExchange::new(SecretToken::new(subject), target).expect("a subject");
+    client.request(&Grant::from(exchange)).await.expect("policy allows it").access_token().expose().to_owned()
 }

@@ -39,7 +39,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("demo-storefront", &[FACADE, EXTRACTORS, KIT]),
     ("demo-orders", &[FACADE, EXTRACTORS, KIT, API]),
     ("demo-payments", &[FACADE, EXTRACTORS, KIT, API]),
-    ("demo-mesh", &[FACADE, EXTRACTORS, KIT, API, "demo-authority", "demo-storefront", "demo-orders", "demo-payments"]),
+    (
+        "demo-mesh",
+        &[FACADE, EXTRACTORS, KIT, API, OAUTH, "demo-authority", "demo-storefront", "demo-orders", "demo-payments"],
+    ),
     ("mesh-tests", &[]),
 ];
 

@@ -1,36 +1,9 @@
 //! Every token of the mesh at every service: each opens the one door that it was made for.
 
 use demo_mesh::{Addresses, Mesh};
-use serde::Deserialize;
-use std::collections::BTreeMap;
-use tower_identity::{Scopes, SecretToken, Settings, system_clock};
-use tower_identity_oauth::{ClientCredentials, Grant, Http, ServerSettings, TargetService, TokenClient, TokenExchange};
+use tower_identity_oauth::{ClientCredentials, Grant};
 
-use crate::demo::{Moved, Person};
-
-#[derive(Deserialize)]
-struct OutboundTable {
-    server: BTreeMap<String, ServerSettings>,
-}
-
-/// A service's own client at the authority, from the service's file.
-fn client_of(part: &str, shop: &Moved) -> TokenClient {
-    let settings = Settings::from_path(shop.file(part)).expect("a good file");
-    let table: OutboundTable = settings.section("outbound").expect("a table");
-    let server = table.server.into_values().next().expect("one server");
-    let endpoint = server.token_endpoint(shop.directory()).expect("valid");
-    endpoint.connect(&Http::new(system_clock()).expect("client")).expect("valid")
-}
-
-fn service(audience: &str, scope: &str) -> TargetService {
-    let scopes = Scopes::parse(scope).expect("scopes");
-    TargetService { audience: Some(audience.parse().expect("audience")), scopes, ..TargetService::default() }
-}
-
-async fn exchanged(client: &TokenClient, subject: &str, target: TargetService) -> String {
-    let exchange = TokenExchange::new(SecretToken::new(subject), target).expect("a subject");
-    client.request(&Grant::from(exchange)).await.expect("policy allows it").access_token().expose().to_owned()
-}
+use crate::demo::{Moved, Person, client_of, exchanged, service};
 
 #[tokio::test]
 async fn rfc9068_a3_each_token_opens_the_one_door_that_it_was_made_for() {

@@ -29,6 +29,11 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// The status, and the kind of the refusal: `403 unrelated_credentials`.
+    pub(super) fn refusal(&self) -> String {
+        format!("{} {}", self.status.as_u16(), self.body["code"].as_str().unwrap_or("none"))
+    }
+
     /// The status, and the error code of the challenge if there is one: `401 invalid_token`.
     pub(super) fn outcome(&self) -> String {
         with_error_code(self.status.as_u16().into(), self.header(WWW_AUTHENTICATE.as_str()))
@@ -63,6 +68,16 @@ pub(super) struct Seen<'a> {
     /// Who acts for the user, the current one first.
     pub(super) actors: &'a [&'a str],
     pub(super) scopes: &'a [&'a str],
+    pub(super) by: By,
+}
+
+/// What the request presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// One token, for the caller and for whom it calls.
+    OneToken,
+    /// The caller's own token, and the user's beside it, in which the authority names the caller.
+    TwoTokens,
 }
 
 impl Seen<'_> {
@@ -76,12 +91,15 @@ impl Seen<'_> {
             "scopes": self.scopes,
             "audience": self.service,
             // Who is not an actor here has the token from its own sign-in, or from client credentials.
-            "evidence": match (self.actors, self.user) {
-                ([_, ..], _) => "actor",
-                ([], Some(_)) => "issued_to",
-                ([], None) => "subject",
+            "evidence": match (self.by, self.actors, self.user) {
+                (By::OneToken, [_, ..], _) => "actor",
+                (By::OneToken, [], Some(_)) => "issued_to",
+                (By::OneToken, [], None) | (By::TwoTokens, ..) => "subject",
             },
-            "binding": "same_token",
+            "binding": match self.by {
+                By::OneToken => "same_token",
+                By::TwoTokens => "issuer_named",
+            },
         })
     }
 }
@@ -93,7 +111,10 @@ impl fmt::Display for Seen<'_> {
         if let Some(before) = self.actors.get(1..).filter(|before| !before.is_empty()) {
             write!(f, ", after {}", before.join(", "))?;
         }
-        write!(f, ": {}", self.scopes.join(" "))
+        match self.scopes {
+            [] => f.write_str(": no scopes"),
+            scopes => write!(f, ": {}", scopes.join(" ")),
+        }
     }
 }
 

@@ -3,24 +3,24 @@
 use std::{
     collections::BTreeMap,
     io::{self, Write},
-    path::Path,
+    time::Duration,
 };
 
 use demo_api::payments::{ChargeRequest, payments_client::PaymentsClient};
 use demo_kit::StartError;
-use reqwest::{Client, Method};
-use serde::Deserialize;
+use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use tonic::{
     Request,
     metadata::{Ascii, MetadataValue},
     transport::Endpoint,
 };
-use tower_identity::{InvalidSetting, SecretToken, Settings, WithCauses};
+use tower_identity::{WithCauses, system_clock};
 
 use super::{
     Told,
     answer::{Answer, Seen, lasting, outcome_over_grpc},
+    clients::{As, Clients, NoToken},
     closing,
 };
 use crate::{Mesh, Page, Part};
@@ -34,6 +34,10 @@ pub(super) enum Broken {
     NoAnswer(#[from] reqwest::Error),
     #[error("no connection")]
     NoConnection(#[from] tonic::transport::Error),
+    #[error("another does not start")]
+    NotStarted(#[from] StartError),
+    #[error("no token")]
+    NoToken(#[from] NoToken),
     #[error("the page cannot be written")]
     Page(#[from] io::Error),
 }
@@ -45,37 +49,20 @@ pub(super) struct Walk<'a, W> {
     http: Client,
     /// Where each part listens, also after it has stopped.
     origins: BTreeMap<&'static str, String>,
-    storefront: OurClient,
+    clients: Clients,
     told: Told,
 }
 
-/// Who the storefront is at the authority, from its own file.
-#[derive(Deserialize)]
-struct OurClient {
-    client_id: String,
-    client_secret: SecretToken,
-}
-
-#[derive(Deserialize)]
-struct OutboundTable {
-    server: BTreeMap<String, OurClient>,
-}
-
-const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
-const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+/// How long, and how often, the walk asks until what is remembered somewhere is forgotten.
+const PATIENCE: Duration = Duration::from_secs(15);
+const PAUSE: Duration = Duration::from_millis(100);
 
 impl<'a, W: Write> Walk<'a, W> {
-    pub(super) fn new(mesh: &'a mut Mesh, directory: &Path, page: &'a mut Page<W>) -> Result<Self, StartError> {
-        let settings = Settings::from_path(directory.join(Part::Storefront.name()).with_extension("toml"))?;
-        let servers: OutboundTable = settings.section("outbound")?;
-        let refuse = || {
-            let rule = "the walk needs an authorization server with client_secret here";
-            StartError::from(settings.refuse(&InvalidSetting::new("server", rule).within("outbound")))
-        };
-        let storefront = servers.server.into_values().next().ok_or_else(refuse)?;
+    pub(super) fn new(mesh: &'a mut Mesh, page: &'a mut Page<W>) -> Result<Self, StartError> {
+        let clients = Clients::of(mesh)?;
         let origins = Part::ALL.into_iter().filter_map(|part| Some((part.name(), mesh.origin(part)?))).collect();
         let http = Client::builder().no_proxy().build()?;
-        Ok(Self { mesh, page, http, origins, storefront, told: Told { steps: 0, held: 0 } })
+        Ok(Self { mesh, page, http, origins, clients, told: Told { steps: 0, held: 0 } })
     }
 
     /// Takes one step, and prints what becomes of it.
@@ -124,7 +111,11 @@ impl<'a, W: Write> Walk<'a, W> {
 
     /// Who vouches for everybody here.
     pub(super) fn issuer(&self) -> &str {
-        &self.origins[Part::Authority.name()]
+        self.origin(Part::Authority)
+    }
+
+    pub(super) fn origin(&self, part: Part) -> &str {
+        &self.origins[part.name()]
     }
 
     pub(super) async fn get(&self, part: Part, path: &str, token: &str) -> Result<Answer, Broken> {
@@ -133,6 +124,44 @@ impl<'a, W: Write> Walk<'a, W> {
 
     pub(super) async fn post(&self, part: Part, path: &str, token: &str, body: Value) -> Result<Answer, Broken> {
         Ok(Answer::to(self.request(Method::POST, part, path).bearer_auth(token).json(&body)).await?)
+    }
+
+    /// The same of one that was [started besides](Self::start_another).
+    pub(super) async fn get_at(&self, origin: &str, path: &str, token: &str) -> Result<Answer, Broken> {
+        Ok(Answer::to(self.http.get(format!("{origin}{path}")).bearer_auth(token)).await?)
+    }
+
+    /// The same with these headers in the place of a bearer token.
+    pub(super) async fn get_with(&self, part: Part, path: &str, headers: Headers<'_>) -> Result<Answer, Broken> {
+        Ok(Answer::to(with(self.request(Method::GET, part, path), headers)).await?)
+    }
+
+    pub(super) async fn post_with(
+        &self,
+        part: Part,
+        path: &str,
+        headers: Headers<'_>,
+        body: Value,
+    ) -> Result<Answer, Broken> {
+        Ok(Answer::to(with(self.request(Method::POST, part, path), headers).json(&body)).await?)
+    }
+
+    /// The first answer to these headers that is no success any more, within a while.
+    pub(super) async fn get_until_refused(
+        &self,
+        part: Part,
+        path: &str,
+        headers: Headers<'_>,
+    ) -> Result<Answer, Broken> {
+        let clock = system_clock();
+        let began = clock.monotonic();
+        loop {
+            let answer = self.get_with(part, path, headers).await?;
+            if answer.outcome() != "200" || clock.monotonic().since(began) > PATIENCE {
+                return Ok(answer);
+            }
+            clock.sleep(PAUSE).await;
+        }
     }
 
     /// What becomes of a charge that is asked of payments over gRPC.
@@ -151,43 +180,45 @@ impl<'a, W: Write> Walk<'a, W> {
     }
 
     /// A user's first token.
-    pub(super) async fn sign_in(&mut self, user: &str) -> Result<String, Broken> {
+    pub(super) async fn sign_in(&self, user: &str) -> Result<String, Broken> {
         let request = self.request(Method::POST, Part::Authority, "/dev/sign-in").json(&json!({ "user": user }));
         let answer = Answer::to(request).await?;
-        self.token_of(&format!("{user} signs in"), &answer)
+        match answer.body["access_token"].as_str() {
+            Some(token) if answer.outcome() == "200" => Ok(token.to_owned()),
+            _ => {
+                let what = format!("{user} signs in");
+                Err(Broken::Check { what, expected: "200".into(), found: answer.outcome().into() })
+            }
+        }
     }
 
-    /// Exchanges a user's token at the authority, with the storefront's own credentials.
-    pub(super) async fn exchange_as_storefront(&mut self, subject: &str, audience: &str) -> Result<String, Broken> {
-        let form = [
-            ("grant_type", TOKEN_EXCHANGE),
-            ("subject_token", subject),
-            ("subject_token_type", ACCESS_TOKEN),
-            ("audience", audience),
-        ];
-        // Form-encoded inside of Basic (RFC 6749 §2.3.1).
-        let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-        let OurClient { client_id, client_secret } = &self.storefront;
-        let request = self
-            .request(Method::POST, Part::Authority, "/token")
-            .basic_auth(encode(client_id), Some(encode(client_secret.expose())))
-            .form(&form);
-        let answer = Answer::to(request).await?;
-        self.token_of(&format!("the storefront exchanges it for a token for {audience}"), &answer)
+    /// Exchanges a user's token at the authority, as a service of the shop.
+    pub(super) async fn exchange(&self, client: As, subject: &str, to: (&str, &str)) -> Result<String, Broken> {
+        Ok(self.clients.exchange(client, subject, to).await?)
+    }
+
+    /// A token of a service's own.
+    pub(super) async fn own_token(&self, client: As, to: (&str, &str)) -> Result<String, Broken> {
+        Ok(self.clients.own(client, to).await?)
     }
 
     pub(super) async fn stop(&mut self, part: Part) -> Result<(), Broken> {
         Ok(self.mesh.stop_one(part).await?)
     }
 
-    fn token_of(&mut self, what: &str, answer: &Answer) -> Result<String, Broken> {
-        match answer.body["access_token"].as_str() {
-            Some(token) if answer.outcome() == "200" => Ok(token.to_owned()),
-            _ => Err(Broken::Check { what: what.to_owned(), expected: "200".into(), found: answer.outcome().into() }),
-        }
+    /// Starts a program once more, with one change to its file, and gives its origin.
+    pub(super) async fn start_another(&mut self, part: Part, change: (&str, &str)) -> Result<String, Broken> {
+        Ok(self.mesh.start_another(part, change).await?)
     }
 
-    fn request(&self, method: Method, part: Part, path: &str) -> reqwest::RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.origins[part.name()]))
+    fn request(&self, method: Method, part: Part, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.origin(part)))
     }
+}
+
+/// Names and values.
+pub(super) type Headers<'a> = &'a [(&'a str, &'a str)];
+
+fn with(request: RequestBuilder, headers: Headers<'_>) -> RequestBuilder {
+    headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))
 }

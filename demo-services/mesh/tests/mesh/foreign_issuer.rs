@@ -14,6 +14,13 @@ use crate::support::{shipped, text_of};
 const SERVICES: [(Part, Run); 3] =
     [(Part::Storefront, demo_storefront::run), (Part::Orders, demo_orders::run), (Part::Payments, demo_payments::run)];
 
+/// The table of which every file has one here.
+const INBOUND: &str = "[inbound]\n";
+
+/// The storefront asks our own authority what its users' tokens are. The tokens of others are JWTs.
+const INTROSPECTION: &str = "\n[inbound.issuer.introspection]\nclient_id = \"storefront\"\n\
+                             client_secret = \"storefront: demo only, 100% public\"\nremember_seconds = 3\n";
+
 /// Starts the three services from their shipped files, with these changes, and gives their origins.
 async fn start(changes: &[(&str, String)]) -> BTreeMap<&'static str, String> {
     let mut listeners = Vec::new();
@@ -30,6 +37,10 @@ async fn start(changes: &[(&str, String)]) -> BTreeMap<&'static str, String> {
         for (_, from, to) in &moves {
             text = text.replace(from, to);
         }
+        if !text.contains(INBOUND) {
+            text = text.replace("[[inbound.issuer]]", &format!("{INBOUND}\n[[inbound.issuer]]"));
+        }
+        text = text.replace(INTROSPECTION, "");
         for (from, to) in changes {
             text = text.replace(from, to);
         }
@@ -96,8 +107,10 @@ async fn with_keys_and_token_endpoint_at_addresses_of_their_own() {
 async fn rfc9728_a2_a_file_says_what_clients_may_know_and_that_refusals_are_explained() {
     let issuer = TestIssuer::start();
     let ours = ("http://127.0.0.1:7000", issuer.issuer().to_string());
-    let table = "[inbound]\ndevelopment = true\n[inbound.resource]\nidentifier = \"https://shop.example\"\n";
-    let said = start(&[ours.clone(), ("[[inbound.issuer]]", format!("{table}[[inbound.issuer]]"))]).await;
+    let development = (INBOUND, format!("{INBOUND}development = true\n"));
+    let table = "[inbound.resource]\nidentifier = \"https://shop.example\"\n";
+    let resource = ("[[inbound.issuer]]", format!("{table}[[inbound.issuer]]"));
+    let said = start(&[ours.clone(), development, resource]).await;
     let unsaid = start(&[ours]).await;
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let token = issuer.token().subject("alice").client("shop-web").audience("elsewhere").build();

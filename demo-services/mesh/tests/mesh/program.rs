@@ -43,9 +43,9 @@ fn a_malformed_file_is_named_with_its_line_field_and_rule_and_nothing_starts() {
             "payments.toml",
             "audience = \"payments\"",
             "audience = \"\"",
-            "payments.toml:8: inbound.issuer[0].audience: ",
+            "payments.toml:14: inbound.issuer[0].audience: ",
         ),
-        ("authority.toml", "from = \"orders\"", "from = \"payments\"", "authority.toml:46: authority.policy[1].from: "),
+        ("authority.toml", "from = \"orders\"", "from = \"payments\"", "authority.toml:48: authority.policy[1].from: "),
         ("storefront.toml", "listen = \"127.0.0.1:7001\"", "listen = 7001", "storefront.toml:3: service.listen: "),
         (
             "orders.toml",
@@ -105,6 +105,6 @@ fn the_mesh_says_where_it_listens_and_what_to_try_and_stops_when_interrupted() {
         let status = if name == "authority" { "HTTP/1.0 404" } else { "HTTP/1.0 401" };
         assert!(answer.starts_with(status), "{name}: {answer}");
     }
-    assert_eq!(lines.iter().filter(|line| line.contains("curl ")).count(), 4);
+    assert_eq!(lines.iter().filter(|line| line.contains("curl ")).count(), 5);
     assert!(interrupted(child).success());
 }

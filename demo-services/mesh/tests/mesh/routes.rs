@@ -40,7 +40,7 @@ fn router(part: Part) -> Router {
         }
         Part::Payments => {
             let service: demo_payments::PaymentsSettings = settings.section("service").expect("a section");
-            demo_payments::app(auth(), &service.callers, Arc::default())
+            demo_payments::app(auth(), &service.callers, service.whoami, Arc::default())
         }
     };
     demo_kit::with_metadata(&settings, app)

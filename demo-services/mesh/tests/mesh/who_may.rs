@@ -6,7 +6,7 @@ use demo_api::payments::{ChargeRequest, StatementRequest, payments_client::Payme
 use demo_mesh::{Mesh, Part};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
-use tonic::{Code, Request, transport::Endpoint};
+use tonic::{Code, Request, metadata::AsciiMetadataKey, transport::Endpoint};
 use tower_identity::SigningKey;
 use tower_identity_jose::{MediaType, random_id};
 
@@ -26,6 +26,7 @@ fn routes() -> Vec<(Part, Method, &'static str, Value)> {
         (Part::Authority, Method::POST, "/token", Value::Null),
         (Part::Authority, Method::POST, "/introspect", Value::Null),
         (Part::Authority, Method::POST, "/dev/sign-in", json!({ "user": "alice" })),
+        (Part::Authority, Method::POST, "/dev/sign-out", Value::Null),
         (Part::Storefront, Method::GET, "/products", Value::Null),
         (Part::Storefront, Method::POST, "/orders", basket.clone()),
         (Part::Storefront, Method::GET, "/orders", Value::Null),
@@ -91,12 +92,12 @@ fn exchange<'a>(subject: &'a str, audience: &'a str, scope: &'a str) -> [(&'a st
 }
 
 /// What becomes of a call of this method.
-async fn over_grpc(payments: &str, method: &str, token: Option<&str>) -> Code {
-    fn bearing<T>(token: Option<&str>, message: T) -> Request<T> {
+async fn over_grpc(payments: &str, method: &str, presented: &[(&str, String)]) -> Code {
+    fn bearing<T>(presented: &[(&str, String)], message: T) -> Request<T> {
         let mut request = Request::new(message);
-        if let Some(token) = token {
-            let bearer = format!("Bearer {token}").parse().expect("a token is visible ASCII");
-            request.metadata_mut().insert("authorization", bearer);
+        for (name, value) in presented {
+            let name = AsciiMetadataKey::from_bytes(name.as_bytes()).expect("a name");
+            request.metadata_mut().insert(name, value.parse().expect("visible ASCII"));
         }
         request
     }
@@ -104,8 +105,8 @@ async fn over_grpc(payments: &str, method: &str, token: Option<&str>) -> Code {
     let mut client = PaymentsClient::new(endpoint.connect().await.expect("it listens"));
     let charge = ChargeRequest { order: "order-1".to_owned(), cents: 1 };
     match method {
-        "Charge" => client.charge(bearing(token, charge)).await.map(|_| ()),
-        _ => client.statement(bearing(token, StatementRequest {})).await.map(|_| ()),
+        "Charge" => client.charge(bearing(presented, charge)).await.map(|_| ()),
+        _ => client.statement(bearing(presented, StatementRequest {})).await.map(|_| ()),
     }
     .map_or_else(|status| status.code(), |()| Code::Ok)
 }
@@ -126,27 +127,36 @@ async fn every_route_and_every_kind_of_caller() {
     let own = [("grant_type", "client_credentials"), ("audience", "payments"), ("scope", "payments:settle")];
     let orders_itself = tokens.orders(&own).await;
 
+    let bearer = |token: &str| ("authorization", format!("Bearer {token}"));
+    let beside = |token: &str| ("x-user-token", token.to_owned());
+    let cookie = || ("cookie", format!("session={alice}"));
+    let by_page = |of: &str, site: &str| vec![cookie(), ("origin", of.to_owned()), ("sec-fetch-site", site.to_owned())];
     let callers = [
-        ("nobody", None),
-        ("alice", Some(&alice)),
-        ("storefront for alice", Some(&at_orders)),
-        ("storefront for alice, prices:read only", Some(&looking_only)),
-        ("storefront for alice, at payments", Some(&skipping)),
-        ("orders for alice", Some(&at_payments)),
-        ("orders for alice, payments:read only", Some(&reading)),
-        ("orders", Some(&orders_itself)),
+        ("nobody", vec![]),
+        ("alice", vec![bearer(&alice)]),
+        ("storefront for alice", vec![bearer(&at_orders)]),
+        ("storefront for alice, prices:read only", vec![bearer(&looking_only)]),
+        ("storefront for alice, at payments", vec![bearer(&skipping)]),
+        ("orders for alice", vec![bearer(&at_payments)]),
+        ("orders for alice, payments:read only", vec![bearer(&reading)]),
+        ("orders", vec![bearer(&orders_itself)]),
+        ("a page of the shop, with alice's cookie", by_page(&origin(Part::Storefront), "same-origin")),
+        ("a page of another site, with alice's cookie", by_page("https://page.example", "cross-site")),
+        ("orders, and its token for alice beside its own", vec![bearer(&orders_itself), beside(&at_payments)]),
+        ("orders, and the storefront's beside its own", vec![bearer(&orders_itself), beside(&skipping)]),
     ];
     let mut matrix = String::new();
     for (at, (caller, _)) in callers.iter().enumerate() {
-        writeln!(matrix, "{at} {caller}").expect("a string");
+        writeln!(matrix, "{at:2} {caller}").expect("a string");
     }
-    writeln!(matrix, "\n{:56}0   1   2   3   4   5   6   7", "").expect("a string");
+    let columns: String = (0..callers.len()).map(|at| format!("{at:<4}")).collect();
+    writeln!(matrix, "\n{:56}{}", "", columns.trim_end()).expect("a string");
     for (part, method, path, body) in routes() {
         write!(matrix, "{:56}", format!("{:10} {method} {path}", part.name())).expect("a string");
-        for (_, token) in callers {
+        for (_, presented) in &callers {
             let mut request = http.request(method.clone(), format!("{}{path}", origin(part)));
-            if let Some(token) = token {
-                request = request.bearer_auth(token);
+            for (name, value) in presented {
+                request = request.header(*name, value);
             }
             if !body.is_null() {
                 request = request.json(&body);
@@ -159,8 +169,8 @@ async fn every_route_and_every_kind_of_caller() {
     }
     for method in ["Charge", "Statement"] {
         write!(matrix, "{:56}", format!("payments   gRPC {method}")).expect("a string");
-        for (_, token) in callers {
-            let code = over_grpc(&origin(Part::Payments), method, token.map(String::as_str)).await;
+        for (_, presented) in &callers {
+            let code = over_grpc(&origin(Part::Payments), method, presented).await;
             write!(matrix, "{:<4}", code as i32).expect("a string");
         }
         matrix.truncate(matrix.trim_end().len());

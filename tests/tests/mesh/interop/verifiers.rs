@@ -8,13 +8,14 @@ use super::{
     peer::Peer,
     service::{claims, tampered},
 };
-use crate::demo::{Moved, Person};
+use crate::demo::{Moved, Person, client_of, exchanged, service};
 
-/// The demo's authority, and the token that alice's browser has of it for the storefront.
+/// The demo's authority, and the token for orders that the storefront has of it for alice.
 async fn signed_in() -> (Moved, Mesh, String) {
     let shop = Moved::new();
     let mesh = Mesh::start(shop.directory(), Addresses::default(), "the test").await.expect("started");
-    let token = Person::of(&shop).sign_in("alice").await;
+    let session = Person::of(&shop).sign_in("alice").await;
+    let token = exchanged(&client_of("storefront", &shop), &session, service("orders", "orders:read")).await;
     (shop, mesh, token)
 }
 
@@ -24,11 +25,7 @@ async fn judge(verifiers: &mut Peer, shop: &Moved, token: &str) -> [Value; 3] {
     let mut ask = async |audience: &str, token: &str| {
         verifiers.ask(&json!({ "issuer": issuer, "audience": audience, "token": token })).await
     };
-    [
-        ask("storefront", token).await,
-        ask("payments", token).await,
-        ask("storefront", &tampered(token, "sub", "bob")).await,
-    ]
+    [ask("orders", token).await, ask("payments", token).await, ask("orders", &tampered(token, "sub", "bob")).await]
 }
 
 #[tokio::test]

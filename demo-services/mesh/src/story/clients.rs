@@ -1,0 +1,88 @@
+//! The services' own clients at the authority, from the services' own files: for what a service would do by itself, or
+//! should not be able to.
+
+use std::collections::BTreeMap;
+
+use demo_kit::StartError;
+use serde::Deserialize;
+use tower_identity::{InvalidSetting, Scopes, SecretToken, ServerSettings, Settings, system_clock};
+use tower_identity_oauth::{
+    ClientCredentials, Grant, Http, TargetService, TokenClient, TokenError, TokenExchange, Unexchangeable,
+};
+
+use crate::{Mesh, Part};
+
+/// The clients of those that the walk plays.
+pub(super) struct Clients {
+    storefront: TokenClient,
+    orders: TokenClient,
+}
+
+/// Which of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum As {
+    Storefront,
+    Orders,
+}
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoToken {
+    #[error(transparent)]
+    Refused(#[from] TokenError),
+    #[error(transparent)]
+    NoSubject(#[from] Unexchangeable),
+}
+
+#[derive(Deserialize)]
+struct OutboundTable {
+    server: BTreeMap<String, ServerSettings>,
+}
+
+impl Clients {
+    pub(super) fn of(mesh: &Mesh) -> Result<Self, StartError> {
+        let client = |part| client_of(mesh.settings(part));
+        Ok(Self { storefront: client(Part::Storefront)?, orders: client(Part::Orders)? })
+    }
+
+    /// Exchanges a user's token for one for this service, with these scopes.
+    pub(super) async fn exchange(&self, client: As, subject: &str, to: (&str, &str)) -> Result<String, NoToken> {
+        let exchange = TokenExchange::new(SecretToken::new(subject), service(to))?;
+        self.token(client, exchange.into()).await
+    }
+
+    /// A token of the client's own.
+    pub(super) async fn own(&self, client: As, to: (&str, &str)) -> Result<String, NoToken> {
+        self.token(client, ClientCredentials::new(service(to)).into()).await
+    }
+
+    async fn token(&self, client: As, grant: Grant) -> Result<String, NoToken> {
+        let client = match client {
+            As::Storefront => &self.storefront,
+            As::Orders => &self.orders,
+        };
+        Ok(client.request(&grant).await?.access_token().expose().to_owned())
+    }
+}
+
+fn client_of(settings: &Settings) -> Result<TokenClient, StartError> {
+    let refuse = |invalid: InvalidSetting| settings.refuse(&invalid.within("server").within("outbound"));
+    let table: OutboundTable = settings.section("outbound")?;
+    let Some((name, server)) = table.server.into_iter().next() else {
+        let rule = "the walk needs an authorization server here";
+        return Err(settings.refuse(&InvalidSetting::new("server", rule).within("outbound")).into());
+    };
+    let http =
+        Http::new(system_clock()).map_err(|error| refuse(InvalidSetting::new(name.as_str(), error.to_string())))?;
+    let endpoint = server.token_endpoint(&settings.beside("")).and_then(|endpoint| endpoint.connect(&http));
+    Ok(endpoint.map_err(|invalid| refuse(invalid.within(name.as_str())))?)
+}
+
+/// An audience, and scopes there.
+fn service((audience, scopes): (&str, &str)) -> TargetService {
+    TargetService {
+        audience: Some(audience.parse().expect("the walk's own names are names")),
+        scopes: Scopes::parse(scopes).expect("the walk's own scopes are scopes"),
+        ..TargetService::default()
+    }
+}

@@ -1,0 +1,45 @@
+//! The step from observing a rule to enforcing it.
+
+use std::{io::Write, sync::OnceLock};
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+use super::{
+    clients::As,
+    walk::{Broken, Walk},
+};
+use crate::Part;
+
+pub(super) async fn observe_then_enforce<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
+    let alice = walk.sign_in("alice").await?;
+    let token = walk.exchange(As::Storefront, &alice, ("payments", "payments:charge")).await?;
+
+    let before = would_be_refusals(walk.issuer());
+    let observed = walk.get(Part::Payments, "/whoami", &token).await?;
+    walk.holds("payments tells the storefront whom it sees, which is not on its list: 200", "200", observed.outcome())?;
+    let counted = would_be_refusals(walk.issuer()) - before;
+    walk.holds("and counts a refusal that is not enforced", 1, counted)?;
+
+    let enforcing = walk.start_another(Part::Payments, ("whoami = \"observe\"", "whoami = \"enforce\"")).await?;
+    let refused = walk.get_at(&enforcing, "/whoami", &token).await?;
+    walk.holds(
+        "another payments, whose file says to enforce the list, refuses it: 403",
+        "403 denied",
+        refused.refusal(),
+    )?;
+    walk.holds("and counts no other", 1, would_be_refusals(walk.issuer()) - before)
+}
+
+/// How often a list of callers would have refused a caller that this issuer vouches for, as an operator's dashboard has it.
+fn would_be_refusals(issuer: &str) -> u64 {
+    static COUNTED: OnceLock<PrometheusHandle> = OnceLock::new();
+    let counted = COUNTED.get_or_init(|| {
+        PrometheusBuilder::new().install_recorder().expect("no other recorder is installed in this process")
+    });
+    let page = counted.render();
+    let labels = ["stage=\"rule\"", "enforced=\"false\"", "reason=\"denied:callers\"", &format!("issuer=\"{issuer}\"")];
+    let of_these = |line: &&str| {
+        line.starts_with("tower_identity_decisions_total{") && labels.iter().all(|label| line.contains(label))
+    };
+    page.lines().filter(of_these).filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}
