@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use metrics::{Counter, Unit};
 use tower_identity_core::{Issuer, Refusal};
 
-use crate::{Inbound, decision::Stage};
+use crate::{Inbound, stage::Stage};
 
 /// The counter of decisions: one for each [event](crate::decision), by `stage`, `outcome`, `enforced`, `reason` and
 /// `issuer`.

@@ -32,34 +32,7 @@ use crate::{
     render,
 };
 
-pub use crate::{counted::DECISIONS, unenforced::UNENFORCED};
-
-/// Where a decision is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Stage {
-    /// The credential of the request is verified.
-    Authentication,
-    /// A rule is applied.
-    Rule,
-    /// An extractor asks for a caller.
-    Extractor,
-    /// A handler has failed.
-    Handler,
-}
-
-impl Stage {
-    /// A stable word for logs and metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Authentication => "authentication",
-            Self::Rule => "rule",
-            Self::Extractor => "extractor",
-            Self::Handler => "handler",
-        }
-    }
-}
+pub use crate::{counted::DECISIONS, stage::Stage, unenforced::UNENFORCED};
 
 /// Tells that a request was let through, and renders nothing.
 pub(crate) fn accept(stage: Stage, inbound: &Inbound, passed: &Passed) {

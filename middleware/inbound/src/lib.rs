@@ -51,6 +51,7 @@ pub mod require;
 pub mod resource;
 pub mod rule;
 pub mod source;
+mod stage;
 mod unenforced;
 
 pub use self::{

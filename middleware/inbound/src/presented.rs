@@ -5,7 +5,7 @@ use std::fmt;
 use http::{HeaderMap, Uri};
 use tower_identity_core::{Refusal, RefusalKind, bearer::is_token68};
 
-use crate::source::{Form, Found, Sources};
+use crate::source::{Form, Found, Sources, malformed};
 
 /// What a request presents as its credential. What is malformed is never absent.
 #[derive(Debug, Clone)]
@@ -160,10 +160,6 @@ fn of_bearer(text: &str) -> Result<&str, Refusal> {
         });
     }
     Ok(rest.trim_start_matches(' '))
-}
-
-pub(crate) fn malformed(check: &'static str) -> Refusal {
-    Refusal::new(RefusalKind::MalformedRequest, check)
 }
 
 /// `tchar` (RFC 9110 §5.6.2).

@@ -2,9 +2,9 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use serde::Deserialize;
-use tower_identity_core::{InvalidSetting, Refusal};
+use tower_identity_core::{InvalidSetting, Refusal, RefusalKind};
 
-use crate::{cookie, fields::OF_THE_MESSAGE, presented::malformed};
+use crate::{cookie, fields::OF_THE_MESSAGE};
 
 /// One place where a credential may be: the `Authorization` field, a cookie, or a field of another name.
 ///
@@ -244,4 +244,9 @@ impl Sources {
     pub(crate) fn all(&self) -> impl Iterator<Item = &Source> {
         self.caller.iter().chain(&self.user)
     }
+}
+
+/// What stands in a place is no credential, or not one alone.
+pub(crate) fn malformed(check: &'static str) -> Refusal {
+    Refusal::new(RefusalKind::MalformedRequest, check)
 }

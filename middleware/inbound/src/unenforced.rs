@@ -4,7 +4,7 @@ use std::sync::{Mutex, Once, PoisonError};
 
 use metrics::Unit;
 
-use crate::decision::Stage;
+use crate::stage::Stage;
 
 /// The gauge of layers of this process that [observe](crate::AuthLayer::observe) and refuse nothing, by `stage`. A layer
 /// is counted once, with all its clones, from when it is told to observe until the last of them is gone.
