@@ -6,7 +6,7 @@ use std::fmt::Write;
 use axum::{Router, routing::any};
 use tower_identity::{
     AuthLayer, RequireLayer, Rule, Source, Verifier,
-    rule::{callers, scope, user},
+    rule::{acr, callers, scope, user},
 };
 use tower_identity_testkit::{LogCapture, TestIssuer, TokenBuilder};
 
@@ -30,11 +30,11 @@ fn bare() -> Router {
     Router::new().route("/", any(|| async { ([("x-served-by", "the handler")], "untouched") }))
 }
 
-/// `bare`, below layers that observe.
-fn observed(verifier: Verifier) -> Router {
+/// `bare`, below layers that observe, this rule among them.
+fn observed(verifier: Verifier, rule: Rule) -> Router {
     let sources = [Source::authorization(), Source::cookie("session").expect("a cookie")];
     let auth = AuthLayer::new(verifier).realm("orders").sources(sources).expect("valid").edge();
-    bare().layer(RequireLayer::new(rule()).observe()).layer(auth.observe())
+    bare().layer(RequireLayer::new(rule).observe()).layer(auth.observe())
 }
 
 /// An answer to its last byte, but for the time.
@@ -91,13 +91,31 @@ async fn obs_a1_every_refusal_that_could_be_is_the_answer_of_the_bare_service_an
     ]);
     assert!(corpus.len() > 20);
 
-    let (bare, observed) = (Server::start(bare()).await, Server::start(observed(verifier)).await);
+    let (bare, observed) = (Server::start(bare()).await, Server::start(observed(verifier, rule())).await);
     for (name, method, fields, refusals) in corpus {
         let expected = answer(&bare, method, &fields).await;
         assert!(expected.starts_with("HTTP/1.1 200 OK\n") && expected.ends_with("\n\nuntouched"), "{expected}");
         let logs = LogCapture::start();
         assert_eq!(answer(&observed, method, &fields).await, expected, "{name}");
         assert_eq!(would_be_refusals(&logs), refusals, "{name}: {}", logs.text());
+    }
+}
+
+#[tokio::test]
+async fn obs_a1_a_sign_in_that_would_have_to_be_stronger_is_told_and_asked_of_nobody() {
+    let issuer = TestIssuer::start();
+    let verifier = verifier(&issuer, "orders");
+    let bearer = |token: TokenBuilder| fields([("authorization", format!("Bearer {}", token.build().expose()))]);
+    verifier.bearer(good(&issuer).build().expose()).await.expect("the keys are at hand");
+    let observed = observed(verifier, rule().and(acr(["gold"])));
+    let (bare, observed) = (Server::start(bare()).await, Server::start(observed).await);
+    for (token, refusals) in [(good(&issuer), 1), (good(&issuer).claim("acr", "gold"), 0)] {
+        let fields = bearer(token);
+        let expected = answer(&bare, "GET", &fields).await;
+        let logs = LogCapture::start();
+        assert_eq!(answer(&observed, "GET", &fields).await, expected);
+        assert_eq!(would_be_refusals(&logs), refusals, "{}", logs.text());
+        assert_eq!(logs.text().matches("check=\"sign_in\"").count(), refusals, "{}", logs.text());
     }
 }
 
@@ -129,7 +147,8 @@ async fn obs_a5_an_issuer_that_is_out_of_reach_changes_nothing_either() {
     let issuer = TestIssuer::start();
     let fields = fields([("authorization", format!("Bearer {}", good(&issuer).build().expose()))]);
     issuer.stop();
-    let (bare, observed) = (Server::start(bare()).await, Server::start(observed(verifier(&issuer, "orders"))).await);
+    let verifier = verifier(&issuer, "orders");
+    let (bare, observed) = (Server::start(bare()).await, Server::start(observed(verifier, rule())).await);
     for _ in 0..3 {
         let logs = LogCapture::start();
         assert_eq!(answer(&observed, "GET", &fields).await, answer(&bare, "GET", &fields).await);

@@ -38,7 +38,7 @@ const CROSS_SITE: Fields<'_> = &[("sec-fetch-site", "cross-site"), ("origin", "h
 async fn csrf_a1_what_changes_things_comes_from_this_origin() {
     let issuer = TestIssuer::start();
     let layer = guarded(&issuer).await;
-    let foreign: [Fields<'_>; 8] = [
+    let foreign: [Fields<'_>; 9] = [
         CROSS_SITE,
         &[("sec-fetch-site", "same-site"), ("origin", "https://blog.shop.example")],
         &[("sec-fetch-site", "cross-site")],
@@ -47,6 +47,7 @@ async fn csrf_a1_what_changes_things_comes_from_this_origin() {
         &[("origin", "https://shop.example:8443")],
         &[("origin", "https://shop.example"), ("origin", "https://shop.example")],
         &[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")],
+        &[("origin", "https://shop.example"), ("host", "evil.example")],
     ];
     let own: [Fields<'_>; 4] = [
         SAME_ORIGIN,
@@ -167,7 +168,8 @@ async fn csrf_a5_the_refusal_says_its_check_to_the_operator_and_comes_before_the
     let response = through(&layer, request).await;
     let check = response.extensions().get().map(|refusal: &Refusal| refusal.check());
     assert_eq!((response.status().as_u16(), check), (403, Some("cross_site")));
-    assert!(logs.text().contains(r#"kind="denied" check="cross_site" fault="caller""#), "{}", logs.text());
+    let (event, cause) = (r#"kind="denied" check="cross_site" fault="caller""#, "Cross-Origin request detected");
+    assert!(logs.text().contains(event) && logs.text().contains(cause), "{}", logs.text());
 
     let mut request = with_cookie(&issuer, &Method::POST, SAME_ORIGIN);
     request.headers_mut().insert(COOKIE, value("session=bad"));

@@ -15,7 +15,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_identity_inbound::{AtEdge, AuthLayer, EdgeBody, Source, edge::stripped};
 use tower_identity_testkit::TestIssuer;
 
-use crate::support::{issuer_token, request, value, warm};
+use crate::support::{OF_THE_MESSAGE, issuer_token, request, value, warm};
 
 fn headers(names: &[&'static str]) -> HeaderMap {
     names.iter().map(|name| (HeaderName::from_static(name), value("alice"))).collect()
@@ -67,6 +67,35 @@ async fn rfc6750_a9_identity_from_outside_is_taken_away_in_every_spelling() {
     }
 }
 
+/// As gateways write them, one for each name that is taken away.
+const WRITTEN: &str = "
+    txn-token workload-identity-token workload-proof-token client-cert client-cert-chain x-forwarded-client-cert
+    x-forwarded-tls-client-cert-info x-client-cert x-client-verify x-client-dn x-tls-client-subject x-ssl-client-s-dn
+    ssl-client-verify x-amzn-mtls-clientcert-subject x-arr-clientcert x-spiffe-id spiffe-id l5d-client-id
+    x-auth-request-user x-forwarded-user x-forwarded-email x-forwarded-groups x-forwarded-preferred-username
+    x-forwarded-access-token x-forwarded-id-token x-user-id x-auth-user x-authenticated-userid x-id-token x-jwt-assertion
+    x-token-subject remote-user remote-groups remote-name remote-email x-remote-user x-remote-group
+    x-remote-extra-scopes x-remote-uid x-shib-eppn impersonate-user x-webauth-user x-authentik-username
+    x-pomerium-jwt-assertion x-vouch-user x-consumer-custom-id x-credential-identifier x-anonymous-consumer
+    cf-access-jwt-assertion x-goog-authenticated-user-email x-goog-iap-jwt-assertion x-amzn-oidc-identity
+    x-ms-client-principal-id x-ms-token-aad-id-token";
+
+#[tokio::test]
+async fn rfc6750_a9_every_gateways_names_are_taken_away() {
+    let issuer = TestIssuer::start();
+    let edge = warm(&issuer).await.edge();
+    let written: Vec<_> = WRITTEN.split_whitespace().collect();
+    assert_eq!(written.len(), stripped().count());
+    for name in written {
+        let near = format!("no-{name}");
+        let mut request = request([issuer_token(&issuer).bearer()]);
+        for name in [name, &near] {
+            request.headers_mut().insert(HeaderName::from_bytes(name.as_bytes()).expect("a name"), value("alice"));
+        }
+        assert_eq!(left(&edge, request).await, [near]);
+    }
+}
+
 #[tokio::test]
 async fn rfc6750_a9_what_is_no_identity_passes() {
     let issuer = TestIssuer::start();
@@ -89,7 +118,8 @@ async fn rfc6750_a9_a_setting_names_further_ones() {
     assert_eq!(at(&still_more, &issuer, &names).await, NONE);
 
     let refused = |name: &str| edge.clone().edge_also(["x-a", name]).map(drop).expect_err(name).to_string();
-    for name in ["host", "Content-Type", "content-x*", "c*", "transfer_encoding", "authorization", "cookie", "sec-*"] {
+    let pieces = ["Content-Type", "content-x*", "c*", "transfer_encoding", "sec-*"];
+    for name in pieces.into_iter().chain(OF_THE_MESSAGE.split_whitespace()) {
         assert_eq!(refused(name), "edge_also[1]: would take away what belongs to the message itself", "{name}");
     }
     for name in ["", "*", "a b", "x-*-id"] {
@@ -101,8 +131,9 @@ async fn rfc6750_a9_a_setting_names_further_ones() {
 #[tokio::test]
 async fn rfc6750_a9_a_credential_is_read_first_and_no_other_spelling_of_its_field_goes_on() {
     let issuer = TestIssuer::start();
+    let warm = warm(&issuer).await;
     let sources = [Source::header("x-user-token").expect("a header")];
-    let layer = warm(&issuer).await.sources(sources).expect("valid").edge();
+    let layer = warm.clone().sources(sources).expect("valid").edge();
     let mut request = request([]);
     request.headers_mut().insert("x-user-token", issuer_token(&issuer).bearer());
     request.headers_mut().insert("x_user_token", value("another"));
@@ -114,6 +145,18 @@ async fn rfc6750_a9_a_credential_is_read_first_and_no_other_spelling_of_its_fiel
         request.headers_mut().insert("acme-token", issuer_token(&issuer).bearer());
         request.headers_mut().insert("acme_token", value("another"));
         assert_eq!(left(&layer.expect("valid"), request).await, NONE);
+    }
+
+    let user = Source::header("acme-user").expect("a header");
+    let own = issuer.token().subject("storefront").client("storefront").audience("orders");
+    for (layer, expected) in [
+        (warm.clone().user_source(user).expect("valid").edge(), &[][..]),
+        // The control: what is no source is no credential.
+        (warm.edge(), &["acme_user".to_owned()]),
+    ] {
+        let mut request = self::request([own.clone().bearer()]);
+        request.headers_mut().insert("acme_user", value("another"));
+        assert_eq!(left(&layer, request).await, expected);
     }
 }
 

@@ -144,6 +144,12 @@ pub(crate) fn request(authorization: impl IntoIterator<Item = HeaderValue>) -> R
     request
 }
 
+/// One name for each field, or kind of fields, that belongs to the message itself.
+pub(crate) const OF_THE_MESSAGE: &str = "
+    connection keep-alive proxy-authorization te trailer transfer-encoding upgrade http2-settings host content-type expect
+    range if-match accept-encoding grpc-timeout date via max-forwards cache-control origin referer user-agent
+    sec-websocket-protocol access-control-request-method authorization cookie set-cookie";
+
 pub(crate) fn value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).expect("a header value")
 }
