@@ -32,6 +32,14 @@ fn fault(rule: &Rule) -> Option<String> {
 }
 
 #[test]
+fn a_list_that_is_empty_is_told_as_that_wherever_it_stands() {
+    let nobody = || callers(Vec::<&str>::new());
+    assert_eq!(fault(&nobody().and(user())).as_deref(), Some("all[0].callers: is empty"));
+    assert_eq!(fault(&user().and(nobody())).as_deref(), Some("all[1].callers: is empty"));
+    assert_eq!(fault(&user().and(callers(["orders"]))), None);
+}
+
+#[test]
 fn no_request_is_for_a_user_and_for_nobody() {
     let of_users = [
         user(),
@@ -82,6 +90,9 @@ fn lists_that_name_nobody_in_common_are_refused_where_the_last_of_them_stands() 
         (users_of([tenant("acme")]).and(users_of([PARTNER])), None),
         (users_of([tenant("acme")]).and(users_of([tenant("acme")])), None),
         (users_of([tenant("acme")]).and(users_of([tenant("umbrella")])), no_users(1)),
+        // What is left of an issuer and of its tenant is the tenant, whichever comes first.
+        (users_of([PARTNER]).and(users_of([tenant("acme")])).and(users_of([tenant("umbrella")])), no_users(2)),
+        (users_of([tenant("acme")]).and(users_of([PARTNER])).and(users_of([tenant("umbrella")])), no_users(2)),
         // Whose users they are says nothing about who calls for them.
         (users_of([PARTNER]).and(callers_of([BANK])), None),
         (acr(["gold"]).and(acr(["silver"])), no_class),

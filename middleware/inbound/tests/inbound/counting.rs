@@ -86,6 +86,23 @@ fn every_decision_counts_once_under_the_issuer_of_its_caller_however_many_there_
 }
 
 #[test]
+fn obs_a1_what_is_observed_counts_as_not_enforced_whatever_the_outcome() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let layer = RequireLayer::new(callers(["orders"])).candidate(callers(["orders"])).candidate(callers(["reports"]));
+    let answers = run(&recorder, async { call(&layer, Some(TestCaller::workload("orders"))).await });
+    assert_eq!(answers, 200);
+    let enforced = |outcome: &str, reason: &str| rule_decision(outcome, reason, "https://issuer.test");
+    let observed = |outcome: &str, reason: &str| enforced(outcome, reason).replace("enforced=true", "enforced=false");
+    let expected = BTreeMap::from([
+        (enforced("accepted", "none"), 1),
+        (observed("accepted", "none"), 1),
+        (observed("refused", "denied:callers"), 1),
+    ]);
+    assert_eq!(counted(&snapshotter), expected);
+}
+
+#[test]
 fn what_passes_often_is_looked_up_once() {
     let layer = RequireLayer::new(callers(["orders"]));
     let orders = || Some(TestCaller::workload("orders"));

@@ -113,6 +113,9 @@ async fn rfc6750_a9_a_setting_names_further_ones() {
     let names = ["x-acme-role", "x-tenant", "x-tenants", "x_acme_", "x_tenant"];
     assert_eq!(at(&edge, &issuer, &names).await, names);
     assert_eq!(at(&more, &issuer, &names).await, ["x-tenants"]);
+    // They stay while the layer is at the edge, and nothing is taken away where it is no more.
+    assert_eq!(at(&more.clone().edge_if(true), &issuer, &names).await, ["x-tenants"]);
+    assert_eq!(at(&more.clone().edge_if(false), &issuer, &names).await, names);
     // Those before it are kept.
     let still_more = more.edge_also(["x-tenants"]).expect("valid");
     assert_eq!(at(&still_more, &issuer, &names).await, NONE);
@@ -205,6 +208,7 @@ async fn rfc6750_a9_trailers_speak_of_no_identity_either_and_bring_no_credential
     let data = Bytes::from_static(b"order");
     assert_eq!(read(&edge, &issuer, headers(&all)).await, (data.clone(), Some(headers(&["x-checksum"]))));
     assert_eq!(read(&edge, &issuer, headers(&all[..6])).await, (data.clone(), None));
+    assert_eq!(read(&edge.observe(), &issuer, headers(&all)).await, (data.clone(), Some(headers(&all))));
     assert_eq!(read(&inside, &issuer, headers(&all)).await, (data, Some(headers(&all))));
 }
 

@@ -64,6 +64,20 @@ fn events(logs: &LogCapture) -> Vec<String> {
 const READ: &str = "INFO callers read";
 const REFUSED: &str = "WARN callers refused: those before them stay";
 
+#[test]
+fn a_file_that_is_too_large_is_refused_and_never_cut_short() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let read = |bytes: usize| {
+        fs::write(folder.path().join(FILE), "orders\n".repeat(bytes.div_ceil(7)).split_at(bytes).0).expect("written");
+        callers_file(FILE).read_files(folder.path(), &ManualClock::new().clock()).map(drop).map_err(|it| it.to_string())
+    };
+    assert_eq!(read(64 * 1024), Ok(()));
+    for bytes in [64 * 1024 + 1, 128 * 1024] {
+        let refused = read(bytes).expect_err("too large");
+        assert!(refused.ends_with("is larger than 65536 bytes"), "{refused}");
+    }
+}
+
 #[tokio::test]
 async fn another_list_counts_when_it_has_stood_for_a_second() {
     let watched = Watched::of("orders\n");

@@ -236,6 +236,16 @@ async fn obs_a4_a_candidate_is_judged_beside_the_rule_that_is_enforced() {
     for (rule, caller, status, expected) in cases {
         assert_eq!(told(&layer(rule), caller).await, (status, expected));
     }
+    // Each of several, and where the layer itself only observes.
+    let several = layer(scope("orders:write")).candidate(user());
+    let told_of_each = |enforced: &str, rule: &str| {
+        let mut told = ["rule refused false callers", "rule refused false user"].map(str::to_owned).to_vec();
+        told.insert(if enforced == "true" { 2 } else { 0 }, format!("rule {rule} {enforced}"));
+        told
+    };
+    let reports = || TestCaller::workload("reports").scope("orders:write");
+    assert_eq!(told(&several, reports()).await, (200, told_of_each("true", "accepted")));
+    assert_eq!(told(&several.observe(), reports()).await, (200, told_of_each("false", "accepted")));
     // Without a layer outside there is one refusal, and it is enforced.
     let logs = LogCapture::start();
     let response = layer(user()).layer(handler_service()).answer(request([])).await;

@@ -326,6 +326,20 @@ fn rfc6750_a10_no_source_prints_what_stands_in_it() {
     let presented = Presented::read(&sources, &headers, &uri, text.len() - 1);
     assert!(matches!(presented, Presented::Malformed(_)) && !format!("{presented:?}").contains(text));
     assert!(headers.contains_key(COOKIE));
+
+    let sources = sources.with_user(header("x-user-token")).expect("valid");
+    let headers = self::headers(&[("cookie", "session=very-secret"), ("x-user-token", "very-secret")]);
+    let presented = Presented::read(&sources, &headers, &uri, LONGEST);
+    assert_eq!(format!("{presented:?}"), "Credentials(Bearer(.., ..))");
+}
+
+#[tokio::test]
+async fn cred_a5_the_users_source_is_none_of_the_callers_in_whatever_order_they_are_named() {
+    let layer = warm(&TestIssuer::start()).await.user_source(header("x-user-token")).expect("valid");
+    let sources = |source: Source| layer.clone().sources([Source::authorization(), source]).map(drop);
+    let both = InvalidSetting::new("user_source", "is a source of the caller's credential too");
+    assert_eq!(sources(header("x-user-token")), Err(both));
+    assert_eq!(sources(header("x-token")), Ok(()));
 }
 
 #[tokio::test]
