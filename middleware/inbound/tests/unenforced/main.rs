@@ -19,7 +19,7 @@ fn auth() -> AuthLayer {
 #[test]
 fn obs_a6_every_layer_that_does_not_enforce_is_counted_until_its_last_clone_is_gone() {
     // Made before there is a recorder, and told at the first decision after.
-    let early = RequireLayer::new(user()).observe();
+    let (early, door) = (RequireLayer::new(user()).observe(), auth().observe());
     let recorder = PrometheusBuilder::new().build_recorder();
     let shown = {
         let page = recorder.handle();
@@ -43,8 +43,12 @@ fn obs_a6_every_layer_that_does_not_enforce_is_counted_until_its_last_clone_is_g
         let guarded = with_caller(TestCaller::workload("orders")).layer(early.layer(handler));
         let Ok(_) = runtime.block_on(guarded.oneshot(Request::new(Full::<Bytes>::default())));
         assert_eq!(shown(), is("", "1"));
+        let Ok(_) = runtime.block_on(door.layer(handler).oneshot(Request::new(Full::<Bytes>::default())));
+        assert_eq!(shown(), is("1", "1"), "each stage has a number of its own");
+        drop(door);
+        assert_eq!(shown(), is("0", "1"));
         drop(early);
-        assert_eq!(shown(), is("", "0"));
+        assert_eq!(shown(), is("0", "0"));
 
         let observing = enforcing.0.clone().observe();
         assert_eq!(shown(), is("1", "0"));
