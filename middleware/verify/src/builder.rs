@@ -247,11 +247,12 @@ impl Connect<'_> {
         let (mut all, mut opaque) = (Vec::with_capacity(issuers.len()), None);
         for (at, mut issuer) in issuers.into_iter().enumerate() {
             let of = |wrong: InvalidSetting| wrong.within(at).within(field);
+            let http = issuer.keys.http(self.http).map_err(of)?;
             let redeeming = issuer.redeeming.take();
-            let trusted = self.one(issuer, redeeming.is_some(), speak_themselves).map_err(of)?;
+            let trusted = self.one(issuer, &http, redeeming.is_some(), speak_themselves).map_err(of)?;
             let trusted = Arc::new(trusted);
             if let Some(redeeming) = redeeming {
-                let tokens = Opaque::new(redeeming, &trusted, self.http);
+                let tokens = Opaque::new(redeeming, &trusted, &http);
                 let tokens = tokens.map_err(|wrong| of(wrong.within("introspection")))?;
                 if opaque.replace(Arc::new(tokens)).is_some() {
                     let rule = "another issuer's tokens are opaque too, and such a token does not say whose it is";
@@ -266,10 +267,11 @@ impl Connect<'_> {
     fn one(
         &self,
         issuer: Checked,
+        http: &Http,
         is_opaque: bool,
         speak_themselves: &Arc<[Issuer]>,
     ) -> Result<Trusted, InvalidSetting> {
-        let keys = issuer.keys.connect(issuer.anchor.name(), issuer.anchor.found_at(), issuer.leeway, self.http)?;
+        let keys = issuer.keys.connect(issuer.anchor.name(), issuer.anchor.found_at(), issuer.leeway, http)?;
         let table = issuer.table;
         Ok(Trusted {
             accept: table.accept(issuer.algorithms),

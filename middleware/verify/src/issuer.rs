@@ -130,7 +130,8 @@ impl TrustedIssuer {
     /// [remembered](Introspection::remember) for a minute at most, and judged again on each request.
     ///
     /// The keys that answers are [signed](Introspection::signed) with, or the [JWTs](Introspection::phantom) in their place,
-    /// are found and kept as any issuer's. Of such a JWT the [profile](Self::profile) says what it looks like.
+    /// are found and kept as any issuer's. What is said of an issuer's certificates ([`keys_ca_file`](Self::keys_ca_file))
+    /// holds for the endpoint too, whatever the form of its answers. Of such a JWT the [profile](Self::profile) says what it looks like.
     ///
     /// ```
     /// use tower_identity_oauth::{ClientAuth, Introspection};

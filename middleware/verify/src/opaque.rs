@@ -121,6 +121,7 @@ pub(crate) fn is_jwt_like(token: &str) -> bool {
 }
 
 impl Opaque {
+    /// By the issuer's own client.
     pub(crate) fn new(redeeming: Redeeming, trusted: &Arc<Trusted>, http: &Http) -> Result<Self, InvalidSetting> {
         let trusted = Arc::clone(trusted);
         let means = match redeeming {

@@ -191,9 +191,13 @@ impl TrustedIssuer {
         self
     }
 
-    /// Fetches metadata and key set from servers whose certificates are of the authorities in this file (PEM), and of no
+    /// Connects for this issuer to servers whose certificates are of the authorities in this file (PEM), and to no
     /// others: not of those that the system trusts, which could vouch for somebody else by a name that means a server
     /// inside. The file is read once, when the verifier is built.
+    ///
+    /// That holds for every connection on the issuer's behalf: metadata, key set, [introspection](Self::opaque), and the
+    /// [server](Self::keys_server) of the token that a key set demands. Where these have certificates of several
+    /// authorities, the file holds them all.
     #[must_use]
     pub fn keys_ca_file(mut self, file: impl Into<PathBuf>) -> Self {
         self.keys.ca_file = Some(file.into());
@@ -233,12 +237,7 @@ impl KeyOptions {
             };
         }
         if matches!(self.location, KeyLocation::Unneeded) {
-            let said = [
-                ("seed", self.seed.is_some()),
-                ("save", self.save.is_some()),
-                ("pin", self.pins.is_some()),
-                ("ca_file", self.ca_file.is_some()),
-            ];
+            let said = [("seed", self.seed.is_some()), ("save", self.save.is_some()), ("pin", self.pins.is_some())];
             if let Some((field, _)) = said.iter().find(|(_, is_said)| *is_said) {
                 return broken(field, UNNEEDED);
             }
@@ -311,8 +310,15 @@ impl KeyPlan {
         }
     }
 
-    /// The keys of the issuer that goes by this name, whose clock may differ from ours by the leeway. Reads seeds, and
-    /// fetches nothing yet. Its metadata may be `found_at` another issuer's URL, and must have this name in it all the
+    /// The client for every connection on the issuer's behalf: one that trusts its own authorities, where it has such.
+    pub(crate) fn http(&self, http: &Http) -> Result<Http, InvalidSetting> {
+        let Some(authorities) = &self.authorities else { return Ok(http.clone()) };
+        let trusting = http.trusting(authorities.clone());
+        trusting.map_err(|_| InvalidSetting::new("ca_file", "holds no authority's certificate").within("keys"))
+    }
+
+    /// The keys of the issuer that goes by this name, whose clock may differ from ours by the leeway, by its own
+    /// [client](Self::http). Reads seeds, and fetches nothing yet. Its metadata may be `found_at` another issuer's URL, and must have this name in it all the
     /// same.
     pub(crate) fn connect(
         self,
@@ -322,10 +328,6 @@ impl KeyPlan {
         http: &Http,
     ) -> Result<Keys, InvalidSetting> {
         let Keeping { seed, save, removal_grace, pins } = self.keeping;
-        let trusting = self.authorities.map(|authorities| http.trusting(authorities)).transpose();
-        let trusting =
-            trusting.map_err(|_| InvalidSetting::new("ca_file", "holds no authority's certificate").within("keys"))?;
-        let fetching = trusting.as_ref().unwrap_or(http);
         let (place, form, token) = match self.from {
             KeysFrom::Given(keys) => return Ok(Keys::given(keys)),
             KeysFrom::Unneeded => return Ok(Keys::none()),
@@ -339,7 +341,7 @@ impl KeyPlan {
                 if allow_private {
                     options = options.allow_private();
                 }
-                (Place::Metadata(Discovery::with(&options, name.clone(), fetching.clone())?), Form::KeySet, None)
+                (Place::Metadata(Discovery::with(&options, name.clone(), http.clone())?), Form::KeySet, None)
             }
         };
         let token = token.map(|token| token.connect(http)).transpose()?;
@@ -352,7 +354,7 @@ impl KeyPlan {
         let at_hand = seed.map(|seed| Arc::new(Snapshot::seed(seed.keys, seed.age, clock.monotonic())));
         Ok(Keys::fetched(Loader {
             issuer: name.clone(),
-            source: Source { place, reading, http: fetching.clone(), token },
+            source: Source { place, reading, http: http.clone(), token },
             clock,
             at_hand: Arc::new(AtHand::new(at_hand)),
             removal_grace,

@@ -26,7 +26,7 @@ use crate::TrustedIssuer;
 /// | `server` | a table of the authorization server whose token the key set at `url` [demands](TrustedIssuer::keys_server), as [`ServerSettings`] | none |
 /// | `scope` | the scope of that token: a list, or one string with spaces | none |
 /// | `token_file` | a file with the bearer token that the key set at `url` [demands](TrustedIssuer::keys_token_file), read for each fetch | none |
-/// | `ca_file` | the [only authorities](TrustedIssuer::keys_ca_file) (PEM) whose certificates the servers of metadata and key set may have | the system's |
+/// | `ca_file` | the [only authorities](TrustedIssuer::keys_ca_file) (PEM) whose certificates the issuer's servers may have: those of metadata, key set and introspection, and `server` | the system's |
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeySettings {
