@@ -5,7 +5,10 @@
 
 use std::{
     fmt,
+    future::poll_fn,
+    pin::pin,
     sync::Arc,
+    task::Poll,
     time::{Duration, SystemTime},
 };
 
@@ -155,6 +158,16 @@ impl Clock {
     pub fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         self.sleep_until(self.monotonic().saturating_add(duration))
     }
+
+    /// The future's output, or `None` when it is not ready after this much monotonic time.
+    pub async fn within<T>(&self, duration: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let (mut end, mut work) = (self.sleep(duration), pin!(work));
+        poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => end.as_mut().poll(cx).map(|()| None),
+        })
+        .await
+    }
 }
 
 impl fmt::Debug for Clock {
@@ -233,5 +246,14 @@ mod tests {
         assert_eq!((clock.wall(), clock.monotonic()), (Timestamp::from_secs(1_000), Moment::from_origin(5 * SECOND)));
         assert_eq!(clock.sleep(2 * SECOND).now_or_never(), Some(()));
         assert_eq!(clock.sleep_until(Moment::from_origin(7 * SECOND)).now_or_never(), Some(()));
+    }
+
+    #[test]
+    fn what_is_ready_comes_before_the_end_of_its_time() {
+        use futures_util::FutureExt;
+
+        let clock = Clock::new(Standing);
+        assert_eq!(clock.within(2 * SECOND, std::future::ready(1)).now_or_never(), Some(Some(1)));
+        assert_eq!(clock.within(2 * SECOND, std::future::pending::<()>()).now_or_never(), Some(None));
     }
 }

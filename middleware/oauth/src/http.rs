@@ -10,10 +10,7 @@ mod get;
 mod public_names;
 
 use std::{
-    future::{Future, poll_fn},
-    pin::pin,
     sync::{Arc, OnceLock},
-    task::Poll,
     time::Duration,
 };
 
@@ -212,8 +209,7 @@ impl Http {
             let body = read_capped(&mut response).await?;
             Ok((status, std::mem::take(response.headers_mut()), body))
         };
-        let out_of_time = self.clock.sleep(DEADLINE);
-        before(out_of_time, exchange).await.unwrap_or(Err(FetchError::Timeout { after: DEADLINE }))
+        self.clock.within(DEADLINE, exchange).await.unwrap_or(Err(FetchError::Timeout { after: DEADLINE }))
     }
 }
 
@@ -248,14 +244,4 @@ async fn read_capped(response: &mut reqwest::Response) -> Result<Bytes, FetchErr
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())
-}
-
-/// The future's output, or `None` when the other one is ready first.
-pub(crate) async fn before<T>(end: impl Future<Output = ()>, work: impl Future<Output = T>) -> Option<T> {
-    let (mut end, mut work) = (pin!(end), pin!(work));
-    poll_fn(|cx| match work.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => end.as_mut().poll(cx).map(|()| None),
-    })
-    .await
 }

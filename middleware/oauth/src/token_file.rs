@@ -14,7 +14,6 @@ use tower_identity_refresh::blocking;
 
 use crate::{
     DEADLINE,
-    http::before,
     secret_file::{self, SecretFileError},
 };
 
@@ -42,7 +41,7 @@ impl TokenFile {
     /// [`SecretFileError`], also for what is no bearer token (RFC 6750 §2.1), or longer than any server takes.
     pub async fn read(&self, clock: &Clock) -> Result<FileToken, SecretFileError> {
         let path = Arc::clone(&self.0);
-        let read = before(clock.sleep(DEADLINE), blocking(move || secret_file::text(&path)));
+        let read = clock.within(DEADLINE, blocking(move || secret_file::text(&path)));
         let cut_short = |why: io::ErrorKind| {
             let source = Arc::new(why.into());
             SecretFileError::Unreadable { path: Arc::clone(&self.0), source }

@@ -16,12 +16,14 @@
 //! | `answers` | the answers that are remembered, and who waits for one |
 //! | `budget` | how much may be under way at one time |
 //! | `split` | [`SplitTokens`]: tokens of which the client has the signature alone |
+//! | `stored` | looking them up |
 //! | `telemetry` | what the operator is told |
 
 mod answers;
 mod budget;
 mod lookup;
 mod split;
+mod stored;
 mod telemetry;
 
 use std::{sync::Arc, time::Duration};
@@ -33,7 +35,7 @@ use tower_identity_jose::{Compact, ParseError, json};
 use tower_identity_oauth::{AnswerForm, Http, Introspection};
 
 pub use self::split::{MemorySplitTokens, SplitToken, SplitTokens, StoreError, Unsplittable};
-use self::{budget::Budget, lookup::Lookups, split::find};
+use self::{lookup::Lookups, stored::Stored};
 use crate::{
     Verification, check,
     claim::refuse,
@@ -45,9 +47,6 @@ use crate::{
 
 /// When whoever finds too much under way is to come back.
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// How many lookups in a store may be under way at one time.
-const STORE_CONCURRENCY: usize = 64;
 
 /// How it is found out what an issuer's tokens stand for, as it is configured.
 #[derive(Debug, Clone)]
@@ -89,7 +88,7 @@ pub(crate) struct Opaque {
 #[derive(Debug)]
 enum Means {
     Lookups(Lookups),
-    Split(Arc<dyn SplitTokens>, Budget),
+    Split(Stored),
 }
 
 /// What a token stands for.
@@ -128,7 +127,7 @@ impl Opaque {
             Redeeming::Introspection(introspection) => {
                 Means::Lookups(Lookups::new(&introspection, Arc::clone(&trusted), http)?)
             }
-            Redeeming::Split(store) => Means::Split(store, Budget::new(STORE_CONCURRENCY)),
+            Redeeming::Split(store) => Means::Split(Stored::new(store, trusted.clock.clone())),
         };
         Ok(Self { trusted, means })
     }
@@ -138,7 +137,7 @@ impl Opaque {
         let trusted = Arc::new(self.trusted.for_users());
         let means = match &self.means {
             Means::Lookups(lookups) => Means::Lookups(lookups.of(Arc::clone(&trusted))),
-            Means::Split(store, budget) => Means::Split(Arc::clone(store), budget.clone()),
+            Means::Split(stored) => Means::Split(stored.apart()),
         };
         Self { trusted, means }
     }
@@ -160,7 +159,13 @@ impl Opaque {
             return Verification::decided(decision);
         }
         let this = Arc::clone(self);
-        Verification::fetching(Box::pin(async move { this.found(&token).await?.judged(&this.trusted, &token).await }))
+        Verification::fetching(Box::pin(async move {
+            let decision = this.found(&token).await?.judged(&this.trusted, &token).await;
+            if let Means::Split(stored) = &this.means {
+                stored.note(&token, &decision);
+            }
+            decision
+        }))
     }
 
     /// A text that no token is, is worth no call.
@@ -184,10 +189,7 @@ impl Opaque {
     async fn found(&self, token: &SecretToken) -> Result<Found, Refusal> {
         match &self.means {
             Means::Lookups(lookups) => lookups.answer(token).await.map(Found::Answer),
-            Means::Split(store, budget) => {
-                let _permit = budget.take().ok_or_else(|| self.named(busy()))?;
-                find(&**store, token).await.map(Found::Split).map_err(|refusal| self.named(refusal))
-            }
+            Means::Split(stored) => stored.find(token).await.map(Found::Split).map_err(|refusal| self.named(refusal)),
         }
     }
 

@@ -1,17 +1,11 @@
 //! Split tokens: the client has the signature of a JWT, and a store has the rest.
 
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{error::Error, fmt, sync::Arc};
 
 use quick_cache::sync::Cache;
 use serde::Deserialize;
-use tower_identity_core::{BoxFuture, Clock, Fingerprint, Refusal, RefusalKind, SecretToken, Timestamp};
+use tower_identity_core::{BoxFuture, Clock, Fingerprint, SecretToken, Timestamp};
 use tower_identity_jose::{Compact, Limits, NumericDate, ParseError};
-
-use super::StandsFor;
-use crate::check;
-
-/// When whoever finds the store failing is to come back.
-const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// A store of the headers and payloads of split tokens, by the hash of their signatures. Who has a signature has the token:
 /// the store knows none.
@@ -22,7 +16,10 @@ pub trait SplitTokens: fmt::Debug + Send + Sync + 'static {
     /// The header and the payload as the token has them, `header.payload`, of the token whose signature has this
     /// [hash](SplitToken::hash); `None` where there is none.
     ///
-    /// It is dropped where its caller goes away, and there are never more than 64 of them at one time.
+    /// It is dropped where its caller goes away, and after [five seconds](tower_identity_oauth::DEADLINE): the request is
+    /// then answered with 503. There are never more than 64 of them at one time for tokens that are not known, and as many
+    /// for those that were good when they were judged last. Whoever comes beyond that is told to come back: a store that
+    /// is slow is easily kept busy by made-up tokens, and lets in no one who is new meanwhile. Keep it near.
     ///
     /// # Errors
     ///
@@ -169,20 +166,5 @@ impl SplitTokens for MemorySplitTokens {
         }
         let found = rest.filter(|rest| now < rest.ends).map(|rest| rest.text);
         Box::pin(std::future::ready(Ok(found)))
-    }
-}
-
-/// The JWT of this signature.
-pub(super) async fn find(store: &dyn SplitTokens, signature: &SecretToken) -> Result<StandsFor, Refusal> {
-    match store.find(SplitToken::hash_of(signature.expose())).await {
-        Ok(None) => Ok(StandsFor::Nothing),
-        Ok(Some(rest)) => {
-            let whole = format!("{}.{}", rest.expose(), signature.expose());
-            Ok(StandsFor::Jwt(whole.into()))
-        }
-        Err(error) => {
-            let kind = RefusalKind::Unavailable { retry_after: RETRY_AFTER };
-            Err(Refusal::new(kind, check::INTROSPECTION).caused_by(error))
-        }
     }
 }

@@ -1,12 +1,23 @@
 //! Tokens of which the client has the signature alone.
 
-use std::io;
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use tower_identity_core::{BoxFuture, Fingerprint, RefusalKind, SecretToken};
+use futures_util::future::join_all;
+use tokio::{sync::Semaphore, task::JoinHandle};
+use tower_identity_core::{BoxFuture, CallerContext, Fingerprint, Refusal, SecretToken};
+use tower_identity_oauth::DEADLINE;
 use tower_identity_testkit::{Endpoint, ManualClock, TestIssuer, TokenBuilder};
 use tower_identity_verify::{MemorySplitTokens, SplitToken, SplitTokens, StoreError, TrustedIssuer, Verifier};
 
-use crate::support::{MINUTE, SECOND, accepted, invalid, refused};
+use super::later;
+use crate::support::{MINUTE, SECOND, accepted, eventually, invalid, refused};
 
 struct Desk {
     clock: ManualClock,
@@ -119,6 +130,136 @@ async fn split_a1_a_store_makes_no_token_good_and_one_that_fails_makes_none_bad(
     accepted(swapped.bearer(other.signature().expose()).await);
 
     let failing = verifier(&desk.clock, &desk.issuer, Strange::Fails);
-    let undecided = (RefusalKind::Unavailable { retry_after: 2 * SECOND }, "introspection");
-    assert_eq!(refused(failing.bearer(one.signature().expose()).await), undecided);
+    assert_eq!(refused(failing.bearer(one.signature().expose()).await), later(2 * SECOND));
+}
+
+/// A store that answers one lookup for each permit.
+#[derive(Debug, Clone)]
+struct Slow {
+    store: MemorySplitTokens,
+    answers: Arc<Semaphore>,
+    lookups: Arc<AtomicUsize>,
+}
+
+impl SplitTokens for Slow {
+    fn find(&self, signature: Fingerprint) -> BoxFuture<'_, Result<Option<SecretToken>, StoreError>> {
+        self.lookups.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async move {
+            self.answers.acquire().await.expect("open").forget();
+            self.store.find(signature).await
+        })
+    }
+}
+
+/// A desk, and a verifier whose store is slow.
+struct Queue {
+    desk: Desk,
+    slow: Slow,
+    verifier: Verifier,
+}
+
+impl Queue {
+    fn new() -> Self {
+        let desk = Desk::new();
+        let slow =
+            Slow { store: desk.store.clone(), answers: Arc::new(Semaphore::new(0)), lookups: Arc::new(0.into()) };
+        let verifier = verifier(&desk.clock, &desk.issuer, slow.clone());
+        Self { desk, slow, verifier }
+    }
+
+    /// The store will answer so many lookups.
+    fn answer(&self, lookups: usize) {
+        self.slow.answers.add_permits(lookups);
+    }
+
+    async fn ask(&self, signature: &str) -> Result<CallerContext, Refusal> {
+        self.verifier.bearer(signature).await
+    }
+
+    /// A verification whose lookup is under way.
+    async fn asking(&self, signature: &str) -> JoinHandle<Result<CallerContext, Refusal>> {
+        let before = self.slow.lookups.load(Ordering::Relaxed);
+        let waiting = tokio::spawn(self.verifier.bearer(signature));
+        eventually(|| self.slow.lookups.load(Ordering::Relaxed) == before + 1).await;
+        waiting
+    }
+
+    /// As many lookups of made-up tokens as there may be.
+    async fn flood(&self) -> Vec<JoinHandle<Result<CallerContext, Refusal>>> {
+        let mut flood = Vec::new();
+        for number in 0..64 {
+            flood.push(self.asking(&format!("made-up-{number}")).await);
+        }
+        flood
+    }
+}
+
+#[tokio::test]
+async fn split_a2_a_store_that_is_silent_is_an_outage_and_one_that_is_slow_is_not() {
+    let queue = Queue::new();
+    let signature = queue.desk.put(queue.desk.good());
+    let moment = Duration::from_nanos(1);
+
+    let waiting = queue.asking(signature.expose()).await;
+    queue.desk.clock.advance(DEADLINE - moment);
+    queue.answer(1);
+    accepted(waiting.await.expect("no panic"));
+
+    let waiting = queue.asking(signature.expose()).await;
+    queue.desk.clock.advance(DEADLINE);
+    assert_eq!(refused(waiting.await.expect("no panic")), later(2 * SECOND));
+}
+
+#[tokio::test]
+async fn split_a2_made_up_tokens_keep_none_waiting_that_was_good() {
+    let queue = Queue::new();
+    let [known, new] = [queue.desk.good(), queue.desk.good()].map(|token| queue.desk.put(token));
+    queue.answer(1);
+    accepted(queue.ask(known.expose()).await);
+
+    let flood = queue.flood().await;
+    assert_eq!(refused(queue.ask(new.expose()).await), later(SECOND));
+    let again = queue.asking(known.expose()).await;
+    queue.answer(65);
+    accepted(again.await.expect("no panic"));
+    for decision in join_all(flood).await {
+        assert_eq!(refused(decision.expect("no panic")), invalid("introspection"));
+    }
+    queue.answer(1);
+    accepted(queue.ask(new.expose()).await);
+}
+
+#[tokio::test]
+async fn split_a2_a_token_that_is_good_no_longer_is_known_no_longer() {
+    let queue = Queue::new();
+    let [revoked, known] = [queue.desk.good(), queue.desk.good()].map(|token| queue.desk.put(token));
+    queue.answer(3);
+    accepted(queue.ask(revoked.expose()).await);
+    accepted(queue.ask(known.expose()).await);
+    queue.desk.store.remove(revoked.expose());
+    assert_eq!(refused(queue.ask(revoked.expose()).await), invalid("introspection"));
+
+    let _flood = queue.flood().await;
+    assert_eq!(refused(queue.ask(revoked.expose()).await), later(SECOND));
+    let again = queue.asking(known.expose()).await;
+    queue.answer(65);
+    accepted(again.await.expect("no panic"));
+}
+
+#[tokio::test]
+async fn split_a2_tokens_that_were_good_are_looked_up_within_a_budget_too() {
+    let queue = Queue::new();
+    let known = queue.desk.put(queue.desk.good());
+    queue.answer(1);
+    accepted(queue.ask(known.expose()).await);
+    let mut waiting = Vec::new();
+    for _ in 0..64 {
+        waiting.push(queue.asking(known.expose()).await);
+    }
+    assert_eq!(refused(queue.ask(known.expose()).await), later(SECOND));
+    queue.answer(65);
+    for decision in join_all(waiting).await {
+        accepted(decision.expect("no panic"));
+    }
+    accepted(queue.ask(known.expose()).await);
 }
