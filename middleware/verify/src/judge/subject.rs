@@ -73,13 +73,13 @@ pub(crate) fn user(
         Some(sub) if *client == **sub => Some(client.clone()),
         // Also where the user goes by another claim: an empty subject is nobody's.
         Some(sub) => Some(parsed(sub, check::CLAIMS, "sub")?),
-        None if subject.workload.iter().any(|signs| signs.contains(&Sign::Absent(ClaimName::Sub))) => None,
-        None => return Err(missing(ClaimName::Sub)),
+        None if subject.required => return Err(missing(ClaimName::Sub)),
+        None => None,
     };
     let holds = |alternatives: &[&[Sign]]| {
         alternatives.iter().any(|signs| signs.iter().all(|sign| is_seen(*sign, claims, client.as_str())))
     };
-    let SubjectEvidence { workload, user, user_id, undecided } = subject;
+    let SubjectEvidence { workload, user, user_id, undecided, .. } = subject;
     match (holds(workload), holds(user)) {
         (true, false) => Ok(None),
         (false, true) => {

@@ -146,6 +146,8 @@ pub(crate) struct SubjectEvidence {
     pub(crate) user: &'static [&'static [Sign]],
     /// The claim that the user goes by.
     pub(crate) user_id: ClaimName,
+    /// Whether `sub` must be there. Without it a token is undecided, unless its other claims decide.
+    pub(crate) required: bool,
     /// What to do about a token that is neither.
     pub(crate) undecided: &'static str,
 }

@@ -29,6 +29,7 @@ const CLIENT_OR_USER: SubjectEvidence = SubjectEvidence {
     workload: &[&[Sign::OfClient(ClaimName::Sub, Around::NOTHING)]],
     user: &[&[Sign::NotOfClient(ClaimName::Sub, Around::NOTHING), Sign::NotOfClient(ClaimName::Sub, AUTH0_CLIENT)]],
     user_id: ClaimName::Sub,
+    required: true,
     undecided: "sub is the client in another spelling: the issuer has a profile of its own",
 };
 
@@ -90,6 +91,7 @@ pub(super) const PLAIN: Table = Table {
                 Sign::Without(ClaimName::Sub, AUTH0_CLIENT),
             ]],
             user_id: ClaimName::Sub,
+            required: true,
             undecided: "sub is that of another client",
         },
     },
@@ -123,8 +125,6 @@ pub(crate) const INTROSPECTED: Table = Table {
             workload: &[
                 &[Sign::OfClient(ClaimName::Sub, Around::NOTHING)],
                 &[Sign::OfClient(ClaimName::Sub, MARKED_CLIENT)],
-                // Where there is no resource owner, there is nobody to name.
-                &[Sign::Absent(ClaimName::Sub), Sign::Absent(ClaimName::Username)],
             ],
             user: &[&[
                 Sign::NotOfClient(ClaimName::Sub, Around::NOTHING),
@@ -132,7 +132,10 @@ pub(crate) const INTROSPECTED: Table = Table {
                 Sign::Without(ClaimName::Sub, AUTH0_CLIENT),
             ]],
             user_id: ClaimName::Sub,
-            undecided: "sub is that of another client, or absent beside a username",
+            // An answer may leave out whose token it is (RFC 7662 §2.2), also of a user's: that is no sign of a client's.
+            required: false,
+            undecided: "sub is absent, or that of another client: the server has to send sub in its answer, the user, \
+                        or the client_id itself where the token is the client's own",
         },
     },
     attributes: AttributeClaims { display_name: &[ClaimName::Name, ClaimName::Username], ..STANDARD_ATTRIBUTES },
@@ -164,6 +167,7 @@ pub(super) const KEYCLOAK: Table = Table {
             ]],
             user: &[&[Sign::Without(ClaimName::PreferredUsername, SERVICE_ACCOUNT)]],
             user_id: ClaimName::Sub,
+            required: true,
             undecided: "preferred_username is absent or that of a service account, without the claim client_id for it: \
                         give the client the scopes profile and service_account",
         },
@@ -185,6 +189,7 @@ const ENTRA_SUBJECT: SubjectEvidence = SubjectEvidence {
     ],
     user: &[&[Sign::Present(ClaimName::Scp), Sign::IsNot(ClaimName::Idtyp, "app")]],
     user_id: ClaimName::Oid,
+    required: true,
     undecided: "it is neither a user's, with scp, nor an application's: configure the optional claim idtyp",
 };
 
@@ -244,6 +249,7 @@ pub(super) const OKTA: Table = Table {
             // `sub` is the login, which changes; `uid` is the user.
             user: &[&[Sign::Present(ClaimName::Uid), Sign::NotOfClient(ClaimName::Sub, Around::NOTHING)]],
             user_id: ClaimName::Uid,
+            required: true,
             undecided: "it has neither uid, as a user's, nor its client as sub, as an application's",
         },
     },
@@ -286,6 +292,7 @@ pub(super) const AUTH0: Table = Table {
             // A user's id is the name of a connection, a bar, and the name there.
             user: &[&[Sign::Contains(ClaimName::Sub, "|"), Sign::IsNot(ClaimName::Gty, "client-credentials")]],
             user_id: ClaimName::Sub,
+            required: true,
             undecided: "sub is neither this application's nor a user's, or gty says otherwise",
         },
     },
@@ -318,6 +325,7 @@ pub(super) const COGNITO: Table = Table {
             workload: &[&[Sign::OfClient(ClaimName::Sub, Around::NOTHING), Sign::Absent(ClaimName::Username)]],
             user: &[&[Sign::Present(ClaimName::Username), Sign::NotOfClient(ClaimName::Sub, Around::NOTHING)]],
             user_id: ClaimName::Sub,
+            required: true,
             undecided: "it has neither username, as a user's, nor its client as sub, as an application's",
         },
     },

@@ -236,16 +236,12 @@ async fn rfc7662_a3_opaque_tokens_of_oauth_as_are_what_it_says_of_them_to_whom_t
     let (orders, payments) = (server.asking("orders", ORDERS).await, server.asking("payments", PAYMENTS).await);
     let (own, of_alice) = (server.own("gateway").await, server.signed_in().await);
     let exchanged = server.exchange("gateway", &of_alice, &[ORDERS], true).await;
-    let seen = |user: Option<&str>, actors: &[&str], audience: &str| {
-        let evidence = match (user, actors) {
-            (None, _) => "subject",
-            (Some(_), []) => "issued_to",
-            (Some(_), _) => "actor",
-        };
+    let seen = |actors: &[&str], audience: &str| {
+        let evidence = if actors.is_empty() { "issued_to" } else { "actor" };
         let named = |id: &str| json!({ "id": id, "issuer": server.issuer });
         Ok(json!({
             "caller": named("gateway"),
-            "user": user.map(named),
+            "user": named("alice"),
             "actors": actors.iter().map(|id| named(id)).collect::<Vec<_>>(),
             "scopes": SCOPES.split(' ').collect::<Vec<_>>(),
             "audience": audience,
@@ -255,10 +251,10 @@ async fn rfc7662_a3_opaque_tokens_of_oauth_as_are_what_it_says_of_them_to_whom_t
         }))
     };
     assert!(!own.contains('.'), "they are opaque");
-    assert_eq!(orders.ask(&own).await, seen(None, &[], ORDERS), "it names no subject");
-    assert_eq!(orders.ask(&of_alice).await, seen(Some("alice"), &[], ORDERS));
-    assert_eq!(payments.ask(&of_alice).await, seen(Some("alice"), &[], PAYMENTS));
-    assert_eq!(orders.ask(&exchanged).await, seen(Some("alice"), &["gateway"], ORDERS));
+    assert_eq!(orders.ask(&own).await, invalid_token(), "whose it is is not said: it might be a user's");
+    assert_eq!(orders.ask(&of_alice).await, seen(&[], ORDERS));
+    assert_eq!(payments.ask(&of_alice).await, seen(&[], PAYMENTS));
+    assert_eq!(orders.ask(&exchanged).await, seen(&["gateway"], ORDERS));
     assert_eq!(payments.ask(&own).await, invalid_token(), "for orders alone");
     assert_eq!(payments.ask(&exchanged).await, invalid_token(), "for orders alone");
     assert_eq!(orders.ask("made-up").await, invalid_token());

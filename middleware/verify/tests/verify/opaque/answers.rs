@@ -47,7 +47,7 @@ async fn rfc7662_a2_only_a_boolean_true_is_active() {
 #[tokio::test]
 async fn rfc7662_a3_what_is_said_meets_the_checks_that_claims_meet() {
     type Change = fn(TokenBuilder, &Desk) -> TokenBuilder;
-    let cases: [(&str, Change, Option<&str>); 42] = [
+    let cases: [(&str, Change, Option<&str>); 43] = [
         ("as it is", |good, _| good, None),
         ("another issuer", |good, _| good.claim("iss", "https://other.example"), Some("iss")),
         ("the issuer with a slash", |good, desk| good.claim("iss", format!("{}/", desk.issuer.issuer())), Some("iss")),
@@ -84,6 +84,7 @@ async fn rfc7662_a3_what_is_said_meets_the_checks_that_claims_meet() {
         ("an empty subject", |good, _| good.subject(""), Some("claims")),
         ("the subject as null", |good, _| good.claim("sub", json!(null)), Some("claims")),
         ("the subject as a number", |good, _| good.claim("sub", 7), Some("claims")),
+        ("no subject", |good, _| good.without("sub"), Some("subject")),
         ("a username in the place of a subject", |good, _| good.without("sub").claim("username", "a"), Some("subject")),
         ("another client's account", |good, _| good.subject("client:gateway"), Some("subject")),
         ("scopes as a list", |good, _| good.claim("scope", json!(["orders:write"])), Some("claims")),
@@ -118,7 +119,6 @@ async fn rfc7662_a3_whether_there_is_a_user_is_read_from_evidence() {
         (good(), Some("alice"), Evidence::IssuedTo),
         (good().subject("storefront"), None, Evidence::Subject),
         (good().subject("client:storefront"), None, Evidence::Subject),
-        (good().without("sub"), None, Evidence::Subject),
     ] {
         let caller = accepted(desk.ask(&desk.issuer.opaque(token)).await);
         assert_eq!(caller.principal().user().map(|user| user.id.as_str()), user);
@@ -131,6 +131,20 @@ async fn rfc7662_a3_whether_there_is_a_user_is_read_from_evidence() {
         (caller.principal().workload().id.as_str(), caller.principal().evidence()),
         ("gateway", Evidence::Actor)
     );
+}
+
+#[tokio::test]
+async fn rfc7662_a3_a_user_whom_the_server_leaves_out_does_not_become_the_client() {
+    let desk = Desk::new();
+    let of_alice = desk.token();
+    desk.issuer.fail_once(Endpoint::Introspection, Failure::Without("sub"));
+    let refusal = desk.ask(&of_alice).await.expect_err("whose token it is is not said");
+    assert_eq!((refusal.kind(), refusal.check()), (&RefusalKind::InvalidToken, "subject"));
+    let why = "sub is absent, or that of another client: the server has to send sub in its answer, the user, or the \
+               client_id itself where the token is the client's own";
+    assert_eq!(refusal.explanation(), Some(why));
+    let control = accepted(desk.ask(&desk.token()).await);
+    assert_eq!(control.principal().user().map(|user| user.id.as_str()), Some("alice"));
 }
 
 #[tokio::test]
