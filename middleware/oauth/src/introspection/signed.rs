@@ -1,5 +1,7 @@
 //! An answer that is signed (RFC 9701 §5).
 
+use std::ops::RangeInclusive;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tower_identity_core::{Issuer, SecretToken, Timestamp};
@@ -41,6 +43,9 @@ pub enum InvalidAnswer {
     /// It was issued in the future.
     #[error("the answer was issued in the future")]
     FromTheFuture,
+    /// It was issued before it was asked for: an answer to somebody's earlier question, replayed.
+    #[error("the answer was issued before it was asked for")]
+    Stale,
 }
 
 impl InvalidAnswer {
@@ -72,7 +77,8 @@ impl SignedAnswer {
     }
 
     /// What it says of the token: [`Inactive`](Introspected::Inactive) or [`Active`](Introspected::Active), where it is
-    /// genuine, of this issuer, for one of these names of ours, and not issued after `latest`.
+    /// genuine, of this issuer, for one of these names of ours, and `issued` within these bounds: from the second in which
+    /// it was asked for until now, each with what the clocks may differ by.
     ///
     /// # Errors
     ///
@@ -83,7 +89,7 @@ impl SignedAnswer {
         accept: &Accept,
         issuer: &Issuer,
         us: impl IntoIterator<Item = &'n str>,
-        latest: Timestamp,
+        issued: &RangeInclusive<Timestamp>,
     ) -> Result<Introspected, InvalidAnswer> {
         let limits = Limits::default().with_token_bytes(MAX_BYTES).expect("within the limits");
         let answer = Unverified::<Claims>::parse(self.0.expose(), &limits).map_err(InvalidAnswer::Unreadable)?;
@@ -95,7 +101,11 @@ impl SignedAnswer {
         if !us.into_iter().any(|name| aud.as_slice().iter().any(|one| *one == *name)) {
             return Err(InvalidAnswer::NotForUs { found: aud });
         }
-        if iat.timestamp() > latest {
+        // Most servers write whole seconds.
+        if iat.timestamp() < Timestamp::from_secs(issued.start().as_secs()) {
+            return Err(InvalidAnswer::Stale);
+        }
+        if iat.timestamp() > *issued.end() {
             return Err(InvalidAnswer::FromTheFuture);
         }
         let members = Value::Object(token_introspection).to_string();

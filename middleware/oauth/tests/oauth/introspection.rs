@@ -238,8 +238,9 @@ async fn rfc9701_a1_a_signed_answer_is_asked_for_and_is_that_servers_for_us() {
     let keys = KeySet::from_keys([key.verifying_key()]).expect("one key");
     let accept = SignedAnswer::accept([Algorithm::Es256]);
     let open = |answer: SignedAnswer| {
-        let latest = Timestamp::from_secs(START + 30);
-        answer.open(&keys, &accept, &issuer(), ["orders", "https://orders.example"], latest).map(|found| said(&found))
+        let asked = Timestamp::from_secs(START - 30).saturating_add(Duration::from_millis(999));
+        let issued = asked..=Timestamp::from_secs(START + 30);
+        answer.open(&keys, &accept, &issuer(), ["orders", "https://orders.example"], &issued).map(|found| said(&found))
     };
     let active = || Ok(Said::Active(json!({"active": true, "sub": "alice"})));
 
@@ -256,6 +257,7 @@ async fn rfc9701_a1_a_signed_answer_is_asked_for_and_is_that_servers_for_us() {
     for good in [
         change(&|draft| draft.claims["aud"] = json!(["somebody", "https://orders.example"])),
         change(&|draft| draft.claims["iat"] = json!(START + 30)),
+        change(&|draft| draft.claims["iat"] = json!(START - 30)),
         change(&|draft| draft.claims["active"] = json!(false)),
         change(&|draft| draft.claims["sub"] = json!("mallory")),
         change(&|draft| draft.header["typ"] = json!("application/token-introspection+JWT")),
@@ -288,6 +290,8 @@ async fn rfc9701_a1_a_signed_answer_is_asked_for_and_is_that_servers_for_us() {
             Err(InvalidAnswer::NotForUs { found: for_payments }),
         ),
         (change(&|draft| draft.claims["iat"] = json!(START + 31)), Err(InvalidAnswer::FromTheFuture)),
+        (change(&|draft| draft.claims["iat"] = json!(START - 31)), Err(InvalidAnswer::Stale)),
+        (change(&|draft| draft.claims["iat"] = json!(START - 86_400)), Err(InvalidAnswer::Stale)),
     ] {
         assert_eq!(open(signed(&server, attack).await), expected);
     }

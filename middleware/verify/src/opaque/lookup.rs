@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tower_identity_core::{Fingerprint, InvalidSetting, Refusal, RefusalKind, SecretToken};
+use tower_identity_core::{Fingerprint, InvalidSetting, Refusal, RefusalKind, SecretToken, Timestamp};
 use tower_identity_jose::Accept;
 use tower_identity_oauth::{Http, Introspected, Introspection, IntrospectionClient, InvalidAnswer, SignedAnswer};
 use tower_identity_refresh::{Failed, Lifetime, Loaded};
@@ -115,7 +115,7 @@ impl Asker {
     async fn ask(&self, token: &SecretToken) -> Result<(Answer, Lifetime), Refusal> {
         let asked = self.trusted.clock.wall();
         let introspected = match self.client.introspect(token).await.map_err(|error| error.refusal())? {
-            Introspected::Signed(answer) => self.open(&answer).await?,
+            Introspected::Signed(answer) => self.open(&answer, asked).await?,
             other => other,
         };
         // What holds until then, if its token says of no other end.
@@ -138,28 +138,33 @@ impl Asker {
         Ok((Answer { stands_for, is_good: ends.is_some(), until }, lifetime))
     }
 
-    /// Verifies a signed answer by the issuer's keys, which are fetched as far as their budget allows.
-    async fn open(&self, answer: &SignedAnswer) -> Result<Introspected, Refusal> {
+    /// Verifies a signed answer to what was asked then, by the issuer's keys, which are fetched as far as their budget
+    /// allows.
+    async fn open(&self, answer: &SignedAnswer, asked: Timestamp) -> Result<Introspected, Refusal> {
         let Trusted { keys, .. } = &*self.trusted;
         keys.loaded().await.map_err(|none| self.trusted.undecided(none.again_at(), none))?;
-        match self.try_open(answer)? {
+        match self.try_open(answer, asked)? {
             Err(error) if error.is_of_unknown_key() => {}
             opened => return opened.map_err(|error| self.nonsense(error)),
         }
         let window_ends = keys.reloaded().await.map_err(|none| self.trusted.undecided(none.again_at(), none))?;
-        match self.try_open(answer)? {
+        match self.try_open(answer, asked)? {
             Err(error) if error.is_of_unknown_key() => Err(self.trusted.undecided(window_ends, error)),
             opened => opened.map_err(|error| self.nonsense(error)),
         }
     }
 
-    fn try_open(&self, answer: &SignedAnswer) -> Result<Result<Introspected, InvalidAnswer>, Refusal> {
+    fn try_open(
+        &self,
+        answer: &SignedAnswer,
+        asked: Timestamp,
+    ) -> Result<Result<Introspected, InvalidAnswer>, Refusal> {
         let Trusted { keys, rules, clock, .. } = &*self.trusted;
         let at_hand = keys.at_hand(clock.monotonic());
         let Some(snapshot) = at_hand.as_deref() else { return Err(self.trusted.lapsed()) };
         let us = rules.audiences.iter().map(AsRef::as_ref).chain([self.client.client_id().as_str()]);
-        let latest = clock.wall().saturating_add(rules.leeway);
-        Ok(answer.open(&snapshot.keys, &self.accept, rules.anchor.name(), us, latest))
+        let issued = asked.saturating_sub(rules.leeway)..=clock.wall().saturating_add(rules.leeway);
+        Ok(answer.open(&snapshot.keys, &self.accept, rules.anchor.name(), us, &issued))
     }
 
     fn nonsense(&self, error: InvalidAnswer) -> Refusal {

@@ -57,6 +57,25 @@ async fn rfc9701_a1_a_signed_answer_is_the_issuers_and_for_us() {
 }
 
 #[tokio::test]
+async fn rfc9701_a1_an_answer_that_was_issued_before_it_was_asked_for_is_a_replay() {
+    let desk = desk();
+    let asked = desk.now().as_secs();
+    for (name, issued, expected) in [
+        ("two days ago", asked - 2 * 86_400, Err(nonsense())),
+        ("just beyond the leeway", asked - 31, Err(nonsense())),
+        ("by a clock that is late", asked - 30, Ok(())),
+        ("now", asked, Ok(())),
+        ("by a clock that is early", asked + 30, Ok(())),
+        ("in the future", asked + 31, Err(nonsense())),
+    ] {
+        desk.issuer.edit_answers(move |answer| answer.claim("iat", issued));
+        let decision = desk.ask(&desk.token()).await;
+        let found = decision.map(drop).map_err(|refusal| (refusal.kind().clone(), refusal.check()));
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn rfc9701_a1_what_is_said_in_it_is_judged_as_if_it_were_plain() {
     let desk = desk();
     desk.issuer.fail_once(Endpoint::Introspection, Failure::Member("active", json!("true")));
