@@ -64,8 +64,6 @@ pub(crate) struct Presented<'k> {
     pub(crate) payload: Arc<[u8]>,
     /// The issuer that the key which verified it says that it is for, if it says one.
     pub(crate) key_issuer: Option<&'k str>,
-    /// When it ends at the latest, where its claims need not say so: with the answer that they are in.
-    pub(crate) answer_ends: Option<Timestamp>,
 }
 
 /// Judges the claims of a token that `rules.anchor` vouches for: by a signature of one of its keys, or by its own answer.
@@ -82,7 +80,7 @@ pub(crate) fn judge(
     key(presented.key_issuer, named, rules)?;
     kind(claims, rules)?;
     let audience = audience(claims, rules)?;
-    let expires_at = not_ended(claims, presented.answer_ends, rules, now)?;
+    let expires_at = not_ended(claims, rules, now)?;
     begun(claims, rules, now)?;
     issued(claims, rules, now)?;
     bearer_only(claims)?;

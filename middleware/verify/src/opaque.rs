@@ -28,9 +28,7 @@ mod telemetry;
 
 use std::{sync::Arc, time::Duration};
 
-use tower_identity_core::{
-    CallerContext, InvalidSetting, Refusal, RefusalKind, SecretToken, Timestamp, bearer::is_token68,
-};
+use tower_identity_core::{CallerContext, InvalidSetting, Refusal, RefusalKind, SecretToken, bearer::is_token68};
 use tower_identity_jose::{Compact, ParseError, json};
 use tower_identity_oauth::{AnswerForm, Http, Introspection};
 
@@ -95,11 +93,8 @@ enum Means {
 #[derive(Debug)]
 pub(crate) enum StandsFor {
     Nothing,
-    /// The members of an answer, which holds until then.
-    Members {
-        json: Arc<[u8]>,
-        until: Timestamp,
-    },
+    /// The members of an answer.
+    Members(Arc<[u8]>),
     Jwt(SecretToken),
 }
 
@@ -107,7 +102,7 @@ impl StandsFor {
     fn bytes(&self) -> usize {
         match self {
             Self::Nothing => 0,
-            Self::Members { json, .. } => json.len(),
+            Self::Members(json) => json.len(),
             Self::Jwt(jwt) => jwt.expose().len(),
         }
     }
@@ -233,7 +228,7 @@ impl Trusted {
             StandsFor::Nothing => {
                 decided(Err(refuse(check::INTROSPECTION, "its issuer does not say that the token is active")))
             }
-            StandsFor::Members { json, until } => decided(self.judge_members(token, json, *until)),
+            StandsFor::Members(json) => decided(self.judge_members(token, json)),
             StandsFor::Jwt(jwt) => {
                 let compact = match Compact::parse(jwt.expose(), &self.limits) {
                     Ok(compact) => compact,
@@ -263,10 +258,9 @@ impl Trusted {
         }
     }
 
-    fn judge_members(&self, token: &SecretToken, json: &Arc<[u8]>, until: Timestamp) -> Result<CallerContext, Refusal> {
+    fn judge_members(&self, token: &SecretToken, json: &Arc<[u8]>) -> Result<CallerContext, Refusal> {
         let claims: Claims<'_> = json::from_slice(json).map_err(|error| unreadable(ParseError::Claims(error)))?;
-        let presented =
-            Presented { token: token.clone(), payload: Arc::clone(json), key_issuer: None, answer_ends: Some(until) };
+        let presented = Presented { token: token.clone(), payload: Arc::clone(json), key_issuer: None };
         let now = self.clock.wall();
         judge(&claims, presented, &self.rules, now).map(|parts| self.vouch(parts, now))
     }

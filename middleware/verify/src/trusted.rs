@@ -150,7 +150,6 @@ impl Trusted {
             token: opened.token().clone(),
             payload: Arc::clone(opened.payload()),
             key_issuer: opened.key().issuer(),
-            answer_ends: None,
         };
         let now = self.clock.wall();
         judge(opened.claims(), presented, &self.rules, now)

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use http::{HeaderValue, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 use tower_identity_core::{SecretToken, bearer::is_token68};
 use tower_identity_jose::json;
@@ -28,13 +28,22 @@ pub enum Introspected {
 
 /// The members of the answer about a token that is active. Nothing of them is checked but `active`.
 #[derive(Clone)]
-pub struct Members(Arc<[u8]>);
+pub struct Members {
+    json: Arc<[u8]>,
+    has_end: bool,
+}
 
 impl Members {
     /// The JSON object, without duplicate names.
     #[must_use]
     pub fn json(&self) -> &Arc<[u8]> {
-        &self.0
+        &self.json
+    }
+
+    /// Whether they say when the token ends (`exp`), which they need not (RFC 7662 §2.2).
+    #[must_use]
+    pub fn has_end(&self) -> bool {
+        self.has_end
     }
 }
 
@@ -45,17 +54,20 @@ impl fmt::Debug for Members {
     }
 }
 
-/// The member that decides. What it says where it is not a boolean is nobody's business.
+/// The member that decides, and whether another is there. What it says where it is not a boolean is nobody's business.
 #[derive(Deserialize)]
 struct Plain {
     active: Option<Value>,
+    exp: Option<IgnoredAny>,
 }
 
 impl Introspected {
     /// Reads an object.
     pub(super) fn of_object(object: &[u8]) -> Result<Self, Nonsense> {
         match json::from_slice::<Plain>(object) {
-            Ok(Plain { active: Some(Value::Bool(true)) }) => Ok(Self::Active(Members(Arc::from(object)))),
+            Ok(Plain { active: Some(Value::Bool(true)), exp }) => {
+                Ok(Self::Active(Members { json: Arc::from(object), has_end: exp.is_some() }))
+            }
             Ok(_) => Ok(Self::Inactive),
             Err(_) => Err(Nonsense::NotJson),
         }

@@ -202,6 +202,21 @@ async fn errors_and_debug_hold_neither_token_nor_secret() {
     assert_eq!(format!("{answer:?}"), "Active(Members(..))");
 }
 
+#[tokio::test]
+async fn rfc7662_a4_whether_an_answer_says_when_the_token_ends_is_known() {
+    let server = Server::start().await;
+    let introspection = at(&server.url("/introspect"));
+    for (body, has_end) in [
+        (r#"{"active":true,"exp":1}"#, true),
+        (r#"{"active":true,"exp":"soon"}"#, true),
+        (r#"{"active":true,"nbf":1}"#, false),
+    ] {
+        server.forget_answers().answer(move |_| support::json(body));
+        let Ok(Introspected::Active(members)) = ask(&introspection).await else { panic!("active: {body}") };
+        assert_eq!(members.has_end(), has_end, "{body}");
+    }
+}
+
 /// A signed answer about a token of alice, to be changed.
 struct Draft {
     key: SigningKey,

@@ -18,17 +18,11 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    pub(super) fn of(
-        claims: &Claims<'_>,
-        answer_ends: Option<Timestamp>,
-        named: &Named,
-        rules: &Rules,
-        now: Timestamp,
-    ) -> Self {
+    pub(super) fn of(claims: &Claims<'_>, named: &Named, rules: &Rules, now: Timestamp) -> Self {
         let made = [
             judge::kind(claims, rules).err(),
             judge::audience(claims, rules).err(),
-            judge::not_ended(claims, answer_ends, rules, now).err(),
+            judge::not_ended(claims, rules, now).err(),
             judge::begun(claims, rules, now).err(),
             judge::issued(claims, rules, now).err(),
             judge::bearer_only(claims).err(),

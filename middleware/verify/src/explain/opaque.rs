@@ -31,7 +31,7 @@ pub(crate) async fn walk_opaque(token: &SecretToken, opaque: &Opaque, verifier: 
             walk.skip(behind(check::INTROSPECTION), NOTHING_SAID);
             walk
         }
-        StandsFor::Members { json, until } => walk_members(json, *until, trusted, now),
+        StandsFor::Members(json) => walk_members(json, trusted, now),
         StandsFor::Jwt(jwt) => {
             let no_keys = trusted.keys.loaded().await.err();
             walk(jwt.expose(), verifier, Some(trusted), now, no_keys.as_ref())
@@ -59,7 +59,7 @@ fn unknown(trusted: &Trusted, refusal: &Refusal) -> Walk {
     walk
 }
 
-fn walk_members(members: &[u8], until: Timestamp, trusted: &Trusted, now: Timestamp) -> Walk {
+fn walk_members(members: &[u8], trusted: &Trusted, now: Timestamp) -> Walk {
     let mut walk = Walk::of_opaque(trusted);
     walk.genuine = true;
     let claims: Claims<'_> = match json::from_slice(members) {
@@ -73,7 +73,7 @@ fn walk_members(members: &[u8], until: Timestamp, trusted: &Trusted, now: Timest
     walk.said = Some(Said::new(None).claims(&claims, &Names::of_object(members)));
     match judge::issuer(&claims, &trusted.rules) {
         Ok(named) => {
-            let faults = Faults::of(&claims, Some(until), named, &trusted.rules, now);
+            let faults = Faults::of(&claims, named, &trusted.rules, now);
             walk.refused(faults.refusals);
             walk.skip(faults.unreached, "it is not known whose token it is");
         }

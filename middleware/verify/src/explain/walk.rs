@@ -86,7 +86,7 @@ pub(crate) fn walk(
         }
     };
     walk.issuer = Some(trusted.rules.anchor.name().clone());
-    let faults = Faults::of(claims.claims_unverified(), None, named, &trusted.rules, now);
+    let faults = Faults::of(claims.claims_unverified(), named, &trusted.rules, now);
     if has_header {
         walk.undecided = no_keys.map(|none| WithCauses(none).to_string());
         walk.open(claims, &names, trusted, named);

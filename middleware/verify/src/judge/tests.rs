@@ -44,8 +44,7 @@ fn without(claim: &str) -> Value {
 fn judged_at(claims: &Value, now: Timestamp) -> Result<VerifiedTokenParts, Refusal> {
     let text = claims.to_string();
     let claims = strict::from_slice(text.as_bytes()).expect("claims of any shape can be read");
-    let presented =
-        Presented { token: SecretToken::new("a.b.c"), payload: Arc::from(*b"{}"), key_issuer: None, answer_ends: None };
+    let presented = Presented { token: SecretToken::new("a.b.c"), payload: Arc::from(*b"{}"), key_issuer: None };
     judge(&claims, presented, &rules(), now)
 }
 

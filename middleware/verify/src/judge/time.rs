@@ -1,5 +1,7 @@
 //! Whether it is its time (RFC 7519 §4.1.4 to §4.1.6).
 
+use std::time::Duration;
+
 use tower_identity_core::{Refusal, Timestamp};
 
 use super::Rules;
@@ -9,17 +11,16 @@ use crate::{
     claims::Claims,
 };
 
-/// A token ends *at* `exp`; where it need not say so, with the `answer` that it is described in.
-pub(crate) fn not_ended(
-    claims: &Claims<'_>,
-    answer: Option<Timestamp>,
-    rules: &Rules,
-    now: Timestamp,
-) -> Result<Timestamp, Refusal> {
-    let exp = match (&claims.exp, answer) {
-        (Claim::Absent, Some(end)) => return Ok(end),
-        (exp, _) => exp.as_ref().required(check::EXP, "exp")?.timestamp(),
-    };
+/// For how long a verdict is good about a token that does not say when it ends: as long as a request may take that goes on
+/// with it. It is judged anew with each request, so the end of no answer that is remembered cuts one short.
+const UNTOLD: Duration = Duration::from_secs(60);
+
+/// A token ends *at* `exp`; where it need not say so, a while from now.
+pub(crate) fn not_ended(claims: &Claims<'_>, rules: &Rules, now: Timestamp) -> Result<Timestamp, Refusal> {
+    if matches!(claims.exp, Claim::Absent) && !rules.table.ends {
+        return Ok(now.saturating_add(UNTOLD));
+    }
+    let exp = claims.exp.as_ref().required(check::EXP, "exp")?.timestamp();
     if now >= exp.saturating_add(rules.leeway) {
         return Err(refuse(check::EXP, format!("expired {}s ago", now.since(exp).as_secs())));
     }

@@ -118,24 +118,24 @@ impl Asker {
             Introspected::Signed(answer) => self.open(&answer, asked).await?,
             other => other,
         };
-        // What holds until then, if its token says of no other end.
-        let until = asked.saturating_add(self.remembered);
+        let is_endless = matches!(&introspected, Introspected::Active(members) if !members.has_end());
         let stands_for = match introspected {
-            Introspected::Active(members) => StandsFor::Members { json: Arc::clone(members.json()), until },
+            Introspected::Active(members) => StandsFor::Members(Arc::clone(members.json())),
             Introspected::Jwt(jwt) => StandsFor::Jwt(jwt),
             _ => StandsFor::Nothing,
         };
-        let ends = match self.trusted.judge_found(token, &stands_for).await {
-            Ok(context) => Some(context.caller_token().expires_at()),
+        let lasts = match self.trusted.judge_found(token, &stands_for).await {
+            Ok(_) if is_endless => Some(Duration::MAX),
+            Ok(context) => Some(context.caller_token().expires_at().since(asked)),
             Err(refusal) if *refusal.kind() == RefusalKind::InvalidToken => None,
             Err(undecided) => return Err(undecided),
         };
         let lifetime = match stands_for.bytes() {
-            0..=LARGEST => lifetime(self.remembered, ends.map(|end| end.since(asked))),
+            0..=LARGEST => lifetime(self.remembered, lasts),
             _ => Lifetime::new(Duration::ZERO, Duration::ZERO),
         };
         let until = asked.saturating_add(lifetime.usable());
-        Ok((Answer { stands_for, is_good: ends.is_some(), until }, lifetime))
+        Ok((Answer { stands_for, is_good: lasts.is_some(), until }, lifetime))
     }
 
     /// Verifies a signed answer to what was asked then, by the issuer's keys, which are fetched as far as their budget
@@ -174,10 +174,10 @@ impl Asker {
     }
 }
 
-/// For how long an answer is used: of a token that is good so `long`, and never beyond the end that is so far away. It is
+/// For how long an answer is used: of a token that is good so `long`, and never beyond its end if it `lasts` less. It is
 /// asked for again ahead of the first, and not ahead of the second: there is nothing to gain.
-fn lifetime(long: Duration, ends_in: Option<Duration>) -> Lifetime {
-    match ends_in {
+fn lifetime(long: Duration, lasts: Option<Duration>) -> Lifetime {
+    match lasts {
         None => Lifetime::new(REFUSED.min(long), REFUSED.min(long)),
         Some(end) if end <= long => Lifetime::new(end, end),
         Some(_) => Lifetime::of(long),

@@ -18,6 +18,8 @@ pub(crate) struct Table {
     /// What tells an access token from the other tokens of its issuer, where `typ` does not.
     pub(crate) guards: &'static [Guard],
     pub(crate) audience: AudienceShape,
+    /// Whether `exp` must be there.
+    pub(crate) ends: bool,
     /// Whether `iat` must be there.
     pub(crate) issued_at: bool,
     pub(crate) token_id: TokenIdClaim,

@@ -122,13 +122,42 @@ async fn rfc7662_a4_what_one_issuer_says_of_a_token_is_nothing_to_another() {
 }
 
 #[tokio::test]
-async fn rfc7662_a4_without_an_end_a_token_ends_with_its_answer() {
+async fn rfc7662_a4_without_an_end_a_token_lasts_for_a_request_and_its_answer_no_longer_than_others() {
     let desk = Desk::new();
     let token = desk.issuer.opaque(desk.good().without("exp"));
-    let asked = desk.now();
-    assert_eq!(accepted(desk.ask(&token).await).principal().expires_at(), asked.saturating_add(MINUTE));
-    desk.clock.advance(40 * SECOND);
-    assert_eq!(accepted(desk.ask_at_once(&token)).principal().expires_at(), asked.saturating_add(MINUTE));
+    let in_a_minute = || desk.now().saturating_add(MINUTE);
+    assert_eq!(accepted(desk.ask(&token).await).principal().expires_at(), in_a_minute());
+    desk.clock.advance(41 * SECOND);
+    assert_eq!(accepted(desk.ask_at_once(&token)).principal().expires_at(), in_a_minute());
+    assert_eq!(desk.calls(), 1);
+    // Behind its back, as of any token in use.
+    desk.clock.advance(8 * SECOND);
+    accepted(desk.ask_at_once(&token));
+    until(|| desk.calls() == 2).await;
+
+    let forgotten = desk.issuer.opaque(desk.good().without("exp"));
+    accepted(desk.ask(&forgotten).await);
+    desk.issuer.revoke(&forgotten);
+    desk.clock.advance(MINUTE);
+    assert!(!desk.is_remembered(&forgotten));
+    assert_eq!(refused(desk.ask(&forgotten).await), invalid("introspection"));
+}
+
+#[tokio::test]
+async fn rfc7662_a4_without_an_end_a_token_lasts_for_a_request_whatever_is_remembered() {
+    for seconds in [0, 1, 300] {
+        let desk = Desk::with(|introspection| introspection.remember(Duration::from_secs(seconds)));
+        let (endless, ending) = (desk.issuer.opaque(desk.good().without("exp")), desk.token());
+        let expires_in = |decision| accepted(decision).principal().expires_at().since(desk.now());
+        assert_eq!(expires_in(desk.ask(&endless).await), MINUTE, "{seconds}");
+        assert_eq!(expires_in(desk.ask(&ending).await), 5 * MINUTE, "{seconds}");
+        // The verdict's end is not the answer's: this one is used for as long as any other.
+        let part = Duration::from_secs(seconds) / 3;
+        desk.clock.advance(2 * part);
+        assert_eq!(desk.is_remembered(&endless), seconds > 0, "{seconds}");
+        desk.clock.advance(part + SECOND);
+        assert!(!desk.is_remembered(&endless), "{seconds}");
+    }
 }
 
 #[tokio::test]
