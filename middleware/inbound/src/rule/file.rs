@@ -5,7 +5,8 @@
 //!                 ▲ every check, without a lock          yes: it is the list at hand     no: told once, the old list stays
 //! ```
 //!
-//! A check does no I/O. The first one begins the watcher, a task that ends with the last clone of the rule.
+//! A check does no I/O. The watcher, a task that ends with the last clone of the rule, begins when the file is read; where
+//! there is no runtime yet, with the first check, and then it looks at once.
 
 use std::{
     fs::File,
@@ -44,7 +45,7 @@ pub(super) struct CallersFile {
 #[derive(Debug)]
 struct Watched {
     list: Arc<List>,
-    /// Begun by the first check, and again should its runtime have ended.
+    /// Begun as the file is read or by the first check, and again should its runtime have ended.
     watcher: ArcSwapOption<Background>,
 }
 
@@ -88,7 +89,9 @@ impl CallersFile {
             InvalidSetting::new("callers_file", format!("{}: {}", file.display(), wrong.with_its_cause()))
         })?;
         let list = Arc::new(List { file, clock: clock.clone(), at_hand: ArcSwap::from_pointee(at_hand) });
-        self.list = Some(Arc::new(Watched { list, watcher: ArcSwapOption::empty() }));
+        let watched = Watched { list, watcher: ArcSwapOption::empty() };
+        watched.keep();
+        self.list = Some(Arc::new(watched));
         Ok(())
     }
 }
@@ -137,7 +140,6 @@ impl Watched {
 async fn watch(list: Arc<List>) {
     let mut known: Text = Ok(list.at_hand.load().text.clone());
     loop {
-        list.clock.sleep(PERIOD).await;
         let mut found = list.look().await;
         while found.as_ref().is_some_and(|found| *found != known) {
             list.clock.sleep(SETTLED).await;
@@ -151,6 +153,7 @@ async fn watch(list: Arc<List>) {
             list.take(found.clone());
             known = found;
         }
+        list.clock.sleep(PERIOD).await;
     }
 }
 

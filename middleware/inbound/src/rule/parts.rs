@@ -109,10 +109,10 @@ where
 /// audit   https://partner.example
 /// ```
 ///
-/// The file is looked at every five seconds, by its content, from the first check on; another text counts once it has
-/// stood for a second. A file that is gone, larger than 64 KiB, empty, or wrong in one line is refused whole: the list
-/// before it stays, and an event of target `tower_identity::rule` at `WARN` tells that once. So a file is no way to let
-/// nobody in: [replace](super::RuleHandle::replace) the rule for that.
+/// The file is looked at every five seconds, by its content; another text counts once it has stood for a second. Where
+/// the rule was read outside a tokio runtime, that begins with its first check. A file that is gone, larger than 64 KiB,
+/// wrong in one line, or without any, is refused whole: the list before it stays, and an event of target
+/// `tower_identity::rule` at `WARN` tells that once. To let nobody in, leave a comment in it.
 ///
 /// ```
 /// # let folder = std::env::temp_dir().join("tower-identity-callers-file");

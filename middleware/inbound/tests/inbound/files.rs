@@ -27,6 +27,13 @@ impl Watched {
         Self { folder, clock, rule }
     }
 
+    /// The same, with a watcher that has had its first look.
+    async fn begun(text: &str) -> Self {
+        let watched = Self::of(text);
+        watched.clock.sleepers(1).await;
+        watched
+    }
+
     fn write(&self, text: impl AsRef<[u8]>) {
         fs::write(self.folder.path().join(FILE), text).expect("written");
     }
@@ -80,7 +87,7 @@ fn a_file_that_is_too_large_is_refused_and_never_cut_short() {
 
 #[tokio::test]
 async fn another_list_counts_when_it_has_stood_for_a_second() {
-    let watched = Watched::of("orders\n");
+    let watched = Watched::begun("orders\n").await;
     let logs = LogCapture::start();
     assert_eq!(watched.lets_in(["orders", "stock"]), [true, false]);
     watched.write("stock\n");
@@ -101,7 +108,7 @@ async fn another_list_counts_when_it_has_stood_for_a_second() {
 
 #[tokio::test]
 async fn a_list_that_is_being_written_is_waited_for() {
-    let watched = Watched::of("orders\n");
+    let watched = Watched::begun("orders\n").await;
     assert_eq!(watched.lets_in(["orders", "stock", "sto"]), [true, false, false]);
     watched.write("sto");
     watched.after(5).await;
@@ -114,7 +121,7 @@ async fn a_list_that_is_being_written_is_waited_for() {
 
 #[tokio::test]
 async fn a_bad_file_is_refused_whole_and_told_once_and_the_old_list_stays() {
-    let watched = Watched::of("orders\n");
+    let watched = Watched::begun("orders\n").await;
     assert_eq!(watched.lets_in(["orders", "stock"]), [true, false]);
     let bad: [&[u8]; 4] = [b"stock\nnot a name\n", b"", b"stock\n\xff\n", &[b'#'; 64 * 1024 + 1]];
     for text in bad {
@@ -143,10 +150,8 @@ async fn a_bad_file_is_refused_whole_and_told_once_and_the_old_list_stays() {
 }
 
 #[tokio::test]
-async fn the_watcher_begins_with_the_first_check_and_ends_with_the_last_clone() {
-    let watched = Watched::of("orders\n");
-    tokio::task::yield_now().await;
-    assert_eq!(watched.clock.asleep(), 0);
+async fn the_watcher_begins_as_the_file_is_read_and_ends_with_the_last_clone() {
+    let watched = Watched::begun("orders\n").await;
     let clone = watched.rule.clone();
     for _ in 0..3 {
         assert_eq!((check(&watched.rule, "orders"), check(&clone, "orders")), (Ok(()), Ok(())));
@@ -161,6 +166,20 @@ async fn the_watcher_begins_with_the_first_check_and_ends_with_the_last_clone() 
     while clock.asleep() > 0 {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn who_was_taken_off_a_list_is_off_it_also_where_nobody_asked_since() {
+    let watched = Watched::begun("orders\nstock\n").await;
+    watched.write("orders\n");
+    watched.after(5).await;
+    watched.after(1).await;
+    assert_eq!(watched.lets_in(["orders", "stock"]), [true, false]);
+    // A list of nobody says so.
+    watched.write("# closed\n");
+    watched.after(5).await;
+    watched.after(1).await;
+    assert_eq!(watched.lets_in(["orders", "stock"]), [false, false]);
 }
 
 #[test]

@@ -22,8 +22,8 @@ pub(super) enum InvalidList {
     Words(usize),
     #[error("line {0} has a name that is none")]
     Name(usize, #[source] InvalidName),
-    #[error("names nobody")]
-    Nobody,
+    #[error("says nothing: a comment in it would say that it names nobody")]
+    Nothing,
 }
 
 impl InvalidList {
@@ -32,20 +32,17 @@ impl InvalidList {
     }
 }
 
-/// One caller a line: its name at home, or its name and its issuer with white space between them. Empty lines and those
-/// that begin with `#` say nothing.
+/// One caller a line: its name at home, or its name and its issuer with white space between them. Empty lines are nothing,
+/// and those that begin with `#` are comments. A file of comments names nobody; one of nothing was cut short.
 pub(super) fn parse(text: &[u8]) -> Result<Vec<CallerName>, InvalidList> {
     if text.len() > MAX_FILE_BYTES {
         return Err(InvalidList::TooLarge);
     }
     let text = str::from_utf8(text).map_err(|_| InvalidList::NoText)?;
     let lines = text.strip_prefix('\u{feff}').unwrap_or(text).lines().map(str::trim).enumerate();
-    let names =
-        lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')).map(|(at, line)| caller(at + 1, line));
-    match names.collect::<Result<Vec<_>, _>>()? {
-        names if names.is_empty() => Err(InvalidList::Nobody),
-        names => Ok(names),
-    }
+    let mut lines = lines.filter(|(_, line)| !line.is_empty()).peekable();
+    lines.peek().ok_or(InvalidList::Nothing)?;
+    lines.filter(|(_, line)| !line.starts_with('#')).map(|(at, line)| caller(at + 1, line)).collect()
 }
 
 fn caller(line: usize, text: &str) -> Result<CallerName, InvalidList> {
@@ -73,7 +70,8 @@ mod tests {
     #[test]
     fn a_line_is_a_caller_or_says_nothing() {
         let audit = format!("audit of {PARTNER}");
-        let cases: [(&[u8], &[&str]); 7] = [
+        let cases: [(&[u8], &[&str]); 8] = [
+            (b"# nobody, since today\n", &[]),
             (b"orders", &["orders"]),
             (b"orders\nstock\n", &["orders", "stock"]),
             (b"# who may settle\r\n\r\n  orders\t\r\n", &["orders"]),
@@ -89,10 +87,11 @@ mod tests {
 
     #[test]
     fn a_file_with_one_bad_line_is_no_list_at_all() {
+        let nothing = "says nothing: a comment in it would say that it names nobody";
         let words = |line: usize| format!("line {line} is neither a name, nor a name and the URI of its issuer");
         let cases: [(&[u8], String); 9] = [
-            (b"", "names nobody".to_owned()),
-            (b"\n# orders\n \n", "names nobody".to_owned()),
+            (b"", nothing.to_owned()),
+            (b"\xef\xbb\xbf\n \r\n", nothing.to_owned()),
             (b"orders\nthe shop\n", words(2)),
             (b"\n\naudit https://partner.example now\n", words(3)),
             (b"https://partner.example audit", words(1)),
