@@ -21,7 +21,7 @@ use tower_identity_core::InvalidSetting;
 
 use self::identity::IDENTITY;
 use crate::{
-    fields::{OF_THE_MESSAGE, Pattern, same},
+    fields::{self, OF_THE_MESSAGE, Pattern, same},
     source::{Source, Sources},
 };
 
@@ -82,10 +82,7 @@ impl Edge {
 
     /// Takes away what speaks of an identity. To be called after the credentials have been read.
     pub(crate) fn strip(&self, headers: &mut HeaderMap) {
-        let gone: Vec<_> = headers.keys().filter(|name| self.takes(name)).cloned().collect();
-        for name in gone {
-            headers.remove(name);
-        }
+        fields::remove(headers, |name| self.takes(name));
     }
 
     fn takes(&self, name: &HeaderName) -> bool {

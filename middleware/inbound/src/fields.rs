@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use http::HeaderName;
+use http::{HeaderMap, HeaderName};
 
 /// A name of header fields, or the beginning of several, such as `x-user*`: matched in every spelling.
 ///
@@ -48,6 +48,14 @@ impl Pattern {
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.name, if self.and_longer { "*" } else { "" })
+    }
+}
+
+/// Takes the fields of these names out.
+pub(crate) fn remove(headers: &mut HeaderMap, is_gone: impl Fn(&HeaderName) -> bool) {
+    let gone: Vec<_> = headers.keys().filter(|name| is_gone(name)).cloned().collect();
+    for name in gone {
+        headers.remove(name);
     }
 }
 

@@ -4,7 +4,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, Refusal, RefusalKind};
 
-use crate::{cookie, fields::OF_THE_MESSAGE};
+use crate::{
+    cookie,
+    fields::{self, OF_THE_MESSAGE},
+};
 
 /// One place where a credential may be: the `Authorization` field, a cookie, or a field of another name.
 ///
@@ -123,11 +126,11 @@ impl Source {
         Ok(found.map(|value| Found { value, form }))
     }
 
-    /// Takes it out, and leaves everything else.
+    /// Takes it out, a field in every spelling that somebody behind may take for it, and leaves everything else.
     pub(crate) fn remove(&self, headers: &mut HeaderMap) {
         match &self.0 {
             Place::Authorization => drop(headers.remove(AUTHORIZATION)),
-            Place::Header(name) => drop(headers.remove(name)),
+            Place::Header(own) => fields::remove(headers, |name| fields::same(own, name)),
             Place::Cookie(name) => cookie::remove(headers, name),
         }
     }

@@ -71,10 +71,11 @@ pub(crate) const IDENTITY: &[Identity] = &[
             begins("x-id-token"),
             begins("x-jwt-"),
             begins("x-token-"),
+            name("x-access-token"),
         ],
     },
     Identity {
-        why: "the CGI variable REMOTE_USER and its kin: Authelia, Kubernetes' front proxy, Shibboleth",
+        why: "the CGI variable REMOTE_USER and its kin: Authelia, Kubernetes' front proxy, Shibboleth, mod_auth_openidc",
         names: &[
             name("remote-user"),
             begins("remote-group"),
@@ -85,6 +86,8 @@ pub(crate) const IDENTITY: &[Identity] = &[
             begins("x-remote-extra-"),
             name("x-remote-uid"),
             begins("x-shib-"),
+            begins("shib-"),
+            begins("oidc-"),
         ],
     },
     Identity {
@@ -92,7 +95,8 @@ pub(crate) const IDENTITY: &[Identity] = &[
         names: &[begins("impersonate-")],
     },
     Identity {
-        why: "identity-aware proxies: Grafana, authentik, Pomerium, Vouch, Kong, Cloudflare, Google, AWS, Azure",
+        why: "identity-aware proxies: Grafana, authentik, Pomerium, Vouch, Kong, Cloudflare, Google, AWS, Azure, Tailscale, \
+              Keycloak's gatekeeper",
         names: &[
             begins("x-webauth-"),
             begins("x-authentik-"),
@@ -104,9 +108,16 @@ pub(crate) const IDENTITY: &[Identity] = &[
             begins("cf-access-"),
             begins("x-goog-authenticated-"),
             begins("x-goog-iap-"),
+            name("x-endpoint-api-userinfo"),
+            name("x-apigateway-api-userinfo"),
             begins("x-amzn-oidc-"),
             begins("x-ms-client-principal"),
             begins("x-ms-token-"),
+            begins("tailscale-"),
+            name("x-auth-subject"),
+            name("x-auth-email"),
+            name("x-auth-roles"),
+            name("x-auth-groups"),
         ],
     },
 ];

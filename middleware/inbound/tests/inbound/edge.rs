@@ -78,7 +78,9 @@ const WRITTEN: &str = "
     x-remote-extra-scopes x-remote-uid x-shib-eppn impersonate-user x-webauth-user x-authentik-username
     x-pomerium-jwt-assertion x-vouch-user x-consumer-custom-id x-credential-identifier x-anonymous-consumer
     cf-access-jwt-assertion x-goog-authenticated-user-email x-goog-iap-jwt-assertion x-amzn-oidc-identity
-    x-ms-client-principal-id x-ms-token-aad-id-token";
+    x-ms-client-principal-id x-ms-token-aad-id-token
+    x-access-token shib-identity-provider oidc_claim_sub x-endpoint-api-userinfo x-apigateway-api-userinfo
+    tailscale-user-login x-auth-subject x-auth-email x-auth-roles x-auth-groups";
 
 #[tokio::test]
 async fn rfc6750_a9_every_gateways_names_are_taken_away() {
@@ -94,6 +96,24 @@ async fn rfc6750_a9_every_gateways_names_are_taken_away() {
         }
         assert_eq!(left(&edge, request).await, [near]);
     }
+}
+
+#[tokio::test]
+async fn cred_a4_further_in_too_no_other_spelling_of_a_sources_field_goes_on() {
+    let issuer = TestIssuer::start();
+    let warm = warm(&issuer).await;
+    let source = Source::header("x-acme").expect("a header");
+    let (layer, warm) = (warm.clone().sources([source]).expect("valid").edge_if(false), warm.edge_if(false));
+    let with = |credential: &'static str| {
+        let mut request = request([]);
+        request.headers_mut().insert(credential, issuer_token(&issuer).bearer());
+        request.headers_mut().insert("x_acme", value("another"));
+        request.headers_mut().insert("x_acmes", value("another"));
+        request
+    };
+    assert_eq!(left(&layer, with("x-acme")).await, ["x_acmes"]);
+    // The control: what is no source is nobody's.
+    assert_eq!(left(&warm, with("authorization")).await, ["x_acme", "x_acmes"]);
 }
 
 #[tokio::test]
