@@ -9,7 +9,17 @@ use tower_identity_core::{Refusal, RefusalKind};
 use tower_service::Service;
 
 /// What every path is asked by besides, for routes that share a path with one that is closed.
-const METHODS: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+/// `CONNECT` begins a WebSocket over HTTP/2 (RFC 8441). `OPTIONS` is not among them: a preflight brings no credential.
+const METHODS: [Method; 8] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::CONNECT,
+    Method::TRACE,
+];
 
 /// A path that no service has.
 const UNKNOWN: &str = "/assert-closed/no-such-route";

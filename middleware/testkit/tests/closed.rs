@@ -46,7 +46,7 @@ async fn a_route_that_was_added_after_the_layer_is_found() {
     assert_eq!(open(holed(), &ORDERS).await, [""; 0]);
     assert_eq!(open(closed(), &["GET /orders", "GET /health"]).await, [""; 0]);
     let found = open(holed(), &["GET /orders", "GET /health"]).await;
-    let expected = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"].map(|method| match method {
+    let expected = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "TRACE"].map(|method| match method {
         "GET" | "HEAD" => format!("{method} /health is answered 200 OK"),
         _ => format!("{method} /health is answered 405 Method Not Allowed"),
     });
