@@ -153,7 +153,7 @@ impl Settings {
     /// [`edge_layer`](Self::edge_layer).
     pub fn auth_layer(&self) -> Result<AuthLayer, SettingsError> {
         let inbound = self.inbound.as_ref().ok_or_else(|| self.document.missing("inbound"))?;
-        if inbound.is_edge {
+        if inbound.is_edge == Some(true) {
             let not_here = InvalidSetting::new(
                 "edge",
                 "is for a service that takes the edge_layer of its settings, and this one does not",
@@ -163,8 +163,8 @@ impl Settings {
         Ok(inbound.layer.clone())
     }
 
-    /// The same for a service that may stand at the [edge](AuthLayer::edge): whether it does is the file's to say. It hands
-    /// on the bodies of requests as [`EdgeBody`](crate::EdgeBody) either way.
+    /// The same for a service that may stand at the [edge](AuthLayer::edge): whether it does is the file's to say, by
+    /// `edge = true` or `edge = false`. It hands on the bodies of requests as [`EdgeBody`](crate::EdgeBody) either way.
     ///
     /// ```
     /// use axum::{Router, routing::get};
@@ -188,9 +188,15 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`SettingsError`] when the file has no such table.
+    /// [`SettingsError`] when the file has no such table, or does not say: what is left out must not leave the headers of
+    /// strangers in.
     pub fn edge_layer(&self) -> Result<AuthLayer<AtEdge>, SettingsError> {
-        self.inbound.as_ref().map(|it| it.edge_layer.clone()).ok_or_else(|| self.document.missing("inbound"))
+        let inbound = self.inbound.as_ref().ok_or_else(|| self.document.missing("inbound"))?;
+        if inbound.is_edge.is_none() {
+            let unsaid = InvalidSetting::new("edge", "has to be true or false: this service may stand at the edge");
+            return Err(self.document.locate(&unsaid.within("inbound")));
+        }
+        Ok(inbound.edge_layer.clone())
     }
 
     /// What clients may know of this service: the `[inbound.resource]` table.

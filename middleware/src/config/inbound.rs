@@ -29,8 +29,7 @@ pub(super) struct InboundTable {
     user_source: Option<Source>,
     #[serde(default)]
     allowed_origins: Vec<String>,
-    #[serde(default)]
-    edge: bool,
+    edge: Option<bool>,
     #[serde(default)]
     edge_also: Vec<String>,
     #[serde(default)]
@@ -66,7 +65,8 @@ pub(super) struct Inbound {
     pub(super) layer: AuthLayer,
     /// For one that may stand at the edge, as the table says.
     pub(super) edge_layer: AuthLayer<AtEdge>,
-    pub(super) is_edge: bool,
+    /// None where the table does not say.
+    pub(super) is_edge: Option<bool>,
 }
 
 /// The issuers of a list of tables.
@@ -88,7 +88,8 @@ impl InboundTable {
         let resource = self.resource.take().map(|settings| settings.build(&verifier)).transpose();
         let resource = resource.map_err(|invalid| invalid.within("resource"))?;
         let (is_edge, edge_also) = (self.edge, take(&mut self.edge_also));
-        if !is_edge && !edge_also.is_empty() {
+        let at_edge = is_edge == Some(true);
+        if !at_edge && !edge_also.is_empty() {
             return Err(InvalidSetting::new("edge_also", "needs edge = true"));
         }
         let read = |(name, rule): (String, Rule)| match rule.read_files(folder, &system_clock()) {
@@ -97,15 +98,29 @@ impl InboundTable {
         };
         let rules = take(&mut self.rule).into_iter().map(read).collect::<Result<_, _>>()?;
         let layer = self.layer(&verifier, resource.as_ref())?;
-        let mut edge_layer = layer.clone().edge_if(is_edge);
-        if is_edge {
+        let mut edge_layer = layer.clone().edge_if(at_edge);
+        if at_edge {
             edge_layer = edge_layer.edge_also(edge_also)?;
         }
         Ok(Inbound { verifier, resource, rules, layer, edge_layer, is_edge })
     }
 
+    /// What is said of users' own credentials says nothing while none is looked for.
+    fn users_are_looked_for(&self) -> Result<(), InvalidSetting> {
+        let of_users = [
+            ("user_issuer", !self.user_issuer.is_empty()),
+            ("trusted_caller", !self.trusted_caller.is_empty()),
+            ("accept_may_act", self.accept_may_act),
+        ];
+        match of_users.into_iter().find(|(_, is_there)| *is_there && self.user_source.is_none()) {
+            Some((field, _)) => Err(InvalidSetting::new(field, "needs user_source: where a user's credential is")),
+            None => Ok(()),
+        }
+    }
+
     /// Takes from the table what it is made of.
     fn verifier(&mut self, folder: &Path) -> Result<Verifier, InvalidSetting> {
+        self.users_are_looked_for()?;
         let limits = self.limits()?;
         let mut issuers = trusted(take(&mut self.issuer), "issuer", folder);
         let home = issuers.next().unwrap_or_else(|| Err(InvalidSetting::new("issuer", "lists no issuer")))?;

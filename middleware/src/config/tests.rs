@@ -83,6 +83,7 @@ fn a_rule_that_nobody_can_satisfy_refuses_the_file_with_its_line() {
 
 const TWO: &str = "\
 [inbound]
+user_source = { header = 'x-user-token' }
 accept_may_act = true
 
 [[inbound.issuer]]
@@ -103,7 +104,7 @@ audience = 'shop'
 is = ['storefront', { issuer = 'spiffe://example.org', id = 'spiffe://example.org/storefront' }]
 
 [[inbound.trusted_caller]]
-callers = ['gateway', { issuer = 'https://login.example.com', id = 'legacy' }]
+callers = ['gateway', { issuer = 'spiffe://example.org', id = 'legacy' }]
 users_of = ['https://login.example.com']
 ";
 
@@ -129,20 +130,30 @@ fn what_relates_two_credentials_is_read_from_the_file() {
 #[test]
 fn what_relates_nobody_is_refused_with_its_line() {
     let cases = [
-        ("accept_may_act = true", "may_act = true", ":2: inbound.may_act: unknown field `may_act`"),
-        ("audience = 'shop'", "audience = ''", ":16: inbound.user_issuer[0].audience: audience is empty"),
-        ("'storefront', {", "{", ":19: inbound.workload[0].is: lists one name, which needs no row"),
+        ("accept_may_act = true", "may_act = true", ":3: inbound.may_act: unknown field `may_act`"),
+        ("audience = 'shop'", "audience = ''", ":17: inbound.user_issuer[0].audience: audience is empty"),
+        ("'storefront', {", "{", ":20: inbound.workload[0].is: lists one name, which needs no row"),
         (
-            "issuer = 'spiffe://example.org'",
-            "issuer = 'spiffe://example.com'",
-            ":19: inbound.workload[0].is[1]: is of an issuer that is not trusted",
+            "issuer = 'spiffe://example.org', id = 'spiffe",
+            "issuer = 'spiffe://example.com', id = 'spiffe",
+            ":20: inbound.workload[0].is[1]: is of an issuer that is not trusted",
         ),
-        ("is = [", "names = [", ":19: inbound.workload[0].names: unknown field `names`"),
-        ("id = 'legacy'", "id = ''", ":22: inbound.trusted_caller[0].callers[1]: "),
+        ("is = [", "names = [", ":20: inbound.workload[0].names: unknown field `names`"),
+        ("id = 'legacy'", "id = ''", ":23: inbound.trusted_caller[0].callers[1]: "),
+        (
+            "{ issuer = 'spiffe://example.org', id = 'legacy' }",
+            "{ issuer = 'https://login.example.com', id = 'legacy' }",
+            ":23: inbound.trusted_caller[0].callers[1]: is of an issuer that is not trusted",
+        ),
+        (
+            "user_source = { header = 'x-user-token' }\n",
+            "",
+            ":14: inbound.user_issuer: needs user_source: where a user's credential is",
+        ),
         (
             "users_of = ['https://login.example.com']",
             "users_of = ['https://machines.example.com']",
-            ":23: inbound.trusted_caller[0].users_of[0]: is no issuer whose users' credentials are accepted",
+            ":24: inbound.trusted_caller[0].users_of[0]: is no issuer whose users' credentials are accepted",
         ),
     ];
     for (good, bad, expected) in cases {
@@ -173,6 +184,7 @@ fn cred_a1_sources_are_named_in_the_file_and_wrong_ones_refused_with_their_place
         ("sources = [{ cookie = 'a b' }]", "sources[0]: cookie: is empty or has a character"),
         ("user_source = 'authorization'", "user_source: is a source of the caller's credential too"),
         ("allowed_origins = ['https://a.example', 'https://b.example/']", "allowed_origins[1]: "),
+        ("accept_may_act = true", "accept_may_act: needs user_source: where a user's credential is"),
         ("edge_also = ['x-acme-*']", "edge_also: needs edge = true"),
         ("edge = true\nedge_also = ['host']", "edge_also[0]: would take away what belongs to the message itself"),
     ];
@@ -191,5 +203,10 @@ fn rfc6750_a9_a_file_for_the_edge_is_refused_by_a_service_that_is_none() {
     assert_eq!(refused, format!("orders.toml:2: inbound.edge: {rule}"));
     assert!(edge.edge_layer().is_ok());
     let inside = inbound("").expect("good");
+    assert!(inside.auth_layer().is_ok());
+    let refused = inside.edge_layer().map(drop).expect_err("it does not say").to_string();
+    let rule = "has to be true or false: this service may stand at the edge";
+    assert_eq!(refused, format!("orders.toml:1: inbound.edge: {rule}"));
+    let inside = inbound("edge = false").expect("good");
     assert!(inside.auth_layer().is_ok() && inside.edge_layer().is_ok());
 }

@@ -150,8 +150,11 @@ impl VerifierBuilder {
             .enumerate()
             .map(|(at, row)| row.map_err(|invalid| invalid.within("is").within(at).within("workload")));
         let aliases = Arc::new(AliasTable::build(rows.collect::<Result<_, _>>()?, names)?);
+        // Who is trusted for users alone is no caller.
+        let names_of_callers = Namespace { home: home.as_ref(), trusted: &of_callers };
         let trusts = self.trusted_callers.into_iter().enumerate().map(|(at, row)| {
-            row.check(&aliases, names, &of_users).map_err(|invalid| invalid.within(at).within("trusted_caller"))
+            row.check(&aliases, names_of_callers, &of_users)
+                .map_err(|invalid| invalid.within(at).within("trusted_caller"))
         });
         let relations = Relations { may_act: self.may_act, trusted: trusts.collect::<Result<_, _>>()?, aliases };
 
