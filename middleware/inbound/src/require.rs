@@ -2,6 +2,7 @@
 
 use std::{
     fmt, iter,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -10,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use http::{Extensions, Request, Response};
 use pin_project_lite::pin_project;
-use tower_identity_core::Refusal;
+use tower_identity_core::{Refusal, RefusalKind};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -134,8 +135,11 @@ impl Judge {
         self.rule.at_hand().check(inbound).inspect(|()| decision::accept(Stage::Rule, inbound, &self.passed))
     }
 
+    /// The request goes on whatever a rule does that is only watched, a panic of a [named](crate::rule::named) one too.
     fn observe(&self, inbound: &Inbound) {
-        let decision = self.rule.at_hand().check(inbound);
+        let check = AssertUnwindSafe(|| self.rule.at_hand().check(inbound));
+        let decision = catch_unwind(check)
+            .unwrap_or_else(|_| Err(Refusal::new(RefusalKind::Internal, "rule").detail("the rule panicked")));
         decision::observe(Stage::Rule, decision.as_ref().map(|()| inbound), &self.passed);
     }
 }

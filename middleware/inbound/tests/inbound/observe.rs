@@ -10,7 +10,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_identity_core::{Evidence, ambient};
 use tower_identity_inbound::{
     AuthBody, AuthLayer, Inbound, RequireLayer, Rule, Source,
-    rule::{callers, no_user, scope, user},
+    rule::{callers, named, no_user, scope, user},
 };
 use tower_identity_testkit::{
     Endpoint, Failure, LogCapture, TestCaller, TestIssuer, TokenBuilder, with_caller, without_caller,
@@ -262,6 +262,25 @@ async fn obs_a4_a_candidate_that_is_not_valid_harms_nobody() {
         (response.status().as_u16(), decisions(&logs)),
         (200, vec!["rule refused false rule".to_owned(), "rule accepted true".to_owned()],)
     );
+}
+
+#[tokio::test]
+async fn obs_a4_a_candidate_that_panics_harms_nobody() {
+    let layer = |name: &'static str| {
+        let candidate = named(name, move |_| if name == "careless" { panic!("on purpose") } else { false });
+        RequireLayer::new(user()).candidate(candidate)
+    };
+    for (name, check) in [("careless", "rule"), ("careful", "named")] {
+        let alice = TestCaller::workload("storefront").user("alice");
+        let logs = LogCapture::start();
+        for layer in [layer(name), layer(name).observe()] {
+            let response = with_caller(alice.clone()).layer(layer.layer(handler_service())).answer(request([])).await;
+            assert_eq!(response.status().as_u16(), 200, "{name}");
+        }
+        let candidate = || format!("rule refused false {check}");
+        let told = |enforced: bool| format!("rule accepted {enforced}");
+        assert_eq!(decisions(&logs), [candidate(), told(true), told(false), candidate()], "{name}");
+    }
 }
 
 #[tokio::test]
