@@ -33,7 +33,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Claims<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
         Caller::required(&parts.extensions)
             .and_then(|caller| {
-                let token = caller.user_token().unwrap_or_else(|| caller.caller_token());
+                let token = caller.token();
                 token.claims().map(Self).map_err(|wrong| {
                     // The place only: what serde says may quote the claim, which is the user's.
                     Refusal::new(RefusalKind::Denied, "claims")

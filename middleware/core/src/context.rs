@@ -44,47 +44,52 @@ impl Binding {
     }
 }
 
-/// One or two verified tokens of a request and how they are tied. Cheap to clone.
+/// One or two verified credentials of a request and how they are tied. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct CallerContext(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     caller: Arc<VerifiedToken>,
-    user: Option<Arc<VerifiedToken>>,
+    beside: Option<Arc<VerifiedToken>>,
     standing: Standing,
     judged_at: Timestamp,
 }
 
 impl CallerContext {
-    /// States that these tokens were presented together, how the caller stands with them, and when they were judged. A
+    /// States that these credentials were presented together, how the caller stands with them, and when they were judged. A
     /// [`Binding`] is a standing that needs no more words.
     ///
-    /// `user` is the user's own token, where it is another than the caller's. Loud on purpose: only the room `verify`
-    /// and the test kit may call it, and clippy refuses it elsewhere.
+    /// `beside` is the token that came beside the caller's credential: the user's own, or, beside a certificate, one of the
+    /// same workload. Loud on purpose: only the room `verify` and the test kit may call it, and clippy refuses it
+    /// elsewhere.
     #[must_use]
     pub fn assertion(
         caller: Arc<VerifiedToken>,
-        user: Option<Arc<VerifiedToken>>,
+        beside: Option<Arc<VerifiedToken>>,
         standing: impl Into<Standing>,
         judged_at: Timestamp,
     ) -> Self {
-        Self(Arc::new(Inner { caller, user, standing: standing.into(), judged_at }))
+        Self(Arc::new(Inner { caller, beside, standing: standing.into(), judged_at }))
     }
 
-    /// The caller's token.
+    /// The caller's token, or its certificate.
     #[must_use]
     pub fn caller_token(&self) -> &Arc<VerifiedToken> {
         &self.0.caller
     }
 
+    /// What scopes, audience and claims are read from: the token beside the caller's credential, else the caller's.
+    #[must_use]
+    pub fn token(&self) -> &Arc<VerifiedToken> {
+        self.0.beside.as_ref().unwrap_or(&self.0.caller)
+    }
+
     /// The token that speaks for the user: the user's own where there is one, else the caller's if it names a user.
     #[must_use]
     pub fn user_token(&self) -> Option<&Arc<VerifiedToken>> {
-        match &self.0.user {
-            Some(user) => Some(user),
-            None => self.0.caller.identity().user.as_ref().map(|_| &self.0.caller),
-        }
+        let names_a_user = |token: &&Arc<VerifiedToken>| token.identity().user.is_some();
+        self.0.beside.iter().chain([&self.0.caller]).find(names_a_user)
     }
 
     /// When the request was judged, by the verifier's clock: what a rule on the age of a sign-in counts from.
@@ -131,9 +136,9 @@ impl CallerContext {
     /// ([`Standing::alone`]): leaving the user out never opens more.
     #[must_use]
     pub fn for_itself(&self) -> Self {
-        let Inner { caller, user, standing, judged_at } = &*self.0;
+        let Inner { caller, beside, standing, judged_at } = &*self.0;
         let standing = standing.clone().for_itself();
-        Self(Arc::new(Inner { caller: Arc::clone(caller), user: user.clone(), standing, judged_at: *judged_at }))
+        Self(Arc::new(Inner { caller: Arc::clone(caller), beside: beside.clone(), standing, judged_at: *judged_at }))
     }
 
     /// The context, read as a principal.
@@ -170,7 +175,7 @@ static NO_RIGHTS: LazyLock<NoRights> = LazyLock::new(NoRights::default);
 impl<'a> Principal<'a> {
     /// The token that says for whom: the user's where there is one.
     fn token(self) -> &'a VerifiedToken {
-        self.0.0.user.as_deref().unwrap_or(&self.0.0.caller)
+        self.0.token()
     }
 
     /// The token that rights are read from, unless there are none.
@@ -227,7 +232,7 @@ impl<'a> Principal<'a> {
         self.0.0.standing.binding()
     }
 
-    /// Whom the token is for.
+    /// Whom the token is for: nobody in particular where there is a certificate alone.
     #[must_use]
     pub fn audience(self) -> &'a [Audience] {
         self.token().audience()

@@ -15,6 +15,7 @@
 //! | [`identity`] | workloads, users, actors and the evidence for them |
 //! | [`attributes`] | what a token says of its subject beside who it is |
 //! | [`token`] | [`VerifiedToken`], made only by verification |
+//! | [`credential`] | [`Credential`], what it was made of: a token or a certificate |
 //! | [`context`] | [`CallerContext`] and [`Principal`] |
 //! | [`standing`] | how a caller stands on a request: tied to its user, trusted, or alone; and its names |
 //! | [`ambient`] | the context of the code that is running now |
@@ -29,6 +30,7 @@ pub mod caller;
 mod causes;
 pub mod clock;
 pub mod context;
+pub mod credential;
 pub mod fingerprint;
 mod future;
 pub mod identity;
@@ -47,6 +49,7 @@ pub use self::{
     causes::WithCauses,
     clock::{Clock, Moment, TimeSource, Timestamp},
     context::{Binding, CallerContext, Principal},
+    credential::Credential,
     fingerprint::Fingerprint,
     future::BoxFuture,
     identity::{Actor, ActorChain, AuthenticationContext, Evidence, User, Workload},

@@ -1,15 +1,12 @@
 //! A token that was verified, and what it says.
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-};
+use std::{fmt, sync::OnceLock};
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error};
 
 use crate::{
-    ActorChain, Attributes, Audience, AuthenticationContext, Evidence, Fingerprint, Issuer, Scopes, SecretToken,
-    Timestamp, TokenId, TransactionId, User, Workload,
+    ActorChain, Attributes, Audience, AuthenticationContext, Credential, Evidence, Fingerprint, Issuer, Scopes,
+    SecretToken, Timestamp, TokenId, TransactionId, User, Workload,
 };
 
 /// Whom a token names: a workload, and a user where it acts for one.
@@ -25,8 +22,8 @@ pub struct Identity {
 
 /// What verification found out about a token: the argument of [`VerifiedToken::assertion`].
 pub struct VerifiedTokenParts {
-    /// The token as it was presented.
-    pub token: SecretToken,
+    /// What was verified.
+    pub credential: Credential,
     /// Whose key verified it; equal to `iss`.
     pub issuer: Issuer,
     /// Whether this is the verifier's home issuer, the one that workload names without an issuer refer to.
@@ -37,7 +34,7 @@ pub struct VerifiedTokenParts {
     pub actors: ActorChain,
     /// What it allows.
     pub scopes: Scopes,
-    /// Whom it is for: never empty.
+    /// Whom it is for: never empty of a token, and empty of a certificate, which is for whoever it was proven to.
     pub audience: Vec<Audience>,
     /// Its `jti`.
     pub token_id: Option<TokenId>,
@@ -49,11 +46,10 @@ pub struct VerifiedTokenParts {
     pub attributes: Attributes,
     /// When it ends.
     pub expires_at: Timestamp,
-    /// The payload's JSON, for [`VerifiedToken::claims`].
-    pub payload: Arc<[u8]>,
 }
 
-/// A token whose signature, issuer, audience, time and kind were checked.
+/// A token whose signature, issuer, audience, time and kind were checked. Or a certificate of the connection, checked
+/// likewise, which stands for its workload as a token of its own would.
 ///
 /// Only verification makes one: whoever holds it need not ask again. It says nothing about the request that it came
 /// with; how caller and user are related on a request is the [binding](crate::Binding).
@@ -92,10 +88,13 @@ impl VerifiedToken {
         Self { parts, fingerprint: OnceLock::new() }
     }
 
-    /// The token as it was presented, for relaying and exchanging.
+    /// The token as it was presented, for relaying and exchanging. None of a certificate: there is nothing to pass on.
     #[must_use]
-    pub fn token(&self) -> &SecretToken {
-        &self.parts.token
+    pub fn token(&self) -> Option<&SecretToken> {
+        match &self.parts.credential {
+            Credential::Token { token, .. } => Some(token),
+            Credential::Certificate(_) => None,
+        }
     }
 
     /// Whose key verified it.
@@ -128,7 +127,7 @@ impl VerifiedToken {
         &self.parts.scopes
     }
 
-    /// Whom it is for.
+    /// Whom it is for: empty of a certificate.
     #[must_use]
     pub fn audience(&self) -> &[Audience] {
         &self.parts.audience
@@ -168,13 +167,16 @@ impl VerifiedToken {
     ///
     /// # Errors
     ///
-    /// When the payload is not of that shape.
+    /// When the payload is not of that shape, and of a certificate, which has none.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_slice(&self.parts.payload)
+        match &self.parts.credential {
+            Credential::Token { payload, .. } => serde_json::from_slice(payload),
+            Credential::Certificate(_) => Err(serde_json::Error::custom("a certificate has no claims")),
+        }
     }
 
-    /// SHA-256 of the token, computed at first use: the subject part of a cache key.
+    /// SHA-256 of the token, or of the certificate, computed at first use: the subject part of a cache key.
     pub fn fingerprint(&self) -> Fingerprint {
-        *self.fingerprint.get_or_init(|| Fingerprint::of("verified-token").field(self.parts.token.expose()).finish())
+        *self.fingerprint.get_or_init(|| self.parts.credential.fingerprint())
     }
 }

@@ -37,6 +37,8 @@ pub(crate) enum Reason {
     NoCaller,
     #[error("takes a user's token and the caller acts for no user; require one on the route, or say as_service()")]
     NoUser,
+    #[error("takes a user's token and the caller's credential is a certificate, which is never passed on")]
+    NoText,
     #[error("takes a user's token and nothing ties the caller to the user that it names")]
     Unrelated,
     #[error(
@@ -65,6 +67,7 @@ impl Reason {
             Self::ServiceOnly => (RefusalKind::Misconfigured, "service_only"),
             Self::ForeignSubject { .. } => (RefusalKind::Misconfigured, "subject_issuer"),
             Self::NoUser => (RefusalKind::Denied, "no_user"),
+            Self::NoText => (RefusalKind::Denied, "subject_token"),
             Self::Unrelated => (RefusalKind::UnrelatedCredentials, "binding"),
             Self::SubjectExpired => (RefusalKind::InvalidToken, "exp"),
         };

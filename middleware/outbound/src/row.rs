@@ -48,6 +48,9 @@ impl Row {
         if !caller.principal().binding().is_established() {
             return Err(Reason::Unrelated);
         }
+        if subject.token().is_none() {
+            return Err(Reason::NoText);
+        }
         if !exchange.client.accepts(subject.issuer()) {
             let server = exchange.client.issuer().clone();
             return Err(Reason::ForeignSubject { server, subject: subject.issuer().clone() });

@@ -7,9 +7,9 @@ use std::sync::{
 
 use serde_json::{Map, Value, json};
 use tower_identity_core::{
-    Actor, ActorChain, Attributes, Audience, AuthenticationContext, Binding, CallerContext, Evidence, Groups, Identity,
-    Issuer, Scopes, SecretToken, Standing, Subject, Tenant, Timestamp, TokenId, TransactionId, User, VerifiedToken,
-    VerifiedTokenParts, Workload,
+    Actor, ActorChain, Attributes, Audience, AuthenticationContext, Binding, CallerContext, Credential, Evidence,
+    Groups, Identity, Issuer, Scopes, SecretToken, Standing, Subject, Tenant, Timestamp, TokenId, TransactionId, User,
+    VerifiedToken, VerifiedTokenParts, Workload,
 };
 
 use crate::{TestIssuer, TokenBuilder};
@@ -251,13 +251,14 @@ impl TestCaller {
         let issued = self.minted.as_ref().and_then(|token| token.claims().get("iat"));
         claims.extend(issued.map(|issued| ("iat".to_owned(), issued.clone())));
         let payload: Arc<[u8]> = Value::Object(claims).to_string().into_bytes().into();
+        let token = match &self.minted {
+            Some(minted) => minted.clone().payload(&*payload).build(),
+            None => unsigned(&payload),
+        };
         let issuer = || self.issuer.clone();
         let actors = self.actors().map(|id| Actor { id: id.clone(), issuer: issuer() }).collect();
         VerifiedTokenParts {
-            token: match &self.minted {
-                Some(minted) => minted.clone().payload(&*payload).build(),
-                None => unsigned(&payload),
-            },
+            credential: Credential::Token { token, payload },
             issuer: issuer(),
             home: self.home,
             identity: Identity {
@@ -277,7 +278,6 @@ impl TestCaller {
             authentication: self.authentication.clone(),
             attributes: self.attributes.clone(),
             expires_at: self.expires_at,
-            payload,
         }
     }
 

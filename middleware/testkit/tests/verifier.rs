@@ -117,7 +117,7 @@ async fn a_signed_test_caller_is_to_the_word_what_verification_makes_of_its_toke
     ];
     for caller in cases {
         let stated = caller.signed_by(&house.issuer).context();
-        let token: &SecretToken = stated.caller_token().token();
+        let token: &SecretToken = stated.caller_token().token().expect("a token");
         let verified = house.verifier.bearer(token.expose()).await.expect("a valid token");
         assert_eq!(told(&stated), told(&verified));
     }
@@ -127,7 +127,8 @@ async fn a_signed_test_caller_is_to_the_word_what_verification_makes_of_its_toke
 async fn an_unsigned_test_caller_is_worth_nothing_to_a_verifier() {
     let house = House::new();
     let stated = TestCaller::workload("orders").issuer(house.issuer.issuer()).context();
-    let refusal = house.verifier.bearer(stated.caller_token().token().expose()).await.expect_err("unsigned");
+    let token = stated.caller_token().token().expect("a token");
+    let refusal = house.verifier.bearer(token.expose()).await.expect_err("unsigned");
     assert_eq!((refusal.kind(), refusal.check()), (&RefusalKind::InvalidToken, "format"));
 }
 

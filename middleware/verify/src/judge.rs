@@ -13,8 +13,8 @@ mod time;
 use std::{sync::Arc, time::Duration};
 
 use tower_identity_core::{
-    Audience, AuthenticationContext, Issuer, Refusal, Scope, Scopes, SecretToken, Timestamp, TokenId, TransactionId,
-    VerifiedTokenParts,
+    Audience, AuthenticationContext, Credential, Issuer, Refusal, Scope, Scopes, SecretToken, Timestamp, TokenId,
+    TransactionId, VerifiedTokenParts,
 };
 
 pub(crate) use self::{
@@ -95,7 +95,7 @@ pub(crate) fn judge(
     let identity = identity(client, user, &actors, named, rules)?;
 
     Ok(VerifiedTokenParts {
-        token: presented.token,
+        credential: Credential::Token { token: presented.token, payload: presented.payload },
         issuer: named.issuer.clone(),
         home: rules.home,
         identity,
@@ -107,7 +107,6 @@ pub(crate) fn judge(
         authentication,
         attributes,
         expires_at,
-        payload: presented.payload,
     })
 }
 

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use tower_identity_core::{Actor, ActorChain, Binding, CallerContext, Evidence, Scopes, Timestamp};
+use tower_identity_core::{
+    Actor, ActorChain, Binding, CallerContext, Credential, Evidence, Scopes, SecretToken, Timestamp,
+};
 
 use crate::support::{ISSUER, acting_for, context, parts, token, user, workload};
 
@@ -143,9 +145,27 @@ fn two_a8_a_workload_and_a_user_of_one_name_stay_two() {
     assert_eq!(context(only_caller, None, Binding::SameToken).principal().user(), None);
 }
 
+/// A certificate, and a token of the same workload that names no user: the token says what it may, and nobody is a user.
+#[test]
+fn cert_a9_a_workloads_own_token_beside_its_certificate_gives_rights_and_no_user() {
+    let mut certificate = parts();
+    certificate.credential = Credential::Certificate(Arc::from(*b"der"));
+    certificate.identity.evidence = Evidence::Proven;
+    certificate.scopes = Scopes::default();
+    certificate.audience.clear();
+    certificate.expires_at = Timestamp::from_secs(950);
+    let both = context(certificate, Some(parts()), Binding::SameToken);
+    let principal = both.principal();
+    assert_eq!((principal.evidence(), principal.user(), both.user_token().is_none()), (Evidence::Proven, None, true));
+    assert_eq!((principal.scopes(), principal.audience()), (&parts().scopes, &parts().audience[..]));
+    assert_eq!(principal.expires_at(), Timestamp::from_secs(950), "the first of the two to end");
+    assert_eq!(both.token().token().map(SecretToken::expose), Some("head.payload.signature"));
+    assert_eq!(both.caller_token().token(), None);
+}
+
 #[test]
 fn no_debug_of_a_context_shows_its_token() {
-    let secret = parts().token.expose().to_owned();
+    let secret = token(parts()).token().expect("a token").expose().to_owned();
     let carried = acting_for("alice");
     let printed = format!("{:?} {carried:?} {:?} {:?}", parts(), carried.principal(), token(parts()));
     assert!(!printed.contains(&secret), "{printed}");

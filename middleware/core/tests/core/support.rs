@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tower_identity_core::{
-    ActorChain, Attributes, AuthenticationContext, Binding, CallerContext, Evidence, Identity, SecretToken, Timestamp,
-    User, VerifiedToken, VerifiedTokenParts, Workload,
+    ActorChain, Attributes, AuthenticationContext, Binding, CallerContext, Credential, Evidence, Identity, SecretToken,
+    Timestamp, User, VerifiedToken, VerifiedTokenParts, Workload,
 };
 
 pub(crate) const ISSUER: &str = "https://as.example";
@@ -17,10 +17,14 @@ pub(crate) fn user(id: &str) -> User {
     User { id: id.parse().expect("subject"), issuer: ISSUER.parse().expect("issuer"), tenant: None }
 }
 
+pub(crate) fn credential(token: &str, payload: &str) -> Credential {
+    Credential::Token { token: SecretToken::new(token), payload: payload.as_bytes().into() }
+}
+
 /// A token of `orders` for `payments` that says nothing more.
 pub(crate) fn parts() -> VerifiedTokenParts {
     VerifiedTokenParts {
-        token: SecretToken::new("head.payload.signature"),
+        credential: credential("head.payload.signature", "{}"),
         issuer: ISSUER.parse().expect("issuer"),
         home: true,
         identity: Identity { workload: workload("orders"), evidence: Evidence::Subject, user: None },
@@ -32,7 +36,6 @@ pub(crate) fn parts() -> VerifiedTokenParts {
         authentication: AuthenticationContext::default(),
         attributes: Attributes::default(),
         expires_at: Timestamp::from_secs(1000),
-        payload: Arc::from(*b"{}"),
     }
 }
 

@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
-use tower_identity_core::{Fingerprint, SecretToken};
+use tower_identity_core::{Credential, Fingerprint};
 
-use crate::support::{ISSUER, parts, token, user};
+use crate::support::{ISSUER, credential, parts, token, user};
 
 fn fingerprint(text: &str) -> Fingerprint {
     let mut parts = parts();
-    parts.token = SecretToken::new(text);
+    parts.credential = credential(text, "{}");
     token(parts).fingerprint()
 }
 
@@ -30,8 +30,8 @@ fn a_fingerprint_is_stable_and_each_token_has_its_own() {
 #[test]
 fn out_b1_a_fingerprint_is_of_the_token_and_not_of_whom_it_names() {
     let (mut one, mut two) = (parts(), parts());
-    one.token = SecretToken::new("wide");
-    two.token = SecretToken::new("narrow");
+    one.credential = credential("wide", "{}");
+    two.credential = credential("narrow", "{}");
     one.identity.user = Some(user("alice"));
     two.identity.user = Some(user("alice"));
     assert_ne!(token(one).fingerprint(), token(two).fingerprint());
@@ -44,7 +44,7 @@ fn claims_are_read_as_the_type_that_is_asked_for() {
         department: String,
     }
     let mut parts = parts();
-    parts.payload = Arc::from(*br#"{"iss":"https://as.example","department":"shipping"}"#);
+    parts.credential = credential("a.b.c", r#"{"iss":"https://as.example","department":"shipping"}"#);
     let verified = token(parts);
     assert_eq!(verified.claims::<Claims>().expect("of that shape"), Claims { department: "shipping".to_owned() });
     assert_eq!(verified.claims::<serde_json::Value>().expect("any shape")["iss"], ISSUER);
@@ -61,10 +61,36 @@ fn claims_are_read_as_the_type_that_is_asked_for() {
 #[test]
 fn debug_tells_whom_a_token_names_and_neither_the_token_nor_its_payload() {
     let mut parts = parts();
-    parts.payload = Arc::from(*br#"{"embedded":"another-token"}"#);
+    parts.credential = credential("head.payload.signature", r#"{"embedded":"another-token"}"#);
     let text = format!("{:?}", token(parts));
     assert!(text.contains("orders") && text.contains("payments"), "{text}");
     for hidden in ["head", "signature", "another-token", "123, 34"] {
         assert!(!text.contains(hidden), "{text}");
     }
+}
+
+/// What is never relayed or exchanged has no text to relay or exchange.
+#[test]
+fn cert_a8_a_certificate_is_no_token_has_no_claims_and_never_the_fingerprint_of_a_token() {
+    let of = |credential| {
+        let mut parts = parts();
+        parts.credential = credential;
+        token(parts)
+    };
+    let certificate = |der: &str| of(Credential::Certificate(der.as_bytes().into()));
+    let (own, same_bytes) = (certificate("a.b.c"), of(credential("a.b.c", "{}")));
+    assert_eq!(own.token(), None);
+    assert_eq!(same_bytes.token().map(|token| token.expose()), Some("a.b.c"));
+    let none = own.claims::<serde_json::Value>().expect_err("there are none");
+    assert_eq!((none.to_string().as_str(), none.is_data()), ("a certificate has no claims", true));
+
+    assert_eq!(own.fingerprint(), certificate("a.b.c").fingerprint());
+    assert_ne!(own.fingerprint(), certificate("a.b.d").fingerprint());
+    assert_ne!(own.fingerprint(), same_bytes.fingerprint());
+
+    let printed = format!("{own:?} {:?}", Credential::Certificate(Arc::from(*b"secret")));
+    assert!(
+        printed.ends_with("Certificate(..)") && !printed.contains("a.b.c") && !printed.contains("97, 46"),
+        "{printed}"
+    );
 }

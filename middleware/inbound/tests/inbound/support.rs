@@ -8,8 +8,8 @@ use http_body_util::{BodyExt, Full};
 use serde_json::Value;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_identity_core::{
-    ActorChain, Attributes, AuthenticationContext, Binding, CallerContext, Evidence, Identity, Scopes, SecretToken,
-    Timestamp, User, VerifiedToken, VerifiedTokenParts, Workload, ambient,
+    ActorChain, Attributes, AuthenticationContext, Binding, CallerContext, Credential, Evidence, Identity, Scopes,
+    SecretToken, Timestamp, User, VerifiedToken, VerifiedTokenParts, Workload, ambient,
 };
 use tower_identity_inbound::{AuthBody, AuthLayer, Inbound};
 use tower_identity_testkit::{TestIssuer, TokenBuilder};
@@ -51,7 +51,7 @@ impl Given {
     pub(crate) fn context(&self) -> CallerContext {
         let issuer = self.token_issuer.parse().expect("issuer");
         let token = VerifiedToken::assertion(VerifiedTokenParts {
-            token: SecretToken::new("secret-token"),
+            credential: Credential::Token { token: SecretToken::new("secret-token"), payload: Arc::from(&b"{}"[..]) },
             home: self.token_issuer == HOME,
             identity: Identity {
                 workload: Workload {
@@ -74,7 +74,6 @@ impl Given {
             authentication: AuthenticationContext::default(),
             attributes: Attributes::default(),
             expires_at: Timestamp::from_secs(2_000_000_000),
-            payload: Arc::from(&b"{}"[..]),
         });
         CallerContext::assertion(Arc::new(token), None, self.binding, Timestamp::from_secs(1_900_000_000))
     }

@@ -18,7 +18,9 @@ impl TokenSource for Exchange {
 
     fn obtain(&self, ask: &Ask) -> BoxFuture<'static, Result<IssuedToken, Refusal>> {
         let (recipe, actor) = (ask.recipe.clone(), self.actor.clone());
-        let Some(subject) = ask.subject.clone() else {
+        let subject = ask.subject.clone();
+        let Some((subject, token)) = subject.and_then(|subject| subject.token().cloned().map(|token| (subject, token)))
+        else {
             // Without a subject this must not become another grant, as it did in CVE-2026-9704.
             let refusal = Refusal::new(RefusalKind::Misconfigured, "subject_token").detail("an exchange has a subject");
             return Box::pin(std::future::ready(Err(refusal)));
@@ -27,7 +29,7 @@ impl TokenSource for Exchange {
             // `access_token` says that the token is the asked server's own (RFC 8693 §3).
             let own = subject.issuer() == recipe.client.issuer();
             let subject_token_type = if own { TokenType::AccessToken } else { TokenType::Jwt };
-            let mut exchange = TokenExchange::new(subject.token().clone(), recipe.terms.clone())
+            let mut exchange = TokenExchange::new(token, recipe.terms.clone())
                 .map_err(Unexchangeable::refusal)?
                 .subject_token_type(subject_token_type);
             if let Some(actor) = actor {

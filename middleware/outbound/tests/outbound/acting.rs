@@ -92,6 +92,20 @@ async fn a_users_token_that_nothing_ties_to_the_caller_is_not_exchanged() {
     assert_eq!(subjects(&world), [of("alice")]);
 }
 
+/// There is nothing of a certificate to pass on, and nothing of this service goes in its place.
+#[tokio::test]
+async fn cert_a8_a_certificate_is_never_exchanged_nor_passed_on() {
+    let world = World::new().await;
+    let http = world.for_users();
+    let send = |caller: &CallerContext| http.get(world.payments.url("/")).on_behalf_of(caller).send();
+    assert_eq!(refused(send(&world.by_certificate(None)).await).0, "no_user");
+    assert_eq!(refused(send(&world.by_certificate(Some("alice"))).await).0, "subject_token");
+    assert_eq!((world.authority.calls().len(), world.payments.got().len()), (0, 0));
+
+    assert_eq!(echoed(send(&world.caller("alice")).await).await, "Bearer token-0");
+    assert_eq!(subjects(&world), [of("alice")]);
+}
+
 #[tokio::test]
 async fn a_target_for_services_takes_its_own_token_and_never_loses_a_user_in_silence() {
     let world = World::new().await;

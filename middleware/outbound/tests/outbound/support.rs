@@ -23,8 +23,8 @@ use axum::{
 };
 use tokio::net::TcpListener;
 use tower_identity_core::{
-    ActorChain, Attributes, AuthenticationContext, Binding, BoxFuture, CallerContext, Clock, Evidence, Identity,
-    Moment, Scopes, SecretToken, TimeSource, Timestamp, User, VerifiedToken, VerifiedTokenParts, Workload,
+    ActorChain, Attributes, AuthenticationContext, Binding, BoxFuture, CallerContext, Clock, Credential, Evidence,
+    Identity, Moment, Scopes, SecretToken, TimeSource, Timestamp, User, VerifiedToken, VerifiedTokenParts, Workload,
 };
 use tower_identity_outbound::{HttpClient, Outbound, OutboundBuilder, SendError, Target};
 
@@ -188,11 +188,21 @@ impl World {
         self.of_issuer(self.authority.issuer(), None, "token-of-storefront", 3600)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "these tests stand where verification stands")]
+    /// A caller that proved itself by a certificate.
+    pub(crate) fn by_certificate(&self, user: Option<&str>) -> CallerContext {
+        self.of_credential(self.authority.issuer(), user, Credential::Certificate(Arc::from(*b"der")), 3600)
+    }
+
     pub(crate) fn of_issuer(&self, issuer: &str, user: Option<&str>, token: &str, seconds: u64) -> CallerContext {
+        let credential = Credential::Token { token: SecretToken::new(token), payload: Arc::from(*b"{}") };
+        self.of_credential(issuer, user, credential, seconds)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "these tests stand where verification stands")]
+    fn of_credential(&self, issuer: &str, user: Option<&str>, credential: Credential, seconds: u64) -> CallerContext {
         let issuer = tower_identity_core::Issuer::parse(issuer).expect("issuer");
         let token = VerifiedToken::assertion(VerifiedTokenParts {
-            token: SecretToken::new(token),
+            credential,
             issuer: issuer.clone(),
             home: true,
             identity: Identity {
@@ -208,7 +218,6 @@ impl World {
             authentication: AuthenticationContext::default(),
             attributes: Attributes::default(),
             expires_at: self.time.clock().wall().saturating_add(Duration::from_secs(seconds)),
-            payload: Arc::from(*b"{}"),
         });
         CallerContext::assertion(Arc::new(token), None, Binding::SameToken, self.time.clock().wall())
     }

@@ -20,7 +20,7 @@ async fn rfc7662_a1_the_issuer_is_asked_by_who_we_are_and_says_who_calls() {
     assert_eq!(principal["user"], json!({"id": "alice", "issuer": issuer}));
     assert_eq!(principal["scopes"], json!(["orders:write"]));
     assert_eq!((principal["audience"].clone(), principal["binding"].clone()), (json!("orders"), json!("same_token")));
-    assert_eq!(caller.caller_token().token(), &token);
+    assert_eq!(caller.caller_token().token(), Some(&token));
     assert_eq!(caller.principal().expires_at(), desk.now().saturating_add(5 * MINUTE));
     assert!(caller.caller_token().is_of_home());
     assert_eq!(caller.caller_token().claims::<Value>().expect("an object")["active"], json!(true));
@@ -196,7 +196,7 @@ async fn a_users_own_token_may_be_opaque_beside_a_callers() {
     let pair = accepted(verifier.pair(caller.expose(), user.expose()).await);
     assert_eq!(pair.principal().workload().id.as_str(), "gateway");
     assert_eq!(pair.principal().user().map(|user| user.id.as_str()), Some("alice"));
-    assert_eq!(pair.user_token().map(|token| token.token().clone()), Some(user.clone()));
+    assert_eq!(pair.user_token().and_then(|token| token.token().cloned()), Some(user.clone()));
 
     let alone = desk.issuer.opaque(desk.good());
     let unrelated = (RefusalKind::UnrelatedCredentials, "binding");
