@@ -10,31 +10,51 @@ pub const MAX_TOKEN_BYTES: usize = 8192;
 /// `token68 = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 9110 §11.2).
 #[must_use]
 pub fn is_token68(text: &str) -> bool {
-    let unpadded = text.trim_end_matches('=');
-    !unpadded.is_empty() && unpadded.bytes().fold(true, |all, byte| all & is_token68_byte(byte))
+    let unpadded = text.trim_end_matches('=').as_bytes();
+    // What JWTs are made of first: two characters fewer are a quarter of the walk.
+    !unpadded.is_empty() && (stray(unpadded, of_jwt) == 0 || stray(unpadded, of_token68) == 0)
 }
 
-/// Without a branch, as is the walk over a text: a token is long, and compilers do many bytes of it at once.
-fn is_token68_byte(byte: u8) -> bool {
-    let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
-    let digit_or_near = byte.wrapping_sub(b'-') < 13; // - . / 0 to 9
-    letter | digit_or_near | (byte == b'_') | (byte == b'~') | (byte == b'+')
+/// Nothing but zeros where every byte is of an alphabet. Without a branch, and in bytes alone: a token is long, and
+/// compilers do 16 of them at once.
+#[inline]
+fn stray(text: &[u8], of_alphabet: impl Fn(u8) -> u8) -> u8 {
+    text.iter().fold(0, |stray, byte| stray | of_alphabet(*byte))
+}
+
+/// 0 for letters, digits, and `-` `.` `/` `_`.
+#[inline]
+fn of_jwt(byte: u8) -> u8 {
+    beyond(byte | 0x20, b'a', b'z').min(beyond(byte, b'-', b'9')).min(byte ^ b'_')
+}
+
+/// 0 for these, and for `~` and `+`.
+#[inline]
+fn of_token68(byte: u8) -> u8 {
+    of_jwt(byte).min(byte ^ b'~').min(byte ^ b'+')
+}
+
+/// How far a byte is beyond a range: 0 for those within.
+#[inline]
+fn beyond(byte: u8, first: u8, last: u8) -> u8 {
+    byte.wrapping_sub(first).saturating_sub(last - first)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{is_token68, is_token68_byte};
+    use super::{is_token68, of_token68};
 
     #[test]
     fn rfc6750_a2_the_alphabet_is_that_of_the_grammar() {
         for byte in 0..=u8::MAX {
-            assert_eq!(is_token68_byte(byte), byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte), "{byte:#x}");
+            let expected = byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+            assert_eq!(of_token68(byte) == 0, expected, "{byte:#x}");
         }
     }
 
     #[test]
     fn rfc6750_a2_a_token_is_of_its_alphabet_with_padding_at_its_end_only() {
-        for good in ["a", "mF_9.B5f-4.1JqM", "a~+/b==", "0="] {
+        for good in ["a", "mF_9.B5f-4.1JqM", "a~+/b==", "a~", "+b", "0="] {
             assert!(is_token68(good), "{good}");
         }
         for bad in ["", "=", "==", "a=b", "=a", "a b", "a,b", "a\"", "a\r\n", "é", "a\0"] {
