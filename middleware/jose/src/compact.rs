@@ -6,7 +6,7 @@ use serde::{Deserialize, de::DeserializeSeed};
 use tower_identity_core::SecretToken;
 
 use crate::{
-    Header, Limits, Unverified, base64url,
+    Header, KnownHeaders, Limits, Unverified, base64url,
     json::{self, JsonError},
 };
 
@@ -100,7 +100,9 @@ pub struct Compact {
     pub(crate) token: SecretToken,
     /// Where the signature begins; the dot before it is not signed.
     signature: usize,
-    header: Header,
+    header: Arc<Header>,
+    /// Whether the header was not read, but known.
+    is_header_known: bool,
     pub(crate) payload: Arc<[u8]>,
     json_depth: u8,
 }
@@ -115,18 +117,41 @@ impl Compact {
     ///
     /// [`ParseError`], of which the variant [`Claims`](ParseError::Claims) does not occur here.
     pub fn parse(token: &str, limits: &Limits) -> Result<Self, ParseError> {
+        Self::take_apart(token, limits, None)
+    }
+
+    /// [`parse`](Self::parse), which does not read a header again that is known.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn parse_knowing(token: &str, limits: &Limits, headers: &KnownHeaders) -> Result<Self, ParseError> {
+        Self::take_apart(token, limits, Some(headers))
+    }
+
+    fn take_apart(token: &str, limits: &Limits, headers: Option<&KnownHeaders>) -> Result<Self, ParseError> {
         if token.len() > limits.token_bytes() {
             return Err(ParseError::TooLong { limit: limits.token_bytes() });
         }
         let [header, payload, signature] = parts(token)?;
         let encoding = |part| move |_| ParseError::Encoding(part);
+        let json_depth = limits.json_depth();
+        let known = headers.and_then(|headers| headers.get(header, json_depth));
         let mut buffer = [0; 256];
-        let header = base64url::decode_into(header, &mut buffer).map_err(encoding(Part::Header))?;
+        let unread = match known {
+            Some(_) => Cow::Borrowed(&[][..]),
+            None => base64url::decode_into(header, &mut buffer).map_err(encoding(Part::Header))?,
+        };
         let payload = base64url::decode_shared(payload).map_err(encoding(Part::Payload))?;
         base64url::check(signature).map_err(encoding(Part::Signature))?;
-        let json_depth = limits.json_depth();
+        let is_header_known = known.is_some();
+        let header = match known {
+            Some(header) => header,
+            None => Arc::new(json::object_from_slice(&unread, json_depth).map_err(ParseError::Header)?),
+        };
         Ok(Self {
-            header: json::object_from_slice(&header, json_depth).map_err(ParseError::Header)?,
+            header,
+            is_header_known,
             token: SecretToken::new(token),
             signature: token.len() - signature.len(),
             payload,
@@ -138,6 +163,25 @@ impl Compact {
     #[must_use]
     pub fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// For as long as the token, and for others with the same header.
+    pub(crate) fn shared_header(&self) -> &Arc<Header> {
+        &self.header
+    }
+
+    pub(crate) fn is_header_known(&self) -> bool {
+        self.is_header_known
+    }
+
+    /// The header as the token has it.
+    pub(crate) fn encoded_header(&self) -> &str {
+        self.token.expose().split_once('.').map_or("", |(header, _)| header)
+    }
+
+    /// The limit that it was read under.
+    pub(crate) fn json_depth(&self) -> u8 {
+        self.json_depth
     }
 
     /// Reads the payload as claims, which nobody has vouched for.

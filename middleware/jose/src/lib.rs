@@ -13,7 +13,8 @@
 //! |---|---|
 //! | [`json`] | JSON without duplicate names and without depth, into any type |
 //!
-//! Everything else is exported here, and lies by subject in `compact` and `header` (parsing), `accept` and `open` (verifying),
+//! Everything else is exported here, and lies by subject in `compact` and `header` (parsing),
+//! `known_headers` (parsing less), `accept` and `open` (verifying),
 //! `claims` (those that are easily read wrongly), `jwk`, `key` and `key_set` (public keys), `signing` (private keys).
 
 mod accept;
@@ -27,6 +28,7 @@ pub mod json;
 mod jwk;
 mod key;
 mod key_set;
+mod known_headers;
 mod limits;
 mod material;
 mod media_type;
@@ -48,6 +50,7 @@ pub use self::{
     jwk::KeyRejected,
     key::VerifyingKey,
     key_set::{KeySet, KeySetError, SkippedKey},
+    known_headers::KnownHeaders,
     limits::Limits,
     media_type::{InvalidMediaType, MediaType},
     open::{OpenError, Opened, Unopened},

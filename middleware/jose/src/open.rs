@@ -136,6 +136,10 @@ impl<C, T: Borrow<Compact>> Opened<C, T> {
         &self.compact.borrow().payload
     }
 
+    pub(crate) fn compact(&self) -> &Compact {
+        self.compact.borrow()
+    }
+
     /// The header.
     #[must_use]
     pub fn header(&self) -> &Header {

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use tower_identity_core::{CallerName, Clock, InvalidSetting, Issuer};
-use tower_identity_jose::Limits;
+use tower_identity_jose::{KnownHeaders, Limits};
 use tower_identity_oauth::Http;
 use tower_identity_refresh::system_clock;
 
@@ -159,7 +159,14 @@ impl VerifierBuilder {
         let relations = Relations { may_act: self.may_act, trusted: trusts.collect::<Result<_, _>>()?, aliases };
 
         let http = Http::new(clock.clone()).map_err(|error| InvalidSetting::new("issuer", error.to_string()))?;
-        let connect = Connect { home: home.as_ref(), http: &http, limits: &self.limits, aliases: &relations.aliases };
+        let headers = Arc::default();
+        let connect = Connect {
+            home: home.as_ref(),
+            http: &http,
+            limits: &self.limits,
+            headers: &headers,
+            aliases: &relations.aliases,
+        };
         let (trusted, opaque) = connect.all(callers, "issuer", &of_callers.into())?;
         let (users, users_opaque) = if users.is_empty() {
             let users = trusted.iter().map(|issuer| Arc::new(issuer.for_users())).collect();
@@ -168,7 +175,7 @@ impl VerifierBuilder {
             connect.all(users, "user_issuer", &Arc::from([]))?
         };
         relations.tell();
-        let inner = Inner { trusted, users, opaque, users_opaque, relations, limits: self.limits, clock };
+        let inner = Inner { trusted, users, opaque, users_opaque, relations, limits: self.limits, headers, clock };
         Ok(Verifier(Arc::new(inner)))
     }
 }
@@ -235,6 +242,7 @@ struct Connect<'a> {
     home: Option<&'a Issuer>,
     http: &'a Http,
     limits: &'a Limits,
+    headers: &'a Arc<KnownHeaders>,
     aliases: &'a Arc<AliasTable>,
 }
 
@@ -282,6 +290,7 @@ impl Connect<'_> {
             clock: self.http.clock().clone(),
             aliases: Arc::clone(self.aliases),
             limits: self.limits.clone(),
+            headers: Arc::clone(self.headers),
             is_opaque,
             rules: Rules {
                 home: issuer.anchor.is_one_issuer() && Some(issuer.anchor.name()) == self.home,

@@ -5,7 +5,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 use tower_identity_core::{
     Binding, CallerContext, Clock, Moment, Refusal, RefusalKind, Standing, Timestamp, VerifiedToken, VerifiedTokenParts,
 };
-use tower_identity_jose::{Accept, Compact, Limits, OpenError, Opened, ParseError, Unverified};
+use tower_identity_jose::{Accept, Compact, KnownHeaders, Limits, OpenError, Opened, ParseError, Unverified};
 
 use crate::{
     aliases::AliasTable,
@@ -27,6 +27,8 @@ pub(crate) struct Trusted {
     pub(crate) clock: Clock,
     pub(crate) aliases: Arc<AliasTable>,
     pub(crate) limits: Limits,
+    /// The verifier's.
+    pub(crate) headers: Arc<KnownHeaders>,
     /// Whether its tokens are opaque, so that a JWT that names it is none of them.
     pub(crate) is_opaque: bool,
 }
@@ -76,6 +78,7 @@ impl Trusted {
             clock: self.clock.clone(),
             aliases: Arc::clone(&self.aliases),
             limits: self.limits.clone(),
+            headers: Arc::clone(&self.headers),
             is_opaque: self.is_opaque,
         }
     }
@@ -91,7 +94,10 @@ impl Trusted {
             };
         };
         match token.open(&snapshot.keys, &self.accept) {
-            Ok(opened) => Attempt::Decided(self.judge(&opened)),
+            Ok(opened) => {
+                self.headers.learn(&opened);
+                Attempt::Decided(self.judge(&opened))
+            }
             Err(unopened) => match unopened.error() {
                 OpenError::UnknownKey { .. } => {
                     let error = unopened.error().clone();

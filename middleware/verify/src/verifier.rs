@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tower_identity_core::{CallerContext, Clock, Issuer, Refusal, SecretToken};
-use tower_identity_jose::{Compact, Limits};
+use tower_identity_jose::{Compact, KnownHeaders, Limits};
 
 use crate::{
     Explanation, TrustedIssuer, Verification,
@@ -47,6 +47,7 @@ pub(crate) struct Inner {
     pub(crate) users_opaque: Option<Arc<Opaque>>,
     pub(crate) relations: Relations,
     pub(crate) limits: Limits,
+    pub(crate) headers: Arc<KnownHeaders>,
     pub(crate) clock: Clock,
 }
 
@@ -83,7 +84,7 @@ impl Verifier {
         if let Some(opaque) = opaque.filter(|_| !is_jwt_like(token)) {
             return opaque.verify(token);
         }
-        let compact = match Compact::parse(token, &self.0.limits) {
+        let compact = match Compact::parse_knowing(token, &self.0.limits, &self.0.headers) {
             Ok(compact) => compact,
             Err(error) => return Verification::decided(Err(unreadable(error))),
         };

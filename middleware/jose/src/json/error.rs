@@ -70,7 +70,7 @@ impl JsonError {
     }
 
     /// Says in which member the error lies.
-    pub(super) fn within(mut self, name: &str) -> Self {
+    pub(crate) fn within(mut self, name: &str) -> Self {
         const SHOWN: usize = 64;
         self.0.path.push(name.chars().take(SHOWN).collect());
         self
