@@ -98,6 +98,19 @@ impl CallerContext {
         self.0.judged_at
     }
 
+    /// When the first of the request's tokens ends.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        let caller = self.0.caller.expires_at();
+        self.0.beside.as_ref().map_or(caller, |beside| caller.min(beside.expires_at()))
+    }
+
+    /// Whether one of the request's tokens was [revoked](VerifiedToken::is_revoked).
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        self.0.caller.is_revoked() || self.0.beside.as_ref().is_some_and(|beside| beside.is_revoked())
+    }
+
     /// The names that the caller goes by, its canonical one first: more than one only where the configuration says that
     /// they are one workload's.
     #[must_use]
@@ -253,7 +266,7 @@ impl<'a> Principal<'a> {
     /// When the first of the request's tokens ends.
     #[must_use]
     pub fn expires_at(self) -> Timestamp {
-        self.token().expires_at().min(self.0.0.caller.expires_at())
+        self.0.expires_at()
     }
 }
 

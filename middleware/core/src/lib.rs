@@ -19,6 +19,7 @@
 //! | [`context`] | [`CallerContext`] and [`Principal`] |
 //! | [`standing`] | how a caller stands on a request: tied to its user, trusted, or alone; and its names |
 //! | [`ambient`] | the context of the code that is running now |
+//! | [`revocation`] | what is revoked, and asking whether a token is |
 //! | [`clock`] | the only source of time |
 //! | [`refusal`] | why a request is refused or failed, as data |
 //! | [`settings`] | what is wrong in a configuration |
@@ -36,6 +37,7 @@ mod future;
 pub mod identity;
 pub mod names;
 pub mod refusal;
+pub mod revocation;
 pub mod scopes;
 pub mod secret;
 pub mod settings;
@@ -55,6 +57,7 @@ pub use self::{
     identity::{Actor, ActorChain, AuthenticationContext, Evidence, User, Workload},
     names::{Audience, ClientId, InvalidName, Issuer, SessionId, Subject, Tenant, TokenId, TransactionId},
     refusal::{Fault, Refusal, RefusalKind},
+    revocation::{Revocation, Revocations},
     scopes::{InvalidScope, Scope, Scopes},
     secret::SecretToken,
     settings::InvalidSetting,

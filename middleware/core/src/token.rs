@@ -1,12 +1,18 @@
 //! A token that was verified, and what it says.
 
-use std::{fmt, sync::OnceLock};
+use std::{
+    fmt,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use serde::de::{DeserializeOwned, Error};
 
 use crate::{
-    ActorChain, Attributes, Audience, AuthenticationContext, Credential, Evidence, Fingerprint, Issuer, Scopes,
-    SecretToken, Timestamp, TokenId, TransactionId, User, Workload,
+    ActorChain, Attributes, Audience, AuthenticationContext, Credential, Evidence, Fingerprint, Issuer, Revocations,
+    Scopes, SecretToken, Timestamp, TokenId, TransactionId, User, Workload,
 };
 
 /// Whom a token names: a workload, and a user where it acts for one.
@@ -44,8 +50,12 @@ pub struct VerifiedTokenParts {
     pub authentication: AuthenticationContext,
     /// What its issuer says of the subject beside who it is.
     pub attributes: Attributes,
+    /// Its `iat`.
+    pub issued_at: Option<Timestamp>,
     /// When it ends.
     pub expires_at: Timestamp,
+    /// What is revoked.
+    pub revocations: Revocations,
 }
 
 /// A token whose signature, issuer, audience, time and kind were checked. Or a certificate of the connection, checked
@@ -56,7 +66,12 @@ pub struct VerifiedTokenParts {
 pub struct VerifiedToken {
     parts: VerifiedTokenParts,
     fingerprint: OnceLock<Fingerprint>,
+    /// The epoch of the list at which the token was found not to be revoked; [`REVOKED`] once it was.
+    in_force_at: AtomicU64,
 }
+
+/// No epoch: whatever is revoked stays so.
+const REVOKED: u64 = u64::MAX;
 
 /// Whom and for what, never the token nor its payload: a claim may hold another token.
 impl fmt::Debug for VerifiedTokenParts {
@@ -85,7 +100,8 @@ impl VerifiedToken {
     /// Loud on purpose: only the room `verify` and the test kit may call it, and clippy refuses it elsewhere.
     #[must_use]
     pub fn assertion(parts: VerifiedTokenParts) -> Self {
-        Self { parts, fingerprint: OnceLock::new() }
+        // At epoch 0 nothing is revoked.
+        Self { parts, fingerprint: OnceLock::new(), in_force_at: AtomicU64::new(0) }
     }
 
     /// The token as it was presented, for relaying and exchanging. None of a certificate: there is nothing to pass on.
@@ -157,10 +173,39 @@ impl VerifiedToken {
         &self.parts.attributes
     }
 
+    /// When it was issued, as far as it says so.
+    #[must_use]
+    pub fn issued_at(&self) -> Option<Timestamp> {
+        self.parts.issued_at
+    }
+
     /// When it ends.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         self.parts.expires_at
+    }
+
+    /// Whether it was revoked, before it was verified or since. Once it was, it stays so.
+    ///
+    /// Whoever keeps a token asks before each use: that is two atomic loads, and a look at the list only where something
+    /// was revoked in between.
+    pub fn is_revoked(&self) -> bool {
+        let epoch = self.parts.revocations.epoch();
+        match self.in_force_at.load(Ordering::Relaxed) {
+            REVOKED => true,
+            at if at == epoch => false,
+            _ => {
+                let is_revoked = self.parts.revocations.cover(self);
+                self.in_force_at.store(if is_revoked { REVOKED } else { epoch }, Ordering::Relaxed);
+                is_revoked
+            }
+        }
+    }
+
+    /// The list that says so.
+    #[must_use]
+    pub fn revocations(&self) -> &Revocations {
+        &self.parts.revocations
     }
 
     /// The payload, read as a type of the caller's choice.

@@ -8,9 +8,11 @@ use std::sync::{
 use serde_json::{Map, Value, json};
 use tower_identity_core::{
     Actor, ActorChain, Attributes, Audience, AuthenticationContext, Binding, CallerContext, Credential, Evidence,
-    Groups, Identity, Issuer, Scopes, SecretToken, Standing, Subject, Tenant, Timestamp, TokenId, TransactionId, User,
-    VerifiedToken, VerifiedTokenParts, Workload,
+    Groups, Identity, Issuer, Revocations, Scopes, SecretToken, Standing, Subject, Tenant, Timestamp, TokenId,
+    TransactionId, User, VerifiedToken, VerifiedTokenParts, Workload,
 };
+
+use tower_identity_refresh::system_clock;
 
 use crate::{TestIssuer, TokenBuilder};
 
@@ -53,6 +55,8 @@ pub struct TestCaller {
     authentication: AuthenticationContext,
     attributes: Attributes,
     judged_at: Timestamp,
+    issued_at: Option<Timestamp>,
+    revocations: Option<Revocations>,
     expires_at: Timestamp,
     binding: Binding,
     evidence: Option<Evidence>,
@@ -88,6 +92,8 @@ impl TestCaller {
             authentication: AuthenticationContext::default(),
             attributes: Attributes::default(),
             judged_at: JUDGED_AT,
+            issued_at: None,
+            revocations: None,
             expires_at: NEVER,
             binding: Binding::SameToken,
             evidence: None,
@@ -165,6 +171,31 @@ impl TestCaller {
     /// How and when the user signed in.
     pub fn authentication(mut self, authentication: AuthenticationContext) -> Self {
         self.authentication = authentication;
+        self
+    }
+
+    /// When the token was issued. Unless stated it does not say so, and ends with whatever is revoked of whom it names.
+    pub fn issued_at(mut self, start: Timestamp) -> Self {
+        self.issued_at = Some(start);
+        self
+    }
+
+    /// The list that says whether the token is revoked: one of its own, empty, unless stated.
+    ///
+    /// ```
+    /// use tower_identity_core::{Revocation, Revocations};
+    /// use tower_identity_testkit::{ManualClock, TestCaller};
+    ///
+    /// let list = Revocations::new(ManualClock::new().clock());
+    /// let context = TestCaller::workload("storefront").user("alice").revocations(&list).context();
+    /// assert!(!context.is_revoked());
+    ///
+    /// list.revoke(Revocation::subject("https://issuer.test".parse()?, "alice".parse()?));
+    /// assert!(context.is_revoked());
+    /// # Ok::<(), tower_identity_core::InvalidName>(())
+    /// ```
+    pub fn revocations(mut self, list: &Revocations) -> Self {
+        self.revocations = Some(list.clone());
         self
     }
 
@@ -248,8 +279,9 @@ impl TestCaller {
 
     fn parts(&self) -> VerifiedTokenParts {
         let mut claims = self.payload();
-        let issued = self.minted.as_ref().and_then(|token| token.claims().get("iat"));
-        claims.extend(issued.map(|issued| ("iat".to_owned(), issued.clone())));
+        let minted = || self.minted.as_ref().and_then(|token| token.claims().get("iat").cloned());
+        let issued = self.issued_at.map(|issued| json!(issued)).or_else(minted);
+        claims.extend(issued.iter().map(|issued| ("iat".to_owned(), issued.clone())));
         let payload: Arc<[u8]> = Value::Object(claims).to_string().into_bytes().into();
         let token = match &self.minted {
             Some(minted) => minted.clone().payload(&*payload).build(),
@@ -277,7 +309,9 @@ impl TestCaller {
             transaction: self.transaction.clone(),
             authentication: self.authentication.clone(),
             attributes: self.attributes.clone(),
+            issued_at: issued.as_ref().and_then(Value::as_u64).map(Timestamp::from_secs),
             expires_at: self.expires_at,
+            revocations: self.revocations.clone().unwrap_or_else(|| Revocations::new(system_clock())),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use tower_identity_core::{CallerName, Clock, InvalidSetting, Issuer};
+use tower_identity_core::{CallerName, Clock, InvalidSetting, Issuer, Revocations};
 use tower_identity_jose::{KnownHeaders, Limits};
 use tower_identity_oauth::Http;
 use tower_identity_refresh::system_clock;
@@ -29,6 +29,7 @@ pub struct VerifierBuilder {
     trusted_callers: Vec<TrustedCallers>,
     limits: Limits,
     clock: Option<Clock>,
+    revocations: Option<Revocations>,
 }
 
 /// Whose word is taken, and about which issuers' users.
@@ -48,6 +49,7 @@ impl VerifierBuilder {
             trusted_callers: Vec::new(),
             limits: Limits::default(),
             clock: None,
+            revocations: None,
         }
     }
 
@@ -124,6 +126,12 @@ impl VerifierBuilder {
         self
     }
 
+    /// Shares a list of what is revoked, with other verifiers and with whatever fills it. Default: one of its own, empty.
+    pub fn revocations(mut self, list: Revocations) -> Self {
+        self.revocations = Some(list);
+        self
+    }
+
     /// Builds the verifier. Needs no runtime, and no issuer that is up: keys are fetched at first use.
     ///
     /// # Errors
@@ -134,6 +142,7 @@ impl VerifierBuilder {
     /// of [`danger::trusted_caller`](crate::danger::trusted_caller).
     pub fn build(self) -> Result<Verifier, InvalidSetting> {
         let clock = self.clock.unwrap_or_else(system_clock);
+        let revocations = self.revocations.unwrap_or_else(|| Revocations::new(clock.clone()));
         let callers = checked(self.issuers, "issuer", &[])?;
         let users = checked(self.user_issuers, "user_issuer", &callers)?;
         let home = callers[0].anchor.is_one_issuer().then(|| callers[0].anchor.name().clone());
@@ -166,6 +175,7 @@ impl VerifierBuilder {
             limits: &self.limits,
             headers: &headers,
             aliases: &relations.aliases,
+            revocations: &revocations,
         };
         let (trusted, opaque) = connect.all(callers, "issuer", &of_callers.into())?;
         let (users, users_opaque) = if users.is_empty() {
@@ -244,6 +254,7 @@ struct Connect<'a> {
     limits: &'a Limits,
     headers: &'a Arc<KnownHeaders>,
     aliases: &'a Arc<AliasTable>,
+    revocations: &'a Revocations,
 }
 
 impl Connect<'_> {
@@ -300,6 +311,7 @@ impl Connect<'_> {
                 leeway: issuer.leeway,
                 trusted: Arc::clone(speak_themselves),
                 issued_to_is_sender: issuer.issued_to_is_sender,
+                revocations: self.revocations.clone(),
             },
         })
     }

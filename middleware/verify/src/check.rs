@@ -41,12 +41,16 @@ pub const SUBJECT: &str = "subject";
 /// The actors are well formed, few, and the issuer's to name.
 pub const ACT: &str = "act";
 
+/// The token was not [revoked](tower_identity_core::Revocations): asked of one that is in order otherwise.
+pub const REVOKED: &str = "revoked";
+
 /// No check of one token: whether two credentials of a request belong together.
 pub const BINDING: &str = "binding";
 
 /// All of a JWT, in order.
-pub const ALL: [&str; 17] =
-    [FORMAT, HEADER, ISS, CRIT, TYP, ALG, KEY, SIGNATURE, KIND, AUD, EXP, NBF, IAT, CNF, CLAIMS, SUBJECT, ACT];
+pub const ALL: [&str; 18] =
+    [FORMAT, HEADER, ISS, CRIT, TYP, ALG, KEY, SIGNATURE, KIND, AUD, EXP, NBF, IAT, CNF, CLAIMS, SUBJECT, ACT, REVOKED];
 
 /// All of an opaque token that stands for no JWT, in order. One that does is judged by [`ALL`] once it is found.
-pub const OPAQUE: [&str; 12] = [FORMAT, INTROSPECTION, ISS, KIND, AUD, EXP, NBF, IAT, CNF, CLAIMS, SUBJECT, ACT];
+pub const OPAQUE: [&str; 13] =
+    [FORMAT, INTROSPECTION, ISS, KIND, AUD, EXP, NBF, IAT, CNF, CLAIMS, SUBJECT, ACT, REVOKED];

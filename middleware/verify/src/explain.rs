@@ -192,6 +192,10 @@ impl Walk {
             (_, Some(detail), _) => (Outcome::Failed, Some(detail)),
             (Some(refusal), ..) if self.faults.is_empty() => (Outcome::Failed, Some(told(refusal))),
             (_, None, Some(why)) => (Outcome::NotReached, Some((*why).to_owned())),
+            // Of another token the list is not asked.
+            (None, ..) if check == check::REVOKED && refusal.is_some() => {
+                (Outcome::NotReached, Some("the token is not in order otherwise".to_owned()))
+            }
             (_, None, None) => (Outcome::Passed, None),
         };
         Checked { check, outcome, detail }

@@ -13,8 +13,8 @@ mod time;
 use std::{sync::Arc, time::Duration};
 
 use tower_identity_core::{
-    Audience, AuthenticationContext, Credential, Issuer, Refusal, Scope, Scopes, SecretToken, Timestamp, TokenId,
-    TransactionId, VerifiedTokenParts,
+    Audience, AuthenticationContext, Credential, Issuer, Refusal, Revocations, Scope, Scopes, SecretToken, Timestamp,
+    TokenId, TransactionId, VerifiedTokenParts,
 };
 
 pub(crate) use self::{
@@ -53,6 +53,8 @@ pub(crate) struct Rules {
     pub(crate) trusted: Arc<[Issuer]>,
     /// Whether users' tokens come straight from the client that they were issued to.
     pub(crate) issued_to_is_sender: bool,
+    /// What is revoked.
+    pub(crate) revocations: Revocations,
 }
 
 /// The token that the claims were opened from.
@@ -82,7 +84,7 @@ pub(crate) fn judge(
     let audience = audience(claims, rules)?;
     let expires_at = not_ended(claims, rules, now)?;
     begun(claims, rules, now)?;
-    issued(claims, rules, now)?;
+    let issued_at = issued(claims, rules, now)?;
     bearer_only(claims)?;
     let token_id = token_id(claims, rules)?;
     let transaction = transaction(claims)?;
@@ -106,7 +108,9 @@ pub(crate) fn judge(
         transaction,
         authentication,
         attributes,
+        issued_at,
         expires_at,
+        revocations: rules.revocations.clone(),
     })
 }
 

@@ -262,7 +262,7 @@ impl Trusted {
         let claims: Claims<'_> = json::from_slice(json).map_err(|error| unreadable(ParseError::Claims(error)))?;
         let presented = Presented { token: token.clone(), payload: Arc::clone(json), key_issuer: None };
         let now = self.clock.wall();
-        judge(&claims, presented, &self.rules, now).map(|parts| self.vouch(parts, now))
+        judge(&claims, presented, &self.rules, now).and_then(|parts| self.vouch(parts, now))
     }
 }
 

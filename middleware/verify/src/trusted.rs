@@ -159,16 +159,17 @@ impl Trusted {
         };
         let now = self.clock.wall();
         judge(opened.claims(), presented, &self.rules, now)
-            .map(|parts| self.vouch(parts, now))
+            .and_then(|parts| self.vouch(parts, now))
             .map_err(|refusal| refusal.issuer(self.rules.anchor.name().clone()))
     }
 
-    /// One bearer token names both caller and user, or a caller alone.
+    /// One bearer token names both caller and user, or a caller alone. The last check of all: that it was not revoked.
     #[expect(clippy::disallowed_methods, reason = "this is the verification that may state its result")]
-    pub(crate) fn vouch(&self, parts: VerifiedTokenParts, now: Timestamp) -> CallerContext {
+    pub(crate) fn vouch(&self, parts: VerifiedTokenParts, now: Timestamp) -> Result<CallerContext, Refusal> {
         let token = VerifiedToken::assertion(parts);
+        in_force(&token)?;
         let standing = self.aliases.name(Standing::from(Binding::SameToken), &token);
-        CallerContext::assertion(Arc::new(token), None, standing, now)
+        Ok(CallerContext::assertion(Arc::new(token), None, standing, now))
     }
 
     fn refuse(&self, error: OpenError) -> Refusal {
@@ -189,6 +190,11 @@ impl Trusted {
         let retry_after = Duration::from_secs(1);
         Refusal::new(RefusalKind::Unavailable { retry_after }, check::KEY).issuer(self.rules.anchor.name().clone())
     }
+}
+
+/// A token that was revoked is none, whatever else it is. Whom the list names is nobody's business.
+pub(crate) fn in_force(token: &VerifiedToken) -> Result<(), Refusal> {
+    if token.is_revoked() { Err(refuse(check::REVOKED, "the token was revoked")) } else { Ok(()) }
 }
 
 pub(crate) fn unreadable(error: ParseError) -> Refusal {

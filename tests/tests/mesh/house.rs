@@ -61,8 +61,17 @@ const GUARDED: &[(&str, &[&str], &str)] = &[
 ];
 
 /// What the innermost room may name at all: no HTTP, no runtime, no I/O.
-const CORE_NAMES: &[&str] =
-    &["futures-core", "pin-project-lite", "serde", "serde_json", "sha2", "subtle", "thiserror", "zeroize"];
+const CORE_NAMES: &[&str] = &[
+    "event-listener",
+    "futures-core",
+    "pin-project-lite",
+    "serde",
+    "serde_json",
+    "sha2",
+    "subtle",
+    "thiserror",
+    "zeroize",
+];
 
 /// What ships with a package: everything but what its own tests use.
 fn names(package: &Package) -> BTreeSet<&str> {

@@ -3,6 +3,7 @@
 mod ambient;
 mod principal;
 mod refusal;
+mod revocation;
 mod standing;
 mod support;
 mod token;

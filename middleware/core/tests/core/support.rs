@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use tower_identity_core::{
-    ActorChain, Attributes, AuthenticationContext, Binding, CallerContext, Credential, Evidence, Identity, SecretToken,
-    Timestamp, User, VerifiedToken, VerifiedTokenParts, Workload,
+    ActorChain, Attributes, AuthenticationContext, Binding, BoxFuture, CallerContext, Clock, Credential, Evidence,
+    Identity, Moment, Revocations, SecretToken, TimeSource, Timestamp, User, VerifiedToken, VerifiedTokenParts,
+    Workload,
 };
 
 pub(crate) const ISSUER: &str = "https://as.example";
@@ -21,6 +22,27 @@ pub(crate) fn credential(token: &str, payload: &str) -> Credential {
     Credential::Token { token: SecretToken::new(token), payload: payload.as_bytes().into() }
 }
 
+/// Stands at 900 s.
+struct Standing;
+
+impl TimeSource for Standing {
+    fn wall(&self) -> Timestamp {
+        Timestamp::from_secs(900)
+    }
+
+    fn monotonic(&self) -> Moment {
+        Moment::default()
+    }
+
+    fn sleep_until(&self, _: Moment) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
+    }
+}
+
+pub(crate) fn clock() -> Clock {
+    Clock::new(Standing)
+}
+
 /// A token of `orders` for `payments` that says nothing more.
 pub(crate) fn parts() -> VerifiedTokenParts {
     VerifiedTokenParts {
@@ -35,7 +57,9 @@ pub(crate) fn parts() -> VerifiedTokenParts {
         transaction: None,
         authentication: AuthenticationContext::default(),
         attributes: Attributes::default(),
+        issued_at: Some(Timestamp::from_secs(800)),
         expires_at: Timestamp::from_secs(1000),
+        revocations: Revocations::new(clock()),
     }
 }
 

@@ -8,11 +8,11 @@ use http_body_util::{BodyExt, Full};
 use serde_json::Value;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_identity_core::{
-    ActorChain, Attributes, AuthenticationContext, Binding, CallerContext, Credential, Evidence, Identity, Scopes,
-    SecretToken, Timestamp, User, VerifiedToken, VerifiedTokenParts, Workload, ambient,
+    ActorChain, Attributes, AuthenticationContext, Binding, CallerContext, Credential, Evidence, Identity, Revocations,
+    Scopes, SecretToken, Timestamp, User, VerifiedToken, VerifiedTokenParts, Workload, ambient,
 };
 use tower_identity_inbound::{AuthBody, AuthLayer, Inbound};
-use tower_identity_testkit::{TestIssuer, TokenBuilder};
+use tower_identity_testkit::{ManualClock, TestIssuer, TokenBuilder};
 use tower_identity_verify::{TrustedIssuer, Verifier};
 
 pub(crate) const HOME: &str = "https://as.example";
@@ -73,7 +73,9 @@ impl Given {
             transaction: None,
             authentication: AuthenticationContext::default(),
             attributes: Attributes::default(),
+            issued_at: None,
             expires_at: Timestamp::from_secs(2_000_000_000),
+            revocations: Revocations::new(ManualClock::new().clock()),
         });
         CallerContext::assertion(Arc::new(token), None, self.binding, Timestamp::from_secs(1_900_000_000))
     }

@@ -217,7 +217,9 @@ impl World {
             transaction: None,
             authentication: AuthenticationContext::default(),
             attributes: Attributes::default(),
+            issued_at: Some(self.time.clock().wall()),
             expires_at: self.time.clock().wall().saturating_add(Duration::from_secs(seconds)),
+            revocations: Revocations::new(self.time.clock()),
         });
         CallerContext::assertion(Arc::new(token), None, Binding::SameToken, self.time.clock().wall())
     }

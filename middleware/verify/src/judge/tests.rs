@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 use tower_identity_core::{ActorChain, Evidence, Identity, RefusalKind, User, VerifiedTokenParts, Workload};
 
 use tower_identity_jose::json as strict;
+use tower_identity_refresh::system_clock;
 
 use super::*;
 use crate::profile::Profile;
@@ -19,6 +20,7 @@ fn rules() -> Rules {
         leeway: Duration::from_secs(30),
         trusted: [HOME, "https://partner.example"].map(|issuer| issuer.parse().expect("issuer")).into(),
         issued_to_is_sender: false,
+        revocations: Revocations::new(system_clock()),
     }
 }
 
@@ -102,7 +104,7 @@ fn an_access_token_says_whom_it_names_and_what_it_allows() {
             session: Some("s-1".parse().expect("session")),
         }
     );
-    assert_eq!(parts.expires_at, Timestamp::from_secs(NOW + 300));
+    assert_eq!((parts.issued_at, parts.expires_at), (Some(Timestamp::from_secs(NOW)), Timestamp::from_secs(NOW + 300)));
 }
 
 #[test]

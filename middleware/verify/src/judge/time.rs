@@ -38,12 +38,12 @@ pub(crate) fn begun(claims: &Claims<'_>, rules: &Rules, now: Timestamp) -> Resul
 }
 
 /// A token that was issued in the future was not issued.
-pub(crate) fn issued(claims: &Claims<'_>, rules: &Rules, now: Timestamp) -> Result<(), Refusal> {
+pub(crate) fn issued(claims: &Claims<'_>, rules: &Rules, now: Timestamp) -> Result<Option<Timestamp>, Refusal> {
     match claims.iat.as_ref().optional(check::IAT, "iat")?.map(|iat| iat.timestamp()) {
         Some(iat) if now.saturating_add(rules.leeway) < iat => {
             Err(refuse(check::IAT, format!("issued {}s in the future", iat.since(now).as_secs())))
         }
         None if rules.table.issued_at => Err(refuse(check::IAT, "iat is missing")),
-        Some(_) | None => Ok(()),
+        issued_at => Ok(issued_at),
     }
 }

@@ -37,6 +37,7 @@ refused: aud, exp
   ✔ claims
   ✔ subject
   ✔ act
+  - revoked: not tried, the token is not in order otherwise
 ";
 
 #[tokio::test]
@@ -48,6 +49,9 @@ async fn it_serializes_to_a_stable_shape() {
     let checks = check::ALL.map(|check| match check {
         "aud" => json!({
             "check": "aud", "outcome": "failed", "detail": r#"expected one of ["orders"], found ["payments"]"#,
+        }),
+        "revoked" => json!({
+            "check": "revoked", "outcome": "not_reached", "detail": "the token is not in order otherwise",
         }),
         _ => json!({"check": check, "outcome": "passed", "detail": null}),
     });

@@ -6,10 +6,11 @@ use tower_identity_testkit::{Endpoint, Failure};
 use tower_identity_verify::{Explanation, Outcome, Verdict, check};
 
 use super::Desk;
+use crate::explain::is_not_asked;
 
 /// The checks that did not pass, each with its outcome and why.
 fn not_passed(told: &Explanation) -> Vec<(&'static str, Outcome, String)> {
-    let others = told.checks().iter().filter(|checked| checked.outcome != Outcome::Passed);
+    let others = told.checks().iter().filter(|one| one.outcome != Outcome::Passed && !is_not_asked(one));
     others.map(|one| (one.check, one.outcome, one.detail.clone().expect("a reason"))).collect()
 }
 

@@ -1,0 +1,89 @@
+//! What is revoked of one issuer, and forgetting it.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
+
+use super::{
+    Of,
+    marks::{Marks, Times},
+};
+use crate::Timestamp;
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Entries of an issuer.
+    pub(super) capacity: usize,
+    /// For how long after its time an entry is kept.
+    pub(super) retention: Duration,
+}
+
+impl Bounds {
+    /// For how long after it was revoked a sign-in is refused in tokens that are issued on it all the same. Half of the
+    /// retention, so that none of these tokens lives on when the entry goes, or holds up others.
+    pub(super) fn reach(self) -> Duration {
+        self.retention / 2
+    }
+}
+
+/// The entries of one issuer, by what they name and by their times.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    until: HashMap<Of, Timestamp>,
+    by_time: BTreeSet<(Timestamp, Of)>,
+    marks: Marks,
+}
+
+impl Entries {
+    /// Enters it, and forgets what is too much or too old. Whether that covers more than before.
+    pub(super) fn enter(&mut self, of: Option<Of>, until: Timestamp, now: Timestamp, bounds: Bounds) -> bool {
+        let is_of_sign_in = of.as_ref().is_some_and(Of::is_of_sign_in);
+        if self.marks.include(until, is_of_sign_in) {
+            return false;
+        }
+        let Some(of) = of else {
+            self.marks.raise(until, false);
+            return true;
+        };
+        match self.until.get(&of) {
+            Some(known) if *known >= until => return false,
+            Some(known) => self.by_time.remove(&(*known, of.clone())),
+            None => false,
+        };
+        self.until.insert(of.clone(), until);
+        self.by_time.insert((until, of));
+        self.forget(now, bounds);
+        true
+    }
+
+    /// The earliest go first: the marks are raised by as little as can be.
+    fn forget(&mut self, now: Timestamp, bounds: Bounds) {
+        while let Some((until, _)) = self.by_time.first() {
+            if self.until.len() <= bounds.capacity && now <= until.saturating_add(bounds.retention) {
+                return;
+            }
+            if let Some((until, of)) = self.by_time.pop_first() {
+                self.until.remove(&of);
+                self.marks.raise(until, of.is_of_sign_in());
+            }
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.until.len()
+    }
+
+    /// Whether the marks cover the token, whatever it names.
+    pub(super) fn marks_cover(&self, token: Times, bounds: Bounds) -> bool {
+        self.marks.cover(token, bounds.reach())
+    }
+
+    /// Whether an entry covers a token that has this name.
+    pub(super) fn cover(&self, of: &Of, token: Times, bounds: Bounds) -> bool {
+        self.until.get(of).is_some_and(|until| {
+            token.issued_by(*until) || (of.is_of_sign_in() && token.signed_in_by(*until, bounds.reach()))
+        })
+    }
+}

@@ -1,0 +1,214 @@
+//! One list of what is revoked, for all who share it.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    pin::Pin,
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use event_listener::{Event, EventListener};
+
+use super::{
+    MAX_SKEW, Of, Revocation,
+    entries::{Bounds, Entries},
+    marks::{Marks, Times},
+};
+use crate::{Clock, Issuer, Subject, Tenant, Timestamp, VerifiedToken};
+
+/// What is revoked. Cheap to clone; the clones are one list.
+///
+/// Bounded, and nothing is ever forgotten: an entry that has to leave, because there are too many of its issuer or
+/// because it is older than the retention, raises that issuer's *mark* to its own time, and every token of the issuer that
+/// was issued by then is refused. So the list may refuse too much, and only of issuers of which that much was revoked; it
+/// never accepts again what it refused. Whoever is refused by a mark gets a new token, and is let in.
+///
+/// | bound | default |
+/// |---|---|
+/// | entries of an issuer | [65 536](Self::DEFAULT_CAPACITY), some 250 bytes each |
+/// | retention | [24 h](Self::DEFAULT_RETENTION) after an entry's own time; at least as long as the longest-lived token |
+/// | issuers | [1 024](Self::MAX_ISSUERS); all others share one mark |
+///
+/// ```
+/// use tower_identity_core::{Issuer, Revocation, Revocations, Subject};
+///
+/// fn sign_out_everywhere(list: &Revocations, issuer: &Issuer, user: Subject) {
+///     list.revoke(Revocation::subject(issuer.clone(), user));
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Revocations(Arc<List>);
+
+struct List {
+    /// Changes under the lock, and is read without.
+    epoch: AtomicU64,
+    issuers: RwLock<Issuers>,
+    bounds: Bounds,
+    changed: Event,
+    clock: Clock,
+}
+
+#[derive(Default)]
+struct Issuers {
+    entries: HashMap<Issuer, Entries>,
+    /// For those that found no place.
+    others: Marks,
+}
+
+impl Revocations {
+    /// How many entries of an issuer are kept unless stated.
+    pub const DEFAULT_CAPACITY: usize = 65_536;
+
+    /// For how long an entry is kept unless stated.
+    pub const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// Of how many issuers entries are kept.
+    pub const MAX_ISSUERS: usize = 1_024;
+
+    /// An empty list.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self::bounded(Self::DEFAULT_CAPACITY, Self::DEFAULT_RETENTION, clock)
+    }
+
+    /// An empty list that keeps so many entries of an issuer, for so long after their time.
+    #[must_use]
+    pub fn bounded(capacity: usize, retention: Duration, clock: Clock) -> Self {
+        Self(Arc::new(List {
+            epoch: AtomicU64::new(0),
+            issuers: RwLock::default(),
+            bounds: Bounds { capacity, retention },
+            changed: Event::new(),
+            clock,
+        }))
+    }
+
+    /// Revokes, at once, for all who share the list. Whether that is new: what is revoked already changes nothing.
+    pub fn revoke(&self, what: Revocation) -> bool {
+        let Revocation { issuer, of, issued_before } = what;
+        let now = self.0.clock.wall();
+        let until = issued_before.unwrap_or_else(|| now.saturating_add(MAX_SKEW));
+        let is_new = {
+            let mut issuers = self.0.issuers.write().unwrap_or_else(PoisonError::into_inner);
+            let is_new = issuers.enter(issuer, of, until, now, self.0.bounds);
+            if is_new {
+                self.0.epoch.fetch_add(1, Ordering::Release);
+            }
+            is_new
+        };
+        if is_new {
+            self.0.changed.notify(usize::MAX);
+        }
+        is_new
+    }
+
+    /// The number of changes so far: as long as it stays, so does what the list says of any token. One atomic load.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.0.epoch.load(Ordering::Acquire)
+    }
+
+    /// Resolves when something is revoked after this call, awaited or not. So: call it, look at what was revoked so far,
+    /// then await it.
+    pub fn changed(&self) -> Changed {
+        Changed(self.0.changed.listen())
+    }
+
+    /// How many entries are kept now, of all issuers.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        self.read().entries.values().map(Entries::len).sum()
+    }
+
+    /// Where the list gets its time from.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Whether the token is revoked. What is, stays so.
+    pub(crate) fn cover(&self, token: &VerifiedToken) -> bool {
+        let bounds = self.0.bounds;
+        let (identity, authentication) = (token.identity(), token.authentication());
+        let times = Times { issued_at: token.issued_at(), auth_time: authentication.auth_time };
+        let issuers = self.read();
+
+        let user = identity.user.as_ref();
+        let by_issuer = issuers.cover(token.issuer(), times, bounds, |cover| {
+            token.token_id().is_some_and(|id| cover(&Of::Token(id.clone())))
+                || authentication.session.as_ref().is_some_and(|session| {
+                    cover(&Of::Session(session.clone(), None))
+                        || user.is_some_and(|user| cover(&Of::Session(session.clone(), Some(user.id.clone()))))
+                })
+        });
+        let by_name = |issuer: &Issuer, subject: &Subject, tenant: Option<&Tenant>| {
+            issuers.cover(issuer, times, bounds, |cover| {
+                cover(&Of::Subject(subject.clone(), None))
+                    || tenant.is_some_and(|tenant| {
+                        cover(&Of::Subject(subject.clone(), Some(tenant.clone()))) || cover(&Of::Tenant(tenant.clone()))
+                    })
+            })
+        };
+        by_issuer
+            || by_name(&identity.workload.issuer, &identity.workload.id, None)
+            || user.is_some_and(|user| by_name(&user.issuer, &user.id, user.tenant.as_ref()))
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Issuers> {
+        self.0.issuers.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Issuers {
+    fn enter(&mut self, issuer: Issuer, of: Option<Of>, until: Timestamp, now: Timestamp, bounds: Bounds) -> bool {
+        if self.entries.len() < Revocations::MAX_ISSUERS || self.entries.contains_key(&issuer) {
+            return self.entries.entry(issuer).or_default().enter(of, until, now, bounds);
+        }
+        let is_of_sign_in = of.is_some_and(|of| of.is_of_sign_in());
+        let is_new = !self.others.include(until, is_of_sign_in);
+        self.others.raise(until, is_of_sign_in);
+        is_new
+    }
+
+    /// Whether the issuer's marks cover the token, or an entry of a name that it has.
+    fn cover(
+        &self,
+        issuer: &Issuer,
+        token: Times,
+        bounds: Bounds,
+        names: impl FnOnce(&dyn Fn(&Of) -> bool) -> bool,
+    ) -> bool {
+        match self.entries.get(issuer) {
+            None => self.others.cover(token, bounds.reach()),
+            Some(entries) => {
+                entries.marks_cover(token, bounds)
+                    || (entries.len() > 0 && names(&|of| entries.cover(of, token, bounds)))
+            }
+        }
+    }
+}
+
+/// How much there is, and nobody's name.
+impl fmt::Debug for Revocations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Revocations").field("epoch", &self.epoch()).field("entries", &self.entries()).finish()
+    }
+}
+
+/// The future of [`Revocations::changed`].
+#[derive(Debug)]
+#[must_use = "a future does nothing unless it is awaited"]
+pub struct Changed(EventListener);
+
+impl Future for Changed {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}
