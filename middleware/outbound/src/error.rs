@@ -20,6 +20,9 @@ struct Inner {
     refusal: Refusal,
 }
 
+/// The check that a credential fails which was revoked.
+pub(crate) const REVOKED: &str = "revoked";
+
 /// What stands in the way.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Reason {
@@ -53,6 +56,8 @@ pub(crate) enum Reason {
     ForeignSubject { server: Issuer, subject: Issuer },
     #[error("takes a user's token and the user's token has expired; the caller needs a new one")]
     SubjectExpired,
+    #[error("takes a user's token and the caller's credential was revoked; the caller has to sign in again")]
+    Revoked,
     #[error("takes a token that could not be obtained, so nothing was sent")]
     NoToken(Refusal),
 }
@@ -70,6 +75,7 @@ impl Reason {
             Self::NoText => (RefusalKind::Denied, "subject_token"),
             Self::Unrelated => (RefusalKind::UnrelatedCredentials, "binding"),
             Self::SubjectExpired => (RefusalKind::InvalidToken, "exp"),
+            Self::Revoked => (RefusalKind::InvalidToken, REVOKED),
         };
         Refusal::new(kind, check)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tower_identity_core::{Refusal, RefusalKind};
 use tower_identity_refresh::{Failed, Lifetime, Loaded};
 
-use crate::{bearer::Bearer, source::Ask};
+use crate::{bearer::Bearer, error::REVOKED, source::Ask};
 
 /// How long before its end a token is no longer used: for the way to the target, and for clocks that differ.
 const SKEW: Duration = Duration::from_secs(10);
@@ -22,6 +22,10 @@ const BACK_OFF: Duration = Duration::from_secs(2);
 pub(crate) async fn load(ask: Ask) -> Result<Loaded<Bearer>, Failed<Refusal>> {
     let recipe = &ask.recipe;
     let issued = recipe.source.obtain(&ask).await.map_err(failed)?;
+    // Revoked while the exchange was in the air: what came of it is for nobody, and not kept.
+    if ask.subject.as_ref().is_some_and(|subject| subject.is_revoked()) {
+        return Err(failed(Refusal::new(RefusalKind::InvalidToken, REVOKED)));
+    }
     let Some(value) = Bearer::new(issued.access_token()) else {
         let unusable = Refusal::new(RefusalKind::BadUpstream, "access_token").detail("holds what no header may hold");
         return Err(failed(unusable.issuer(recipe.client.issuer().clone())));

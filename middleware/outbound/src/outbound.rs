@@ -96,17 +96,20 @@ impl Outbound {
         if !is_same_host(uri, headers) {
             return Err(refused(Reason::Host));
         }
-        let ask = row.ask(acting, ambient::current, clock.wall()).map_err(refused)?;
-        let entry = cache.entry(&ask.key());
+        let asked = row.ask(acting, ambient::current, clock.wall()).map_err(refused)?;
+        let entry = cache.entry(&asked.ask.key());
         let at_hand = entry.has_token();
-        let mut token = entry.token(ask);
+        let mut token = entry.token(asked.ask.clone());
         if at_hand && let Poll::Ready(token) = Pin::new(&mut token).poll(&mut Context::from_waker(Waker::noop())) {
             let bearer = token.map_err(|refusal| refused(Reason::NoToken(refusal)))?;
             return Ok(Obtained::Now(Credential::new(bearer, entry)));
         }
         let name = row.name.clone();
         Ok(Obtained::Later(Box::pin(async move {
-            match token.await {
+            let token = token.await;
+            // Whoever was revoked while the token was on its way is not given it.
+            match token {
+                _ if asked.is_revoked() => Err(OutboundError::new(Some(name), Reason::Revoked)),
                 Ok(bearer) => Ok(Credential::new(bearer, entry)),
                 Err(refusal) => Err(OutboundError::new(Some(name), Reason::NoToken(refusal))),
             }

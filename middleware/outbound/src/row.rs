@@ -18,6 +18,21 @@ pub(crate) struct Row {
     pub(crate) takes: Takes,
 }
 
+/// What a request takes to be sent.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) ask: Ask,
+    /// For whom it is sent; for nobody but this service, without.
+    pub(crate) caller: Option<CallerContext>,
+}
+
+impl Asked {
+    /// Whether whom it is sent for was revoked, before it was asked or since.
+    pub(crate) fn is_revoked(&self) -> bool {
+        self.caller.as_ref().is_some_and(CallerContext::is_revoked)
+    }
+}
+
 /// Whose tokens a target takes, and how each is obtained.
 #[derive(Debug)]
 pub(crate) enum Takes {
@@ -35,11 +50,11 @@ impl Row {
         acting: Option<Acting>,
         scope: impl FnOnce() -> Option<CallerContext>,
         now: Timestamp,
-    ) -> Result<Ask, Reason> {
+    ) -> Result<Asked, Reason> {
         let (exchange, caller) = match (&self.takes, acting) {
             (Takes::Services { .. }, Some(Acting::OnBehalfOf(_))) => return Err(Reason::ServiceOnly),
             (Takes::Services { own }, _) | (Takes::Users { own, .. }, Some(Acting::AsService)) => {
-                return Ok(Ask { recipe: own.clone(), subject: None });
+                return Ok(Asked { ask: Ask { recipe: own.clone(), subject: None }, caller: None });
             }
             (Takes::Users { exchange, .. }, Some(Acting::OnBehalfOf(caller))) => (exchange, caller),
             (Takes::Users { exchange, .. }, None) => (exchange, scope().ok_or(Reason::NoCaller)?),
@@ -58,6 +73,10 @@ impl Row {
         if subject.expires_at() <= now {
             return Err(Reason::SubjectExpired);
         }
-        Ok(Ask { recipe: exchange.clone(), subject: Some(subject.clone()) })
+        let asked = Asked {
+            ask: Ask { recipe: exchange.clone(), subject: Some(subject.clone()) },
+            caller: Some(caller.clone()),
+        };
+        if asked.is_revoked() { Err(Reason::Revoked) } else { Ok(asked) }
     }
 }

@@ -9,6 +9,7 @@ mod flights;
 mod layer;
 mod lifetime;
 mod partition;
+mod revoked;
 mod secrets;
 mod strangers;
 mod support;

@@ -24,7 +24,8 @@ use axum::{
 use tokio::net::TcpListener;
 use tower_identity_core::{
     ActorChain, Attributes, AuthenticationContext, Binding, BoxFuture, CallerContext, Clock, Credential, Evidence,
-    Identity, Moment, Scopes, SecretToken, TimeSource, Timestamp, User, VerifiedToken, VerifiedTokenParts, Workload,
+    Identity, Moment, Revocations, Scopes, SecretToken, TimeSource, Timestamp, User, VerifiedToken, VerifiedTokenParts,
+    Workload,
 };
 use tower_identity_outbound::{HttpClient, Outbound, OutboundBuilder, SendError, Target};
 
@@ -141,11 +142,15 @@ pub(crate) struct World {
     pub(crate) authority: Authority,
     pub(crate) payments: Callee,
     pub(crate) time: ManualTime,
+    /// What is revoked of the callers.
+    pub(crate) revocations: Revocations,
 }
 
 impl World {
     pub(crate) async fn new() -> Self {
-        Self { authority: Authority::start().await, payments: Callee::start().await, time: ManualTime::default() }
+        let time = ManualTime::default();
+        let revocations = Revocations::new(time.clock());
+        Self { authority: Authority::start().await, payments: Callee::start().await, time, revocations }
     }
 
     pub(crate) fn builder(&self) -> OutboundBuilder {
@@ -219,7 +224,7 @@ impl World {
             attributes: Attributes::default(),
             issued_at: Some(self.time.clock().wall()),
             expires_at: self.time.clock().wall().saturating_add(Duration::from_secs(seconds)),
-            revocations: Revocations::new(self.time.clock()),
+            revocations: self.revocations.clone(),
         });
         CallerContext::assertion(Arc::new(token), None, Binding::SameToken, self.time.clock().wall())
     }
