@@ -27,6 +27,8 @@ impl MediaType {
     pub const ACCESS_TOKEN: Self = Self(Cow::Borrowed("at+jwt"));
     /// `client-authentication+jwt`: a client's assertion about itself (draft-ietf-oauth-rfc7523bis).
     pub const CLIENT_AUTHENTICATION: Self = Self(Cow::Borrowed("client-authentication+jwt"));
+    /// `secevent+jwt`: a security event (RFC 8417 §2.3).
+    pub const SECURITY_EVENT: Self = Self(Cow::Borrowed("secevent+jwt"));
     /// `JWT`: any JWT, for the profiles that know no kinds (RFC 7519 §5.1).
     pub const JWT: Self = Self(Cow::Borrowed("JWT"));
 

@@ -52,12 +52,12 @@ pub(crate) use self::{
     loader::NoKeys,
     options::{KeyLocation, KeyOptions, KeyPlan},
     snapshot::Snapshot,
-    unknown::{Asked, NotYet},
+    unknown::{Asked, NotYet, RELOAD_WINDOW},
 };
 use self::{
     loader::{AtHand, Loader},
     snapshot::{Due, Fetch},
-    unknown::{Lacked, RELOAD_WINDOW},
+    unknown::Lacked,
 };
 
 /// How long the last good keys verify while the issuer is down.

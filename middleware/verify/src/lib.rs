@@ -40,6 +40,7 @@
 //! | `shown` | what a token says, in the words of a refusal |
 //! | [`check`] | the checks by name, in their order |
 //! | `judge` | the verdict on them: pure functions of claims, rules and time, one for each check |
+//! | `events` | [`EventReceiver`]: security events that revoke (RFC 8417) |
 //! | `explain` | [`Explanation`]: every check of a token in order, for people |
 
 mod aliases;
@@ -49,6 +50,7 @@ pub mod check;
 mod claim;
 mod claims;
 pub mod danger;
+mod events;
 mod explain;
 mod issuer;
 mod judge;
@@ -68,6 +70,7 @@ mod verifier;
 
 pub use self::{
     builder::VerifierBuilder,
+    events::{EventReceiver, EventReceiverBuilder, Received},
     explain::{Checked, Explanation, Outcome, Verdict},
     issuer::{NeedsAudience, TrustedIssuer},
     keys::KeySettings,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tower_identity_core::{CallerContext, Clock, Issuer, Refusal, SecretToken};
+use tower_identity_core::{CallerContext, Clock, Issuer, Refusal, Revocations, SecretToken};
 use tower_identity_jose::{Compact, KnownHeaders, Limits};
 
 use crate::{
@@ -164,6 +164,34 @@ impl Verifier {
     pub fn anchor_of(&self, issuer: &Issuer) -> Option<&Issuer> {
         let anchors = self.0.trusted.iter().chain(&self.0.users).map(|trusted| &trusted.rules.anchor);
         anchors.into_iter().find(|anchor| anchor.issuers().any(|own| own == issuer)).map(Anchor::name)
+    }
+
+    /// What is revoked: the list that this verifier asks, and its clones.
+    #[must_use]
+    pub fn revocations(&self) -> &Revocations {
+        &self.0.trusted[0].rules.revocations
+    }
+
+    /// The issuer of this name, of callers or of users, if it is trusted.
+    pub(crate) fn trusts(&self, name: &str) -> Option<Issuer> {
+        let all = self.0.trusted.iter().chain(&self.0.users);
+        all.flat_map(|trusted| trusted.rules.anchor.issuers()).find(|issuer| *issuer == name).cloned()
+    }
+
+    /// The issuer of this name, if its JWTs are accepted.
+    pub(crate) fn issuer_of_jwts(&self, issuer: &Issuer) -> Option<&Arc<Trusted>> {
+        let all = self.0.trusted.iter().chain(&self.0.users).filter(|trusted| !trusted.is_opaque);
+        let mut all = all.filter(|trusted| !matches!(trusted.rules.anchor, Anchor::TrustDomain { .. }));
+        all.find(|trusted| trusted.rules.anchor.issuers().any(|own| own == issuer))
+    }
+
+    /// Whether tokens of this issuer say of which tenant their users are.
+    pub(crate) fn has_tenants(&self, issuer: &Issuer) -> bool {
+        let mut all = self.0.trusted.iter().chain(&self.0.users);
+        all.any(|trusted| match &trusted.rules.anchor {
+            Anchor::Tenants { tenants, .. } => tenants.iter().any(|named| named.issuer == *issuer),
+            Anchor::Issuer(_) | Anchor::Asked(_) | Anchor::TrustDomain { .. } => false,
+        })
     }
 
     /// The trusted issuers, home first, every tenant for itself.

@@ -35,7 +35,7 @@ use tower_identity_core::{Clock, Issuer, Moment, Timestamp};
 use super::snapshot::Fetch;
 
 /// How often key ids that nobody has may cost a fetch.
-pub(super) const RELOAD_WINDOW: Duration = Duration::from_secs(30);
+pub(crate) const RELOAD_WINDOW: Duration = Duration::from_secs(30);
 
 /// For how long an id that was asked for in vain leaves the window to others.
 const LACKED_FOR: Duration = Duration::from_secs(5 * 60);
