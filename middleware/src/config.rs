@@ -52,6 +52,7 @@ mod inbound;
 /// | `allowed_origins` | whose pages may send requests with a cookie for a credential ([`AuthLayer::allowed_origins`]) |
 /// | `edge` | `true` for the service that requests from outside reach first ([`AuthLayer::edge`]): it takes the [`edge_layer`](Self::edge_layer) |
 /// | `edge_also` | further names of header fields that nobody outside may set ([`AuthLayer::edge_also`]) |
+/// | `streams` | `"end"` (the default), `"end_if_revoked"` or `"finish"`: what becomes of a stream whose caller's credential ends ([`AuthLayer::streams`]) |
 /// | `observe` | `true` to judge and enforce nothing ([`AuthLayer::observe`]) |
 /// | `development` | `true` to tell the peer why a token is refused ([`danger`](crate::danger)) |
 ///

@@ -20,6 +20,7 @@
 //! | know who it is, in a handler | [`Caller`], [`UserCaller`], [`WorkloadCaller`], [`PathUser`], [`Claims`] |
 //! | call on, with the right token | [`Outbound`], [`Target`], [`TokenEndpoint`], [`ClientAuth`], [`HttpClient`] |
 //! | carry the caller into a task or a stream | [`CallerContext::scope`], [`CallerContext::scope_stream`] |
+//! | end long work with the caller's credential | [`CallerContext::ended`], [`AuthLayer::streams`] |
 //! | answer errors of downstream calls | [`Problem`] |
 //! | take a caller's credential and its user's on one request | [`Verifier::pair`], [`VerifierBuilder::user_issuer`] |
 //! | know one workload under many names | [`VerifierBuilder::workload`] |
@@ -74,13 +75,13 @@ pub mod danger {
 pub use axum_identity::{Caller, Claims, NamesUser, PathUser, Problem, Rejection, UserCaller, WorkloadCaller};
 pub use tower_identity_core::{
     Actor, ActorChain, Attributes, Audience, AuthenticationContext, Binding, BoxFuture, CallerContext, ClientId, Clock,
-    Email, Evidence, Fault, Fingerprint, Groups, InvalidSetting, Issuer, Principal, Refusal, RefusalKind, Scope,
-    Scopes, SecretToken, SessionId, Subject, Tenant, Timestamp, TokenId, TransactionId, User, WithCauses, Workload,
-    ambient,
+    Email, EndReason, Ended, Evidence, Fault, Fingerprint, Groups, InvalidSetting, Issuer, Principal, Refusal,
+    RefusalKind, Revocation, Revocations, Scope, Scopes, SecretToken, SessionId, Subject, Tenant, Timestamp, TokenId,
+    TransactionId, User, WithCauses, Workload, ambient,
 };
 pub use tower_identity_inbound::{
     AtEdge, AuthLayer, CallerName, CorrelationId, EdgeBody, Inbound, IssuerName, RequireLayer, ResourceMetadata,
-    ResourceMetadataBuilder, ResourceSettings, Rule, RuleHandle, Source, edge, rule,
+    ResourceMetadataBuilder, ResourceSettings, Rule, RuleHandle, Source, Streams, edge, rule,
 };
 pub use tower_identity_jose::{Algorithm, KeySet, Limits, SigningKey};
 pub use tower_identity_oauth::{

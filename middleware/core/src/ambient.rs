@@ -99,6 +99,11 @@ impl<F> Scoped<F> {
     pub fn new(context: Option<CallerContext>, inner: F) -> Self {
         Self { inner: Some(inner), context }
     }
+
+    /// Whose scope it is.
+    pub fn context(&self) -> Option<&CallerContext> {
+        self.context.as_ref()
+    }
 }
 
 impl<F: Future> Future for Scoped<F> {

@@ -20,6 +20,7 @@
 //! | [`standing`] | how a caller stands on a request: tied to its user, trusted, or alone; and its names |
 //! | [`ambient`] | the context of the code that is running now |
 //! | [`revocation`] | what is revoked, and asking whether a token is |
+//! | [`ended`] | [`Ended`]: when a caller's credential is good no longer |
 //! | [`clock`] | the only source of time |
 //! | [`refusal`] | why a request is refused or failed, as data |
 //! | [`settings`] | what is wrong in a configuration |
@@ -32,6 +33,7 @@ mod causes;
 pub mod clock;
 pub mod context;
 pub mod credential;
+pub mod ended;
 pub mod fingerprint;
 mod future;
 pub mod identity;
@@ -52,6 +54,7 @@ pub use self::{
     clock::{Clock, Moment, TimeSource, Timestamp},
     context::{Binding, CallerContext, Principal},
     credential::Credential,
+    ended::{EndReason, Ended},
     fingerprint::Fingerprint,
     future::BoxFuture,
     identity::{Actor, ActorChain, AuthenticationContext, Evidence, User, Workload},

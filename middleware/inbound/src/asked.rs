@@ -59,7 +59,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    fn of(content_type: &HeaderValue) -> Self {
+    pub(crate) fn of(content_type: &HeaderValue) -> Self {
         let starts_with = |prefix: &str| {
             content_type.as_bytes().get(..prefix.len()).is_some_and(|it| it.eq_ignore_ascii_case(prefix.as_bytes()))
         };

@@ -13,7 +13,7 @@ use tower_layer::Layer;
 
 use self::settings::Settings;
 use crate::{
-    ResourceMetadata, Source, Sources,
+    ResourceMetadata, Source, Sources, Streams,
     cross_site::CrossSite,
     danger::Development,
     decision::Stage,
@@ -182,6 +182,13 @@ impl<P> AuthLayer<P> {
             false => settings.edge = None,
         });
         AuthLayer { settings: layer.settings, place: PhantomData }
+    }
+
+    /// Decides what becomes of a stream that is still going on when its caller's credential ends. By default it
+    /// [ends](Streams::End) too.
+    #[must_use]
+    pub fn streams(self, streams: Streams) -> Self {
+        self.with(|settings| settings.streams = streams)
     }
 
     /// Judges every request as it would, tells what it decided, by the same [event](crate::decision) with

@@ -29,6 +29,7 @@
 //! | [`decision`] | the one event a decision leaves for the operator, and its count |
 //! | [`correlation`] | [`CorrelationId`], which ties the two |
 //! | [`danger`] | what only development may have: refusals that are explained to the peer |
+//! | [`streams`] | [`Streams`]: what becomes of streams whose caller's credential ends |
 //! | [`body`] | [`AuthBody`]: the inner service's body, or a refusal's |
 
 pub mod asked;
@@ -52,6 +53,7 @@ pub mod resource;
 pub mod rule;
 pub mod source;
 mod stage;
+pub mod streams;
 mod unenforced;
 
 pub use self::{
@@ -66,4 +68,5 @@ pub use self::{
     resource::{ResourceMetadata, ResourceMetadataBuilder, ResourceSettings},
     rule::{CallerName, IssuerName, Rule, RuleHandle},
     source::{Source, Sources},
+    streams::Streams,
 };

@@ -28,7 +28,7 @@ use tower_identity_verify::Explanation;
 
 use crate::{Asked, CorrelationId, asked::Protocol, challenge::challenge, correlation::X_CORRELATION_ID};
 
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 /// Renders a refusal for the peer: total, and the only place where a status or a challenge is chosen.
@@ -168,4 +168,13 @@ fn trailers_only(content_type: &'static str, row: &Row) -> Response<Bytes> {
     headers.insert(GRPC_STATUS, HeaderValue::from_static(row.grpc_status));
     headers.insert(GRPC_MESSAGE, HeaderValue::from_static(row.detail));
     response
+}
+
+/// The trailers of a gRPC call that goes on when its caller's credential ends: what that is refused with from then on.
+pub(crate) fn ended(correlation: CorrelationId) -> HeaderMap {
+    let mut trailers = HeaderMap::with_capacity(3);
+    trailers.insert(GRPC_STATUS, HeaderValue::from_static(Row::of(&RefusalKind::InvalidToken).grpc_status));
+    trailers.insert(GRPC_MESSAGE, HeaderValue::from_static("the access token is no longer accepted"));
+    trailers.insert(X_CORRELATION_ID, correlation.to_header_value());
+    trailers
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, mem::take, path::Path};
 
 use serde::Deserialize;
 use tower_identity_core::{CallerName, InvalidSetting};
-use tower_identity_inbound::{AtEdge, AuthLayer, ResourceMetadata, ResourceSettings, Rule, Source, danger};
+use tower_identity_inbound::{AtEdge, AuthLayer, ResourceMetadata, ResourceSettings, Rule, Source, Streams, danger};
 use tower_identity_jose::Limits;
 use tower_identity_refresh::system_clock;
 use tower_identity_verify::{IssuerSettings, TrustedIssuer, Verifier, danger::trusted_caller};
@@ -32,6 +32,7 @@ pub(super) struct InboundTable {
     edge: Option<bool>,
     #[serde(default)]
     edge_also: Vec<String>,
+    streams: Option<Streams>,
     #[serde(default)]
     observe: bool,
     #[serde(default)]
@@ -152,6 +153,9 @@ impl InboundTable {
         }
         if let Some(realm) = self.realm {
             layer = layer.realm(realm);
+        }
+        if let Some(streams) = self.streams {
+            layer = layer.streams(streams);
         }
         if self.development {
             layer = danger::explain_refusals(layer)?;

@@ -210,3 +210,19 @@ fn rfc6750_a9_a_file_for_the_edge_is_refused_by_a_service_that_is_none() {
     let inside = inbound("edge = false").expect("good");
     assert!(inside.auth_layer().is_ok() && inside.edge_layer().is_ok());
 }
+
+#[test]
+fn long_a2_the_file_says_what_becomes_of_streams() {
+    let told = |fields: &str| format!("{:?}", inbound(fields).expect("good").auth_layer().expect("a layer"));
+    let cases = [
+        ("", "streams: End,"),
+        ("streams = 'end'", "streams: End,"),
+        ("streams = 'end_if_revoked'", "streams: EndIfRevoked,"),
+        ("streams = 'finish'", "streams: Finish,"),
+    ];
+    for (fields, expected) in cases {
+        assert!(told(fields).contains(expected), "{fields}: {}", told(fields));
+    }
+    let refused = inbound("streams = 'forever'").map(drop).expect_err("no such way");
+    assert!(refused.starts_with("orders.toml:2: inbound.streams: unknown variant `forever`"), "{refused}");
+}

@@ -1,6 +1,7 @@
 //! What every room takes for granted of core: whose scope code runs in, how a principal reads, how a refusal is found.
 
 mod ambient;
+mod ended;
 mod principal;
 mod refusal;
 mod revocation;

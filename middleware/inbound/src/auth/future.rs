@@ -18,7 +18,7 @@ use tower_service::Service;
 
 use super::{observing::Observing, settings::Settings};
 use crate::{
-    Asked, AuthBody, Inbound,
+    Asked, AuthBody, Inbound, Streams,
     decision::{self, Stage},
 };
 
@@ -49,6 +49,7 @@ pin_project! {
         Calling {
             #[pin]
             inner: Scoped<S::Future>,
+            streams: Streams,
         },
         // The inner service was called, whatever was decided, in the scope that there was.
         Observing {
@@ -96,7 +97,7 @@ where
                 settings.strip(request.headers_mut());
                 request.extensions_mut().insert(inbound);
                 let inner = ambient::enter(&mut scope, || ready_inner.call(request));
-                Self::Calling { inner: Scoped::new(scope, inner) }
+                Self::Calling { inner: Scoped::new(scope, inner), streams: settings.streams }
             }
             Err(refusal) => {
                 let asked = Asked::of(request.method(), request.headers(), request.extensions());
@@ -127,7 +128,10 @@ where
                     let (mut ready_inner, request, settings) = waiting.take().expect("a verification ends once");
                     State::decided(decision, &mut ready_inner, request, &settings)
                 }
-                StateProjected::Calling { inner } => return inner.poll(cx).map_ok(AuthBody::inner),
+                StateProjected::Calling { mut inner, streams } => {
+                    let response = ready!(inner.as_mut().poll(cx))?;
+                    return Poll::Ready(Ok(AuthBody::to(inner.context(), response, *streams)));
+                }
                 StateProjected::Observing { inner, observing } => {
                     let answer = inner.poll(cx);
                     if let Some(observing) = observing {

@@ -7,7 +7,7 @@ use tower_identity_core::{Refusal, RefusalKind};
 use tower_identity_verify::{Verification, Verifier};
 
 use crate::{
-    Credentials, Inbound, Presented, ResourceMetadata, Sources, challenge::Names, counted::Passed,
+    Credentials, Inbound, Presented, ResourceMetadata, Sources, Streams, challenge::Names, counted::Passed,
     cross_site::CrossSite, danger::Development, edge::Edge, unenforced::Unenforced,
 };
 
@@ -23,6 +23,7 @@ pub(super) struct Settings {
     pub(super) names: Option<Names>,
     pub(super) edge: Option<Arc<Edge>>,
     pub(super) development: Option<Development>,
+    pub(super) streams: Streams,
     pub(super) passed: Passed,
     /// There is one where the layer observes.
     pub(super) unenforced: Option<Arc<Unenforced>>,
@@ -47,6 +48,7 @@ impl Settings {
             names: None,
             edge: None,
             development: None,
+            streams: Streams::default(),
             unenforced: None,
         }
     }

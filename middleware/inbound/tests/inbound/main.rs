@@ -23,4 +23,5 @@ mod resource;
 mod rules;
 mod sign_in;
 mod sources;
+mod streams;
 mod support;
