@@ -1,6 +1,6 @@
 //! What a verifier is made of.
 
-use std::{fmt, sync::Arc};
+use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use tower_identity_core::{CallerName, Clock, InvalidSetting, Issuer, Revocations};
 use tower_identity_jose::{KnownHeaders, Limits};
@@ -10,12 +10,14 @@ use tower_identity_refresh::system_clock;
 use crate::{
     TrustedIssuer, Verifier,
     aliases::{AliasTable, Namespace},
+    anchor::Anchor,
+    inner::Inner,
     issuer::Checked,
     judge::Rules,
+    keys::{KeyPlan, Keys, Row},
     opaque::Opaque,
     relation::{Relations, Trust},
     trusted::Trusted,
-    verifier::Inner,
 };
 
 /// Collects what a [`Verifier`] needs.
@@ -30,6 +32,7 @@ pub struct VerifierBuilder {
     limits: Limits,
     clock: Option<Clock>,
     revocations: Option<Revocations>,
+    beside: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 /// Whose word is taken, and about which issuers' users.
@@ -50,6 +53,7 @@ impl VerifierBuilder {
             limits: Limits::default(),
             clock: None,
             revocations: None,
+            beside: None,
         }
     }
 
@@ -132,6 +136,13 @@ impl VerifierBuilder {
         self
     }
 
+    /// Puts something beside these settings that stands and falls with them, such as the rules of the same file: whoever
+    /// judges a request by both takes both from one [`Current`](crate::Current), and so of one generation.
+    pub fn beside<T: Any + Send + Sync>(mut self, what: T) -> Self {
+        self.beside = Some(Arc::new(what));
+        self
+    }
+
     /// Builds the verifier. Needs no runtime, and no issuer that is up: keys are fetched at first use.
     ///
     /// # Errors
@@ -141,8 +152,20 @@ impl VerifierBuilder {
     /// leeway of more than 120 s, an issuer that is named twice, a file in which the keys of two are saved. Likewise a row of [`workload`](Self::workload), and one
     /// of [`danger::trusted_caller`](crate::danger::trusted_caller).
     pub fn build(self) -> Result<Verifier, InvalidSetting> {
-        let clock = self.clock.unwrap_or_else(system_clock);
-        let revocations = self.revocations.unwrap_or_else(|| Revocations::new(clock.clone()));
+        self.set_up(None).map(Verifier::of)
+    }
+
+    /// The next generation of settings, which goes on with what is as it was.
+    pub(crate) fn succeed(self, former: &Inner) -> Result<Inner, InvalidSetting> {
+        self.set_up(Some(former))
+    }
+
+    fn set_up(self, former: Option<&Inner>) -> Result<Inner, InvalidSetting> {
+        // One clock for all generations: moments of two could not be compared.
+        let clock = former.map(|former| former.clock.clone()).or(self.clock).unwrap_or_else(system_clock);
+        // And one list: what was revoked stays so, and whoever fills the list goes on.
+        let revocations = former.map(|former| former.revocations().clone()).or(self.revocations);
+        let revocations = revocations.unwrap_or_else(|| Revocations::new(clock.clone()));
         let callers = checked(self.issuers, "issuer", &[])?;
         let users = checked(self.user_issuers, "user_issuer", &callers)?;
         let home = callers[0].anchor.is_one_issuer().then(|| callers[0].anchor.name().clone());
@@ -167,7 +190,10 @@ impl VerifierBuilder {
         });
         let relations = Relations { may_act: self.may_act, trusted: trusts.collect::<Result<_, _>>()?, aliases };
 
-        let http = Http::new(clock.clone()).map_err(|error| InvalidSetting::new("issuer", error.to_string()))?;
+        let http = match former {
+            Some(former) => former.http.clone(),
+            None => Http::new(clock.clone()).map_err(|error| InvalidSetting::new("issuer", error.to_string()))?,
+        };
         let headers = Arc::default();
         let connect = Connect {
             home: home.as_ref(),
@@ -177,16 +203,33 @@ impl VerifierBuilder {
             aliases: &relations.aliases,
             revocations: &revocations,
         };
-        let (trusted, opaque) = connect.all(callers, "issuer", &of_callers.into())?;
+        let before = former.map(|former| (&*former.trusted, former.opaque.as_ref()));
+        let (trusted, opaque) = connect.all(callers, "issuer", &of_callers.into(), before)?;
+        let before = former.map(|former| (&*former.users, former.users_opaque.as_ref()));
         let (users, users_opaque) = if users.is_empty() {
             let users = trusted.iter().map(|issuer| Arc::new(issuer.for_users())).collect();
-            (users, opaque.as_ref().map(|opaque| Arc::new(opaque.for_users())))
+            let former = before.and_then(|(_, opaque)| opaque);
+            (
+                users,
+                opaque.as_ref().map(|opaque| Arc::new(opaque.for_users().succeeding(former.map(|former| &**former)))),
+            )
         } else {
-            connect.all(users, "user_issuer", &Arc::from([]))?
+            connect.all(users, "user_issuer", &Arc::from([]), before)?
         };
-        relations.tell();
-        let inner = Inner { trusted, users, opaque, users_opaque, relations, limits: self.limits, headers, clock };
-        Ok(Verifier(Arc::new(inner)))
+        relations.tell(former.map(|former| &former.relations));
+        Ok(Inner {
+            trusted,
+            users,
+            opaque,
+            users_opaque,
+            relations,
+            limits: self.limits,
+            headers,
+            clock,
+            http,
+            generation: former.map_or(1, |former| former.generation + 1),
+            beside: self.beside,
+        })
     }
 }
 
@@ -247,6 +290,9 @@ impl TrustedCallers {
 /// Issuers at work, and the one of them whose tokens are opaque.
 type AtWork = (Box<[Arc<Trusted>]>, Option<Arc<Opaque>>);
 
+/// The same, of the settings whose place others take.
+type Before<'a> = Option<(&'a [Arc<Trusted>], Option<&'a Arc<Opaque>>)>;
+
 /// What sets issuers to work.
 struct Connect<'a> {
     home: Option<&'a Issuer>,
@@ -259,23 +305,26 @@ struct Connect<'a> {
 
 impl Connect<'_> {
     /// These issuers, beside those that speak for their own workloads themselves; and the one of them whose tokens are
-    /// opaque.
+    /// opaque. What of them is as before goes on.
     fn all(
         &self,
         issuers: Vec<Checked>,
         field: &str,
         speak_themselves: &Arc<[Issuer]>,
+        before: Before<'_>,
     ) -> Result<AtWork, InvalidSetting> {
+        let (before, former_opaque) = before.unwrap_or_default();
         let (mut all, mut opaque) = (Vec::with_capacity(issuers.len()), None);
         for (at, mut issuer) in issuers.into_iter().enumerate() {
             let of = |wrong: InvalidSetting| wrong.within(at).within(field);
             let http = issuer.keys.http(self.http).map_err(of)?;
             let redeeming = issuer.redeeming.take();
-            let trusted = self.one(issuer, &http, redeeming.is_some(), speak_themselves).map_err(of)?;
+            let trusted = self.one(issuer, &http, redeeming.is_some(), speak_themselves, before).map_err(of)?;
             let trusted = Arc::new(trusted);
             if let Some(redeeming) = redeeming {
                 let tokens = Opaque::new(redeeming, &trusted, &http);
                 let tokens = tokens.map_err(|wrong| of(wrong.within("introspection")))?;
+                let tokens = tokens.succeeding(former_opaque.map(|former| &**former));
                 if opaque.replace(Arc::new(tokens)).is_some() {
                     let rule = "another issuer's tokens are opaque too, and such a token does not say whose it is";
                     return Err(of(InvalidSetting::new("introspection", rule)));
@@ -292,12 +341,13 @@ impl Connect<'_> {
         http: &Http,
         is_opaque: bool,
         speak_themselves: &Arc<[Issuer]>,
+        before: &[Arc<Trusted>],
     ) -> Result<Trusted, InvalidSetting> {
-        let keys = issuer.keys.connect(issuer.anchor.name(), issuer.anchor.found_at(), issuer.leeway, http)?;
+        let keys = self.keys(issuer.keys, &issuer.anchor, issuer.leeway, http, before)?;
         let table = issuer.table;
         Ok(Trusted {
             accept: table.accept(issuer.algorithms),
-            keys: Arc::new(keys),
+            keys,
             clock: self.http.clock().clone(),
             aliases: Arc::clone(self.aliases),
             limits: self.limits.clone(),
@@ -314,5 +364,24 @@ impl Connect<'_> {
                 revocations: self.revocations.clone(),
             },
         })
+    }
+
+    /// Those that were there before, where they are found and kept alike; else others.
+    fn keys(
+        &self,
+        plan: KeyPlan,
+        anchor: &Anchor,
+        leeway: Duration,
+        http: &Http,
+        before: &[Arc<Trusted>],
+    ) -> Result<Arc<Keys>, InvalidSetting> {
+        let of = |is_like: fn(&Row, &Row) -> bool| {
+            before.iter().map(|trusted| &trusted.keys).find(|keys| is_like(plan.row(), keys.row()))
+        };
+        if let Some(same) = of(Row::is) {
+            return Ok(Arc::clone(same));
+        }
+        let former = of(Row::has_keys_of).map(|keys| &**keys);
+        plan.connect(anchor.name(), anchor.found_at(), leeway, http, former).map(Arc::new)
     }
 }

@@ -197,7 +197,7 @@ impl TrustedIssuer {
     ///     .profile(Profile::EntraV2)
     ///     .tenants(["72f988bf-86f1-41af-91ab-2d7cd011db47"]);
     /// let verifier = Verifier::builder(entra).build()?;
-    /// let issuers: Vec<_> = verifier.issuers().map(ToString::to_string).collect();
+    /// let issuers: Vec<_> = verifier.issuers().map(|issuer| issuer.to_string()).collect();
     /// assert_eq!(issuers, ["https://login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0"]);
     /// # Ok::<(), tower_identity_core::InvalidSetting>(())
     /// ```
@@ -249,7 +249,7 @@ impl TrustedIssuer {
             Whom::Issuer(issuer) | Whom::GivenKeys(issuer) => Anchor::issuer(issuer, &self.tenants, &table.issuer)?,
             Whom::TrustDomain(name) => Anchor::trust_domain(name, &self.tenants, &table.issuer)?,
         };
-        let keys = self.keys.check(anchor.name())?;
+        let keys = self.keys.check(&anchor, self.leeway)?;
         let audiences = self
             .audiences
             .iter()

@@ -20,6 +20,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `options`, `settings` | what is said of them, in code and from a file |
+//! | `row` | the same, to be compared with what was said before |
 //! | `snapshot` | the keys at hand, and their times |
 //! | `loader` | one fetch, and what follows from it |
 //! | `keeper` | the task that fetches while nobody asks |
@@ -30,6 +31,7 @@
 mod keeper;
 mod loader;
 mod options;
+mod row;
 mod save;
 mod seed;
 mod settings;
@@ -51,12 +53,13 @@ pub use self::settings::KeySettings;
 pub(crate) use self::{
     loader::NoKeys,
     options::{KeyLocation, KeyOptions, KeyPlan},
+    row::Row,
     snapshot::Snapshot,
     unknown::{Asked, NotYet, RELOAD_WINDOW},
 };
 use self::{
     loader::{AtHand, Loader},
-    snapshot::{Due, Fetch},
+    snapshot::{Bequest, Due, Fetch},
     unknown::Lacked,
 };
 
@@ -66,6 +69,7 @@ const USABLE: Duration = Duration::from_secs(24 * 60 * 60);
 /// The keys of one issuer.
 #[derive(Debug)]
 pub(crate) struct Keys {
+    row: Row,
     at_hand: Arc<AtHand>,
     /// `None` for keys that are given and never change.
     fetching: Option<Fetching>,
@@ -86,16 +90,17 @@ struct Fetching {
 impl Keys {
     /// Keys that never change.
     fn given(keys: KeySet) -> Self {
-        Self { at_hand: Arc::new(AtHand::from_pointee(Snapshot::given(keys))), fetching: None }
+        let at_hand = Arc::new(AtHand::from_pointee(Snapshot::given(keys)));
+        Self { row: Row::unlike_any(), at_hand, fetching: None }
     }
 
     /// No keys, where nothing is signed.
-    fn none() -> Self {
-        Self { at_hand: Arc::default(), fetching: None }
+    fn none(row: Row) -> Self {
+        Self { row, at_hand: Arc::default(), fetching: None }
     }
 
     /// Keys that are fetched at first use.
-    fn fetched(loader: Loader) -> Self {
+    fn fetched(row: Row, loader: Loader) -> Self {
         let clock = loader.clock.clone();
         let fetching = Fetching {
             load: Slot::new(clock.clone()),
@@ -104,7 +109,17 @@ impl Keys {
             lacked: Lacked::default(),
             keeper: Mutex::default(),
         };
-        Self { at_hand: Arc::clone(&fetching.loader.at_hand), fetching: Some(fetching) }
+        Self { row, at_hand: Arc::clone(&fetching.loader.at_hand), fetching: Some(fetching) }
+    }
+
+    /// What was said of them.
+    pub(crate) fn row(&self) -> &Row {
+        &self.row
+    }
+
+    /// What is left to others of the same issuer, found at the same place.
+    fn bequeathed(&self, now: Moment) -> Option<Bequest> {
+        self.at_hand.load().as_ref()?.bequest(now)
     }
 
     /// The keys at hand, while they are usable. Begins a refresh in the background when they are due for one.

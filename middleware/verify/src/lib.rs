@@ -26,7 +26,8 @@
 //! |---|---|
 //! | `issuer`, `settings` | [`TrustedIssuer`], in code and from a file |
 //! | `profile` | [`Profile`], what an issuer's tokens look like, and the tables behind it |
-//! | `verifier`, `builder` | [`Verifier`], and what it is made of |
+//! | `verifier`, `builder` | [`Verifier`], which other settings can be put into, and what it is made of |
+//! | `inner`, `current` | the settings at work: one generation of them, and [`Current`], a look at it |
 //! | `verification` | [`Verification`], its future |
 //! | `pair` | two credentials on one request, the caller's and the user's |
 //! | `relation` | whether two verified tokens belong together: a pure function of them |
@@ -49,9 +50,11 @@ mod builder;
 pub mod check;
 mod claim;
 mod claims;
+mod current;
 pub mod danger;
 mod events;
 mod explain;
+mod inner;
 mod issuer;
 mod judge;
 mod keys;
@@ -70,6 +73,7 @@ mod verifier;
 
 pub use self::{
     builder::VerifierBuilder,
+    current::Current,
     events::{EventReceiver, EventReceiverBuilder, Received},
     explain::{Checked, Explanation, Outcome, Verdict},
     issuer::{NeedsAudience, TrustedIssuer},

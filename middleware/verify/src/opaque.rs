@@ -137,6 +137,19 @@ impl Opaque {
         Self { trusted, means }
     }
 
+    /// The same, with what is remembered by a former one, where both ask the same of the same and believe the same keys.
+    pub(crate) fn succeeding(self, former: Option<&Self>) -> Self {
+        let Some(former) = former.filter(|former| self.trusted.keys.row().has_keys_of(former.trusted.keys.row()))
+        else {
+            return self;
+        };
+        let means = match (self.means, &former.means) {
+            (Means::Lookups(lookups), Means::Lookups(former)) => Means::Lookups(lookups.succeeding(former)),
+            (means, _) => means,
+        };
+        Self { means, ..self }
+    }
+
     pub(crate) fn trusted(&self) -> &Arc<Trusted> {
         &self.trusted
     }

@@ -9,7 +9,7 @@ use std::{
 
 use tower_identity_core::{CallerContext, Refusal, Standing};
 
-use crate::{Verification, Verifier, relation::unrelated};
+use crate::{Verification, Verifier, inner::Inner, relation::unrelated};
 
 impl Verifier {
     /// Verifies two credentials of one request, each by its own issuers and audiences, and relates them: the token of the
@@ -48,23 +48,7 @@ impl Verifier {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn pair(&self, caller: &str, user: &str) -> Verification {
-        let caller = match self.bearer(caller).try_now() {
-            // Nobody asks for the user of somebody who is refused.
-            Ok(Err(refusal)) => return Verification::decided(Err(refusal)),
-            caller => caller,
-        };
-        match (caller, self.user(user).try_now()) {
-            (Ok(caller), Ok(user)) => Verification::decided(caller.and_then(|caller| self.related(&caller, &user))),
-            (caller, user) => {
-                let (mut caller, mut user) = (Half::of(caller), Half::of(user));
-                let verifier = self.clone();
-                Verification::fetching(Box::pin(poll_fn(move |cx| match (caller.poll(cx), user.poll(cx)) {
-                    (Some(Err(refusal)), _) => Poll::Ready(Err(refusal.clone())),
-                    (Some(Ok(caller)), Some(user)) => Poll::Ready(verifier.related(caller, user)),
-                    (None, _) | (_, None) => Poll::Pending,
-                })))
-            }
-        }
+        self.0.now.load().pair(caller, user)
     }
 
     /// Verifies a caller's credential where that of a user could have been presented beside it, and was not: as
@@ -76,11 +60,40 @@ impl Verifier {
     /// [`UnrelatedCredentials`](tower_identity_core::RefusalKind::UnrelatedCredentials). Else whoever stole it would
     /// present it in the caller's place.
     pub fn alone(&self, caller: &str) -> Verification {
-        let verifier = self.clone();
-        let alone = move |caller: CallerContext| verifier.left_alone(caller);
+        self.0.now.load().alone(caller)
+    }
+}
+
+impl Inner {
+    pub(crate) fn pair(self: &Arc<Self>, caller: &str, user: &str) -> Verification {
+        let caller = match self.bearer(caller).try_now() {
+            // Nobody asks for the user of somebody who is refused.
+            Ok(Err(refusal)) => return Verification::decided(Err(refusal)),
+            caller => caller,
+        };
+        match (caller, self.user(user).try_now()) {
+            (Ok(caller), Ok(user)) => Verification::decided(caller.and_then(|caller| self.related(&caller, &user))),
+            (caller, user) => {
+                let (mut caller, mut user) = (Half::of(caller), Half::of(user));
+                let settings = Arc::clone(self);
+                Verification::fetching(Box::pin(poll_fn(move |cx| match (caller.poll(cx), user.poll(cx)) {
+                    (Some(Err(refusal)), _) => Poll::Ready(Err(refusal.clone())),
+                    (Some(Ok(caller)), Some(user)) => Poll::Ready(settings.related(caller, user)),
+                    (None, _) | (_, None) => Poll::Pending,
+                })))
+            }
+        }
+    }
+
+    pub(crate) fn alone(self: &Arc<Self>, caller: &str) -> Verification {
         match self.bearer(caller).try_now() {
-            Ok(decision) => Verification::decided(decision.and_then(alone)),
-            Err(waiting) => Verification::fetching(Box::pin(async { waiting.await.and_then(alone) })),
+            Ok(decision) => Verification::decided(decision.and_then(|caller| self.left_alone(caller))),
+            Err(waiting) => {
+                let settings = Arc::clone(self);
+                Verification::fetching(Box::pin(
+                    async move { waiting.await.and_then(|caller| settings.left_alone(caller)) },
+                ))
+            }
         }
     }
 
@@ -89,7 +102,7 @@ impl Verifier {
         let user = user.as_ref().map_err(of_user)?;
         let judged_at = caller.judged_at().max(user.judged_at());
         let (caller, user) = (caller.caller_token(), user.caller_token());
-        let standing = self.0.relations.relate(caller, user)?;
+        let standing = self.relations.relate(caller, user)?;
         Ok(CallerContext::assertion(Arc::clone(caller), Some(Arc::clone(user)), standing, judged_at))
     }
 
@@ -104,7 +117,7 @@ impl Verifier {
                 Err(refusal.issuer(token.issuer().clone()))
             }
             None => {
-                let standing = self.0.relations.aliases.name(Standing::alone(), token);
+                let standing = self.relations.aliases.name(Standing::alone(), token);
                 Ok(CallerContext::assertion(Arc::clone(token), None, standing, caller.judged_at()))
             }
         }

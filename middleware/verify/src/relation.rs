@@ -32,7 +32,7 @@ pub(crate) struct Relations {
 }
 
 /// Callers that are trusted to say for whom they call.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Trust {
     /// By their canonical names.
     pub(crate) callers: Box<[Workload]>,
@@ -40,9 +40,10 @@ pub(crate) struct Trust {
 }
 
 impl Relations {
-    /// Tells whose word is taken, where anybody's is.
-    pub(crate) fn tell(&self) {
-        for Trust { callers, users_of } in &self.trusted {
+    /// Tells whose word is taken, where anybody's is, and was not before.
+    pub(crate) fn tell(&self, before: Option<&Self>) {
+        let known = |trust: &Trust| before.is_some_and(|before| before.trusted.contains(trust));
+        for Trust { callers, users_of } in self.trusted.iter().filter(|trust| !known(trust)) {
             let callers: Vec<_> = callers.iter().map(|caller| format!("{} of {}", caller.id, caller.issuer)).collect();
             let users_of: Vec<_> = users_of.iter().map(Issuer::as_str).collect();
             tracing::warn!(

@@ -1,22 +1,21 @@
 //! Which issuers are trusted, and the verification of a token by their rules.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tower_identity_core::{CallerContext, Clock, Issuer, Refusal, Revocations, SecretToken};
-use tower_identity_jose::{Compact, KnownHeaders, Limits};
+use arc_swap::ArcSwap;
+use tower_identity_core::{CallerContext, InvalidSetting, Issuer, Revocations, SecretToken};
 
 use crate::{
-    Explanation, TrustedIssuer, Verification,
-    anchor::Anchor,
+    Current, Explanation, TrustedIssuer, Verification,
     builder::VerifierBuilder,
-    claims::{Claims, Unread},
     explain::{walk, walk_opaque},
-    opaque::{Opaque, is_jwt_like},
-    relation::Relations,
-    trusted::{Attempt, Trusted, issuer_among, unreadable},
+    inner::Inner,
+    opaque::is_jwt_like,
+    trusted::Trusted,
 };
 
-/// Turns bearer tokens into verified callers. Cheap to clone; clones share their keys.
+/// Turns bearer tokens into verified callers. Cheap to clone; clones share their keys, and settings that take the place of
+/// others ([`replace`](Self::replace)).
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
@@ -34,24 +33,23 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Verifier(pub(crate) Arc<Inner>);
+pub struct Verifier(pub(crate) Arc<Swap>);
 
+/// The settings, and what takes their place.
 #[derive(Debug)]
-pub(crate) struct Inner {
-    /// Home first, so never empty. Few, so that a walk beats a hash.
-    pub(crate) trusted: Box<[Arc<Trusted>]>,
-    /// Whose users may present a credential of their own beside their caller's.
-    pub(crate) users: Box<[Arc<Trusted>]>,
-    /// The one whose tokens are opaque, if there is one, among each of the two.
-    pub(crate) opaque: Option<Arc<Opaque>>,
-    pub(crate) users_opaque: Option<Arc<Opaque>>,
-    pub(crate) relations: Relations,
-    pub(crate) limits: Limits,
-    pub(crate) headers: Arc<KnownHeaders>,
-    pub(crate) clock: Clock,
+pub(crate) struct Swap {
+    pub(crate) now: ArcSwap<Inner>,
+    /// That of every generation.
+    revocations: Revocations,
+    replacing: Mutex<()>,
 }
 
 impl Verifier {
+    pub(crate) fn of(settings: Inner) -> Self {
+        let revocations = settings.revocations().clone();
+        Self(Arc::new(Swap { now: ArcSwap::from_pointee(settings), revocations, replacing: Mutex::default() }))
+    }
+
     /// A verifier that trusts this issuer, its *home*: the one that workload names without an issuer refer to.
     pub fn builder(home: TrustedIssuer) -> VerifierBuilder {
         VerifierBuilder::new(home)
@@ -72,35 +70,7 @@ impl Verifier {
     ///
     /// Waiting for keys, and refreshing them in the background, needs a tokio runtime.
     pub fn bearer(&self, token: &str) -> Verification {
-        self.verify(token, &self.0.trusted, self.0.opaque.as_ref())
-    }
-
-    /// Verifies a user's own credential, as [`bearer`](Self::bearer) does.
-    pub(crate) fn user(&self, token: &str) -> Verification {
-        self.verify(token, &self.0.users, self.0.users_opaque.as_ref())
-    }
-
-    fn verify(&self, token: &str, trusted: &[Arc<Trusted>], opaque: Option<&Arc<Opaque>>) -> Verification {
-        if let Some(opaque) = opaque.filter(|_| !is_jwt_like(token)) {
-            return opaque.verify(token);
-        }
-        let compact = match Compact::parse_knowing(token, &self.0.limits, &self.0.headers) {
-            Ok(compact) => compact,
-            Err(error) => return Verification::decided(Err(unreadable(error))),
-        };
-        let mut claims = Claims::default();
-        let trusted = match attempt(&compact, &mut claims, trusted) {
-            Ok((_, Attempt::Decided(decision))) => return Verification::decided(decision),
-            Err(refusal) => return Verification::decided(Err(refusal)),
-            Ok((trusted, Attempt::NoKeys(_) | Attempt::UnknownKey(..))) => Arc::clone(trusted),
-        };
-        let arrived = self.0.clock.monotonic();
-        // The claims borrow from the token and cannot move along with it: they are read again where it waits.
-        Verification::fetching(Box::pin(async move {
-            let mut claims = Claims::default();
-            let token = compact.claims_by(Unread(&mut claims)).map_err(unreadable)?;
-            trusted.settle(token, arrived).await
-        }))
+        self.0.now.load().bearer(token)
     }
 
     /// Explains what becomes of a token, and why: the verdict of [`bearer`](Self::bearer), and every check in order, those
@@ -126,100 +96,118 @@ impl Verifier {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn explain(&self, token: &str) -> impl Future<Output = Explanation> + Send + use<> {
-        let (verifier, token) = (self.clone(), SecretToken::new(token));
+        let (verifier, token) = (self.0.now.load_full(), SecretToken::new(token));
         async move {
             let decision = verifier.bearer(token.expose()).await;
             // A token that is refused by its header alone was not worth a fetch of keys; to explain it is.
-            let no_keys = match verifier.0.without_keys(token.expose()) {
+            let no_keys = match verifier.without_keys(token.expose()) {
                 Some(trusted) => trusted.keys.loaded().await.err(),
                 None => None,
             };
-            let judged_at = decision.as_ref().map_or_else(|_| verifier.0.clock.wall(), CallerContext::judged_at);
-            let walk = match &verifier.0.opaque {
-                Some(opaque) if !is_jwt_like(token.expose()) => {
-                    walk_opaque(&token, opaque, &verifier.0, judged_at).await
-                }
-                _ => walk(token.expose(), &verifier.0, None, judged_at, no_keys.as_ref()),
+            let judged_at = decision.as_ref().map_or_else(|_| verifier.clock.wall(), CallerContext::judged_at);
+            let walk = match &verifier.opaque {
+                Some(opaque) if !is_jwt_like(token.expose()) => walk_opaque(&token, opaque, &verifier, judged_at).await,
+                _ => walk(token.expose(), &verifier, None, judged_at, no_keys.as_ref()),
             };
             Explanation::new(decision, judged_at, walk)
         }
     }
 
+    /// Puts other settings in the place of these, for every clone and for every request that comes from now on; all of
+    /// them or, where one breaks a rule, none. Says which generation of settings they are.
+    ///
+    /// A request is judged by one generation, whole: one that waits for keys finishes by the settings that it came under.
+    /// The [current](Self::current) ones are read without a lock.
+    ///
+    /// An issuer whose keys are found and kept as before goes on with them, whatever else is said of it: nothing is fetched
+    /// anew, and an outage of it is not felt. Where they are kept in another way, as by another `save`, the keys at hand
+    /// serve until the first fetch; where they are found elsewhere, or pinned to others, there are none. Likewise what an
+    /// issuer of opaque tokens said of them is remembered while it is asked at the same endpoint, as the same client. The
+    /// clock, and the list of what is revoked, stay as they are, whatever the builder says.
+    ///
+    /// ```
+    /// use tower_identity_verify::{TrustedIssuer, Verifier};
+    ///
+    /// let login = || TrustedIssuer::discover("https://login.example.com").audience("orders");
+    /// let partner = TrustedIssuer::discover("https://partner.example").audience("orders");
+    /// let verifier = Verifier::builder(login()).issuer(partner).build()?;
+    /// assert_eq!((verifier.issuers().count(), verifier.generation()), (2, 1));
+    ///
+    /// assert!(verifier.replace(Verifier::builder(login()).issuer(login())).is_err(), "trusted twice");
+    /// assert_eq!((verifier.issuers().count(), verifier.generation()), (2, 1));
+    ///
+    /// assert_eq!(verifier.replace(Verifier::builder(login()))?, 2);
+    /// assert_eq!(verifier.issuers().count(), 1);
+    /// # Ok::<(), tower_identity_core::InvalidSetting>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`VerifierBuilder::build`]. Then nothing has changed.
+    pub fn replace(&self, settings: VerifierBuilder) -> Result<u64, InvalidSetting> {
+        // One after the other, so that each succeeds the one before it. No request takes this lock.
+        let _one_at_a_time = self.0.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = settings.succeed(&self.0.now.load_full())?;
+        let generation = next.generation;
+        self.0.now.store(Arc::new(next));
+        Ok(generation)
+    }
+
+    /// The settings as they stand: for whoever asks more than one thing of them for one request.
+    #[must_use]
+    pub fn current(&self) -> Current {
+        Current(self.0.now.load())
+    }
+
+    /// How many times the settings were [replaced](Self::replace), counted from 1.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.0.now.load().generation
+    }
+
     /// The issuer that workload names without an issuer refer to. Where home has more than one tenant, their pattern,
     /// which is no workload's issuer.
     #[must_use]
-    pub fn home(&self) -> &Issuer {
-        self.0.trusted[0].rules.anchor.name()
+    pub fn home(&self) -> Issuer {
+        self.0.now.load().home().clone()
     }
 
     /// The longest token that is looked at, in bytes.
     #[must_use]
     pub fn max_token_bytes(&self) -> usize {
-        self.0.limits.token_bytes()
+        self.0.now.load().limits.token_bytes()
     }
 
     /// The name under which an issuer's tokens are trusted: the issuer itself, or, of a tenant, the pattern that it is
     /// of. A name from the configuration, and so one that a label may have.
     #[must_use]
-    pub fn anchor_of(&self, issuer: &Issuer) -> Option<&Issuer> {
-        let anchors = self.0.trusted.iter().chain(&self.0.users).map(|trusted| &trusted.rules.anchor);
-        anchors.into_iter().find(|anchor| anchor.issuers().any(|own| own == issuer)).map(Anchor::name)
+    pub fn anchor_of(&self, issuer: &Issuer) -> Option<Issuer> {
+        self.0.now.load().anchor_of(issuer).cloned()
     }
 
-    /// What is revoked: the list that this verifier asks, and its clones.
+    /// What is revoked: the list that this verifier asks, and its clones, whatever takes the place of its settings.
     #[must_use]
     pub fn revocations(&self) -> &Revocations {
-        &self.0.trusted[0].rules.revocations
+        &self.0.revocations
     }
 
     /// The issuer of this name, of callers or of users, if it is trusted.
     pub(crate) fn trusts(&self, name: &str) -> Option<Issuer> {
-        let all = self.0.trusted.iter().chain(&self.0.users);
-        all.flat_map(|trusted| trusted.rules.anchor.issuers()).find(|issuer| *issuer == name).cloned()
+        self.0.now.load().trusts(name)
     }
 
     /// The issuer of this name, if its JWTs are accepted.
-    pub(crate) fn issuer_of_jwts(&self, issuer: &Issuer) -> Option<&Arc<Trusted>> {
-        let all = self.0.trusted.iter().chain(&self.0.users).filter(|trusted| !trusted.is_opaque);
-        let mut all = all.filter(|trusted| !matches!(trusted.rules.anchor, Anchor::TrustDomain { .. }));
-        all.find(|trusted| trusted.rules.anchor.issuers().any(|own| own == issuer))
+    pub(crate) fn issuer_of_jwts(&self, issuer: &Issuer) -> Option<Arc<Trusted>> {
+        self.0.now.load().issuer_of_jwts(issuer).cloned()
     }
 
     /// Whether tokens of this issuer say of which tenant their users are.
     pub(crate) fn has_tenants(&self, issuer: &Issuer) -> bool {
-        let mut all = self.0.trusted.iter().chain(&self.0.users);
-        all.any(|trusted| match &trusted.rules.anchor {
-            Anchor::Tenants { tenants, .. } => tenants.iter().any(|named| named.issuer == *issuer),
-            Anchor::Issuer(_) | Anchor::Asked(_) | Anchor::TrustDomain { .. } => false,
-        })
+        self.0.now.load().has_tenants(issuer)
     }
 
     /// The trusted issuers, home first, every tenant for itself.
-    pub fn issuers(&self) -> impl Iterator<Item = &Issuer> {
-        self.0.trusted.iter().flat_map(|trusted| trusted.rules.anchor.issuers())
+    pub fn issuers(&self) -> impl Iterator<Item = Issuer> + use<> {
+        self.0.now.load().issuers().cloned().collect::<Vec<_>>().into_iter()
     }
-}
-
-impl Inner {
-    /// The issuer of this token, if it has no keys at hand.
-    fn without_keys(&self, token: &str) -> Option<Arc<Trusted>> {
-        let compact = Compact::parse(token, &self.limits).ok()?;
-        let trusted = self.issuer_of(compact.claims().ok()?.claims_unverified()).ok()?;
-        trusted.keys.at_hand(self.clock.monotonic()).is_none().then(|| Arc::clone(trusted))
-    }
-
-    /// Whose rules apply to a caller's token.
-    pub(crate) fn issuer_of(&self, claims: &Claims<'_>) -> Result<&Arc<Trusted>, Refusal> {
-        issuer_among(&self.trusted, claims)
-    }
-}
-
-fn attempt<'t, 'i>(
-    compact: &'t Compact,
-    claims: &'t mut Claims<'t>,
-    trusted: &'i [Arc<Trusted>],
-) -> Result<(&'i Arc<Trusted>, Attempt<'t>), Refusal> {
-    let token = compact.claims_by(Unread(claims)).map_err(unreadable)?;
-    let trusted = issuer_among(trusted, token.claims_unverified())?;
-    Ok((trusted, trusted.attempt(token)))
 }

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Request, header::AUTHORIZATION};
 use tower_identity_core::{Refusal, RefusalKind};
-use tower_identity_verify::{Verification, Verifier};
+use tower_identity_verify::{Current, Verification, Verifier};
 
 use crate::{
     Credentials, Inbound, Presented, ResourceMetadata, Sources, Streams, challenge::Names, counted::Passed,
     cross_site::CrossSite, danger::Development, edge::Edge, unenforced::Unenforced,
 };
+
+/// For how many issuers that come with other settings of the verifier what passes is counted without a lookup.
+const FURTHER_ISSUERS: usize = 8;
 
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
@@ -38,7 +41,7 @@ pub(super) enum Verdict {
 impl Settings {
     pub(super) fn new(verifier: Verifier) -> Self {
         Self {
-            passed: Passed::of(verifier.issuers().count()),
+            passed: Passed::of(verifier.issuers().count() + FURTHER_ISSUERS),
             verifier,
             sources: Sources::default(),
             cross_site: CrossSite::default(),
@@ -65,7 +68,9 @@ impl Settings {
                 "an AuthLayer has authenticated this request already; keep one, and close routes by RequireLayer";
             return Verdict::Decided(Err(Refusal::new(RefusalKind::Misconfigured, "wiring").detail(twice)));
         }
-        match Presented::read(&self.sources, request.headers(), request.uri(), self.verifier.max_token_bytes()) {
+        // Of one generation, whatever takes its place meanwhile.
+        let verifier = self.verifier.current();
+        match Presented::read(&self.sources, request.headers(), request.uri(), verifier.max_token_bytes()) {
             Presented::Absent if self.optional => Verdict::Decided(Ok(Inbound::Anonymous)),
             Presented::Absent => Verdict::Decided(Err(Refusal::new(RefusalKind::NoCredential, "credential"))),
             Presented::Malformed(refusal) => Verdict::Decided(Err(refusal)),
@@ -75,7 +80,7 @@ impl Settings {
                 {
                     return Verdict::Decided(Err(refusal));
                 }
-                match self.verify(credentials).try_now() {
+                match self.verify(&verifier, credentials).try_now() {
                     Ok(decision) => Verdict::Decided(decision.map(Inbound::Caller)),
                     Err(verification) => Verdict::Waiting(verification),
                 }
@@ -83,11 +88,11 @@ impl Settings {
         }
     }
 
-    fn verify(&self, credentials: Credentials<'_>) -> Verification {
+    fn verify(&self, verifier: &Current, credentials: Credentials<'_>) -> Verification {
         match (credentials.user(), self.sources.user()) {
-            (Some(user), _) => self.verifier.pair(credentials.caller(), user),
-            (None, Some(_)) => self.verifier.alone(credentials.caller()),
-            (None, None) => self.verifier.bearer(credentials.caller()),
+            (Some(user), _) => verifier.pair(credentials.caller(), user),
+            (None, Some(_)) => verifier.alone(credentials.caller()),
+            (None, None) => verifier.bearer(credentials.caller()),
         }
     }
 

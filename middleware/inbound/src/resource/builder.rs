@@ -68,7 +68,8 @@ impl ResourceMetadataBuilder {
         let authorization_servers = match self.authorization_servers {
             Some(named) => named,
             None => {
-                let issuers = verifier.issuers().map(Issuer::as_str);
+                let current = verifier.current();
+                let issuers = current.issuers().map(Issuer::as_str);
                 issuers.filter(|issuer| path_of(issuer).is_ok()).map(str::to_owned).collect()
             }
         };

@@ -54,7 +54,7 @@ impl Transmitter {
             return Err(InvalidSetting::new("introspection", "is of tokens, and an event is a JWT"));
         }
         let http = row.keys.http(http)?;
-        let keys = row.keys.connect(row.anchor.name(), row.anchor.found_at(), row.leeway, &http)?;
+        let keys = row.keys.connect(row.anchor.name(), row.anchor.found_at(), row.leeway, &http, None)?;
         let issuers: Vec<Issuer> = row.anchor.issuers().cloned().collect();
         let of = |(at, name): (usize, String)| match verifier.trusts(&name) {
             Some(issuer) => Ok(issuer),

@@ -11,10 +11,10 @@ use super::{
 use crate::{
     check,
     claims::Claims,
+    inner::Inner,
     judge,
     opaque::{Opaque, StandsFor},
     trusted::Trusted,
-    verifier::Inner,
 };
 
 /// Finds what the token stands for, as a verification does, and walks over that.

@@ -13,11 +13,11 @@ use crate::{
     anchor::Named,
     check,
     claims::{Claims, Unread},
+    inner::Inner,
     judge,
     keys::NoKeys,
     shown::Shown,
     trusted::{Token, Trusted},
-    verifier::Inner,
 };
 
 /// Stands in for a header that cannot be read, so that the claims behind it can: `{"alg":"none"}`.

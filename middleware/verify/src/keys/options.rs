@@ -16,12 +16,14 @@ use tower_identity_oauth::{
 use super::{
     Keys,
     loader::{AtHand, Loader},
+    row::{self, Found, FoundBy, Kept, Row},
     save::Saver,
     seed::{self, MayBeAbsent},
-    snapshot::Snapshot,
+    snapshot::{Bequest, Snapshot},
 };
 use crate::{
     TrustedIssuer,
+    anchor::Anchor,
     source::{Form, KeyToken, Place, Reading, Source},
 };
 
@@ -76,6 +78,7 @@ pub(crate) struct KeyPlan {
     from: KeysFrom,
     authorities: Option<Authorities>,
     keeping: Keeping,
+    row: Row,
 }
 
 /// Where keys come from, checked.
@@ -222,9 +225,10 @@ impl KeyOptions {
         }
     }
 
-    /// Reads the strings and keeps the rules; a broken one is named by the field of
-    /// [`IssuerSettings`](crate::IssuerSettings).
-    pub(crate) fn check(mut self, issuer: &Issuer) -> Result<KeyPlan, InvalidSetting> {
+    /// Reads the strings and keeps the rules, for an issuer whose clock may differ from ours by the leeway; a broken one is
+    /// named by the field of [`IssuerSettings`](crate::IssuerSettings).
+    pub(crate) fn check(mut self, anchor: &Anchor, leeway: Duration) -> Result<KeyPlan, InvalidSetting> {
+        let issuer = anchor.name();
         let broken = |field: &str, rule: &str| Err(InvalidSetting::new(field, rule).within("keys"));
         let endpoint = |url: &str| {
             Endpoint::parse(url).map_err(|wrong| InvalidSetting::new("url", wrong.to_string()).within("keys"))
@@ -236,6 +240,7 @@ impl KeyOptions {
                 _ => return broken("url", "goes with keys that are found by metadata"),
             };
         }
+        let mut row = self.row(anchor, leeway);
         if matches!(self.location, KeyLocation::Unneeded) {
             let said = [("seed", self.seed.is_some()), ("save", self.save.is_some()), ("pin", self.pins.is_some())];
             if let Some((field, _)) = said.iter().find(|(_, is_said)| *is_said) {
@@ -287,9 +292,43 @@ impl KeyOptions {
             }),
         };
         let Self { seed, save, removal_grace, pins, .. } = self;
-        let authorities = self.ca_file.map(|file| Authorities::from_file("ca_file", &file)).transpose();
+        let authorities = self.ca_file.as_ref().map(|file| Authorities::from_file("ca_file", file)).transpose();
         let authorities = authorities.map_err(|wrong| wrong.within("keys"))?;
-        Ok(KeyPlan { from, authorities, keeping: Keeping { seed, save, removal_grace, pins } })
+        if self.ca_file.as_deref().and_then(row::content) != row.authorities() {
+            // Another was put in its place meanwhile: who knows which of the two was read.
+            row = Row::unlike_any();
+        }
+        Ok(KeyPlan { from, authorities, keeping: Keeping { seed, save, removal_grace, pins }, row })
+    }
+
+    /// What is said here, to be compared.
+    fn row(&self, anchor: &Anchor, leeway: Duration) -> Row {
+        let by = match &self.location {
+            KeyLocation::Metadata => {
+                let order = self.discovery.unwrap_or_default();
+                FoundBy::Metadata { order, allow_private: self.allow_private }
+            }
+            KeyLocation::At(url) => FoundBy::Url(url.clone()),
+            KeyLocation::TrustBundle(url) => FoundBy::TrustBundle(url.clone()),
+            KeyLocation::Unneeded => FoundBy::Nothing,
+            KeyLocation::Given(_) => return Row::unlike_any(),
+        };
+        let found = Found {
+            issuer: anchor.name().clone(),
+            found_at: anchor.found_at(),
+            by,
+            authorities: self.ca_file.as_deref().and_then(row::content),
+            pins: self.pins.clone(),
+        };
+        // A server's row holds a secret or a key, which nobody compares.
+        let kept = self.server.is_none().then(|| Kept {
+            token_file: self.token_file.clone(),
+            seed: self.seed.clone(),
+            save: self.save.clone(),
+            removal_grace: self.removal_grace,
+            leeway,
+        });
+        Row { found: Some(found), kept }
     }
 }
 
@@ -317,20 +356,27 @@ impl KeyPlan {
         trusting.map_err(|_| InvalidSetting::new("ca_file", "holds no authority's certificate").within("keys"))
     }
 
+    /// What is said of the keys, to be compared with what is said of others.
+    pub(crate) fn row(&self) -> &Row {
+        &self.row
+    }
+
     /// The keys of the issuer that goes by this name, whose clock may differ from ours by the leeway, by its own
-    /// [client](Self::http). Reads seeds, and fetches nothing yet. Its metadata may be `found_at` another issuer's URL, and must have this name in it all the
-    /// same.
+    /// [client](Self::http). Fetches nothing yet: what `former` keys have at hand is as good here; else reads seeds. Its
+    /// metadata may be `found_at` another issuer's URL, and must have this name in it all the same.
     pub(crate) fn connect(
         self,
         name: &Issuer,
         found_at: Option<Issuer>,
         leeway: Duration,
         http: &Http,
+        former: Option<&Keys>,
     ) -> Result<Keys, InvalidSetting> {
+        let row = self.row;
         let Keeping { seed, save, removal_grace, pins } = self.keeping;
         let (place, form, token) = match self.from {
             KeysFrom::Given(keys) => return Ok(Keys::given(keys)),
-            KeysFrom::Unneeded => return Ok(Keys::none()),
+            KeysFrom::Unneeded => return Ok(Keys::none(row)),
             KeysFrom::At { url, token } => (Place::At(url), Form::KeySet, token),
             KeysFrom::TrustBundle { url } => (Place::At(url), Form::TrustBundle, None),
             KeysFrom::Metadata { order, allow_private } => {
@@ -348,11 +394,19 @@ impl KeyPlan {
         let reading = Reading { form, pins: pins.map(Arc::from) };
 
         let clock = http.clock().clone();
-        let files = [(seed, MayBeAbsent(false)), (save.clone(), MayBeAbsent(true))];
-        let files = files.into_iter().filter_map(|(file, may_be_absent)| Some((file?, may_be_absent)));
-        let seed = seed::youngest(files, name, &reading, clock.wall());
-        let at_hand = seed.map(|seed| Arc::new(Snapshot::seed(seed.keys, seed.age, clock.monotonic())));
-        Ok(Keys::fetched(Loader {
+        let now = clock.monotonic();
+        let at_hand = match former.and_then(|former| former.bequeathed(now)) {
+            Some(Bequest::Keys(snapshot)) => Some(snapshot),
+            Some(Bequest::Withdrawn) => None,
+            None => {
+                let files = [(seed, MayBeAbsent(false)), (save.clone(), MayBeAbsent(true))];
+                let files = files.into_iter().filter_map(|(file, may_be_absent)| Some((file?, may_be_absent)));
+                let seed = seed::youngest(files, name, &reading, clock.wall());
+                seed.map(|seed| Snapshot::seed(seed.keys, seed.age, now))
+            }
+        };
+        let at_hand = at_hand.map(Arc::new);
+        let loader = Loader {
             issuer: name.clone(),
             source: Source { place, reading, http: http.clone(), token },
             clock,
@@ -361,7 +415,8 @@ impl KeyPlan {
             leeway,
             fetches: AtomicU64::new(0),
             saver: save.map(|file| Arc::new(Saver::new(name.clone(), file))),
-        }))
+        };
+        Ok(Keys::fetched(row, loader))
     }
 }
 

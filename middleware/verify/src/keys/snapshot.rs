@@ -50,6 +50,15 @@ pub(super) struct Fetch {
     pub(super) begun: Moment,
 }
 
+/// What is left to keys of the same issuer, found at the same place, that are kept in another way.
+#[derive(Debug)]
+pub(super) enum Bequest {
+    /// The issuer's, to be refreshed at first use.
+    Keys(Snapshot),
+    /// That the issuer withdrew them all: no seed may bring them back.
+    Withdrawn,
+}
+
 /// What is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
@@ -117,6 +126,17 @@ impl Snapshot {
         let alive = self.removed.iter().filter(|(_, until)| now < *until).cloned().collect();
         let times = (self.refresh_at, self.gone_at);
         Self::new(self.current.clone(), alive, self.origin, self.known.clone(), times)
+    }
+
+    /// What is left of them to others. Those that the issuer took away stay away: how long they may verify is not ours to
+    /// say any more.
+    pub(super) fn bequest(&self, now: Moment) -> Option<Bequest> {
+        let age = self.age(now)?;
+        if self.is_usable(now) {
+            Some(Bequest::Keys(Self::seed(self.current.clone(), age, now)))
+        } else {
+            (age < USABLE).then_some(Bequest::Withdrawn)
+        }
     }
 
     fn new(

@@ -29,7 +29,9 @@ const BACK_OFF: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Lookups {
     asker: Arc<Asker>,
-    answers: Answers,
+    /// Shared with the settings before these, where they asked the same.
+    answers: Arc<Answers>,
+    concurrency: usize,
 }
 
 /// Asks, and judges what is said. Holds no answer, so that no lookup under way keeps the others alive.
@@ -50,16 +52,28 @@ impl Lookups {
     ) -> Result<Self, InvalidSetting> {
         let client = introspection.connect(trusted.rules.anchor.name(), http)?;
         let accept = SignedAnswer::accept(trusted.accept.algorithms().iter().copied());
-        let answers = Answers::new(introspection.max_concurrency(), trusted.clock.clone());
+        let concurrency = introspection.max_concurrency();
+        let answers = Arc::new(Answers::new(concurrency, trusted.clock.clone()));
         let remembered = introspection.remembered();
-        Ok(Self { asker: Arc::new(Asker { client, accept, trusted, remembered }), answers })
+        Ok(Self { asker: Arc::new(Asker { client, accept, trusted, remembered }), answers, concurrency })
+    }
+
+    /// The same, with the answers of former ones, where these were asked for at the same place, as the same client, in the
+    /// same form, and as many of them for as long. What they say is judged on every request, by the rules of its own time.
+    pub(super) fn succeeding(self, former: &Self) -> Self {
+        let asked =
+            |lookups: &Self| (lookups.asker.client.fingerprint(), lookups.asker.remembered, lookups.concurrency);
+        if asked(&self) != asked(former) || self.asker.accept.algorithms() != former.asker.accept.algorithms() {
+            return self;
+        }
+        Self { answers: Arc::clone(&former.answers), ..self }
     }
 
     /// Others, judged by other rules of the same issuer, within the same budgets.
     pub(super) fn of(&self, trusted: Arc<Trusted>) -> Self {
         let Asker { client, accept, remembered, .. } = &*self.asker;
         let asker = Asker { client: client.clone(), accept: accept.clone(), trusted, remembered: *remembered };
-        Self { asker: Arc::new(asker), answers: self.answers.apart() }
+        Self { asker: Arc::new(asker), answers: Arc::new(self.answers.apart()), concurrency: self.concurrency }
     }
 
     /// What is remembered of the token.

@@ -12,6 +12,7 @@ mod kinds;
 mod opaque;
 mod outage;
 mod profiles;
+mod replaced;
 mod revoked;
 mod support;
 mod tenants;

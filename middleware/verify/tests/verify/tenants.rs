@@ -115,7 +115,7 @@ fn workload_names_without_an_issuer_mean_those_of_one_tenant_or_of_none() {
             let named = if home { entra.issuer(A) } else { pattern.to_owned() };
             assert_eq!(entra.verifier.home().as_str(), named);
             let anchor = entra.verifier.anchor_of(caller.caller_token().issuer());
-            assert_eq!(anchor.map(Issuer::as_str), Some(&*named));
+            assert_eq!(anchor.as_ref().map(Issuer::as_str), Some(&*named));
             let refusal = entra.judged(&entra.user_of(A).with("aud", json!("payments"))).expect_err("for another");
             assert_eq!(refusal.named_issuer().map(Issuer::as_str), Some(&*named));
         }

@@ -1,0 +1,61 @@
+//! The settings of a verifier, as they stand at one time.
+
+use std::{any::Any, sync::Arc};
+
+use arc_swap::Guard;
+use tower_identity_core::Issuer;
+
+use crate::{Verification, inner::Inner};
+
+/// The settings of a [`Verifier`](crate::Verifier) as they stand at one time. Whatever [takes their
+/// place](crate::Verifier::replace) meanwhile, what one of these says and decides is of one generation.
+///
+/// For a moment, not to be kept: made without a lock and without a count, of which each thread can have a few at no cost.
+#[derive(Debug)]
+pub struct Current(pub(crate) Guard<Arc<Inner>>);
+
+impl Current {
+    /// Which generation these are, counted from 1.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.0.generation
+    }
+
+    /// As [`Verifier::bearer`](crate::Verifier::bearer).
+    pub fn bearer(&self, token: &str) -> Verification {
+        self.0.bearer(token)
+    }
+
+    /// As [`Verifier::pair`](crate::Verifier::pair).
+    pub fn pair(&self, caller: &str, user: &str) -> Verification {
+        self.0.pair(caller, user)
+    }
+
+    /// As [`Verifier::alone`](crate::Verifier::alone).
+    pub fn alone(&self, caller: &str) -> Verification {
+        self.0.alone(caller)
+    }
+
+    /// The longest token that is looked at, in bytes.
+    #[must_use]
+    pub fn max_token_bytes(&self) -> usize {
+        self.0.limits.token_bytes()
+    }
+
+    /// The issuer that workload names without an issuer refer to, as [`Verifier::home`](crate::Verifier::home).
+    #[must_use]
+    pub fn home(&self) -> &Issuer {
+        self.0.home()
+    }
+
+    /// The trusted issuers, home first, every tenant for itself.
+    pub fn issuers(&self) -> impl Iterator<Item = &Issuer> {
+        self.0.issuers()
+    }
+
+    /// What was put [beside](crate::VerifierBuilder::beside) these settings, where it is of this type.
+    #[must_use]
+    pub fn beside<T: Any>(&self) -> Option<&T> {
+        self.0.beside.as_ref()?.downcast_ref()
+    }
+}

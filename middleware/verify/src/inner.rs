@@ -1,0 +1,131 @@
+//! The settings of a verifier at work: one generation of them, which never changes.
+
+use std::{any::Any, sync::Arc};
+
+use tower_identity_core::{Clock, Issuer, Refusal, Revocations};
+use tower_identity_jose::{Compact, KnownHeaders, Limits};
+use tower_identity_oauth::Http;
+
+use crate::{
+    Verification,
+    anchor::Anchor,
+    claims::{Claims, Unread},
+    opaque::{Opaque, is_jwt_like},
+    relation::Relations,
+    trusted::{Attempt, Trusted, issuer_among, unreadable},
+};
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    /// Home first, so never empty. Few, so that a walk beats a hash.
+    pub(crate) trusted: Box<[Arc<Trusted>]>,
+    /// Whose users may present a credential of their own beside their caller's.
+    pub(crate) users: Box<[Arc<Trusted>]>,
+    /// The one whose tokens are opaque, if there is one, among each of the two.
+    pub(crate) opaque: Option<Arc<Opaque>>,
+    pub(crate) users_opaque: Option<Arc<Opaque>>,
+    pub(crate) relations: Relations,
+    pub(crate) limits: Limits,
+    pub(crate) headers: Arc<KnownHeaders>,
+    pub(crate) clock: Clock,
+    /// The client that issuers without authorities of their own are asked by. Each generation hands it on.
+    pub(crate) http: Http,
+    /// Counted from 1.
+    pub(crate) generation: u64,
+    /// What stands and falls with these settings.
+    pub(crate) beside: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Inner {
+    /// Verifies a caller's token.
+    pub(crate) fn bearer(&self, token: &str) -> Verification {
+        self.verify(token, &self.trusted, self.opaque.as_ref())
+    }
+
+    /// Verifies a user's own credential.
+    pub(crate) fn user(&self, token: &str) -> Verification {
+        self.verify(token, &self.users, self.users_opaque.as_ref())
+    }
+
+    fn verify(&self, token: &str, trusted: &[Arc<Trusted>], opaque: Option<&Arc<Opaque>>) -> Verification {
+        if let Some(opaque) = opaque.filter(|_| !is_jwt_like(token)) {
+            return opaque.verify(token);
+        }
+        let compact = match Compact::parse_knowing(token, &self.limits, &self.headers) {
+            Ok(compact) => compact,
+            Err(error) => return Verification::decided(Err(unreadable(error))),
+        };
+        let mut claims = Claims::default();
+        let trusted = match attempt(&compact, &mut claims, trusted) {
+            Ok((_, Attempt::Decided(decision))) => return Verification::decided(decision),
+            Err(refusal) => return Verification::decided(Err(refusal)),
+            Ok((trusted, Attempt::NoKeys(_) | Attempt::UnknownKey(..))) => Arc::clone(trusted),
+        };
+        let arrived = self.clock.monotonic();
+        // The claims borrow from the token and cannot move along with it: they are read again where it waits.
+        Verification::fetching(Box::pin(async move {
+            let mut claims = Claims::default();
+            let token = compact.claims_by(Unread(&mut claims)).map_err(unreadable)?;
+            trusted.settle(token, arrived).await
+        }))
+    }
+
+    pub(crate) fn home(&self) -> &Issuer {
+        self.trusted[0].rules.anchor.name()
+    }
+
+    pub(crate) fn anchor_of(&self, issuer: &Issuer) -> Option<&Issuer> {
+        let anchors = self.trusted.iter().chain(&self.users).map(|trusted| &trusted.rules.anchor);
+        anchors.into_iter().find(|anchor| anchor.issuers().any(|own| own == issuer)).map(Anchor::name)
+    }
+
+    pub(crate) fn issuers(&self) -> impl Iterator<Item = &Issuer> {
+        self.trusted.iter().flat_map(|trusted| trusted.rules.anchor.issuers())
+    }
+
+    /// What is revoked.
+    pub(crate) fn revocations(&self) -> &Revocations {
+        &self.trusted[0].rules.revocations
+    }
+
+    pub(crate) fn trusts(&self, name: &str) -> Option<Issuer> {
+        let all = self.trusted.iter().chain(&self.users);
+        all.flat_map(|trusted| trusted.rules.anchor.issuers()).find(|issuer| *issuer == name).cloned()
+    }
+
+    pub(crate) fn issuer_of_jwts(&self, issuer: &Issuer) -> Option<&Arc<Trusted>> {
+        let all = self.trusted.iter().chain(&self.users).filter(|trusted| !trusted.is_opaque);
+        let mut all = all.filter(|trusted| !matches!(trusted.rules.anchor, Anchor::TrustDomain { .. }));
+        all.find(|trusted| trusted.rules.anchor.issuers().any(|own| own == issuer))
+    }
+
+    pub(crate) fn has_tenants(&self, issuer: &Issuer) -> bool {
+        let mut all = self.trusted.iter().chain(&self.users);
+        all.any(|trusted| match &trusted.rules.anchor {
+            Anchor::Tenants { tenants, .. } => tenants.iter().any(|named| named.issuer == *issuer),
+            Anchor::Issuer(_) | Anchor::Asked(_) | Anchor::TrustDomain { .. } => false,
+        })
+    }
+
+    /// The issuer of this token, if it has no keys at hand.
+    pub(crate) fn without_keys(&self, token: &str) -> Option<Arc<Trusted>> {
+        let compact = Compact::parse(token, &self.limits).ok()?;
+        let trusted = self.issuer_of(compact.claims().ok()?.claims_unverified()).ok()?;
+        trusted.keys.at_hand(self.clock.monotonic()).is_none().then(|| Arc::clone(trusted))
+    }
+
+    /// Whose rules apply to a caller's token.
+    pub(crate) fn issuer_of(&self, claims: &Claims<'_>) -> Result<&Arc<Trusted>, Refusal> {
+        issuer_among(&self.trusted, claims)
+    }
+}
+
+fn attempt<'t, 'i>(
+    compact: &'t Compact,
+    claims: &'t mut Claims<'t>,
+    trusted: &'i [Arc<Trusted>],
+) -> Result<(&'i Arc<Trusted>, Attempt<'t>), Refusal> {
+    let token = compact.claims_by(Unread(claims)).map_err(unreadable)?;
+    let trusted = issuer_among(trusted, token.claims_unverified())?;
+    Ok((trusted, trusted.attempt(token)))
+}
