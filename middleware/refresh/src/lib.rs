@@ -18,6 +18,8 @@
 //! | `slot`, `get` | the machine behind a lock: [`Slot`] and its future, [`Get`] |
 //! | `lifetime` | what a loader answers: [`Loaded`] or [`Failed`], and [`Lifetime`] |
 //! | `background` | [`Background`], a task that ends with its owner, and [`blocking`] work |
+//! | `upkeep` | [`Upkeep`], one that is begun at its first use |
+//! | `watched_file` | [`WatchedFile`], read again while it is in use |
 //! | `clock` | [`system_clock`], time for production |
 
 mod background;
@@ -29,6 +31,8 @@ mod pilot;
 mod slot;
 mod state;
 mod sync;
+mod upkeep;
+mod watched_file;
 
 pub use self::{
     background::{Background, blocking},
@@ -36,4 +40,6 @@ pub use self::{
     get::Get,
     lifetime::{Failed, Lifetime, Loaded},
     slot::Slot,
+    upkeep::Upkeep,
+    watched_file::{FileText, WatchedFile},
 };

@@ -1,36 +1,29 @@
 //! A list of callers in a file, which is read again while it is in use.
 //!
 //! ```text
-//! read_files ──▶ the list at hand ◀── the watcher: every 5 s, is it another text? the same a second later? a good list?
-//!                 ▲ every check, without a lock          yes: it is the list at hand     no: told once, the old list stays
+//! read_files ──▶ the list at hand ◀── the watcher: is it another text, and a good list?
+//!                 ▲ every check, without a lock      yes: it is the list at hand     no: told once, the old list stays
 //! ```
 //!
 //! A check does no I/O. The watcher, a task that ends with the last clone of the rule, begins when the file is read; where
 //! there is no runtime yet, with the first check, and then it looks at once.
 
 use std::{
-    fs::File,
-    io::{self, Read},
+    future::ready,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use tower_identity_core::{CallerContext, Clock, InvalidSetting};
-use tower_identity_refresh::{Background, blocking};
+use tower_identity_refresh::{Upkeep, WatchedFile};
 
 use self::list::{InvalidList, MAX_FILE_BYTES};
 use super::{CallerName, node::Node};
 
 mod list;
-
-/// How often a file is looked at.
-const PERIOD: Duration = Duration::from_secs(5);
-
-/// How long another text has to stand before it counts: whoever writes a file in place is done by then.
-const SETTLED: Duration = Duration::from_secs(1);
 
 /// A list of callers by the name of its file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -45,26 +38,14 @@ pub(super) struct CallersFile {
 #[derive(Debug)]
 struct Watched {
     list: Arc<List>,
-    /// Begun as the file is read or by the first check, and again should its runtime have ended.
-    watcher: ArcSwapOption<Background>,
+    watcher: Upkeep,
 }
 
 #[derive(Debug)]
 struct List {
-    file: PathBuf,
-    clock: Clock,
-    at_hand: ArcSwap<AtHand>,
+    file: Arc<WatchedFile>,
+    at_hand: ArcSwap<Vec<CallerName>>,
 }
-
-#[derive(Debug)]
-struct AtHand {
-    names: Vec<CallerName>,
-    /// What they were read from.
-    text: Vec<u8>,
-}
-
-/// What is in a file, as it is.
-type Text = Result<Vec<u8>, io::ErrorKind>;
 
 impl CallersFile {
     pub(super) fn name(&self) -> &Path {
@@ -78,20 +59,23 @@ impl CallersFile {
     /// Whether the caller is on the list at hand.
     pub(super) fn names(&self, context: &CallerContext) -> bool {
         self.list.as_ref().is_some_and(|watched| {
-            watched.keep();
-            watched.list.at_hand.load().names.iter().any(|name| name.is(context))
+            watched.watcher.keep();
+            watched.list.at_hand.load().iter().any(|name| name.is(context))
         })
     }
 
     fn read(&mut self, folder: &Path, clock: &Clock) -> Result<(), InvalidSetting> {
-        let file = folder.join(&self.name);
-        let at_hand = AtHand::of(read(&file)).map_err(|wrong| {
-            InvalidSetting::new("callers_file", format!("{}: {}", file.display(), wrong.with_its_cause()))
+        let file = WatchedFile::new(folder.join(&self.name), MAX_FILE_BYTES, clock.clone());
+        let names = parse(file.read().text).map_err(|wrong| {
+            InvalidSetting::new("callers_file", format!("{}: {}", file.path().display(), wrong.with_its_cause()))
         })?;
-        let list = Arc::new(List { file, clock: clock.clone(), at_hand: ArcSwap::from_pointee(at_hand) });
-        let watched = Watched { list, watcher: ArcSwapOption::empty() };
-        watched.keep();
-        self.list = Some(Arc::new(watched));
+        let list = Arc::new(List { file: Arc::new(file), at_hand: ArcSwap::from_pointee(names) });
+        let watcher = Upkeep::new({
+            let list = Arc::clone(&list);
+            move || Arc::clone(&list).watch()
+        });
+        watcher.keep();
+        self.list = Some(Arc::new(Watched { list, watcher }));
         Ok(())
     }
 }
@@ -124,53 +108,20 @@ impl Node {
     }
 }
 
-impl Watched {
-    /// Begins the watcher, unless there is one. Of two that are begun at one time the latter stays.
-    fn keep(&self) {
-        if self.watcher.load().as_ref().is_some_and(|watcher| !watcher.is_over()) {
-            return;
-        }
-        if let Some(watcher) = Background::spawn(watch(Arc::clone(&self.list))) {
-            self.watcher.store(Some(Arc::new(watcher)));
-        }
-    }
-}
-
-/// Keeps a list up to date for ever. Whoever owns the task owns the list.
-async fn watch(list: Arc<List>) {
-    let mut known: Text = Ok(list.at_hand.load().text.clone());
-    loop {
-        let mut found = list.look().await;
-        while found.as_ref().is_some_and(|found| *found != known) {
-            list.clock.sleep(SETTLED).await;
-            let again = list.look().await;
-            if again == found {
-                break;
-            }
-            found = again;
-        }
-        if let Some(found) = found.filter(|found| *found != known) {
-            list.take(found.clone());
-            known = found;
-        }
-        list.clock.sleep(PERIOD).await;
-    }
-}
-
 impl List {
-    /// `None` where nobody reads any more.
-    fn look(&self) -> impl Future<Output = Option<Text>> + Send + use<> {
-        let file = self.file.clone();
-        blocking(move || read(&file))
+    /// Keeps the list up to date for ever. Whoever owns the task owns the list.
+    async fn watch(self: Arc<Self>) {
+        let file = Arc::clone(&self.file);
+        file.watch(|found| ready(self.take(found.text))).await;
     }
 
     /// Takes what a file says now, whole or not at all.
-    fn take(&self, text: Text) {
-        let file = self.file.display();
-        match AtHand::of(text) {
-            Ok(at_hand) => {
-                let callers = at_hand.names.len();
-                self.at_hand.store(Arc::new(at_hand));
+    fn take(&self, text: Result<Vec<u8>, io::ErrorKind>) {
+        let file = self.file.path().display();
+        match parse(text) {
+            Ok(names) => {
+                let callers = names.len();
+                self.at_hand.store(Arc::new(names));
                 tracing::info!(target: "tower_identity::rule", %file, callers, "callers read");
             }
             Err(wrong) => {
@@ -181,19 +132,8 @@ impl List {
     }
 }
 
-impl AtHand {
-    fn of(text: Text) -> Result<Self, InvalidList> {
-        let text = text.map_err(InvalidList::Unreadable)?;
-        Ok(Self { names: list::parse(&text)?, text })
-    }
-}
-
-/// No more than is needed to see that it is too much.
-fn read(file: &Path) -> Text {
-    let mut text = Vec::new();
-    let limit = MAX_FILE_BYTES as u64 + 1;
-    let read = File::open(file).and_then(|file| file.take(limit).read_to_end(&mut text));
-    read.map(|_| text).map_err(|error| error.kind())
+fn parse(text: Result<Vec<u8>, io::ErrorKind>) -> Result<Vec<CallerName>, InvalidList> {
+    list::parse(&text.map_err(InvalidList::Unreadable)?)
 }
 
 /// By the name, as everything that a rule says.
