@@ -8,6 +8,7 @@
 use std::{marker::PhantomData, sync::Arc};
 
 use tower_identity_core::InvalidSetting;
+use tower_identity_refresh::Upkeep;
 use tower_identity_verify::Verifier;
 use tower_layer::Layer;
 
@@ -209,6 +210,13 @@ impl<P> AuthLayer<P> {
                 settings.unenforced = Some(Arc::new(Unenforced::new(Stage::Authentication)));
             }
         })
+    }
+
+    /// Begins this work with the first request, where it is not under way, and holds on to it: what puts other settings in
+    /// the place of the verifier's lasts for as long as the layer and its services do.
+    #[must_use]
+    pub fn kept_by(self, upkeep: Arc<Upkeep>) -> Self {
+        self.with(|settings| settings.upkeep = Some(upkeep))
     }
 
     /// What [`danger::explain_refusals`](crate::danger::explain_refusals) allows.

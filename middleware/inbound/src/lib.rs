@@ -66,7 +66,7 @@ pub use self::{
     presented::{Credentials, Presented},
     require::{RequireFuture, RequireLayer, RequireService},
     resource::{ResourceMetadata, ResourceMetadataBuilder, ResourceSettings},
-    rule::{CallerName, IssuerName, Rule, RuleHandle},
+    rule::{CallerName, IssuerName, Rule, RuleHandle, RuleSet},
     source::{Source, Sources},
     streams::Streams,
 };

@@ -16,7 +16,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    Asked, AuthBody, Inbound, RuleHandle,
+    Asked, AuthBody, Inbound, RuleHandle, RuleSet,
     counted::Passed,
     decision::{self, Stage},
     observed::Observed,
@@ -123,21 +123,23 @@ impl RequireLayer {
 
 impl Judge {
     fn new(rule: RuleHandle, passed: Passed) -> Self {
-        let at_hand = rule.at_hand();
+        let at_hand = rule.current();
         if let Some(fault) = at_hand.fault() {
-            let rule = &**at_hand;
+            let rule = &*at_hand;
             tracing::error!(target: "tower_identity::rule", %rule, %fault, "the rule is not valid: it refuses everybody");
         }
         Self { rule, passed }
     }
 
-    fn enforce(&self, inbound: &Inbound) -> Result<(), Refusal> {
-        self.rule.at_hand().check(inbound).inspect(|()| decision::accept(Stage::Rule, inbound, &self.passed))
+    fn enforce(&self, inbound: &Inbound, pinned: Option<&RuleSet>) -> Result<(), Refusal> {
+        self.rule
+            .ask(pinned, |rule| rule.check(inbound))
+            .inspect(|()| decision::accept(Stage::Rule, inbound, &self.passed))
     }
 
     /// The request goes on whatever a rule does that is only watched, a panic of a [named](crate::rule::named) one too.
-    fn observe(&self, inbound: &Inbound) {
-        let check = AssertUnwindSafe(|| self.rule.at_hand().check(inbound));
+    fn observe(&self, inbound: &Inbound, pinned: Option<&RuleSet>) {
+        let check = AssertUnwindSafe(|| self.rule.ask(pinned, |rule| rule.check(inbound)));
         let decision = catch_unwind(check)
             .unwrap_or_else(|_| Err(Refusal::new(RefusalKind::Internal, "rule").detail("the rule panicked")));
         decision::observe(Stage::Rule, decision.as_ref().map(|()| inbound), &self.passed);
@@ -147,18 +149,20 @@ impl Judge {
 impl Required {
     fn enforce(&self, extensions: &Extensions) -> Result<(), Refusal> {
         let inbound = Inbound::of(extensions)?;
-        self.candidates.iter().for_each(|candidate| candidate.observe(inbound));
-        self.rule.enforce(inbound)
+        let pinned = RuleSet::pinned(extensions);
+        self.candidates.iter().for_each(|candidate| candidate.observe(inbound, pinned));
+        self.rule.enforce(inbound, pinned)
     }
 
     fn observe(&self, extensions: &Extensions, unenforced: &Unenforced) {
         unenforced.decided();
         let judges = || iter::once(&self.rule).chain(&self.candidates);
+        let pinned = RuleSet::pinned(extensions);
         match (Inbound::of(extensions), extensions.get::<Observed>()) {
-            (Ok(inbound), _) => judges().for_each(|judge| judge.observe(inbound)),
+            (Ok(inbound), _) => judges().for_each(|judge| judge.observe(inbound, pinned)),
             (Err(_), Some(observed)) => judges().for_each(|judge| {
-                let judge = Arc::clone(judge);
-                observed.ask(move |inbound| judge.observe(inbound));
+                let (judge, pinned) = (Arc::clone(judge), pinned.cloned());
+                observed.ask(move |inbound| judge.observe(inbound, pinned.as_ref()));
             }),
             (Err(wiring), None) => decision::observe(Stage::Rule, Err(&wiring), &self.rule.passed),
         }

@@ -7,6 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{
     HeaderValue, Method, Request, Response, StatusCode,
@@ -14,6 +15,8 @@ use http::{
 };
 use http_body_util::Full;
 use serde::Serialize;
+use tower_identity_core::Scopes;
+use tower_identity_verify::Verifier;
 use tower_service::Service;
 
 mod builder;
@@ -51,8 +54,21 @@ struct Inner {
     url: String,
     /// Where the path of the URL begins.
     path_at: usize,
-    /// The whole answer, which never changes.
-    document: Bytes,
+    said: Said,
+    /// The verifier whose issuers clients may know, where no others are named.
+    verifier: Option<Verifier>,
+    /// The whole answer, and the generation of the verifier's settings that it is of.
+    document: ArcSwap<(u64, Bytes)>,
+}
+
+/// What the document says, but for issuers that are the verifier's.
+#[derive(Debug)]
+struct Said {
+    identifier: String,
+    authorization_servers: Vec<String>,
+    scopes: Scopes,
+    name: Option<String>,
+    documentation: Option<String>,
 }
 
 impl ResourceMetadata {
@@ -73,6 +89,35 @@ impl ResourceMetadata {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.0.url
+    }
+}
+
+impl Inner {
+    /// The document as it is now: where it lists the verifier's issuers, those of its present settings.
+    fn document(&self) -> Bytes {
+        let Some(verifier) = &self.verifier else { return self.document.load().1.clone() };
+        let current = verifier.current();
+        let written = self.document.load();
+        if written.0 == current.generation() {
+            return written.1.clone();
+        }
+        let document = self.said.document(&builder::issuers_of(&current));
+        self.document.store(Arc::new((current.generation(), document.clone())));
+        document
+    }
+}
+
+impl Said {
+    fn document(&self, authorization_servers: &[String]) -> Bytes {
+        let document = Document {
+            resource: &self.identifier,
+            authorization_servers,
+            scopes_supported: self.scopes.iter().collect(),
+            bearer_methods_supported: ["header"],
+            resource_name: self.name.as_deref(),
+            resource_documentation: self.documentation.as_deref(),
+        };
+        serde_json::to_vec(&document).expect("strings serialize").into()
     }
 }
 
@@ -118,9 +163,10 @@ impl ResourceMetadata {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         // It changes with a deployment, and clients read it before their first token only.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(self.0.document.len()));
+        let document = self.0.document();
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(document.len()));
         if *method == Method::GET {
-            *response.body_mut() = Full::new(self.0.document.clone());
+            *response.body_mut() = Full::new(document);
         }
         response
     }

@@ -21,7 +21,7 @@
 //! ```
 //!
 //! A rule stands for as long as the process does, unless it is given to its layer by a [`RuleHandle`], which puts another
-//! in its place; and a list of callers that changes by itself is a [file](callers_file), which is read again when it does.
+//! in its place, or by a name among others that are [replaced together](RuleSet); and a list of callers that changes by itself is a [file](callers_file), which is read again when it does.
 
 use std::{fmt, path::Path};
 
@@ -40,6 +40,7 @@ mod issuer;
 mod named;
 mod node;
 mod parts;
+mod set;
 mod sign_in;
 mod wider;
 
@@ -52,6 +53,7 @@ pub use self::{
         acr, any_scope, callers, callers_file, callers_of, group, max_actors, max_age, named, no_user, role, scope,
         scope_or_wider, user, users_of,
     },
+    set::RuleSet,
 };
 
 /// What a request must satisfy. Made by the functions of [this module](self), joined by [`and`](Self::and) and

@@ -36,7 +36,7 @@ impl<S, P> AuthService<S, P> {
     where
         S: Service<Request<B>> + Clone,
     {
-        let verdict = self.settings.judge(&request);
+        let verdict = self.settings.judge(&mut request);
         if self.settings.unenforced.is_some() {
             return AuthFuture::new(self.observe(verdict, request));
         }

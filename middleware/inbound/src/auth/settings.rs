@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Request, header::AUTHORIZATION};
 use tower_identity_core::{Refusal, RefusalKind};
+use tower_identity_refresh::Upkeep;
 use tower_identity_verify::{Current, Verification, Verifier};
 
 use crate::{
-    Credentials, Inbound, Presented, ResourceMetadata, Sources, Streams, challenge::Names, counted::Passed,
+    Credentials, Inbound, Presented, ResourceMetadata, RuleSet, Sources, Streams, challenge::Names, counted::Passed,
     cross_site::CrossSite, danger::Development, edge::Edge, unenforced::Unenforced,
 };
 
@@ -30,6 +31,8 @@ pub(super) struct Settings {
     pub(super) passed: Passed,
     /// There is one where the layer observes.
     pub(super) unenforced: Option<Arc<Unenforced>>,
+    /// Of whatever replaces the verifier's settings.
+    pub(super) upkeep: Option<Arc<Upkeep>>,
 }
 
 /// What to do about a request, as far as it can be said without waiting.
@@ -53,6 +56,7 @@ impl Settings {
             development: None,
             streams: Streams::default(),
             unenforced: None,
+            upkeep: None,
         }
     }
 
@@ -62,14 +66,24 @@ impl Settings {
         self.edge = self.edge.take().map(|edge| Arc::new(Arc::unwrap_or_clone(edge).around(&self.sources)));
     }
 
-    pub(super) fn judge<B>(&self, request: &Request<B>) -> Verdict {
+    /// By one generation of the verifier's settings, whatever takes its place meanwhile; the rules further in by the same.
+    pub(super) fn judge<B>(&self, request: &mut Request<B>) -> Verdict {
+        if let Some(upkeep) = &self.upkeep {
+            upkeep.keep();
+        }
+        let verifier = self.verifier.current();
+        if let Some(rules) = verifier.beside::<RuleSet>() {
+            rules.pin(request.extensions_mut());
+        }
+        self.judge_by(&verifier, request)
+    }
+
+    fn judge_by<B>(&self, verifier: &Current, request: &Request<B>) -> Verdict {
         if request.extensions().get::<Inbound>().is_some() {
             let twice =
                 "an AuthLayer has authenticated this request already; keep one, and close routes by RequireLayer";
             return Verdict::Decided(Err(Refusal::new(RefusalKind::Misconfigured, "wiring").detail(twice)));
         }
-        // Of one generation, whatever takes its place meanwhile.
-        let verifier = self.verifier.current();
         match Presented::read(&self.sources, request.headers(), request.uri(), verifier.max_token_bytes()) {
             Presented::Absent if self.optional => Verdict::Decided(Ok(Inbound::Anonymous)),
             Presented::Absent => Verdict::Decided(Err(Refusal::new(RefusalKind::NoCredential, "credential"))),
@@ -80,7 +94,7 @@ impl Settings {
                 {
                     return Verdict::Decided(Err(refusal));
                 }
-                match self.verify(&verifier, credentials).try_now() {
+                match self.verify(verifier, credentials).try_now() {
                     Ok(decision) => Verdict::Decided(decision.map(Inbound::Caller)),
                     Err(verification) => Verdict::Waiting(verification),
                 }

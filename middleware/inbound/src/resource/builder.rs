@@ -2,11 +2,12 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use arc_swap::ArcSwap;
 use http::{Uri, uri::Scheme};
 use tower_identity_core::{InvalidSetting, Issuer, Scopes};
-use tower_identity_verify::Verifier;
+use tower_identity_verify::{Current, Verifier};
 
-use super::{Document, Inner, ResourceMetadata};
+use super::{Inner, ResourceMetadata, Said};
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
@@ -28,7 +29,7 @@ impl ResourceMetadataBuilder {
 
     /// The authorization servers that issue tokens for this resource, by their issuer identifiers.
     ///
-    /// By default they are the issuers of the verifier, as far as these are URLs. Name those that clients may know where
+    /// By default they are the issuers of the verifier, as far as these are URLs, whatever its settings are by then. Name those that clients may know where
     /// the verifier trusts others too, such as an issuer of workloads inside.
     pub fn authorization_servers<I>(mut self, issuers: I) -> Self
     where
@@ -65,13 +66,10 @@ impl ResourceMetadataBuilder {
     /// `scope` is of the grammar of scopes; `documentation` is an http or https URL; `name` is not empty.
     pub fn build(self, verifier: &Verifier) -> Result<ResourceMetadata, InvalidSetting> {
         let path_at = path_of(&self.identifier).map_err(|rule| InvalidSetting::new("identifier", rule))?;
-        let authorization_servers = match self.authorization_servers {
-            Some(named) => named,
-            None => {
-                let current = verifier.current();
-                let issuers = current.issuers().map(Issuer::as_str);
-                issuers.filter(|issuer| path_of(issuer).is_ok()).map(str::to_owned).collect()
-            }
+        let current = verifier.current();
+        let (authorization_servers, verifier) = match self.authorization_servers {
+            Some(named) => (named, None),
+            None => (issuers_of(&current), Some(verifier.clone())),
         };
         for (at, server) in authorization_servers.iter().enumerate() {
             path_of(server).map_err(|rule| InvalidSetting::new(at, rule).within("authorization_servers"))?;
@@ -85,20 +83,21 @@ impl ResourceMetadataBuilder {
             return Err(InvalidSetting::new("documentation", "is no http or https URL"));
         }
 
-        let document = Document {
-            resource: &self.identifier,
-            authorization_servers: &authorization_servers,
-            scopes_supported: scopes.iter().collect(),
-            bearer_methods_supported: ["header"],
-            resource_name: self.name.as_deref(),
-            resource_documentation: self.documentation.as_deref(),
-        };
-        let document = serde_json::to_vec(&document).expect("strings serialize").into();
         // Only the slash right behind the host goes; any other is part of the path (RFC 9728 §3.1).
         let (origin, path) = self.identifier.split_at(path_at);
         let path = if path == "/" { "" } else { path };
-        Ok(ResourceMetadata(Arc::new(Inner { url: format!("{origin}{WELL_KNOWN}{path}"), path_at, document })))
+        let url = format!("{origin}{WELL_KNOWN}{path}");
+        let Self { identifier, name, documentation, .. } = self;
+        let said = Said { identifier, authorization_servers, scopes, name, documentation };
+        let document = ArcSwap::from_pointee((current.generation(), said.document(&said.authorization_servers)));
+        Ok(ResourceMetadata(Arc::new(Inner { url, path_at, said, verifier, document })))
     }
+}
+
+/// The issuers that clients may know of: those that are URLs.
+pub(super) fn issuers_of(verifier: &Current) -> Vec<String> {
+    let issuers = verifier.issuers().map(Issuer::as_str);
+    issuers.filter(|issuer| path_of(issuer).is_ok()).map(str::to_owned).collect()
 }
 
 /// Where the path of an identifier begins: of a resource (RFC 9728 §1.2) or an issuer (RFC 8414 §2).

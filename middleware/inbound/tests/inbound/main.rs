@@ -14,6 +14,7 @@ mod error_map;
 mod events;
 mod files;
 mod left_out;
+mod named;
 mod observe;
 mod parts;
 mod presented;

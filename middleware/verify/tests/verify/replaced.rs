@@ -1,8 +1,15 @@
 //! Other settings in the place of a verifier's, while requests come.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tower_identity_core::{CallerContext, Refusal};
+use tower_identity_jose::{KeySet, Limits, public_key_set};
 use tower_identity_testkit::{Endpoint, Failure, LogCapture, ManualClock, TestIssuer};
 use tower_identity_verify::{TrustedIssuer, Verifier, VerifierBuilder, danger};
 
@@ -120,7 +127,7 @@ async fn a_key_that_was_withdrawn_is_not_brought_back_by_a_seed() {
     let folder = tempfile::tempdir().expect("a folder");
     let seed = folder.path().join("seed.json");
     let stage = Stage::new().warm().await;
-    std::fs::write(&seed, tower_identity_jose::public_key_set([&stage.issuer.key()])).expect("written");
+    std::fs::write(&seed, public_key_set([&stage.issuer.key()])).expect("written");
     let token = stage.token();
     let fetches = stage.fetches();
     stage.issuer.withdraw_key(stage.issuer.key().key_id());
@@ -191,30 +198,22 @@ async fn the_clock_stays() {
 #[test]
 fn no_request_meets_a_mixture_of_settings() {
     let (one, other) = (TestIssuer::start(), TestIssuer::start());
-    let keys = |issuer: &TestIssuer| {
-        tower_identity_jose::KeySet::parse(tower_identity_jose::public_key_set([&issuer.key()]).as_bytes())
-            .expect("a key set")
-    };
+    let keys = |issuer: &TestIssuer| KeySet::parse(public_key_set([&issuer.key()]).as_bytes()).expect("a key set");
     let given = |issuer: &TestIssuer, limit: usize| {
-        let limits = tower_identity_jose::Limits::default().with_token_bytes(limit).expect("a limit");
+        let limits = Limits::default().with_token_bytes(limit).expect("a limit");
         let trusted = TrustedIssuer::keys(issuer.issuer().as_str(), keys(issuer)).audience("orders");
         Verifier::builder(trusted).limits(limits).beside(limit)
     };
     let settings = [(&one, 4_000), (&other, 5_000)];
     let (tokens, verifier) =
         ([token(&one), token(&other)], given(settings[0].0, settings[0].1).build().expect("valid"));
+    let done = AtomicBool::new(false);
     std::thread::scope(|threads| {
-        let replacing = threads.spawn(|| {
-            for at in 1..=1_000 {
-                let (issuer, limit) = settings[at % 2];
-                verifier.replace(given(issuer, limit)).expect("valid");
-            }
-        });
         let asking: Vec<_> = (0..3)
             .map(|_| {
                 threads.spawn(|| {
                     let mut met = [0; 2];
-                    while !replacing.is_finished() {
+                    while !done.load(Ordering::Relaxed) {
                         let current = verifier.current();
                         let good = [&tokens[0], &tokens[1]].map(|token| at_once(current.bearer(token)).is_ok());
                         let own = usize::from(good[1]);
@@ -227,6 +226,11 @@ fn no_request_meets_a_mixture_of_settings() {
                 })
             })
             .collect();
+        for at in 1..=1_000 {
+            let (issuer, limit) = settings[at % 2];
+            verifier.replace(given(issuer, limit)).expect("valid");
+        }
+        done.store(true, Ordering::Relaxed);
         let met = asking
             .into_iter()
             .map(|asking| asking.join().expect("no mixture"))
