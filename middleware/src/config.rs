@@ -2,24 +2,29 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
-    ops::Range,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, de::DeserializeOwned};
-use toml::de::{DeTable, DeValue, ValueDeserializer};
-use tower_identity_core::{InvalidSetting, settings::Step};
+use tower_identity_core::InvalidSetting;
 use tower_identity_inbound::{AtEdge, AuthLayer, ResourceMetadata, Rule};
 use tower_identity_oauth::ServerSettings;
 use tower_identity_outbound::{Outbound, Target, TargetSettings};
 use tower_identity_verify::Verifier;
 
-pub use self::error::SettingsError;
-use self::inbound::{Inbound, InboundTable};
+use self::{
+    document::Document,
+    inbound::{Inbound, InboundTable},
+};
+pub use self::{
+    error::SettingsError,
+    live::{LiveSettings, SettingsDigest},
+};
 
+mod document;
 mod error;
 mod inbound;
+mod live;
 
 /// A service's settings, read and checked as a whole.
 ///
@@ -59,6 +64,8 @@ mod inbound;
 /// A file that breaks a rule is refused whole, and the error names the file, the line, the field and the rule. Tables
 /// other than `inbound` and `outbound` are the service's own, read by [`section`](Self::section); a field of type
 /// [`Rule`](crate::Rule) there says who may, as one of the table `[inbound.rule]` does by its [name](Self::rule).
+///
+/// A file that changes while the service runs is read by [`LiveSettings`].
 ///
 /// Where a request has two credentials, the caller's and its user's, and where a workload has several names:
 ///
@@ -211,7 +218,8 @@ impl Settings {
     }
 
     /// The rule of this name in the `[inbound.rule]` table: for a [`RequireLayer`](crate::RequireLayer), or for a
-    /// [`RuleHandle`](crate::RuleHandle), whose rule can be replaced by that of the same file read anew.
+    /// [`RuleHandle`](crate::RuleHandle), whose rule can be replaced by that of the same file read anew. [`LiveSettings`] does
+    /// that by themselves.
     ///
     /// The lists of callers that it [takes from files](crate::rule::callers_file) are read, from beside this file.
     ///
@@ -236,8 +244,8 @@ impl Settings {
     ///
     /// [`SettingsError`] when the file has no such rule.
     pub fn rule(&self, name: &str) -> Result<Rule, SettingsError> {
-        let rule = self.inbound.as_ref().and_then(|it| it.rules.get(name).cloned());
-        rule.ok_or_else(|| self.document.refuse(None, format!("inbound.rule.{name}"), "the file has no such rule"))
+        let rule = self.inbound.as_ref().and_then(|it| it.rules.get(name)).map(|rule| Rule::clone(rule));
+        rule.ok_or_else(|| self.document.no_rule(name))
     }
 
     /// What attaches tokens to requests from this service: the `[outbound]` table.
@@ -301,79 +309,6 @@ fn default_server(servers: &BTreeMap<String, ServerSettings>) -> Result<String, 
             Err(InvalidSetting::new("server", "of several servers, one must say default = true").within("outbound"))
         }
         (_, _) => Err(InvalidSetting::new("server", "only one server may say default = true").within("outbound")),
-    }
-}
-
-/// The text of a file, which is well formed. May hold secrets.
-struct Document {
-    name: String,
-    text: String,
-}
-
-impl Document {
-    fn parse(text: &str, name: String) -> Result<Self, SettingsError> {
-        let document = Self { name, text: text.to_owned() };
-        document.root()?;
-        Ok(document)
-    }
-
-    /// Every value with the place where it stands. Read anew for each table: a file is small, and read once.
-    fn root(&self) -> Result<DeValue<'_>, SettingsError> {
-        DeTable::parse(&self.text)
-            .map(|table| DeValue::Table(table.into_inner()))
-            .map_err(|error| self.refuse(error.span(), String::new(), error.message()))
-    }
-
-    fn directory(&self) -> &Path {
-        Path::new(&self.name).parent().unwrap_or(Path::new(""))
-    }
-
-    fn table<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, SettingsError> {
-        let root = self.root()?;
-        let Some(value) = root.get(name) else { return Ok(None) };
-        let span = value.span();
-        serde_path_to_error::deserialize(ValueDeserializer::from(value.clone())).map(Some).map_err(|error| {
-            let path = match error.path().to_string() {
-                path if path == "." => name.to_owned(),
-                path if path.starts_with('[') => format!("{name}{path}"),
-                path => format!("{name}.{path}"),
-            };
-            self.refuse(error.inner().span().or(Some(span)), path, error.inner().message())
-        })
-    }
-
-    /// The line of an invalid setting: of its own value, or of the innermost table around it that the file has.
-    fn locate(&self, invalid: &InvalidSetting) -> SettingsError {
-        let root = self.root().ok();
-        let mut innermost = root.as_ref();
-        let mut span = None;
-        for step in invalid.path() {
-            let inner = innermost.and_then(|value| match step {
-                Step::Field(name) => value.get(name.as_str()),
-                Step::Index(index) => value.get(*index),
-            });
-            let Some(inner) = inner else { break };
-            innermost = Some(inner.get_ref());
-            span = Some(inner.span());
-        }
-        let text = invalid.to_string();
-        let field = text.strip_suffix(invalid.rule()).and_then(|field| field.strip_suffix(": ")).unwrap_or_default();
-        self.refuse(span, field.to_owned(), invalid.rule())
-    }
-
-    fn missing(&self, table: &str) -> SettingsError {
-        self.refuse(None, table.to_owned(), "the file has no such table")
-    }
-
-    fn refuse(&self, span: Option<Range<usize>>, field: String, rule: &str) -> SettingsError {
-        let line = span.and_then(|span| Some(1 + self.text.get(..span.start)?.matches('\n').count()));
-        SettingsError { file: self.name.clone(), line, field, rule: rule.trim_end().replace('\n', " "), source: None }
-    }
-}
-
-impl fmt::Debug for Document {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Document").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

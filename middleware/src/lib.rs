@@ -25,7 +25,7 @@
 //! | take a caller's credential and its user's on one request | [`Verifier::pair`], [`VerifierBuilder::user_issuer`] |
 //! | know one workload under many names | [`VerifierBuilder::workload`] |
 //! | know why a token is refused | [`Verifier::explain`]; in development, in the answer too: [`danger`] |
-//! | do all of this from a file | [`Settings`] |
+//! | do all of this from a file | [`Settings`]; from one that changes while the service runs, [`LiveSettings`] |
 //!
 //! # The stack
 //!
@@ -81,7 +81,7 @@ pub use tower_identity_core::{
 };
 pub use tower_identity_inbound::{
     AtEdge, AuthLayer, CallerName, CorrelationId, EdgeBody, Inbound, IssuerName, RequireLayer, ResourceMetadata,
-    ResourceMetadataBuilder, ResourceSettings, Rule, RuleHandle, Source, Streams, edge, rule,
+    ResourceMetadataBuilder, ResourceSettings, Rule, RuleHandle, RuleSet, Source, Streams, edge, rule,
 };
 pub use tower_identity_jose::{Algorithm, KeySet, Limits, SigningKey};
 pub use tower_identity_oauth::{
@@ -100,7 +100,7 @@ pub use tower_identity_verify::{
     StoreError, TrustedIssuer, Unsplittable, Verdict, Verifier, VerifierBuilder, check,
 };
 
-pub use self::config::{Settings, SettingsError};
+pub use self::config::{LiveSettings, Settings, SettingsDigest, SettingsError};
 
 /// The examples of the README are compiled and run as tests.
 #[cfg(doctest)]

@@ -18,6 +18,11 @@ impl SettingsError {
         Self { file: name.to_owned(), line: None, field: String::new(), rule, source: Some(error) }
     }
 
+    /// The file as a whole is none.
+    pub(super) fn whole(name: &str, rule: impl Into<String>) -> Self {
+        Self { file: name.to_owned(), line: None, field: String::new(), rule: rule.into(), source: None }
+    }
+
     /// The file, as it was named.
     #[must_use]
     pub fn file(&self) -> PathBuf {

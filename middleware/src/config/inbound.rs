@@ -4,10 +4,12 @@ use std::{collections::BTreeMap, mem::take, path::Path};
 
 use serde::Deserialize;
 use tower_identity_core::{CallerName, InvalidSetting};
-use tower_identity_inbound::{AtEdge, AuthLayer, ResourceMetadata, ResourceSettings, Rule, Source, Streams, danger};
+use tower_identity_inbound::{
+    AtEdge, AuthLayer, ResourceMetadata, ResourceSettings, Rule, RuleSet, Source, Streams, danger,
+};
 use tower_identity_jose::Limits;
 use tower_identity_refresh::system_clock;
-use tower_identity_verify::{IssuerSettings, TrustedIssuer, Verifier, danger::trusted_caller};
+use tower_identity_verify::{IssuerSettings, TrustedIssuer, Verifier, VerifierBuilder, danger::trusted_caller};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,7 +63,7 @@ struct TrustedCallerTable {
 pub(super) struct Inbound {
     pub(super) verifier: Verifier,
     pub(super) resource: Option<ResourceMetadata>,
-    pub(super) rules: BTreeMap<String, Rule>,
+    pub(super) rules: RuleSet,
     /// For a service that stands further in.
     pub(super) layer: AuthLayer,
     /// For one that may stand at the edge, as the table says.
@@ -85,7 +87,9 @@ fn trusted(
 impl InboundTable {
     /// Files that the table names are looked for in this folder.
     pub(super) fn build(mut self, folder: &Path) -> Result<Inbound, InvalidSetting> {
-        let verifier = self.verifier(folder)?;
+        let (verifier, rules) = self.live(folder)?;
+        let rules = RuleSet::new(rules)?;
+        let verifier = verifier.beside(rules.clone()).build()?;
         let resource = self.resource.take().map(|settings| settings.build(&verifier)).transpose();
         let resource = resource.map_err(|invalid| invalid.within("resource"))?;
         let (is_edge, edge_also) = (self.edge, take(&mut self.edge_also));
@@ -93,17 +97,23 @@ impl InboundTable {
         if !at_edge && !edge_also.is_empty() {
             return Err(InvalidSetting::new("edge_also", "needs edge = true"));
         }
-        let read = |(name, rule): (String, Rule)| match rule.read_files(folder, &system_clock()) {
-            Ok(rule) => Ok((name, rule)),
-            Err(invalid) => Err(invalid.within(name.as_str()).within("rule")),
-        };
-        let rules = take(&mut self.rule).into_iter().map(read).collect::<Result<_, _>>()?;
         let layer = self.layer(&verifier, resource.as_ref())?;
         let mut edge_layer = layer.clone().edge_if(at_edge);
         if at_edge {
             edge_layer = edge_layer.edge_also(edge_also)?;
         }
         Ok(Inbound { verifier, resource, rules, layer, edge_layer, is_edge })
+    }
+
+    /// What takes effect while the service runs: what a verifier is made of, and the rules. `live::restart` lists the fields.
+    pub(super) fn live(&mut self, folder: &Path) -> Result<(VerifierBuilder, BTreeMap<String, Rule>), InvalidSetting> {
+        let verifier = self.verifier(folder)?;
+        let read = |(name, rule): (String, Rule)| match rule.read_files(folder, &system_clock()) {
+            Ok(rule) => Ok((name, rule)),
+            Err(invalid) => Err(invalid.within(name.as_str()).within("rule")),
+        };
+        let rules = take(&mut self.rule).into_iter().map(read).collect::<Result<_, _>>()?;
+        Ok((verifier, rules))
     }
 
     /// What is said of users' own credentials says nothing while none is looked for.
@@ -120,7 +130,7 @@ impl InboundTable {
     }
 
     /// Takes from the table what it is made of.
-    fn verifier(&mut self, folder: &Path) -> Result<Verifier, InvalidSetting> {
+    fn verifier(&mut self, folder: &Path) -> Result<VerifierBuilder, InvalidSetting> {
         self.users_are_looked_for()?;
         let limits = self.limits()?;
         let mut issuers = trusted(take(&mut self.issuer), "issuer", folder);
@@ -137,7 +147,7 @@ impl InboundTable {
             builder = builder.accept_may_act();
         }
         let trusting = |builder, row: TrustedCallerTable| trusted_caller(builder, row.callers, row.users_of);
-        take(&mut self.trusted_caller).into_iter().fold(builder, trusting).build()
+        Ok(take(&mut self.trusted_caller).into_iter().fold(builder, trusting))
     }
 
     fn layer(self, verifier: &Verifier, resource: Option<&ResourceMetadata>) -> Result<AuthLayer, InvalidSetting> {

@@ -1,0 +1,88 @@
+//! What of a settings file takes effect while the service runs, and what at its next start.
+
+use toml::Table;
+use tower_identity_core::InvalidSetting;
+
+/// The fields of `[inbound]` that take effect while the service runs: those that the verifier is made of, and the rules.
+/// Whatever is not among them waits for a restart, fields that nobody has thought of yet included.
+const LIVE: [&str; 8] = [
+    "issuer",
+    "user_issuer",
+    "workload",
+    "accept_may_act",
+    "trusted_caller",
+    "max_token_bytes",
+    "max_json_depth",
+    "rule",
+];
+
+const RULE: &str = "takes effect at a restart only, and nothing else that this file says does before";
+
+/// Why one file may not follow the other while the service runs: a field that waits for a restart is another, comes or
+/// goes. Tables of the service's own are its own matter.
+pub(super) fn waits_for_restart(before: &Table, now: &Table) -> Option<InvalidSetting> {
+    let inbound = |tables: &Table| tables.get("inbound").and_then(|inbound| inbound.as_table()).cloned();
+    let (own, other) = match (inbound(before), inbound(now)) {
+        (None, Some(_)) => return Some(InvalidSetting::new("inbound", RULE)),
+        (Some(_), None) => return Some(InvalidSetting::new("inbound", "is gone, and this service has callers")),
+        (own, other) => (own.unwrap_or_default(), other.unwrap_or_default()),
+    };
+    let is_another = |name: &&String| !LIVE.contains(&name.as_str()) && own.get(*name) != other.get(*name);
+    if let Some(name) = other.keys().chain(own.keys()).find(is_another) {
+        return Some(InvalidSetting::new(name.as_str(), RULE).within("inbound"));
+    }
+    (before.get("outbound") != now.get("outbound")).then(|| InvalidSetting::new("outbound", RULE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "\
+[service]
+listen = '127.0.0.1:1'
+
+[inbound]
+realm = 'orders'
+max_token_bytes = 1
+issuer = [{ issuer = 'a' }]
+
+[outbound.server.login]
+issuer = 'a'
+";
+
+    fn waits(change: &str, to: &str) -> Option<String> {
+        let tables = |text: &str| toml::from_str::<Table>(text).expect("well formed");
+        assert!(FILE.contains(change), "{change}");
+        let changed = FILE.replacen(change, to, 1);
+        waits_for_restart(&tables(FILE), &tables(&changed)).map(|waits| waits.within("file").to_string())
+    }
+
+    #[test]
+    fn what_is_not_known_to_take_effect_waits() {
+        let at = |field: &str| Some(format!("file.{field}: {RULE}"));
+        let cases = [
+            ("realm = 'orders'", "realm = 'orders' # ours", None),
+            ("max_token_bytes = 1", "max_token_bytes = 2", None),
+            ("max_token_bytes = 1", "", None),
+            ("[{ issuer = 'a' }]", "[{ issuer = 'a' }, { issuer = 'b' }]", None),
+            ("listen = '127.0.0.1:1'", "listen = '127.0.0.1:2'", None),
+            ("[service]\nlisten = '127.0.0.1:1'\n", "", None),
+            ("[inbound]\n", "[inbound]\nworkload = []\n", None),
+            ("'orders'", "'stock'", at("inbound.realm")),
+            ("realm = 'orders'\n", "", at("inbound.realm")),
+            ("[inbound]\n", "[inbound]\nobserve = true\n", at("inbound.observe")),
+            ("[inbound]\n", "[inbound]\nnever_heard_of = true\n", at("inbound.never_heard_of")),
+            ("issuer = 'a'\n", "issuer = 'b'\n", at("outbound")),
+            ("[outbound.server.login]\nissuer = 'a'\n", "", at("outbound")),
+        ];
+        for (change, to, expected) in cases {
+            assert_eq!(waits(change, to), expected, "{change} to {to}");
+        }
+        let (none, some) = (Table::new(), toml::from_str("[inbound]").expect("well formed"));
+        assert_eq!(waits_for_restart(&none, &some), Some(InvalidSetting::new("inbound", RULE)));
+        assert_eq!(waits_for_restart(&none, &none), None);
+        let gone = InvalidSetting::new("inbound", "is gone, and this service has callers");
+        assert_eq!(waits_for_restart(&some, &none), Some(gone));
+    }
+}
