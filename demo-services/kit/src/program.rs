@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Command, FromArgMatches, Parser};
 use serde::Deserialize;
-use tower_identity::{Settings, SettingsError, WithCauses};
+use tower_identity::{LiveSettings, SettingsError, WithCauses};
 
 use crate::{ListenError, Run, Stop, listen, log};
 
@@ -59,7 +59,8 @@ impl StartError {
     }
 }
 
-/// The whole of a service's `main`: reads the arguments and the settings, listens, and runs until it is interrupted.
+/// The whole of a service's `main`: reads the arguments and the settings, listens, and runs until it is interrupted. Issuers
+/// and the names of workloads follow the settings file while it runs.
 pub fn main(name: &'static str, about: &'static str, run: Run) -> ExitCode {
     let command = <Arguments as clap::CommandFactory>::command().name(name).about(about);
     let arguments = parse(command);
@@ -75,7 +76,9 @@ fn parse(command: Command) -> Arguments {
 }
 
 fn start(arguments: &Arguments, name: &'static str, run: Run) -> Result<(), StartError> {
-    let settings = Settings::from_path(&arguments.settings)?;
+    // Whom the service trusts follows the file for as long as this is there.
+    let live = LiveSettings::from_path(&arguments.settings)?;
+    let settings = live.settings();
     let address = match arguments.listen {
         Some(address) => address,
         None => settings.section::<Listen>("service")?.listen,
@@ -83,8 +86,9 @@ fn start(arguments: &Arguments, name: &'static str, run: Run) -> Result<(), Star
     tokio::runtime::Runtime::new()?.block_on(async {
         let listener = listen(address, "--listen, or with listen in [service]").await?;
         let address = listener.local_addr()?;
-        let serving = run(&settings, listener, interrupted()?)?;
+        let serving = run(settings, listener, interrupted()?)?;
         tracing::info!(%address, "{name} listens");
+        live.watch();
         Ok(serving.await?)
     })
 }
@@ -123,6 +127,8 @@ pub fn interrupted() -> io::Result<Stop> {
 
 #[cfg(test)]
 mod tests {
+    use tower_identity::Settings;
+
     use super::*;
 
     #[test]

@@ -19,6 +19,7 @@ mod open_routes;
 #[cfg(unix)]
 mod processes;
 mod refusals;
+mod reload;
 mod replay;
 mod servers;
 mod telemetry;

@@ -222,6 +222,7 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
     let answers = metrics::with_local_recorder(&recorder, || {
         runtime.block_on(let_keys_go());
         trust_a_caller(&issuer);
+        crate::reload::tell();
         runtime.block_on(drive(&issuer, &stranger))
     });
     drop(listening);
