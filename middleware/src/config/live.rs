@@ -315,3 +315,6 @@ impl fmt::Debug for State {
         f.debug_struct("State").field("file", &self.name).field("at_work", &told).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

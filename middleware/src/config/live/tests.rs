@@ -15,8 +15,9 @@ use axum::{
 };
 use tempfile::TempDir;
 use tower::ServiceExt;
-use tower_identity::{LiveSettings, RequireLayer, SecretToken, Settings};
 use tower_identity_testkit::{Endpoint, Failure, LogCapture, ManualClock, TestIssuer};
+
+use crate::{LiveSettings, RequireLayer, SecretToken, Settings};
 
 const SERVICE: &str = "[service]\ncolour = \"blue\"\n";
 
