@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, de::DeserializeOwned};
 use tower_identity_core::InvalidSetting;
-use tower_identity_inbound::{AtEdge, AuthLayer, ResourceMetadata, Rule};
+use tower_identity_inbound::{AtEdge, AuthLayer, ResourceMetadata, Rule, SecurityEvents};
 use tower_identity_oauth::ServerSettings;
 use tower_identity_outbound::{Outbound, Target, TargetSettings};
 use tower_identity_verify::Verifier;
@@ -23,6 +23,7 @@ pub use self::{
 
 mod document;
 mod error;
+mod events;
 mod inbound;
 mod live;
 
@@ -46,7 +47,8 @@ mod live;
 /// ```
 ///
 /// The fields of each table: [`IssuerSettings`](crate::IssuerSettings), [`ServerSettings`], [`TargetSettings`]; and
-/// where there is one, `[inbound.resource]` with [`ResourceSettings`](crate::ResourceSettings). `[inbound]` itself may
+/// where there is one, `[inbound.resource]` with [`ResourceSettings`](crate::ResourceSettings), and `[inbound.events]` with
+/// the [endpoint](Self::events) of security events. `[inbound]` itself may
 /// name the `realm` of every challenge, and set limits: `max_token_bytes` (default 8192) and `max_json_depth` (default
 /// 16) of [`Limits`](crate::Limits). The rest of it is what the [`auth_layer`](Self::auth_layer) does:
 ///
@@ -215,6 +217,40 @@ impl Settings {
     pub fn resource(&self) -> Result<ResourceMetadata, SettingsError> {
         let resource = self.inbound.as_ref().and_then(|it| it.resource.clone());
         resource.ok_or_else(|| self.document.missing("inbound.resource"))
+    }
+
+    /// The endpoint that issuers push security events to: the `[inbound.events]` table. Mounted beside what the layer guards,
+    /// by `.route_service(events.path(), events.clone())`.
+    ///
+    /// ```
+    /// use tower_identity::Settings;
+    ///
+    /// let settings = Settings::parse(
+    ///     r#"
+    ///     [[inbound.issuer]]
+    ///     issuer = "https://login.example.com"
+    ///     audience = "orders"
+    ///
+    ///     [inbound.events]
+    ///     audience = "https://orders.example.com/events"
+    ///     path = "/events"
+    ///
+    ///     [[inbound.events.transmitter]]
+    ///     issuer = { issuer = "https://signals.example.com", audience = "https://orders.example.com/events" }
+    ///     revokes = ["https://login.example.com"]
+    ///     "#,
+    ///     "orders.toml",
+    /// )?;
+    /// assert_eq!(settings.events()?.path(), "/events");
+    /// # Ok::<(), tower_identity::SettingsError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] when the file has no such table.
+    pub fn events(&self) -> Result<SecurityEvents, SettingsError> {
+        let events = self.inbound.as_ref().and_then(|it| it.events.clone());
+        events.ok_or_else(|| self.document.missing("inbound.events"))
     }
 
     /// The rule of this name in the `[inbound.rule]` table: for a [`RequireLayer`](crate::RequireLayer), or for a

@@ -25,6 +25,7 @@
 //! | take a caller's credential and its user's on one request | [`Verifier::pair`], [`VerifierBuilder::user_issuer`] |
 //! | know one workload under many names | [`VerifierBuilder::workload`] |
 //! | know why a token is refused | [`Verifier::explain`]; in development, in the answer too: [`danger`] |
+//! | end tokens before their time | [`Revocations`], [`EventReceiver`], [`SecurityEvents`]; `docs/revocation.md` |
 //! | do all of this from a file | [`Settings`]; from one that changes while the service runs, [`LiveSettings`] |
 //!
 //! # The stack
@@ -81,7 +82,7 @@ pub use tower_identity_core::{
 };
 pub use tower_identity_inbound::{
     AtEdge, AuthLayer, CallerName, CorrelationId, EdgeBody, Inbound, IssuerName, RequireLayer, ResourceMetadata,
-    ResourceMetadataBuilder, ResourceSettings, Rule, RuleHandle, RuleSet, Source, Streams, edge, rule,
+    ResourceMetadataBuilder, ResourceSettings, Rule, RuleHandle, RuleSet, SecurityEvents, Source, Streams, edge, rule,
 };
 pub use tower_identity_jose::{Algorithm, KeySet, Limits, SigningKey};
 pub use tower_identity_oauth::{
@@ -96,8 +97,9 @@ pub use tower_identity_outbound::{
 };
 pub use tower_identity_refresh::system_clock;
 pub use tower_identity_verify::{
-    Checked, Explanation, IssuerSettings, KeySettings, MemorySplitTokens, Outcome, Profile, SplitToken, SplitTokens,
-    StoreError, TrustedIssuer, Unsplittable, Verdict, Verifier, VerifierBuilder, check,
+    Checked, EventReceiver, EventReceiverBuilder, Explanation, FeedError, IssuerSettings, KeySettings,
+    MemorySplitTokens, Outcome, Profile, Pulled, Received, RevocationFeed, SplitToken, SplitTokens, StoreError,
+    TrustedIssuer, Unsplittable, Verdict, Verifier, VerifierBuilder, check,
 };
 
 pub use self::config::{LiveSettings, Settings, SettingsDigest, SettingsError};

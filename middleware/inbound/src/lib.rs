@@ -24,6 +24,7 @@
 //! | [`rule`] | [`Rule`] and the functions that it is written with |
 //! | [`edge`] | what requests from outside say of an identity and may not; [`EdgeBody`], whose trailers do not |
 //! | [`resource`] | [`ResourceMetadata`]: what clients may know of this service (RFC 9728) |
+//! | [`events`] | [`SecurityEvents`]: the endpoint that revocations are pushed to (RFC 8935) |
 //! | [`asked`] | [`Asked`]: how a request came, as far as its refusal depends on it |
 //! | [`render`] | the error map: from a refusal to what the peer learns |
 //! | [`decision`] | the one event a decision leaves for the operator, and its count |
@@ -43,6 +44,7 @@ mod cross_site;
 pub mod danger;
 pub mod decision;
 pub mod edge;
+pub mod events;
 mod fields;
 pub mod inbound;
 mod observed;
@@ -62,6 +64,7 @@ pub use self::{
     body::AuthBody,
     correlation::CorrelationId,
     edge::{AtEdge, EdgeBody, Inside},
+    events::SecurityEvents,
     inbound::Inbound,
     presented::{Credentials, Presented},
     require::{RequireFuture, RequireLayer, RequireService},

@@ -5,11 +5,13 @@ use std::{collections::BTreeMap, mem::take, path::Path};
 use serde::Deserialize;
 use tower_identity_core::{CallerName, InvalidSetting};
 use tower_identity_inbound::{
-    AtEdge, AuthLayer, ResourceMetadata, ResourceSettings, Rule, RuleSet, Source, Streams, danger,
+    AtEdge, AuthLayer, ResourceMetadata, ResourceSettings, Rule, RuleSet, SecurityEvents, Source, Streams, danger,
 };
 use tower_identity_jose::Limits;
 use tower_identity_refresh::system_clock;
 use tower_identity_verify::{IssuerSettings, TrustedIssuer, Verifier, VerifierBuilder, danger::trusted_caller};
+
+use super::events::EventsTable;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +29,7 @@ pub(super) struct InboundTable {
     max_token_bytes: Option<usize>,
     max_json_depth: Option<u8>,
     resource: Option<ResourceSettings>,
+    events: Option<EventsTable>,
     sources: Option<Vec<Source>>,
     user_source: Option<Source>,
     #[serde(default)]
@@ -63,6 +66,7 @@ struct TrustedCallerTable {
 pub(super) struct Inbound {
     pub(super) verifier: Verifier,
     pub(super) resource: Option<ResourceMetadata>,
+    pub(super) events: Option<SecurityEvents>,
     pub(super) rules: RuleSet,
     /// For a service that stands further in.
     pub(super) layer: AuthLayer,
@@ -92,6 +96,8 @@ impl InboundTable {
         let verifier = verifier.beside(rules.clone()).build()?;
         let resource = self.resource.take().map(|settings| settings.build(&verifier)).transpose();
         let resource = resource.map_err(|invalid| invalid.within("resource"))?;
+        let events = self.events.take().map(|table| table.build(&verifier, folder)).transpose();
+        let events = events.map_err(|invalid| invalid.within("events"))?;
         let (is_edge, edge_also) = (self.edge, take(&mut self.edge_also));
         let at_edge = is_edge == Some(true);
         if !at_edge && !edge_also.is_empty() {
@@ -102,7 +108,7 @@ impl InboundTable {
         if at_edge {
             edge_layer = edge_layer.edge_also(edge_also)?;
         }
-        Ok(Inbound { verifier, resource, rules, layer, edge_layer, is_edge })
+        Ok(Inbound { verifier, resource, events, rules, layer, edge_layer, is_edge })
     }
 
     /// What takes effect while the service runs: what a verifier is made of, and the rules. `live::restart` lists the fields.

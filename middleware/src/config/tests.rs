@@ -226,3 +226,54 @@ fn long_a2_the_file_says_what_becomes_of_streams() {
     let refused = inbound("streams = 'forever'").map(drop).expect_err("no such way");
     assert!(refused.starts_with("orders.toml:2: inbound.streams: unknown variant `forever`"), "{refused}");
 }
+
+const EVENTS: &str = "\
+[[inbound.issuer]]
+issuer = 'https://login.example.com'
+audience = 'orders'
+
+[inbound.events]
+audience = 'https://orders.example.com/events'
+
+[[inbound.events.transmitter]]
+issuer = { issuer = 'https://signals.example.com', audience = 'https://orders.example.com/events' }
+revokes = ['https://login.example.com']
+";
+
+#[test]
+fn ssf_a1_a_file_says_whose_events_end_tokens_and_what_is_wrong_with_it() {
+    let read = |file: &str| {
+        let settings = Settings::parse(file, "orders.toml").map_err(|refused| refused.to_string())?;
+        settings.events().map(|events| events.path().to_owned()).map_err(|refused| refused.to_string())
+    };
+    assert_eq!(read(EVENTS), Ok("/security-events".to_owned()));
+    for (from, to, expected) in [
+        ("revokes = ['https://login.example.com']", "revokes = []", Ok("/security-events".to_owned())),
+        (
+            "revokes = ['https://login.example.com']",
+            "revokes = ['https://other.example']",
+            Err("orders.toml:10: inbound.events.transmitter[0].revokes[0]: is no issuer whose tokens are accepted"),
+        ),
+        (
+            "audience = 'https://orders.example.com/events'\n",
+            "audience = ''\n",
+            Err("orders.toml:6: inbound.events.audience: audience is empty"),
+        ),
+        (
+            "audience = 'https://orders.example.com/events'\n",
+            "audience = 'x'\npath = 'events'\n",
+            Err("orders.toml:7: inbound.events.path: is no path such as /security-events"),
+        ),
+        (
+            "https://signals.example.com",
+            "ftp://signals.example.com",
+            Err(
+                "orders.toml:9: inbound.events.transmitter[0].issuer.issuer: is neither https nor http on a loopback address",
+            ),
+        ),
+    ] {
+        assert_eq!(read(&EVENTS.replacen(from, to, 1)), expected.map_err(str::to_owned), "{to}");
+    }
+    let without = EVENTS.split("[inbound.events]").next().expect("a part");
+    assert_eq!(read(without), Err("orders.toml: inbound.events: the file has no such table".to_owned()));
+}

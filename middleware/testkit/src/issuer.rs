@@ -3,6 +3,7 @@
 mod answer;
 mod call;
 mod endpoint;
+mod event;
 mod failure;
 mod grant;
 mod introspection;

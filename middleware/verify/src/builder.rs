@@ -8,9 +8,10 @@ use tower_identity_oauth::Http;
 use tower_identity_refresh::system_clock;
 
 use crate::{
-    TrustedIssuer, Verifier,
+    RevocationFeed, TrustedIssuer, Verifier,
     aliases::{AliasTable, Namespace},
     anchor::Anchor,
+    feed::Pulls,
     inner::Inner,
     issuer::Checked,
     judge::Rules,
@@ -33,6 +34,7 @@ pub struct VerifierBuilder {
     clock: Option<Clock>,
     revocations: Option<Revocations>,
     beside: Option<Arc<dyn Any + Send + Sync>>,
+    feed: Option<(Arc<dyn RevocationFeed>, bool)>,
 }
 
 /// Whose word is taken, and about which issuers' users.
@@ -54,6 +56,7 @@ impl VerifierBuilder {
             clock: None,
             revocations: None,
             beside: None,
+            feed: None,
         }
     }
 
@@ -143,6 +146,23 @@ impl VerifierBuilder {
         self
     }
 
+    /// Pulls revocations from here too, beginning with the first verification, as long as there is a clone of the verifier.
+    ///
+    /// Until the feed answers for the first time, what was revoked before this process began is not known. Tokens are
+    /// accepted all the same, as they are while the feed is down later on, and the age of what is known is told
+    /// (`tower_identity_revocation_feed_age_seconds`); [`require_revocation_feed`](Self::require_revocation_feed) has them wait.
+    pub fn revocation_feed(mut self, feed: impl RevocationFeed) -> Self {
+        self.feed = Some((Arc::new(feed), false));
+        self
+    }
+
+    /// The same, and until the feed has answered for the first time no token is decided about: such requests are answered
+    /// 503 and may come back.
+    pub fn require_revocation_feed(mut self, feed: impl RevocationFeed) -> Self {
+        self.feed = Some((Arc::new(feed), true));
+        self
+    }
+
     /// Builds the verifier. Needs no runtime, and no issuer that is up: keys are fetched at first use.
     ///
     /// # Errors
@@ -217,6 +237,11 @@ impl VerifierBuilder {
             connect.all(users, "user_issuer", &Arc::from([]), before)?
         };
         relations.tell(former.map(|former| &former.relations));
+        // And one feed, which goes on from where it is.
+        let pulls = match former {
+            Some(former) => former.pulls.clone(),
+            None => self.feed.map(|(feed, comes_first)| Arc::new(Pulls::new(feed, revocations, comes_first))),
+        };
         Ok(Inner {
             trusted,
             users,
@@ -229,6 +254,7 @@ impl VerifierBuilder {
             http,
             generation: former.map_or(1, |former| former.generation + 1),
             beside: self.beside,
+            pulls,
         })
     }
 }

@@ -16,7 +16,7 @@
 
 mod claims;
 mod subject;
-mod telemetry;
+pub(crate) mod telemetry;
 mod transmitter;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -171,8 +171,10 @@ impl Inner {
             return Ok(Received::NotOurs);
         }
         for what in revocations {
-            telemetry::revoked(&transmitter.name, &what);
-            self.verifier.revocations().revoke(what);
+            let told = what.clone();
+            if self.verifier.revocations().revoke(what) {
+                telemetry::revoked(Some(&transmitter.name), &told);
+            }
         }
         telemetry::entries(self.verifier.revocations().entries());
         self.known.insert(key, ());

@@ -10,6 +10,7 @@ use crate::{
     Verification,
     anchor::Anchor,
     claims::{Claims, Unread},
+    feed::Pulls,
     opaque::{Opaque, is_jwt_like},
     relation::Relations,
     trusted::{Attempt, Trusted, issuer_among, unreadable},
@@ -34,6 +35,8 @@ pub(crate) struct Inner {
     pub(crate) generation: u64,
     /// What stands and falls with these settings.
     pub(crate) beside: Option<Arc<dyn Any + Send + Sync>>,
+    /// Where revocations are pulled from, if they are. Each generation hands it on.
+    pub(crate) pulls: Option<Arc<Pulls>>,
 }
 
 impl Inner {
@@ -48,6 +51,9 @@ impl Inner {
     }
 
     fn verify(&self, token: &str, trusted: &[Arc<Trusted>], opaque: Option<&Arc<Opaque>>) -> Verification {
+        if let Some(Err(refusal)) = self.pulls.as_ref().map(|pulls| pulls.admit()) {
+            return Verification::decided(Err(refusal));
+        }
         if let Some(opaque) = opaque.filter(|_| !is_jwt_like(token)) {
             return opaque.verify(token);
         }

@@ -51,6 +51,7 @@ use tower_identity_refresh::{Background, Failed, Lifetime, Loaded, Slot};
 
 pub use self::settings::KeySettings;
 pub(crate) use self::{
+    keeper::pause,
     loader::NoKeys,
     options::{KeyLocation, KeyOptions, KeyPlan},
     row::Row,

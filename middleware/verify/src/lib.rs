@@ -42,6 +42,7 @@
 //! | [`check`] | the checks by name, in their order |
 //! | `judge` | the verdict on them: pure functions of claims, rules and time, one for each check |
 //! | `events` | [`EventReceiver`]: security events that revoke (RFC 8417) |
+//! | `feed` | [`RevocationFeed`]: revocations that are pulled |
 //! | `explain` | [`Explanation`]: every check of a token in order, for people |
 
 mod aliases;
@@ -54,6 +55,7 @@ mod current;
 pub mod danger;
 mod events;
 mod explain;
+mod feed;
 mod inner;
 mod issuer;
 mod judge;
@@ -76,6 +78,7 @@ pub use self::{
     current::Current,
     events::{EventReceiver, EventReceiverBuilder, Received},
     explain::{Checked, Explanation, Outcome, Verdict},
+    feed::{FeedError, Pulled, RevocationFeed},
     issuer::{NeedsAudience, TrustedIssuer},
     keys::KeySettings,
     opaque::{MemorySplitTokens, SplitToken, SplitTokens, StoreError, Unsplittable},

@@ -123,7 +123,7 @@ impl Verifier {
     /// anew, and an outage of it is not felt. Where they are kept in another way, as by another `save`, the keys at hand
     /// serve until the first fetch; where they are found elsewhere, or pinned to others, there are none. Likewise what an
     /// issuer of opaque tokens said of them is remembered while it is asked at the same endpoint, as the same client. The
-    /// clock, and the list of what is revoked, stay as they are, whatever the builder says.
+    /// clock, the list of what is revoked and its feed stay as they are, whatever the builder says.
     ///
     /// ```
     /// use tower_identity_verify::{TrustedIssuer, Verifier};

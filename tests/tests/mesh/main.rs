@@ -21,6 +21,7 @@ mod processes;
 mod refusals;
 mod reload;
 mod replay;
+mod revocation;
 mod servers;
 mod telemetry;
 mod wire;

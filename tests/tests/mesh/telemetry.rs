@@ -19,7 +19,8 @@ use metrics_util::{
 };
 use reqwest::RequestBuilder;
 use tower_identity::{
-    AuthLayer, ClientAuth, Introspection, RequireLayer, RuleHandle, SecretToken, TrustedIssuer, Verifier, danger,
+    AuthLayer, BoxFuture, ClientAuth, EventReceiver, FeedError, Introspection, Pulled, Received, RequireLayer,
+    RevocationFeed, RuleHandle, SecretToken, TrustedIssuer, Verifier, danger,
     rule::{scope, user},
 };
 use tower_identity_testkit::{Endpoint, Failure, LogCapture, ManualClock, TestIssuer, TokenBuilder};
@@ -168,6 +169,35 @@ async fn let_keys_go() {
     assert!(verifier.bearer(good.expose()).try_now().is_err(), "there are no keys at hand");
 }
 
+/// A feed that is down.
+#[derive(Debug)]
+struct Down;
+
+impl RevocationFeed for Down {
+    fn since<'a>(&'a self, _: Option<&'a str>) -> BoxFuture<'a, Result<Pulled, FeedError>> {
+        Box::pin(async { Err(FeedError::new(std::io::Error::other("down"))) })
+    }
+}
+
+/// A list of what is revoked that an issuer pushes to, well and badly, and that cannot be pulled.
+async fn revoke(issuer: &TestIssuer) {
+    const RECEIVER: &str = "https://orders.example/events";
+    let home = TrustedIssuer::discover(issuer.issuer().as_str()).audience("orders");
+    let verifier = Verifier::builder(home).revocation_feed(Down).build().expect("valid");
+    let receiver = EventReceiver::builder(&verifier, RECEIVER).build().expect("valid");
+    let of_nobody = issuer.revoked(serde_json::json!({"format": "email", "email": "carol@example.com"}));
+    let event = issuer.user_revoked("carol").audience(RECEIVER);
+    let mut outcomes = Vec::new();
+    for event in [event.clone(), event.tampered(), of_nobody.audience(RECEIVER)] {
+        outcomes.push(receiver.receive(event.build().expose()).await.map_err(|refusal| refusal.check()));
+    }
+    assert_eq!(outcomes, [Ok(Received::Applied), Err("signature"), Ok(Received::NotOurs)]);
+    verifier.bearer(token(issuer).build().expose()).await.expect("good");
+    for _ in 0..8 {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// One request of each kind, and what is answered.
 async fn drive(issuer: &TestIssuer, stranger: &TestIssuer) -> Vec<(&'static str, u16)> {
     let client = reqwest::Client::builder().no_proxy().build().expect("client");
@@ -221,6 +251,7 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let answers = metrics::with_local_recorder(&recorder, || {
         runtime.block_on(let_keys_go());
+        runtime.block_on(revoke(&issuer));
         trust_a_caller(&issuer);
         crate::reload::tell();
         runtime.block_on(drive(&issuer, &stranger))

@@ -22,6 +22,7 @@ mod replaced;
 mod require;
 mod resource;
 mod rules;
+mod security_events;
 mod sign_in;
 mod sources;
 mod streams;

@@ -1,6 +1,6 @@
 //! Nothing is sent for whom was revoked, and nothing that was on its way is kept.
 
-use tower_identity_core::{Binding, CallerContext, RefusalKind, Revocation};
+use tower_identity_core::{Binding, CallerContext, RefusalKind, Revocation, Revocations};
 use tower_identity_outbound::SendError;
 
 use crate::support::{World, echoed, issued};
@@ -43,11 +43,13 @@ async fn ssf_a2_a_remembered_token_of_whom_was_revoked_is_not_sent() {
 
 #[tokio::test]
 async fn ssf_a2_an_exchange_of_whom_was_revoked_meanwhile_is_neither_handed_out_nor_kept() {
-    let world = World::new().await;
+    let mut world = World::new().await;
     let http = world.for_users();
-    let send = |user: &str| tokio::spawn(http.get(world.payments.url("/")).on_behalf_of(&world.caller(user)).send());
+    let send = |world: &World, user: &str| {
+        tokio::spawn(http.get(world.payments.url("/")).on_behalf_of(&world.caller(user)).send())
+    };
     world.authority.closes();
-    let (alice, again, bob) = (send("alice"), send("alice"), send("bob"));
+    let (alice, again, bob) = (send(&world, "alice"), send(&world, "alice"), send(&world, "bob"));
     world.authority.called(2).await;
     revoke(&world, "alice");
     world.authority.opens();
@@ -57,6 +59,10 @@ async fn ssf_a2_an_exchange_of_whom_was_revoked_meanwhile_is_neither_handed_out_
     assert!(echoed(bob.await.expect("joined")).await.starts_with("Bearer token-"));
     assert_eq!(world.payments.got().len(), 1, "bob's alone");
     assert_eq!(world.authority.calls().len(), 2);
+
+    // Not kept: where the same token is not revoked, another is asked for.
+    world.revocations = Revocations::new(world.time.clock());
+    assert_eq!(echoed(send(&world, "alice").await.expect("joined")).await, "Bearer token-2");
 }
 
 /// Of two credentials either may be: the exchange is of the user's token, and the caller of it is revoked.

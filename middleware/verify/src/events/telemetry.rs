@@ -1,12 +1,21 @@
 //! What the operator is told of events, and of what is revoked.
 
+use std::time::Duration;
+
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
-use tower_identity_core::{Issuer, Refusal, RefusalKind, Revocation};
+use tower_identity_core::{Issuer, Refusal, RefusalKind, Revocation, WithCauses};
 
 use super::Received;
+use crate::FeedError;
 
 /// The counter of events, by transmitter and outcome.
 const EVENTS: &str = "tower_identity_security_events_total";
+
+/// The counter of pulls, by outcome.
+const PULLS: &str = "tower_identity_revocation_pulls_total";
+
+/// The gauge of a feed's age.
+const AGE: &str = "tower_identity_revocation_feed_age_seconds";
 
 /// The gauge of entries.
 const ENTRIES: &str = "tower_identity_revocations";
@@ -27,17 +36,17 @@ pub(super) fn received(received: &Result<Received, Refusal>) {
             target: "tower_identity::revocation",
             issuer = refusal.named_issuer().map(Issuer::as_str),
             check = refusal.check(),
-            error = %tower_identity_core::WithCauses(refusal),
+            error = %WithCauses(refusal),
             "event refused"
         );
     }
 }
 
-/// Whom it names is in no log.
-pub(super) fn revoked(transmitter: &Issuer, what: &Revocation) {
+/// Whom it names is in no log. Without a transmitter it was pulled.
+pub(crate) fn revoked(transmitter: Option<&Issuer>, what: &Revocation) {
     tracing::info!(
         target: "tower_identity::revocation",
-        transmitter = transmitter.as_str(),
+        transmitter = transmitter.map(Issuer::as_str),
         issuer = what.issuer().as_str(),
         of = what.kind(),
         "tokens revoked"
@@ -53,7 +62,25 @@ pub(super) fn unsupported(transmitter: &Issuer) {
     );
 }
 
-pub(crate) fn entries(entries: usize) {
+/// What came of asking a feed: how many entries there are now, or why it does not answer and how often that was so before;
+/// and how long ago it answered last.
+pub(crate) fn pulled(pulled: Result<usize, (&FeedError, u32)>, age: Duration) {
+    describe_counter!(PULLS, Unit::Count, "questions to the feed of revocations, by what came of them");
+    describe_gauge!(AGE, Unit::Seconds, "how long ago the feed of revocations answered");
+    let outcome = if pulled.is_ok() { "pulled" } else { "failed" };
+    counter!(PULLS, "outcome" => outcome).increment(1);
+    gauge!(AGE).set(age.as_secs_f64());
+    match pulled {
+        Ok(kept) => entries(kept),
+        // Once each time that it begins to fail.
+        Err((error, 0)) => {
+            tracing::warn!(target: "tower_identity::revocation", error = %WithCauses(error), "revocations cannot be pulled");
+        }
+        Err(_) => {}
+    }
+}
+
+pub(super) fn entries(entries: usize) {
     describe_gauge!(ENTRIES, Unit::Count, "what is revoked and not yet forgotten");
     gauge!(ENTRIES).set(u32::try_from(entries).map_or(f64::MAX, f64::from));
 }

@@ -54,7 +54,7 @@ pub(super) async fn keep(loader: Arc<Loader>, load: Slot<Moment, NoKeys>) {
 
 /// How long to wait after so many failures before this one: longer each time, and up to a seventh longer at random, so
 /// that the instances of a service do not come back together.
-fn pause(asked_for: Duration, failures: u32) -> Duration {
+pub(crate) fn pause(asked_for: Duration, failures: u32) -> Duration {
     let growing = Duration::from_secs(1).saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST_PAUSE);
     let at_least = asked_for.max(growing);
     // A lifetime's refresh is due after 70 to 80 % of it.
