@@ -135,6 +135,10 @@ impl Source {
         }
     }
 
+    pub(crate) fn is_authorization(&self) -> bool {
+        matches!(self.0, Place::Authorization)
+    }
+
     pub(crate) fn is_cookie(&self) -> bool {
         matches!(self.0, Place::Cookie(_))
     }

@@ -114,7 +114,7 @@ impl Settings {
     pub(super) fn strip(&self, headers: &mut HeaderMap) {
         // Whatever it holds where it is no source: nobody has verified it.
         headers.remove(AUTHORIZATION);
-        for source in self.sources.all() {
+        for source in self.sources.all().filter(|source| !source.is_authorization()) {
             source.remove(headers);
         }
         if let Some(edge) = &self.edge {

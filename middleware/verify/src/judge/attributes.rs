@@ -99,7 +99,7 @@ fn list(
         if entry.is_object && !scim {
             return Err(wrong(check::CLAIMS, name));
         }
-        if entry.value.trim().is_empty() {
+        if entry.value.chars().all(char::is_whitespace) {
             return Err(refuse(check::CLAIMS, format!("{name} has an entry that is empty")));
         }
         into.push((*entry.value).into());
