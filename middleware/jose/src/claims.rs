@@ -34,6 +34,10 @@ impl NumericDate {
     /// The last second that a double holds exactly, and so the last that every JSON implementation agrees on.
     const MAX: u64 = 1 << 53;
 
+    pub(crate) fn from_secs(seconds: u64) -> Option<Self> {
+        (seconds <= Self::MAX).then(|| Self(Timestamp::from_secs(seconds)))
+    }
+
     /// The time.
     #[must_use]
     pub const fn timestamp(self) -> Timestamp {
@@ -66,10 +70,7 @@ impl<'de> Deserialize<'de> for NumericDate {
             }
 
             fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<NumericDate, E> {
-                if seconds > NumericDate::MAX {
-                    return Err(E::invalid_value(Unexpected::Unsigned(seconds), &self));
-                }
-                Ok(NumericDate(Timestamp::from_secs(seconds)))
+                NumericDate::from_secs(seconds).ok_or_else(|| E::invalid_value(Unexpected::Unsigned(seconds), &self))
             }
 
             fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<NumericDate, E> {

@@ -207,6 +207,19 @@ impl Compact {
         Ok(Unverified { claims, compact: self })
     }
 
+    /// [`claims`](Self::claims), of what a function makes of the payload.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError::Claims`].
+    pub fn claims_with<'a, C>(
+        &'a self,
+        read: impl FnOnce(json::Unread<'a>) -> Result<C, JsonError>,
+    ) -> Result<Unverified<C, &'a Self>, ParseError> {
+        let claims = json::Unread::object(&self.payload, self.json_depth).and_then(read).map_err(ParseError::Claims)?;
+        Ok(Unverified { claims, compact: self })
+    }
+
     pub(crate) fn read<'a, C: Deserialize<'a>>(&'a self) -> Result<C, ParseError> {
         json::object_from_slice(&self.payload, self.json_depth).map_err(ParseError::Claims)
     }

@@ -7,11 +7,15 @@ use serde::{
     de::{self, DeserializeSeed, IgnoredAny, MapAccess, Visitor},
 };
 use tower_identity_core::Refusal;
-use tower_identity_jose::NumericDate;
+use tower_identity_jose::{
+    NumericDate,
+    json::{self, JsonError, Plain},
+};
 
 use crate::{
     check,
     claim::{Claim, Object, wrong},
+    plain,
     shown::Shown,
     text::{Entry, List, Members, Text, TextOrNumber, Texts},
 };
@@ -46,6 +50,16 @@ macro_rules! claims {
                     }
                 }
                 Ok(())
+            }
+        }
+
+        impl<'a> Claims<'a> {
+            /// Reads claims that are written plainly, all of them absent so far.
+            fn read_plainly(&mut self, plain: &mut Plain<'a>) -> Option<()> {
+                plain.object(|plain, name| match name {
+                    $($name => plain::set(&mut self.$claim, plain),)+
+                    _ => plain.ignore(),
+                })
             }
         }
     };
@@ -119,6 +133,15 @@ claims! {
         pub(crate) realm_access: Object<Access<'a>> = "realm_access",
         pub(crate) resource_access: Members<'a, Claim<Object<Access<'a>>>> = "resource_access",
     }
+}
+
+/// Reads claims to the place where they are to lie: as they are written most often, or else strictly.
+pub(crate) fn read<'c, 'a>(payload: json::Unread<'a>, claims: &'c mut Claims<'a>) -> Result<&'c Claims<'a>, JsonError> {
+    if payload.plainly(|plain| claims.read_plainly(plain)).is_none() {
+        *claims = Claims::default();
+        payload.strictly(Unread(claims))?;
+    }
+    Ok(claims)
 }
 
 /// Where claims are to be read to, all of them absent so far.

@@ -9,7 +9,7 @@ use tower_identity_oauth::Http;
 use crate::{
     Verification,
     anchor::Anchor,
-    claims::{Claims, Unread},
+    claims::{self, Claims, Unread},
     feed::Pulls,
     opaque::{Opaque, is_jwt_like},
     relation::Relations,
@@ -131,7 +131,7 @@ fn attempt<'t, 'i>(
     claims: &'t mut Claims<'t>,
     trusted: &'i [Arc<Trusted>],
 ) -> Result<(&'i Arc<Trusted>, Attempt<'t>), Refusal> {
-    let token = compact.claims_by(Unread(claims)).map_err(unreadable)?;
+    let token = compact.claims_with(|payload| claims::read(payload, claims)).map_err(unreadable)?;
     let trusted = issuer_among(trusted, token.claims_unverified())?;
     Ok((trusted, trusted.attempt(token)))
 }

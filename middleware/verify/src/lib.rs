@@ -62,6 +62,7 @@ mod judge;
 mod keys;
 mod opaque;
 mod pair;
+mod plain;
 mod profile;
 mod relation;
 mod settings;

@@ -47,6 +47,12 @@ impl Texts<'_> {
     }
 }
 
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+}
+
 impl Deref for Text<'_> {
     type Target = str;
 
@@ -178,7 +184,7 @@ pub(crate) struct List<T>(pub(crate) Vec<T>);
 
 /// The members of an object, as a list: for objects whose names are data.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Members<'a, T>(Vec<(Text<'a>, T)>);
+pub(crate) struct Members<'a, T>(pub(crate) Vec<(Text<'a>, T)>);
 
 impl<T> Members<'_, T> {
     pub(crate) fn get(&self, name: &str) -> Option<&T> {

@@ -71,6 +71,74 @@ fn nasty() -> [serde_json::Value; 9] {
     ]
 }
 
+/// What one claim or another may well be.
+fn usual() -> [serde_json::Value; 8] {
+    [
+        json!("x"),
+        json!(7),
+        json!(true),
+        json!(["a", "b"]),
+        json!({"sub": "a", "iss": "b", "act": {"sub": "c", "act": {}}}),
+        json!({"namespace": "n", "serviceaccount": {"name": "s", "uid": "u"}}),
+        json!({"roles": ["r"], "groups": "elsewhere"}),
+        json!({"orders": {"roles": ["r"]}, "payments": {}}),
+    ]
+}
+
+/// What plain reading makes of a payload, if anything, what strict reading does, and what becomes of it.
+fn readings(text: &str) -> (Option<String>, Result<String, JsonError>, Result<String, JsonError>) {
+    let payload = strict::Unread::of(text.as_bytes()).expect("UTF-8");
+    let shown = |claims: &Claims<'_>| format!("{claims:?}");
+    let plain = payload.plainly(|plain| {
+        let mut claims = Claims::default();
+        claims.read_plainly(plain).map(|()| shown(&claims))
+    });
+    let strict = payload.strictly(std::marker::PhantomData::<Claims<'_>>).map(|claims| shown(&claims));
+    (plain, strict, read(payload, &mut Claims::default()).map(shown))
+}
+
+#[test]
+fn jwt_a21_every_claim_is_read_plainly_as_it_is_strictly() {
+    for claim in READ.iter().chain(&["resource_access", "unknown"]) {
+        let mut plainly = 0;
+        for value in usual().iter().chain(&nasty()) {
+            let text = format!(r#"{{"sid": "1", "{claim}": {value}, "name":"é"}}"#);
+            let (plain, strict, read) = readings(&text);
+            assert_eq!(read, strict, "{text}");
+            if let Some(plain) = plain {
+                assert_eq!(Ok(plain), strict, "{text}");
+                plainly += 1;
+            }
+        }
+        assert!(plainly > 0 || ["sid", "name"].contains(claim), "{claim}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn jwt_a20_a21_plain_reading_makes_of_a_payload_what_strict_reading_does(
+        members in proptest::collection::vec((0..READ.len() + 2, 0..17_usize), 0..6),
+        space in "[ \t]?",
+        damage in proptest::option::of((0..80_usize, r#"[{}\[\]",:\\0-9a]"#)),
+    ) {
+        let values: Vec<_> = usual().into_iter().chain(nasty()).collect();
+        let name = |at: usize| READ.get(at).copied().unwrap_or(["resource_access", "unknown"][at % 2]);
+        let members: Vec<_> = members
+            .into_iter()
+            .map(|(claim, value)| format!(r#""{}":{space}{}"#, name(claim), values[value]))
+            .collect();
+        let mut text = format!("{{{}}}", members.join(","));
+        if let Some((at, other)) = damage && at < text.len() {
+            text.replace_range(at..=at, &other);
+        }
+        let (plain, strict, read) = readings(&text);
+        proptest::prop_assert_eq!(&read, &strict);
+        if let Some(plain) = plain {
+            proptest::prop_assert_eq!(Ok(plain), strict);
+        }
+    }
+}
+
 /// What goes wrong within a claim ends there: the next one is read as what it is.
 #[test]
 fn a_claim_that_is_wrong_inside_is_read_to_its_end() {
