@@ -3,9 +3,10 @@
 //! A name keeps the exact characters it was made from and is compared byte for byte: issuers and audiences are
 //! identifiers, never URLs to be normalised (RFC 8414 §3.3, RFC 9068 §4).
 
-use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
+use std::{borrow::Borrow, fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smol_str::SmolStr;
 
 use crate::text;
 
@@ -58,7 +59,10 @@ macro_rules! names {
         ///
         /// Cheap to clone. Never empty, never surrounded by white space, compared byte for byte.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
+        pub struct $name(
+            // Most names are short enough to lie in place: every token has several.
+            SmolStr,
+        );
 
         impl $name {
             /// Reads a name.
