@@ -271,13 +271,11 @@ impl State {
     fn take(&self, text: Result<Vec<u8>, io::ErrorKind>, in_use: &BTreeSet<String>) -> Result<Reloaded, SettingsError> {
         let before = self.at_work.load_full();
         let document = Document::parse(&readable(text, &self.name)?, self.name.clone())?;
+        let table = document.table::<InboundTable>("inbound")?;
         may_follow(&before.document, &document)?;
-        let rules = match &self.first.inbound {
-            None => before.rules.clone(),
-            Some(inbound) => {
+        let rules = match (&self.first.inbound, table) {
+            (Some(inbound), Some(mut table)) => {
                 let placed = |invalid: InvalidSetting| document.locate(&invalid.within("inbound"));
-                let mut table =
-                    document.table::<InboundTable>("inbound")?.ok_or_else(|| document.missing("inbound"))?;
                 let (verifier, rules) = table.live(document.directory()).map_err(placed)?;
                 let rules = before.rules.succeeded_by(rules).map_err(placed)?;
                 if let Some(name) = in_use.iter().find(|name| rules.get(name).is_none()) {
@@ -287,6 +285,8 @@ impl State {
                 rules.tell_changes(&before.rules);
                 rules
             }
+            // A file that says nothing of callers, as the one before it.
+            _ => before.rules.clone(),
         };
         let digest = SettingsDigest::of(document.tables().get("inbound"));
         let told = Reloaded { generation: before.told.generation + 1, digest };

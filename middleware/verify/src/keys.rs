@@ -39,15 +39,12 @@ mod snapshot;
 mod telemetry;
 mod unknown;
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::Guard;
 use tower_identity_core::{Moment, Timestamp};
 use tower_identity_jose::KeySet;
-use tower_identity_refresh::{Background, Failed, Lifetime, Loaded, Slot};
+use tower_identity_refresh::{Failed, Lifetime, Loaded, Slot, Upkeep};
 
 pub use self::settings::KeySettings;
 pub(crate) use self::{
@@ -84,8 +81,7 @@ struct Fetching {
     /// That the keys were loaded for a key id that they lacked, and until when that stands.
     reload: Slot<Moment, NoKeys>,
     lacked: Lacked,
-    /// Ends with this. Begun at first use, and again should its runtime have ended.
-    keeper: Mutex<Option<Background>>,
+    keeper: Upkeep,
 }
 
 impl Keys {
@@ -102,14 +98,14 @@ impl Keys {
 
     /// Keys that are fetched at first use.
     fn fetched(row: Row, loader: Loader) -> Self {
-        let clock = loader.clock.clone();
-        let fetching = Fetching {
-            load: Slot::new(clock.clone()),
-            reload: Slot::new(clock),
-            loader: Arc::new(loader),
-            lacked: Lacked::default(),
-            keeper: Mutex::default(),
+        let loader = Arc::new(loader);
+        let load = Slot::new(loader.clock.clone());
+        let keeper = {
+            let (loader, load) = (Arc::clone(&loader), load.clone());
+            Upkeep::new(move || keeper::keep(Arc::clone(&loader), load.clone()))
         };
+        let reload = Slot::new(loader.clock.clone());
+        let fetching = Fetching { loader, load, reload, lacked: Lacked::default(), keeper };
         Self { row, at_hand: Arc::clone(&fetching.loader.at_hand), fetching: Some(fetching) }
     }
 
@@ -154,14 +150,14 @@ impl Keys {
     fn begin_refresh(&self) {
         if let Some(fetching) = &self.fetching {
             fetching.load.refresh(|| fetching.loader.load());
-            fetching.keep();
+            fetching.keeper.keep();
         }
     }
 
     /// Waits until there are keys.
     pub(crate) async fn loaded(&self) -> Result<(), NoKeys> {
         let Some(fetching) = &self.fetching else { return Ok(()) };
-        fetching.keep();
+        fetching.keeper.keep();
         fetching.load.get(|| fetching.loader.load()).await.map(drop)
     }
 
@@ -176,7 +172,7 @@ impl Keys {
         match &self.fetching {
             None => Ok(Moment::default()),
             Some(fetching) => {
-                fetching.keep();
+                fetching.keeper.keep();
                 fetching.reload.get(|| fetching.reload()).await
             }
         }
@@ -235,14 +231,6 @@ impl Fetching {
                     Err(Failed { error, retry_after })
                 }
             }
-        }
-    }
-
-    /// Begins the keeper, unless there is one.
-    fn keep(&self) {
-        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        if keeper.as_ref().is_none_or(Background::is_over) {
-            *keeper = Background::spawn(keeper::keep(Arc::clone(&self.loader), self.load.clone()));
         }
     }
 }

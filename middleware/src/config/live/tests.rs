@@ -15,6 +15,7 @@ use axum::{
 };
 use tempfile::TempDir;
 use tower::ServiceExt;
+use tower_identity_refresh::FileText;
 use tower_identity_testkit::{Endpoint, Failure, LogCapture, ManualClock, TestIssuer};
 
 use crate::{LiveSettings, RequireLayer, SecretToken, Settings};
@@ -173,6 +174,19 @@ async fn the_file_is_looked_at_and_counts_when_it_has_stood_for_a_second() {
 }
 
 #[tokio::test]
+async fn a_reading_that_was_overtaken_is_not_taken() {
+    let world = World::warm().await;
+    let both = text(&[&world.login, &world.partner], "callers = ['storefront']");
+    let overtaken = || FileText { text: Ok(both.clone().into_bytes()), number: 2 };
+    world.settings.reload().expect("the second reading");
+    assert!(world.settings.state.reload(overtaken).is_none());
+    assert_eq!((world.settings.generation(), world.statuses().await), (2, [200, 200, 401]));
+    let newer = || FileText { number: 3, ..overtaken() };
+    assert!(world.settings.state.reload(newer).is_some_and(|outcome| outcome.is_ok()));
+    assert_eq!((world.settings.generation(), world.statuses().await), (3, [200, 403, 403]));
+}
+
+#[tokio::test]
 async fn a_bad_file_changes_nothing_and_is_told_once() {
     let world = World::warm().await;
     let (good, name) = (text(&[&world.login], "callers = ['stock']"), world.file().display().to_string());
@@ -186,7 +200,7 @@ async fn a_bad_file_changes_nothing_and_is_told_once() {
         (good.replace("realm", "relam"), ":5: inbound.relam: unknown field `relam`".to_owned()),
         (good.replace("realm = \"orders\"", "realm = \"stock\""), format!(":5: inbound.realm: {restart}")),
         (good.replace("realm = \"orders\"\n", ""), format!(":4: inbound.realm: {restart}")),
-        (format!("{good}\n{outbound}"), format!(":13: outbound: {restart}")),
+        (format!("{good}\n{outbound}"), format!(":14: outbound: {restart}")),
         (text(&[&world.login], "all = ['user', 'no_user']"), ":8: inbound.rule.charge: ".to_owned()),
         (good.replace("charge", "refund"), ": inbound.rule.charge: the file has no such rule".to_owned()),
         (twice, ":15: inbound.issuer[1].issuer: is trusted twice".to_owned()),

@@ -6,6 +6,7 @@ mod flood;
 mod outage;
 mod phantom;
 mod remembered;
+mod replaced;
 mod settings;
 mod signed;
 mod split;

@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 
-use tower_identity_core::{CallerContext, Refusal};
+use serde_json::json;
+use tower_identity_core::{CallerContext, Refusal, Revocation, Revocations};
 use tower_identity_jose::{KeySet, Limits, public_key_set};
 use tower_identity_testkit::{Endpoint, Failure, LogCapture, ManualClock, TestIssuer};
 use tower_identity_verify::{TrustedIssuer, Verifier, VerifierBuilder, danger};
@@ -127,12 +128,17 @@ async fn a_key_that_was_withdrawn_is_not_brought_back_by_a_seed() {
     let folder = tempfile::tempdir().expect("a folder");
     let seed = folder.path().join("seed.json");
     let stage = Stage::new().warm().await;
-    std::fs::write(&seed, public_key_set([&stage.issuer.key()])).expect("written");
+    let keys = [stage.issuer.key().public_jwk()];
+    let saved = json!({"issuer": stage.issuer.issuer(), "fetched_at": stage.now().as_secs(), "keys": keys});
+    std::fs::write(&seed, saved.to_string()).expect("written");
     let token = stage.token();
-    let fetches = stage.fetches();
+    // The only key is published with its private part.
+    let mut published = stage.issuer.key().public_jwk();
+    published["d"] = "AAAA".into();
     stage.issuer.withdraw_key(stage.issuer.key().key_id());
+    stage.issuer.publish_jwk(published);
     stage.clock.advance(10 * MINUTE);
-    stage.issuer.arrived(Endpoint::Keys, fetches + 1).await;
+    stage.issuer.arrived(Endpoint::Keys, 2).await;
     until(|| stage.verifier.bearer(&token).try_now().is_err()).await;
     stage.verifier.replace(Verifier::builder(at(&stage.issuer).keys_seed(&seed))).expect("valid");
     assert!(stage.verifier.bearer(&token).try_now().is_err(), "nothing is at hand");
@@ -238,4 +244,21 @@ fn no_request_meets_a_mixture_of_settings() {
         assert!(met.iter().all(|met| *met > 0), "{met:?}");
     });
     assert_eq!(verifier.generation(), 1_001);
+}
+
+#[tokio::test]
+async fn what_was_revoked_stays_so_and_whoever_fills_the_list_goes_on() {
+    let stage = Stage::new().warm().await;
+    let list = stage.verifier.revocations().clone();
+    let (of_alice, of_bob) = (stage.token(), text(stage.good().subject("bob")));
+    let subject = |id: &str| Revocation::subject(stage.issuer.issuer().clone(), id.parse().expect("subject"));
+    list.revoke(subject("alice"));
+    let empty = Revocations::new(stage.clock.clock());
+    for settings in [home(&stage.issuer), home(&stage.issuer).revocations(empty)] {
+        stage.verifier.replace(settings).expect("valid");
+        assert_eq!(refused(decided(&stage.verifier, &of_alice)), invalid("revoked"));
+        accepted(decided(&stage.verifier, &of_bob));
+    }
+    list.revoke(subject("bob"));
+    assert_eq!(refused(decided(&stage.verifier, &of_bob)), invalid("revoked"));
 }
