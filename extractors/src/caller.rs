@@ -17,6 +17,47 @@ use crate::Rejection;
 /// into tasks and response bodies, where the ambient scope does not reach. It serializes as its
 /// [principal](tower_identity_core::Principal).
 ///
+/// # For as long as the credential is good
+///
+/// A request is judged at its start. Work that may outlast the caller's credential asks it for its end, by
+/// [`caller.ended()`](CallerContext::ended), which resolves at its expiry or at once when it is revoked. A WebSocket:
+///
+/// ```
+/// use axum::{
+///     Router,
+///     extract::ws::{Message, WebSocket, WebSocketUpgrade},
+///     response::Response,
+///     routing::any,
+/// };
+/// use axum_identity::Caller;
+///
+/// async fn talk(caller: Caller, upgrade: WebSocketUpgrade) -> Response {
+///     upgrade.on_upgrade(async move |mut socket: WebSocket| {
+///         let mut ended = caller.ended();
+///         loop {
+///             tokio::select! {
+///                 // First, so that a peer who never pauses is no exception.
+///                 biased;
+///                 _ = &mut ended => return drop(socket.send(Message::Close(None)).await),
+///                 message = socket.recv() => {
+///                     let Some(Ok(message)) = message else { return };
+///                     if socket.send(message).await.is_err() {
+///                         return;
+///                     }
+///                 }
+///             }
+///         }
+///     })
+/// }
+///
+/// # let _: Router =
+/// Router::new().route("/talk", any(talk))
+/// # ;
+/// ```
+///
+/// Event streams and gRPC streams end by themselves, as `AuthLayer::streams` says
+/// ([`Streams`](tower_identity_inbound::Streams)); any other stream by `stream.take_until(caller.ended())` of `futures-util`.
+///
 /// Answers 401 to a request without a credential; `Option<Caller>` takes one as `None`.
 #[derive(Debug, Clone)]
 pub struct Caller(CallerContext);

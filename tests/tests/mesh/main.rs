@@ -13,6 +13,7 @@ mod house;
 #[cfg(unix)]
 mod interop;
 mod leaks;
+mod long_requests;
 mod mixing;
 mod observe;
 mod open_routes;

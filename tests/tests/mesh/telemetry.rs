@@ -2,16 +2,19 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
+    fmt, io,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use axum::{
     Router,
+    body::Body,
     routing::{any, get},
 };
 use axum_identity::{Problem, UserCaller};
+use bytes::Bytes;
+use futures_util::stream;
 use metrics::Unit;
 use metrics_util::{
     MetricKind,
@@ -19,7 +22,7 @@ use metrics_util::{
 };
 use reqwest::RequestBuilder;
 use tower_identity::{
-    AuthLayer, BoxFuture, ClientAuth, EventReceiver, FeedError, Introspection, Pulled, Received, RequireLayer,
+    AuthLayer, BoxFuture, ClientAuth, EventReceiver, FeedError, Introspection, Issuer, Pulled, Received, RequireLayer,
     RevocationFeed, RuleHandle, SecretToken, TrustedIssuer, Verifier, danger,
     rule::{scope, user},
 };
@@ -198,6 +201,24 @@ async fn revoke(issuer: &TestIssuer) {
     }
 }
 
+/// A stream that its token does not last for.
+async fn let_a_stream_end() -> Issuer {
+    let clock = ManualClock::new();
+    let issuer = TestIssuer::builder().clock(clock.clock()).start();
+    let trusted = TrustedIssuer::discover(issuer.issuer().as_str()).audience("orders");
+    let verifier = Verifier::builder(trusted).clock(clock.clock()).build().expect("valid");
+    let grpc = || async {
+        ([("content-type", "application/grpc")], Body::from_stream(stream::pending::<io::Result<Bytes>>()))
+    };
+    let server = Server::start(Router::new().fallback(grpc).layer(AuthLayer::new(verifier))).await;
+    let client = reqwest::Client::builder().no_proxy().build().expect("client");
+    let request = client.get(server.url("/")).bearer_auth(token(&issuer).build().expose());
+    let mut response = request.send().await.expect("answered");
+    clock.advance(Duration::from_secs(24 * 60 * 60));
+    assert_eq!(response.chunk().await.expect("ended"), None);
+    issuer.issuer().clone()
+}
+
 /// One request of each kind, and what is answered.
 async fn drive(issuer: &TestIssuer, stranger: &TestIssuer) -> Vec<(&'static str, u16)> {
     let client = reqwest::Client::builder().no_proxy().build().expect("client");
@@ -249,12 +270,12 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
     let listening = tracing::subscriber::set_default(Registry::default().with(listener.clone()));
     // One thread, which has the recorder and the subscriber of this test.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let answers = metrics::with_local_recorder(&recorder, || {
+    let (of_stream, answers) = metrics::with_local_recorder(&recorder, || {
         runtime.block_on(let_keys_go());
         runtime.block_on(revoke(&issuer));
         trust_a_caller(&issuer);
         crate::reload::tell();
-        runtime.block_on(drive(&issuer, &stranger))
+        (runtime.block_on(let_a_stream_end()), runtime.block_on(drive(&issuer, &stranger)))
     });
     drop(listening);
     let statuses: Vec<_> = answers.into_iter().map(|(_, status)| status).collect();
@@ -278,7 +299,9 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
             labels: labels.keys().cloned().collect(),
         });
         if let (true, DebugValue::Counter(count)) = (key.name() == "tower_identity_decisions_total", value) {
-            let label = |name: &str| labels[name].replace(issuer.issuer().as_str(), "home");
+            let named =
+                |label: &str| label.replace(issuer.issuer().as_str(), "home").replace(of_stream.as_str(), "of stream");
+            let label = |name: &str| named(&labels[name]);
             decisions.insert(
                 [label("stage"), label("outcome"), label("enforced"), label("reason"), label("issuer")].join(" "),
                 count,
@@ -288,6 +311,7 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
     assert_eq!(metrics, documented_metrics());
     let expected = [
         ("authentication accepted true none home", 7),
+        ("authentication accepted true none of stream", 1),
         ("authentication anonymous true none none", 1),
         ("authentication refused true bad_upstream:introspection home", 1),
         ("authentication refused true invalid_token:aud home", 1),

@@ -58,14 +58,11 @@ impl Ending {
         }
     }
 
-    /// Leaves a call the status that it has come to itself.
+    /// Leaves the service an end that it has come to itself, and a call its status.
     fn at_end<B>(&mut self, reason: EndReason, body: Pin<&mut B>, cx: &mut Context<'_>) -> Next<B::Error>
     where
         B: Body<Data = Bytes>,
     {
-        if self.stream == Stream::Events {
-            return self.end(reason);
-        }
         match body.poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) if !self.stream.is_status(&frame) => {
                 if std::mem::take(&mut self.is_owed) {

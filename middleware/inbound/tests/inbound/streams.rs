@@ -389,7 +389,7 @@ async fn the_body_of_a_stream_runs_in_the_scope_of_nobody_to_its_end() {
         assert_eq!(reader.next(), Said::End);
         assert!(ambient::current().is_some());
     });
-    assert_eq!(feed.scopes(), ["polled for nobody", "dropped for nobody"]);
+    assert_eq!(feed.scopes(), ["polled for nobody", "polled for nobody", "dropped for nobody"]);
 }
 
 #[test]
