@@ -37,7 +37,6 @@ impl EndReason {
 impl CallerContext {
     /// Resolves when the credential is good no longer: as soon as one of its tokens [expires](Self::expires_at) or is
     /// revoked. For work that goes on for longer than a request does, such as a WebSocket's.
-    #[must_use]
     pub fn ended(&self) -> Ended {
         Ended { watch: Watch { context: self.clone(), only_if_revoked: false }, wakes: None }
     }
