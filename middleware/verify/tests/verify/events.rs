@@ -13,6 +13,9 @@ use crate::support::{accepted, invalid, refused};
 const RECEIVER: &str = "https://orders.example/events";
 const SESSION_REVOKED: &str = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
 
+/// A subject identifier of somebody there.
+type SubId<'a> = Box<dyn Fn(&Post) -> Value + 'a>;
+
 type Outcome = Result<Received, (RefusalKind, &'static str)>;
 
 /// An issuer, a verifier that trusts it, and the receiver of its events.
@@ -156,7 +159,7 @@ async fn ssf_a1_a_subject_is_named_in_each_form_that_tokens_know() {
     let iss = |post: &Post| post.issuer.issuer().to_string();
     let of_user = |post: &Post, sub: &str| json!({"format": "iss_sub", "iss": iss(post), "sub": sub});
     let opaque = |id: &str| json!({"format": "opaque", "id": id});
-    let forms: Vec<(&str, Box<dyn Fn(&Post) -> Value>, [bool; 3])> = vec![
+    let forms: Vec<(&str, SubId<'_>, [bool; 3])> = vec![
         // Alice in session s-1, alice in s-2, bob in s-3.
         ("user", Box::new(move |post| of_user(post, "alice")), [true, true, false]),
         ("session", Box::new(move |_| opaque("s-1")), [true, false, false]),
@@ -291,6 +294,20 @@ async fn ssf_a1_a_transmitter_speaks_for_the_issuers_of_its_row_and_no_other() {
     assert_eq!(told, "transmitter[0].revokes[0]: is no issuer whose tokens are accepted");
     let nameless = EventReceiver::builder(&verifier, " ").build().expect_err("no audience").to_string();
     assert!(nameless.starts_with("audience: "), "{nameless}");
+}
+
+#[tokio::test]
+async fn ssf_a1_who_is_trusted_no_longer_is_no_transmitter_and_what_it_revoked_stays_so() {
+    let post = Post::new();
+    let alice = post.of("alice").build();
+    assert_eq!(post.send(post.event()).await, Ok(Received::Applied));
+    let trusted = || TrustedIssuer::discover(post.issuer.issuer().as_str()).audience("orders");
+    let other = TrustedIssuer::discover("https://other.example").audience("orders");
+    post.verifier.replace(Verifier::builder(other)).expect("valid");
+    assert_eq!(post.send(post.event()).await, Err(invalid("iss")));
+    post.verifier.replace(Verifier::builder(trusted())).expect("valid");
+    assert!(post.is_revoked(&alice).await);
+    assert_eq!(post.send(post.event()).await, Ok(Received::Applied));
 }
 
 #[tokio::test]

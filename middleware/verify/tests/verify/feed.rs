@@ -132,9 +132,16 @@ async fn ssf_a2_a_feed_is_pulled_from_the_first_use_on_and_caught_up_with_after_
     house.pass(5).await;
     assert_eq!(house.feed.asked()[6..], [cursor("3"), cursor("3")], "more that does not move on waits its turn");
 
+    // Other settings go on with it.
+    let other = TrustedIssuer::discover(house.issuer.issuer().as_str()).audience("orders");
+    verifier.replace(Verifier::builder(other)).expect("valid");
+    accepted(verifier.bearer(&house.of("erin")).await);
+    house.pass(5).await;
+    assert_eq!(house.feed.asked()[8..], [cursor("3")]);
+
     drop(verifier);
     house.pass(60).await;
-    assert_eq!(house.feed.asked().len(), 8, "it ends with the last clone");
+    assert_eq!(house.feed.asked().len(), 9, "it ends with the last clone");
 }
 
 #[tokio::test]
