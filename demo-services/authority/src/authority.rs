@@ -9,6 +9,7 @@ use tower_identity_jose::{Algorithm, KeySet, SigningKey, SigningKeyError};
 use crate::{
     client::{Client, Clients},
     policy::Policy,
+    push::Receivers,
     replay::UsedAssertions,
     session::Sessions,
     settings::{AuthoritySettings, SignInSettings},
@@ -32,6 +33,7 @@ pub struct Authority {
     pub(crate) policy: Policy,
     pub(crate) used_assertions: UsedAssertions,
     pub(crate) sessions: Sessions,
+    pub(crate) receivers: Receivers,
 }
 
 impl Authority {
@@ -56,6 +58,7 @@ impl Authority {
             policy: Policy { exchange: settings.policy, client_credentials: settings.client_credentials },
             used_assertions: UsedAssertions::default(),
             sessions: Sessions::default(),
+            receivers: Receivers::new(settings.receivers)?,
         };
         for (at, client) in settings.clients.into_iter().enumerate() {
             authority.register(client).map_err(|invalid| invalid.within(at).within("client"))?;
@@ -164,13 +167,19 @@ fn check_issuer(issuer: &Issuer) -> Result<(), InvalidSetting> {
     if authority.contains(['/', '?', '#', '@']) {
         return invalid("has more than scheme, host and port");
     }
-    let loopback = ["127.0.0.1", "[::1]", "localhost"]
-        .iter()
-        .any(|host| authority.strip_prefix(host).is_some_and(|rest| rest.is_empty() || rest.starts_with(':')));
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => authority,
+    };
     match scheme {
         "https" => Ok(()),
-        "http" if loopback => Ok(()),
+        "http" if is_loopback(host) => Ok(()),
         "http" => invalid("is http on an address that is not loopback"),
         _ => invalid("is neither https nor http"),
     }
+}
+
+/// Whether a URL's host, as it is written, can only be this machine.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    ["127.0.0.1", "[::1]", "localhost"].contains(&host)
 }

@@ -66,6 +66,7 @@ pub(crate) struct PresentedClaims {
     #[serde(default)]
     pub(crate) scope: String,
     pub(crate) exp: NumericDate,
+    pub(crate) iat: NumericDate,
     #[serde(default, deserialize_with = "json::not_null", skip_serializing_if = "Option::is_none")]
     pub(crate) nbf: Option<NumericDate>,
     pub(crate) jti: TokenId,

@@ -12,10 +12,12 @@
 //! | `POST /introspect` | what a token is, to the client that it was sent to (RFC 7662) |
 //! | `POST /dev/sign-in` | a user's first token, to this machine only: in a session's cookie, where the settings name one |
 //! | `POST /dev/sign-out` | ends that session |
+//! | `POST /dev/revoke` | ends all of a user's sessions, and says which receivers of events know of it |
 //!
 //! The modules, in the order in which a token request meets them: `form`, `authenticate` (with `client` and
 //! `replay`), `token`, `exchange` (with `presented` and `policy`), `issue` (with `claims`), and `error` for the rest.
-//! Users' sessions are in `session`, and begin and end in `sign_in` and `sign_out`; `introspect` tells what a token is.
+//! Users' sessions are in `session`, and begin and end in `sign_in`, `sign_out` and `revoke`; `introspect` tells what a
+//! token is. An end is told to the receivers in the settings: what, in `event` (RFC 8417); how, in `push` (RFC 8935).
 
 mod app;
 mod authenticate;
@@ -23,6 +25,7 @@ mod authority;
 mod claims;
 mod client;
 mod error;
+mod event;
 mod exchange;
 mod form;
 mod introspect;
@@ -30,7 +33,9 @@ mod issue;
 mod metadata;
 mod policy;
 mod presented;
+mod push;
 mod replay;
+mod revoke;
 mod session;
 mod settings;
 mod sign_in;
@@ -41,5 +46,5 @@ pub use self::{
     app::{app, run},
     authority::Authority,
     policy::{ClientCredentialsRow, ExchangeRow},
-    settings::{AuthoritySettings, ClientSettings, SignInSettings},
+    settings::{AuthoritySettings, ClientSettings, ReceiverSettings, SignInSettings},
 };

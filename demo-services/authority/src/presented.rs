@@ -17,11 +17,13 @@ pub(crate) enum NotOurs {
     Issuer,
     #[error("the token has ended, or not begun")]
     Time,
+    #[error("the sign-in that the token was issued on is over")]
+    SignedOut,
 }
 
 impl Authority {
-    /// Verifies an access token of this authority, or the one that a session is the name of: signature, kind, issuer and
-    /// time. Its audience is not ours to be.
+    /// Verifies an access token of this authority, or the one that a session is the name of: signature, kind, issuer, time,
+    /// and that its sign-in is not over. Its audience is not ours to be.
     pub(crate) fn verify_own(&self, token: &str) -> Result<PresentedClaims, NotOurs> {
         let of_session = self.sessions.find(token);
         let token = of_session.as_ref().map_or(token, SecretToken::expose);
@@ -39,6 +41,9 @@ impl Authority {
         // No leeway: both times are of our own clock.
         if claims.exp.timestamp() <= now || claims.nbf.is_some_and(|nbf| nbf.timestamp() > now) {
             return Err(NotOurs::Time);
+        }
+        if self.sessions.are_over(&claims.sub, &claims.authentication) {
+            return Err(NotOurs::SignedOut);
         }
         Ok(claims)
     }

@@ -34,6 +34,19 @@ pub struct AuthoritySettings {
     /// Who may have tokens of its own.
     #[serde(default)]
     pub client_credentials: Vec<ClientCredentialsRow>,
+    /// Who is told what is revoked.
+    #[serde(default, rename = "receiver")]
+    pub receivers: Vec<ReceiverSettings>,
+}
+
+/// A receiver of security events.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiverSettings {
+    /// Where events are pushed to (RFC 8935): `http` on a loopback address only.
+    pub url: String,
+    /// What it is called in an event's `aud`.
+    pub audience: Audience,
 }
 
 /// What a user's first token says.

@@ -10,7 +10,7 @@ use axum::{
 };
 use demo_kit::is_from_this_machine;
 use serde::{Deserialize, Serialize};
-use tower_identity::{SessionId, Subject};
+use tower_identity::{SessionId, Subject, Timestamp};
 use tower_identity_jose::random_id;
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     claims::AuthenticationClaims,
     error::{ErrorCode, TokenError},
     issue::{AccessToken, TokenResponse},
+    session::Session,
     settings::SignInSettings,
 };
 
@@ -31,7 +32,7 @@ pub(crate) struct SignIn {
 /// Why nobody was signed in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SignInError {
-    #[error("the development sign-in is for this machine only")]
+    #[error("this is for this machine only")]
     NotLocal,
     #[error("there is no such user")]
     UnknownUser,
@@ -68,7 +69,7 @@ pub(crate) async fn sign_in(
         return Err(SignInError::NotLocal);
     }
     let settings = authority.sign_in.as_ref().ok_or(SignInError::NotLocal)?;
-    let issued = authority.sign_in(settings, &asked.user)?;
+    let issued = authority.sign_in(settings, asked.user).await?;
     let cookie = settings.cookie.as_ref().map(|name| (header::SET_COOKIE, set_cookie(name, &issued)));
     Ok((AppendHeaders(cookie), Json(issued)))
 }
@@ -84,24 +85,25 @@ fn set_cookie(name: &str, issued: &TokenResponse) -> HeaderValue {
 }
 
 impl Authority {
-    fn sign_in(&self, settings: &SignInSettings, user: &Subject) -> Result<TokenResponse, SignInError> {
-        if !self.users.contains(user) {
+    async fn sign_in(&self, settings: &SignInSettings, user: Subject) -> Result<TokenResponse, SignInError> {
+        if !self.users.contains(&user) {
             return Err(SignInError::UnknownUser);
         }
-        let now = self.clock.wall();
+        let now = self.told_apart(&user).await;
+        let id = SessionId::parse(random_id()).expect("what is random is of characters that an id may have");
         let authentication = AuthenticationClaims {
             auth_time: Some(now),
             acr: Some("0".to_owned()),
             amr: vec!["dev".to_owned()],
-            sid: SessionId::parse(random_id()).ok(),
+            sid: Some(id.clone()),
         };
-        let expires_at = now.saturating_add(self.sign_in_token_lifetime);
+        let ends = now.saturating_add(self.sign_in_token_lifetime);
         let issued = self.issue(AccessToken {
-            subject: user,
+            subject: &user,
             audience: &settings.audience,
             client: &settings.client,
             scopes: &settings.scopes,
-            expires_at,
+            expires_at: ends,
             actors: None,
             transaction: None,
             authentication: &authentication,
@@ -109,8 +111,20 @@ impl Authority {
         if settings.cookie.is_none() {
             return Ok(issued);
         }
-        let session = self.sessions.begin(issued.access_token, expires_at, now).ok_or(TOO_MANY_SESSIONS)?;
-        Ok(TokenResponse { access_token: session, ..issued })
+        let session = Session { id, user, access_token: issued.access_token, ends };
+        let access_token = self.sessions.begin(session, now).ok_or(TOO_MANY_SESSIONS)?;
+        Ok(TokenResponse { access_token, ..issued })
+    }
+
+    /// The time, once a sign-in of now is told from those that were revoked: the times in tokens are whole seconds, and the
+    /// second of a revocation counts whole.
+    async fn told_apart(&self, user: &Subject) -> Timestamp {
+        loop {
+            let now = self.clock.wall();
+            let revoked_until = self.sessions.revoked_until(user).filter(|until| now.as_secs() <= until.as_secs());
+            let Some(revoked_until) = revoked_until else { return now };
+            self.clock.sleep(Timestamp::from_secs(revoked_until.as_secs() + 1).since(now)).await;
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The development sign-out: ends the session of whoever asks.
+//! The development sign-out: ends the session of whoever asks, here and at whoever takes our events.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -9,9 +9,13 @@ use axum::{
 };
 use demo_kit::is_from_this_machine;
 
-use crate::{authority::Authority, sign_in::SignInError};
+use crate::{
+    authority::Authority,
+    event::{Ended, Initiator},
+    sign_in::SignInError,
+};
 
-/// `POST /dev/sign-out`: ends the session that the request's cookie is of, and takes the cookie back. As for
+/// `POST /dev/sign-out`: ends the session that the request's cookie is of, has that [pushed](crate::push), and takes the cookie back. As for
 /// [signing in](crate::sign_in), a page in a browser cannot ask for it. What is no session needs no ending.
 pub(crate) async fn sign_out(
     State(authority): State<Arc<Authority>>,
@@ -23,7 +27,10 @@ pub(crate) async fn sign_out(
     }
     let cookie = authority.sign_in.as_ref().and_then(|settings| settings.cookie.as_deref()).unwrap_or_default();
     for session in values(&headers, cookie) {
-        authority.sessions.end(session);
+        if let Some(session) = authority.sessions.end(session) {
+            let (user, session, at) = (session.user, Some(session.id), authority.clock.wall());
+            authority.push(&Ended { user, session, at, by: Initiator::User }).await?;
+        }
     }
     let gone = HeaderValue::try_from(format!("{cookie}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"));
     let gone = gone.expect("the name of a cookie is of characters that a header may have");

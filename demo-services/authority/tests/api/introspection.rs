@@ -26,7 +26,7 @@ async fn rfc7662_c1_a_token_that_is_not_active_has_no_other_members_and_stranger
     let act = json!({ "iss": authority.issuer, "sub": "storefront" });
     let expected = json!({
         "active": true, "token_type": "Bearer", "iss": authority.issuer, "sub": "alice", "aud": "orders",
-        "client_id": "storefront", "jti": "1", "exp": now + 120, "scope": "orders:read orders:write", "act": act,
+        "client_id": "storefront", "jti": "1", "iat": now, "exp": now + 120, "scope": "orders:read orders:write", "act": act,
     });
     assert_eq!(
         (told.status.as_u16(), told.header("cache-control"), told.body.clone()),
@@ -88,7 +88,7 @@ async fn a_session_is_a_name_that_the_authority_alone_can_read_until_it_is_over(
     let told = authority.introspect(STOREFRONT, &session).await.body;
     let expected = json!({
         "active": true, "token_type": "Bearer", "iss": authority.issuer, "sub": "alice", "aud": "storefront",
-        "client_id": "storefront-web", "jti": told["jti"], "exp": now + 900, "scope": "orders:read orders:write",
+        "client_id": "storefront-web", "jti": told["jti"], "iat": now, "exp": now + 900, "scope": "orders:read orders:write",
         "auth_time": now, "acr": "0", "amr": ["dev"], "sid": told["sid"],
     });
     assert_eq!(told, expected);

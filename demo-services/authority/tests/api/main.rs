@@ -4,6 +4,7 @@ mod client_assertion;
 mod exchange;
 mod introspection;
 mod metadata;
+mod revocation;
 mod settings;
 mod sign_in;
 mod support;

@@ -62,6 +62,15 @@ fn a_row_that_cannot_apply_is_refused() {
             "client[1].audience: storefront belongs to another client",
         ),
         (|s| s["sign_in"]["cookie"] = json!("a b"), "sign_in.cookie: is no name of a cookie"),
+        (
+            |s| s["receiver"] = json!([{ "url": "http://orders.example/events", "audience": "x" }]),
+            "receiver[0].url: is http on an address that is not loopback",
+        ),
+        (|s| s["receiver"] = json!([{ "url": "/events", "audience": "x" }]), "receiver[0].url: is no URL"),
+        (
+            |s| s["receiver"] = json!([{ "url": "ftp://localhost/events", "audience": "x" }]),
+            "receiver[0].url: is neither https nor http",
+        ),
         (|s| s["access_token_seconds"] = json!(0), "access_token_seconds: is not between 1 second and a day"),
     ];
     for (change, expected) in cases {

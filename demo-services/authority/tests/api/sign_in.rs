@@ -52,13 +52,18 @@ async fn nobody_is_signed_in_from_another_machine_or_on_another_address() {
         let authority = authority(settings, ManualClock::new().clock()).expect("good settings");
         let app = app(Arc::new(authority), listening_on.parse().expect("an address"));
         let peer: SocketAddr = peer.parse().expect("an address");
-        let request = Request::post("/dev/sign-in")
-            .header("host", "localhost:7000")
-            .header("content-type", "application/json")
-            .extension(ConnectInfo(peer))
-            .body(Body::from(r#"{"user": "alice"}"#))
-            .expect("a request");
-        app.oneshot(request).await.expect("answered").status()
+        let ask = async |path: &str| {
+            let request = Request::post(path)
+                .header("host", "localhost:7000")
+                .header("content-type", "application/json")
+                .extension(ConnectInfo(peer))
+                .body(Body::from(r#"{"user": "alice"}"#))
+                .expect("a request");
+            app.clone().oneshot(request).await.expect("answered").status()
+        };
+        let outcome = ask("/dev/sign-in").await;
+        assert_eq!(ask("/dev/revoke").await, outcome, "and revoked by the same");
+        outcome
     };
     assert_eq!(outcome("127.0.0.1:7000", "127.0.0.1:50000", true).await, StatusCode::OK);
     assert_eq!(outcome("127.0.0.1:7000", "192.0.2.1:50000", true).await, StatusCode::FORBIDDEN);
