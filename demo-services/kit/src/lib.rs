@@ -14,7 +14,7 @@
 //! | `serve` | serving until told to stop |
 //! | [`log`] | where log lines go |
 //! | `local` | whether somebody at this machine asks |
-//! | `metadata` | what clients may know of a service (RFC 9728) |
+//! | `open` | what is open beside what a service guards: metadata (RFC 9728), and the endpoint of events (RFC 8935) |
 //! | `call` | calling the next service |
 //! | `hop` | `whoami` and `trace`: what one service saw of a request |
 
@@ -23,7 +23,7 @@ mod hop;
 mod listen;
 mod local;
 pub mod log;
-mod metadata;
+mod open;
 pub mod program;
 mod serve;
 
@@ -32,7 +32,7 @@ pub use self::{
     hop::{Hop, whoami},
     listen::{ListenError, listen},
     local::is_from_this_machine,
-    metadata::with_metadata,
+    open::with_open_routes,
     program::StartError,
     serve::{Run, Serving, Stop, serve},
 };

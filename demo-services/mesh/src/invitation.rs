@@ -33,6 +33,11 @@ See what she was charged, which payments tells orders over gRPC:
 
   curl -sw '\n' {storefront}/statement -H "authorization: Bearer $TOKEN"
 
+Listen for news of her orders, and from another terminal revoke her: the stream ends, and the token is refused everywhere:
+
+  curl -sN {storefront}/orders/events -H "authorization: Bearer $TOKEN"
+  curl -sw '\n' {authority}/dev/revoke -H 'content-type: application/json' -d '{{"user":"alice"}}'
+
 `cargo run -p demo-mesh -- demo` walks through what is refused and why. Ctrl-C stops the mesh."#
         )
     }

@@ -10,7 +10,7 @@ use axum::{
     routing::{get, post},
 };
 use axum_identity::{Caller, Problem, UserCaller};
-use demo_kit::{Hop, Serving, StartError, Stop, http_client, serve, whoami, with_metadata};
+use demo_kit::{Hop, Serving, StartError, Stop, http_client, serve, whoami, with_open_routes};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -136,7 +136,7 @@ pub fn run(settings: &Settings, listener: TcpListener, stop: Stop) -> Result<Ser
     let orders = Orders::new(http_client(settings)?, service.payments, statements, service.prices);
     let nights = nightly::every(Duration::from_secs(service.settle_every_seconds), orders.clone(), system_clock());
     let app = app(settings.auth_layer()?.realm("orders"), orders);
-    let served = serve(listener, with_metadata(settings, app), stop);
+    let served = serve(listener, with_open_routes(settings, app), stop);
     Ok(Box::pin(async {
         tokio::select! {
             served = served => served,

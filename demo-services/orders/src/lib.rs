@@ -8,6 +8,7 @@
 //! | `GET /statement` | a user, with `orders:read`: what payments charged them, which it tells over gRPC |
 //! | `GET /trace` | a user, with `orders:read`: whom orders saw, and whom payments saw when called for the same user |
 //! | `GET /whoami` | whoever was authenticated: answers whom it saw |
+//! | `POST /security-events` | whoever has an event that the authority has signed: what is revoked there ends here |
 //! | `POST /settlements/run` | this machine: runs the nightly settlement now, as the service itself |
 
 mod app;

@@ -11,7 +11,7 @@ use axum::{
 };
 use axum_identity::{UserCaller, WorkloadCaller};
 use demo_api::payments::payments_server::PaymentsServer;
-use demo_kit::{Serving, StartError, Stop, serve, whoami, with_metadata};
+use demo_kit::{Serving, StartError, Stop, serve, whoami, with_open_routes};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tower_identity::{
@@ -113,5 +113,5 @@ async fn settle(State(ledger): State<Arc<Ledger>>, caller: WorkloadCaller) -> Js
 pub fn run(settings: &Settings, listener: TcpListener, stop: Stop) -> Result<Serving, StartError> {
     let service: PaymentsSettings = settings.section("service")?;
     let app = app(settings.auth_layer()?.realm("payments"), &service.callers, service.whoami, Arc::default());
-    Ok(serve(listener, with_metadata(settings, app), stop))
+    Ok(serve(listener, with_open_routes(settings, app), stop))
 }

@@ -6,6 +6,7 @@
 //! | | `Statement` | the listed callers, for a user, with `payments:read` |
 //! | `POST /settlements` | | the listed callers, for nobody, with `payments:settle` |
 //! | `GET /whoami` | | the listed callers, or, while that is only observed, whoever was authenticated: answers whom it saw |
+//! | `POST /security-events` | | whoever has an event that the authority has signed: what is revoked there ends here |
 //!
 //! Both at one address: a listener tells HTTP/2 from HTTP/1.1 by its first bytes.
 

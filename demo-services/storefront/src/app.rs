@@ -6,11 +6,14 @@ use axum::{
     Json, Router,
     extract::State,
     http::StatusCode,
-    response::{IntoResponse, Response},
+    response::{
+        IntoResponse, Response,
+        sse::{KeepAlive, Sse},
+    },
     routing::{get, post},
 };
-use axum_identity::{Caller, Problem};
-use demo_kit::{Hop, Serving, StartError, Stop, http_client, serve, whoami, with_metadata};
+use axum_identity::{Caller, Problem, UserCaller};
+use demo_kit::{Hop, Serving, StartError, Stop, http_client, serve, whoami, with_open_routes};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -18,6 +21,8 @@ use tower_identity::{
     AuthLayer, HttpClient, RequireLayer, ResponseExt, Settings,
     rule::{scope, user},
 };
+
+use crate::news::News;
 
 /// The table `[service]` of the storefront's settings.
 #[derive(Debug, Clone, Deserialize)]
@@ -34,13 +39,14 @@ pub struct StorefrontSettings {
 pub struct Storefront {
     http: HttpClient,
     orders: Arc<str>,
+    news: Arc<News>,
 }
 
 impl Storefront {
     /// A storefront before orders.
     #[must_use]
     pub fn new(http: HttpClient, orders: impl Into<Arc<str>>) -> Self {
-        Self { http, orders: orders.into() }
+        Self { http, orders: orders.into(), news: Arc::default() }
     }
 }
 
@@ -66,6 +72,7 @@ pub fn app(auth: AuthLayer, storefront: Storefront) -> Router {
         .route("/products", get(products).layer(RequireLayer::new(scope("catalog:read").and(user()))))
         .route("/orders", post(buy).layer(RequireLayer::new(scope("orders:write").and(user()))))
         .route("/orders", get(list).layer(RequireLayer::new(scope("orders:read").and(user()))))
+        .route("/orders/events", get(events).layer(RequireLayer::new(scope("orders:read").and(user()))))
         .route("/statement", get(statement).layer(RequireLayer::new(scope("orders:read").and(user()))))
         .route("/trace", get(trace).layer(RequireLayer::new(scope("orders:read").and(user()))))
         .route("/whoami", get(whoami))
@@ -78,19 +85,32 @@ async fn products(State(shop): State<Storefront>) -> Result<Json<Value>, Problem
     Ok(Json(answer.successful()?.json().await?))
 }
 
-async fn buy(State(shop): State<Storefront>, Json(basket): Json<Value>) -> Result<Response, Problem> {
+async fn buy(
+    State(shop): State<Storefront>,
+    caller: UserCaller,
+    Json(basket): Json<Value>,
+) -> Result<Response, Problem> {
     let answer = shop.http.post(format!("{}/orders", shop.orders)).json(&basket).send().await?;
     if answer.status() == StatusCode::UNPROCESSABLE_ENTITY {
         // What is wrong with the basket is the user's to know.
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, answer.text().await?).into_response());
     }
     let order: Value = answer.successful()?.json().await?;
+    shop.news.placed(caller.user(), &order);
     Ok((StatusCode::CREATED, Json(order)).into_response())
 }
 
 async fn list(State(shop): State<Storefront>) -> Result<Json<Value>, Problem> {
     let answer = shop.http.get(format!("{}/orders", shop.orders)).send().await?;
     Ok(Json(answer.successful()?.json().await?))
+}
+
+/// Ends with the caller's credential, as every stream of events under the layer: [`Streams`](tower_identity::Streams).
+async fn events(State(shop): State<Storefront>, caller: UserCaller) -> Response {
+    match shop.news.of(caller.user()) {
+        Some(news) => Sse::new(news.events()).keep_alive(KeepAlive::default()).into_response(),
+        None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
 }
 
 async fn statement(State(shop): State<Storefront>) -> Result<Json<Value>, Problem> {
@@ -113,5 +133,5 @@ pub fn run(settings: &Settings, listener: TcpListener, stop: Stop) -> Result<Ser
     let service: StorefrontSettings = settings.section("service")?;
     let storefront = Storefront::new(http_client(settings)?, service.orders);
     let app = app(settings.auth_layer()?.realm("storefront"), storefront);
-    Ok(serve(listener, with_metadata(settings, app), stop))
+    Ok(serve(listener, with_open_routes(settings, app), stop))
 }

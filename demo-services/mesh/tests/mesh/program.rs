@@ -51,7 +51,7 @@ fn a_malformed_file_is_named_with_its_line_field_and_rule_and_nothing_starts() {
             "orders.toml",
             "keys/orders.pem",
             "keys/none.pem",
-            "orders.toml:29: outbound.server.authority.private_key_file: ",
+            "orders.toml:33: outbound.server.authority.private_key_file: ",
         ),
     ];
     for (at, (file, from, to, expected)) in cases.into_iter().enumerate() {
@@ -105,6 +105,6 @@ fn the_mesh_says_where_it_listens_and_what_to_try_and_stops_when_interrupted() {
         let status = if name == "authority" { "HTTP/1.0 404" } else { "HTTP/1.0 401" };
         assert!(answer.starts_with(status), "{name}: {answer}");
     }
-    assert_eq!(lines.iter().filter(|line| line.contains("curl ")).count(), 5);
+    assert_eq!(lines.iter().filter(|line| line.contains("curl ")).count(), 7);
     assert!(interrupted(child).success());
 }

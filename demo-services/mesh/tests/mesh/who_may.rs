@@ -16,6 +16,9 @@ const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
+/// Where events are judged by who has signed them, and by nothing else that a request has.
+const EVENTS: &str = "/security-events";
+
 /// The routes over HTTP, each with a body that is good for it.
 fn routes() -> Vec<(Part, Method, &'static str, Value)> {
     let basket = json!({ "lines": [{ "sku": "tea", "quantity": 1 }] });
@@ -27,12 +30,15 @@ fn routes() -> Vec<(Part, Method, &'static str, Value)> {
         (Part::Authority, Method::POST, "/introspect", Value::Null),
         (Part::Authority, Method::POST, "/dev/sign-in", json!({ "user": "alice" })),
         (Part::Authority, Method::POST, "/dev/sign-out", Value::Null),
+        (Part::Authority, Method::POST, "/dev/revoke", json!({ "user": "carol" })),
         (Part::Storefront, Method::GET, "/products", Value::Null),
         (Part::Storefront, Method::POST, "/orders", basket.clone()),
         (Part::Storefront, Method::GET, "/orders", Value::Null),
+        (Part::Storefront, Method::GET, "/orders/events", Value::Null),
         (Part::Storefront, Method::GET, "/statement", Value::Null),
         (Part::Storefront, Method::GET, "/trace", Value::Null),
         (Part::Storefront, Method::GET, "/whoami", Value::Null),
+        (Part::Storefront, Method::POST, EVENTS, Value::Null),
         (Part::Orders, Method::GET, "/prices", Value::Null),
         (Part::Orders, Method::POST, "/orders", basket),
         (Part::Orders, Method::GET, "/orders", Value::Null),
@@ -40,9 +46,11 @@ fn routes() -> Vec<(Part, Method, &'static str, Value)> {
         (Part::Orders, Method::GET, "/trace", Value::Null),
         (Part::Orders, Method::GET, "/whoami", Value::Null),
         (Part::Orders, Method::POST, "/settlements/run", Value::Null),
+        (Part::Orders, Method::POST, EVENTS, Value::Null),
         (Part::Payments, Method::POST, "/charges", json!({ "order": "order-1", "cents": 1 })),
         (Part::Payments, Method::POST, "/settlements", Value::Null),
         (Part::Payments, Method::GET, "/whoami", Value::Null),
+        (Part::Payments, Method::POST, EVENTS, Value::Null),
     ]
 }
 
@@ -158,7 +166,10 @@ async fn every_route_and_every_kind_of_caller() {
             for (name, value) in presented {
                 request = request.header(*name, value);
             }
-            if !body.is_null() {
+            if path == EVENTS {
+                // An access token of the issuer's is no event of its.
+                request = request.header("content-type", "application/secevent+jwt").body(at_orders.clone());
+            } else if !body.is_null() {
                 request = request.json(&body);
             }
             let status = request.send().await.expect("answered").status();

@@ -1,0 +1,20 @@
+//! What is open beside what a service guards.
+
+use axum::{Router, routing::post_service};
+use tower_identity::Settings;
+
+/// Adds what the settings say is open to everybody, each at its own place:
+///
+/// - the metadata of the table `inbound.resource`: what clients may know of the service (RFC 9728 §3);
+/// - the endpoint of the table `inbound.events`, where issuers say what they revoke (RFC 8935): an event is its own proof.
+///
+/// Without such a table there is nothing to know, or nobody to hear, and nothing is added.
+pub fn with_open_routes(settings: &Settings, mut app: Router) -> Router {
+    if let Ok(metadata) = settings.resource() {
+        app = app.route_service(metadata.path(), metadata.clone());
+    }
+    if let Ok(events) = settings.events() {
+        app = app.route(events.path(), post_service(events.clone()));
+    }
+    app
+}
