@@ -3,8 +3,10 @@
 mod answer;
 mod clients;
 mod enforcement;
+mod revoked;
 mod sessions;
 mod steps;
+mod stream;
 mod two;
 mod walk;
 
@@ -14,6 +16,7 @@ use demo_kit::StartError;
 
 use self::{
     enforcement::observe_then_enforce,
+    revoked::{revoked_while_listening, signed_in_again},
     sessions::{session_cookie, signed_out},
     steps::{
         another_audience, at_night, authority_stops, first_order, her_statement, own_orders_only, skipping_a_service,
@@ -53,6 +56,9 @@ pub async fn tell<W: Write>(mesh: &mut Mesh, page: &mut Page<W>) -> Result<Told,
     walk.step("Alice signs out at the authority", signed_out).await?;
     walk.step("Orders presents two credentials to payments: its own, and Alice's beside it", two_credentials).await?;
     walk.step("A list of callers is observed before it is enforced", observe_then_enforce).await?;
+    walk.step("Alice is revoked, while she and Bob each listen for news of their orders", revoked_while_listening)
+        .await?;
+    walk.step("Alice signs in again", signed_in_again).await?;
     walk.step("The authority is stopped", authority_stops).await?;
     Ok(walk.told()?)
 }

@@ -7,7 +7,8 @@ use demo_kit::StartError;
 use serde::Deserialize;
 use tower_identity::{InvalidSetting, Scopes, SecretToken, ServerSettings, Settings, system_clock};
 use tower_identity_oauth::{
-    ClientCredentials, Grant, Http, TargetService, TokenClient, TokenError, TokenExchange, Unexchangeable,
+    ClientCredentials, Grant, Http, TargetService, TokenClient, TokenError, TokenErrorKind, TokenExchange,
+    Unexchangeable,
 };
 
 use crate::{Mesh, Part};
@@ -32,6 +33,19 @@ pub(super) enum NoToken {
     Refused(#[from] TokenError),
     #[error(transparent)]
     NoSubject(#[from] Unexchangeable),
+}
+
+impl NoToken {
+    /// The error code of an authority that does not accept the token that was to be exchanged.
+    pub(super) fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused(error) => match error.kind() {
+                TokenErrorKind::Rejected { code } => Some(code.as_str()),
+                _ => None,
+            },
+            Self::NoSubject(_) => None,
+        }
+    }
 }
 
 #[derive(Deserialize)]

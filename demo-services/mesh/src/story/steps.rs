@@ -21,7 +21,7 @@ pub(super) const AT_STOREFRONT: Seen<'_> = Seen {
     by: By::OneToken,
 };
 
-const AT_ORDERS: Seen<'_> = Seen {
+pub(super) const AT_ORDERS: Seen<'_> = Seen {
     service: "orders",
     caller: "storefront",
     user: Some("alice"),

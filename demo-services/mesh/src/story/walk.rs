@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     io::{self, Write},
-    time::Duration,
 };
 
 use demo_api::payments::{ChargeRequest, payments_client::PaymentsClient};
@@ -15,13 +14,14 @@ use tonic::{
     metadata::{Ascii, MetadataValue},
     transport::Endpoint,
 };
-use tower_identity::{WithCauses, system_clock};
+use tower_identity::WithCauses;
 
 use super::{
     Told,
     answer::{Answer, Seen, lasting, outcome_over_grpc},
     clients::{As, Clients, NoToken},
     closing,
+    stream::Stream,
 };
 use crate::{Mesh, Page, Part};
 
@@ -52,10 +52,6 @@ pub(super) struct Walk<'a, W> {
     clients: Clients,
     told: Told,
 }
-
-/// How long, and how often, the walk asks until what is remembered somewhere is forgotten.
-const PATIENCE: Duration = Duration::from_secs(15);
-const PAUSE: Duration = Duration::from_millis(100);
 
 impl<'a, W: Write> Walk<'a, W> {
     pub(super) fn new(mesh: &'a mut Mesh, page: &'a mut Page<W>) -> Result<Self, StartError> {
@@ -146,21 +142,12 @@ impl<'a, W: Write> Walk<'a, W> {
         Ok(Answer::to(with(self.request(Method::POST, part, path), headers).json(&body)).await?)
     }
 
-    /// The first answer to these headers that is no success any more, within a while.
-    pub(super) async fn get_until_refused(
-        &self,
-        part: Part,
-        path: &str,
-        headers: Headers<'_>,
-    ) -> Result<Answer, Broken> {
-        let clock = system_clock();
-        let began = clock.monotonic();
-        loop {
-            let answer = self.get_with(part, path, headers).await?;
-            if answer.outcome() != "200" || clock.monotonic().since(began) > PATIENCE {
-                return Ok(answer);
-            }
-            clock.sleep(PAUSE).await;
+    /// A stream of the storefront's, which listens by now to what comes.
+    pub(super) async fn listen(&self, path: &str, token: &str) -> Result<Stream, Broken> {
+        let response = self.request(Method::GET, Part::Storefront, path).bearer_auth(token).send().await?;
+        match response.status().as_u16() {
+            200 => Ok(Stream::of(response)),
+            status => Err(Broken::Check { what: "a stream".to_owned(), expected: 200.into(), found: status.into() }),
         }
     }
 
@@ -195,6 +182,14 @@ impl<'a, W: Write> Walk<'a, W> {
     /// Exchanges a user's token at the authority, as a service of the shop.
     pub(super) async fn exchange(&self, client: As, subject: &str, to: (&str, &str)) -> Result<String, Broken> {
         Ok(self.clients.exchange(client, subject, to).await?)
+    }
+
+    /// The same where the authority is to refuse: its error code.
+    pub(super) async fn exchange_refused(&self, client: As, subject: &str, to: (&str, &str)) -> Result<String, Broken> {
+        match self.clients.exchange(client, subject, to).await {
+            Ok(_) => Ok("a token".to_owned()),
+            Err(refused) => refused.code().map(str::to_owned).ok_or_else(|| refused.into()),
+        }
     }
 
     /// A token of a service's own.

@@ -108,7 +108,7 @@ fn the_token_may_be_an_argument_and_the_answer_json() {
     let told = inspect(&settings, &["--json", good(&issuer).audience("payments").build().expose()], "");
     let json: Value = serde_json::from_str(&told.out).expect("JSON");
     assert_eq!((told.code, &json["verdict"], &json["check"]), (Some(1), &"refused".into(), &"aud".into()));
-    assert_eq!(json["checks"].as_array().map(Vec::len), Some(17));
+    assert_eq!(json["checks"].as_array().map(Vec::len), Some(18));
 }
 
 #[test]

@@ -1,0 +1,70 @@
+//! The steps of a revocation: what ends at once, whom it leaves alone, and that it is no ban.
+
+use std::io::Write;
+
+use serde_json::json;
+
+use super::{
+    clients::As,
+    steps::{AT_ORDERS, AT_PAYMENTS, AT_STOREFRONT, basket, charge},
+    walk::{Broken, Walk},
+};
+use crate::Part;
+
+const NEWS: &str = "/orders/events";
+
+pub(super) async fn revoked_while_listening<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
+    let (alice, bob) = (walk.sign_in("alice").await?, walk.sign_in("bob").await?);
+    let (mut hers, mut his) = (walk.listen(NEWS, &alice).await?, walk.listen(NEWS, &bob).await?);
+    let order = walk.post(Part::Storefront, "/orders", &alice, basket()).await?;
+    walk.holds("Alice orders: 201", "201", order.outcome())?;
+    walk.holds("and her stream tells of it", order.body["id"].clone(), hers.tells().await?)?;
+    // Tokens that are out already, and good for minutes.
+    let for_orders = walk.exchange(As::Storefront, &alice, ("orders", "prices:read orders:read orders:write")).await?;
+    let for_payments = walk.exchange(As::Orders, &for_orders, ("payments", "payments:charge payments:read")).await?;
+    for (seen, part, token) in [(AT_ORDERS, Part::Orders, &for_orders), (AT_PAYMENTS, Part::Payments, &for_payments)] {
+        let whoami = walk.get(part, "/whoami", token).await?;
+        walk.saw(seen, &whoami.body)?;
+    }
+    walk.post_bare(Part::Orders, "/settlements/run").await?;
+
+    let revoked = walk.post_with(Part::Authority, "/dev/revoke", &[], json!({ "user": "alice" })).await?;
+    let told = [Part::Storefront, Part::Orders, Part::Payments].map(|part| {
+        let receiver = format!("{}/security-events", walk.origin(part));
+        json!({ "receiver": receiver, "acknowledged": true })
+    });
+    walk.holds(
+        "the authority revokes her; all three services acknowledge",
+        told.to_vec(),
+        revoked.body["pushed"].clone(),
+    )?;
+    walk.holds("her stream ends", "the end", hers.tells().await?)?;
+    let refused = walk.post(Part::Storefront, "/orders", &alice, basket()).await?;
+    walk.holds("the storefront refuses her session: 401 invalid_token", "401 invalid_token", refused.outcome())?;
+    let refused = walk.post(Part::Orders, "/orders", &for_orders, basket()).await?;
+    walk.holds("orders refuses her token: 401 invalid_token", "401 invalid_token", refused.outcome())?;
+    let refused = walk.post(Part::Payments, "/charges", &for_payments, charge()).await?;
+    walk.holds("payments refuses hers: 401 invalid_token", "401 invalid_token", refused.outcome())?;
+    let exchanged = walk.exchange_refused(As::Orders, &for_orders, ("payments", "payments:charge")).await?;
+    walk.holds("and the authority exchanges none of them: invalid_request", "invalid_request", exchanged)?;
+
+    let order = walk.post(Part::Storefront, "/orders", &bob, basket()).await?;
+    walk.holds("Bob orders: 201", "201", order.outcome())?;
+    walk.holds("and his stream goes on, and tells of it", order.body["id"].clone(), his.tells().await?)?;
+    let settled = walk.post_bare(Part::Orders, "/settlements/run").await?;
+    let (charges, cents) = (&settled.body["charges"], &settled.body["cents"]);
+    walk.holds("payments was charged once meanwhile, for him: 28.80", json!([1, 2880]), json!([charges, cents]))
+}
+
+pub(super) async fn signed_in_again<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
+    let alice = walk.sign_in("alice").await?;
+    let mut hers = walk.listen(NEWS, &alice).await?;
+    let order = walk.post(Part::Storefront, "/orders", &alice, basket()).await?;
+    walk.holds("she orders: 201", "201", order.outcome())?;
+    walk.holds("and a new stream tells of it", order.body["id"].clone(), hers.tells().await?)?;
+    let trace = walk.get(Part::Storefront, "/trace", &alice).await?;
+    for (at, seen) in [AT_STOREFRONT, AT_ORDERS, AT_PAYMENTS].into_iter().enumerate() {
+        walk.saw(seen, &trace.body[at]["principal"])?;
+    }
+    Ok(())
+}
