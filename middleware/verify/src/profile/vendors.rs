@@ -65,6 +65,19 @@ pub(super) const RFC9068: Table = Table {
 /// How some servers keep subjects that are clients apart from those that are users.
 const MARKED_CLIENT: Around = Around { before: "client:", after: "", folded: false };
 
+/// The subject is the client, marked or not, or no client at all.
+const MARKED_CLIENT_OR_USER: SubjectEvidence = SubjectEvidence {
+    workload: &[&[Sign::OfClient(ClaimName::Sub, Around::NOTHING)], &[Sign::OfClient(ClaimName::Sub, MARKED_CLIENT)]],
+    user: &[&[
+        Sign::NotOfClient(ClaimName::Sub, Around::NOTHING),
+        Sign::Without(ClaimName::Sub, MARKED_CLIENT),
+        Sign::Without(ClaimName::Sub, AUTH0_CLIENT),
+    ]],
+    user_id: ClaimName::Sub,
+    required: true,
+    undecided: "sub is that of another client",
+};
+
 pub(super) const PLAIN: Table = Table {
     types: &["at+jwt", "JWT"],
     untyped: true,
@@ -81,20 +94,7 @@ pub(super) const PLAIN: Table = Table {
     caller: CallerShape::Client {
         claims: &[ClaimName::ClientId],
         account: MARKED_CLIENT,
-        subject: SubjectEvidence {
-            workload: &[
-                &[Sign::OfClient(ClaimName::Sub, Around::NOTHING)],
-                &[Sign::OfClient(ClaimName::Sub, MARKED_CLIENT)],
-            ],
-            user: &[&[
-                Sign::NotOfClient(ClaimName::Sub, Around::NOTHING),
-                Sign::Without(ClaimName::Sub, MARKED_CLIENT),
-                Sign::Without(ClaimName::Sub, AUTH0_CLIENT),
-            ]],
-            user_id: ClaimName::Sub,
-            required: true,
-            undecided: "sub is that of another client",
-        },
+        subject: MARKED_CLIENT_OR_USER,
     },
     ..RFC9068
 };
@@ -124,20 +124,11 @@ pub(crate) const INTROSPECTED: Table = Table {
         claims: &[ClaimName::ClientId, ClaimName::Azp],
         account: MARKED_CLIENT,
         subject: SubjectEvidence {
-            workload: &[
-                &[Sign::OfClient(ClaimName::Sub, Around::NOTHING)],
-                &[Sign::OfClient(ClaimName::Sub, MARKED_CLIENT)],
-            ],
-            user: &[&[
-                Sign::NotOfClient(ClaimName::Sub, Around::NOTHING),
-                Sign::Without(ClaimName::Sub, MARKED_CLIENT),
-                Sign::Without(ClaimName::Sub, AUTH0_CLIENT),
-            ]],
-            user_id: ClaimName::Sub,
             // An answer may leave out whose token it is (RFC 7662 §2.2), also of a user's: that is no sign of a client's.
             required: false,
             undecided: "sub is absent, or that of another client: the server has to send sub in its answer, the user, \
                         or the client_id itself where the token is the client's own",
+            ..MARKED_CLIENT_OR_USER
         },
     },
     attributes: AttributeClaims { display_name: &[ClaimName::Name, ClaimName::Username], ..STANDARD_ATTRIBUTES },
