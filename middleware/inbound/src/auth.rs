@@ -197,11 +197,20 @@ impl<P> AuthLayer<P> {
     /// request waiting: what is answered before the issuer's keys are there, as in the first moment of a service, is told
     /// as `unavailable` by the check `observe`. To watch a configuration before it counts.
     ///
+    /// So is what is answered before it is known what an opaque token stands for. What its issuer says
+    /// ([`TrustedIssuer::opaque`]) is remembered even so, and decides the next request. A store of split tokens
+    /// ([`TrustedIssuer::split`]) is asked on every request, and no longer than its answer takes: behind one that does not
+    /// find them at once, only requests that take longer than the store are decided. A store that panics is told as
+    /// `internal`, and the request goes on.
+    ///
     /// A [`RequireLayer`](crate::RequireLayer) further in can observe too, and is then asked about the requests that this
     /// layer would have let through. One that enforces, and every extractor, finds no caller and answers 500: what is
     /// observed is not authenticated. An observing layer stands outside of one that enforces, which takes the credential.
     ///
     /// Every such layer is counted by the gauge [`UNENFORCED`](crate::decision::UNENFORCED).
+    ///
+    /// [`TrustedIssuer::opaque`]: tower_identity_verify::TrustedIssuer::opaque
+    /// [`TrustedIssuer::split`]: tower_identity_verify::TrustedIssuer::split
     #[must_use]
     pub fn observe(self) -> Self {
         self.with(|settings| {

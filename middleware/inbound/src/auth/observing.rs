@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -38,10 +39,12 @@ impl Observing {
         (observing.undecided.is_some().then_some(observing), observed)
     }
 
+    /// The request goes on whatever a verification does that is only watched, a panic of a store of split tokens too.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
-        if let Some(verification) = &mut self.undecided
-            && let Poll::Ready(decision) = Pin::new(verification).poll(cx)
-        {
+        let Some(verification) = &mut self.undecided else { return };
+        let poll = AssertUnwindSafe(|| Pin::new(verification).poll(cx));
+        let panicked = || Refusal::new(RefusalKind::Internal, "observe").detail("the verification panicked");
+        if let Poll::Ready(decision) = catch_unwind(poll).unwrap_or_else(|_| Poll::Ready(Err(panicked()))) {
             self.undecided = None;
             self.tell(decision.map(Inbound::Caller));
         }

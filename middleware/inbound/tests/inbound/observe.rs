@@ -7,7 +7,7 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use tokio::sync::Notify;
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_identity_core::{Evidence, ambient};
+use tower_identity_core::{BoxFuture, Evidence, Fingerprint, SecretToken, ambient};
 use tower_identity_inbound::{
     AuthBody, AuthLayer, Inbound, RequireLayer, Rule, Source,
     rule::{callers, named, no_user, scope, user},
@@ -15,6 +15,7 @@ use tower_identity_inbound::{
 use tower_identity_testkit::{
     Endpoint, Failure, LogCapture, TestCaller, TestIssuer, TokenBuilder, with_caller, without_caller,
 };
+use tower_identity_verify::{SplitTokens, StoreError, TrustedIssuer, Verifier};
 
 use crate::support::{issuer_token, layer, refused, request, value, warm};
 
@@ -155,6 +156,45 @@ async fn stacked(auth: &AuthLayer, rule: &RequireLayer, request: Request<Full<By
     let logs = LogCapture::start();
     let status = auth.layer(rule.layer(handler_service())).answer(request).await.status();
     (status.as_u16(), decisions(&logs))
+}
+
+/// A store that panics when it is asked, or by its answer; or that knows no token.
+#[derive(Debug, Clone, Copy)]
+enum Store {
+    PanicsAtTheCall,
+    PanicsAtThePoll,
+    Knows(Option<&'static str>),
+}
+
+impl SplitTokens for Store {
+    fn find(&self, _: Fingerprint) -> BoxFuture<'_, Result<Option<SecretToken>, StoreError>> {
+        match *self {
+            Self::PanicsAtTheCall => panic!("on purpose"),
+            Self::PanicsAtThePoll => Box::pin(async { panic!("on purpose") }),
+            Self::Knows(rest) => Box::pin(async move { Ok(rest.map(SecretToken::new)) }),
+        }
+    }
+}
+
+#[tokio::test]
+async fn obs_a1_a_verification_that_panics_harms_nobody() {
+    let rule = RequireLayer::new(user()).observe();
+    for (store, told) in [
+        (Store::PanicsAtTheCall, "internal observe"),
+        (Store::PanicsAtThePoll, "internal observe"),
+        // The control.
+        (Store::Knows(None), "invalid_token introspection"),
+    ] {
+        let home = TrustedIssuer::split("https://login.example.com", store).audience("orders");
+        let layer = AuthLayer::new(Verifier::builder(home).build().expect("valid")).observe();
+        let logs = LogCapture::start();
+        let response = layer.layer(rule.layer(handler_service())).answer(request([value("Bearer c2ln")])).await;
+        assert_eq!((response.status().as_u16(), response.headers()), (200, &HeaderMap::new()), "{store:?}");
+        assert_eq!(response.into_body().collect().await.expect("a body").to_bytes(), "untouched", "{store:?}");
+        let (kind, check) = told.split_once(' ').expect("two words");
+        assert_eq!(decisions(&logs), [format!("authentication refused false {check}")], "{store:?}");
+        assert!(logs.text().contains(&format!("kind=\"{kind}\"")), "{}", logs.text());
+    }
 }
 
 #[tokio::test]

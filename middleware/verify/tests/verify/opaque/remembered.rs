@@ -1,6 +1,10 @@
 //! For how long an answer is remembered, and what of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    task::{Context, Waker},
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 use proptest::prelude::*;
@@ -54,6 +58,20 @@ async fn rfc7662_a4_a_token_in_use_is_asked_about_again_behind_its_back() {
     until(|| desk.ask_at_once(&token).is_err()).await;
     assert_eq!(refused(desk.ask_at_once(&token)), invalid("introspection"));
     assert_eq!(desk.calls(), 2);
+}
+
+#[tokio::test]
+async fn rfc7662_a4_what_is_answered_after_whoever_asked_has_gone_is_remembered() {
+    let desk = Desk::new();
+    let token = desk.token();
+    let held = desk.issuer.hold(Endpoint::Introspection);
+    let mut asked = Box::pin(desk.ask(&token));
+    assert!(asked.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    drop(asked);
+    held.release();
+    until(|| desk.is_remembered(&token)).await;
+    accepted(desk.ask_at_once(&token));
+    assert_eq!(desk.calls(), 1);
 }
 
 #[tokio::test]
