@@ -151,6 +151,13 @@ impl<P> AuthLayer<P> {
     /// else it is refused (403, check `cross_site`) before the credential is looked at. What comes by another source needs
     /// no such guard, and has none. `GET`, `HEAD` and `OPTIONS` pass: keep their handlers from changing anything.
     ///
+    /// Where a browser sends no `Sec-Fetch-Site`, as none did before 2019, not all before 2023, and none does over
+    /// plaintext, its `Origin` has to name the host that was asked. The schemes are compared where ours is known to be
+    /// `https`: an HTTP/2 request says so in its URI, or every cookie among the sources is named `__Host-` or `__Secure-`,
+    /// which browsers send over TLS alone. Then an `http` origin is another one, unless it is allowed by name. Elsewhere a
+    /// page that somebody on the network puts at `http` and our host passes in such a browser: name the cookie so, and
+    /// answer with `Strict-Transport-Security` (RFC 6797).
+    ///
     /// Proxies in front must leave `Host`, `Origin` and `Sec-Fetch-Site` as they are. That a page may *read* the answer is
     /// another matter, and CORS's: name its origin in both.
     ///

@@ -8,8 +8,9 @@ use std::{
 };
 
 use http::{
-    HeaderMap, HeaderName, Method, Request, Response, StatusCode, Uri,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::{CONNECTION, HOST, ORIGIN, UPGRADE},
+    uri::Scheme,
 };
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tower_identity_core::{InvalidSetting, Refusal, RefusalKind};
@@ -45,17 +46,25 @@ impl CrossSite {
 
     /// Refuses what another site may have sent: by an unsafe method, or to open a connection of another protocol, whose
     /// handshake is a `GET` that no preflight announces and whose messages nobody checks again (RFC 6455 §10.2).
-    pub(crate) fn check<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
+    ///
+    /// An `http` origin is another than this one where we are `reached_by_tls`, or the request says that it came by `https`
+    /// (RFC 6454 §4). The guard itself compares hosts alone.
+    pub(crate) fn check<B>(&self, request: &Request<B>, reached_by_tls: bool) -> Result<(), Refusal> {
         if is_safe(request.method()) && !is_handshake(request.headers()) {
             return Ok(());
         }
         let mut probe = Request::new(());
         // It passes what is safe by its method alone.
         *probe.method_mut() = Method::POST;
-        *probe.uri_mut() = request.uri().clone();
+        let is_https = reached_by_tls || request.uri().scheme() == Some(&Scheme::HTTPS);
+        // Without a host of ours its origin is one of those that are allowed by name, or a stranger's.
+        let names_our_host = !(is_https && request.headers().get(ORIGIN).is_some_and(is_of_plaintext));
+        if names_our_host {
+            *probe.uri_mut() = request.uri().clone();
+        }
         for name in [HOST, ORIGIN, SEC_FETCH_SITE] {
             let mut values = request.headers().get_all(&name).iter();
-            if let Some(value) = values.next() {
+            if let Some(value) = values.next().filter(|_| names_our_host || name != HOST) {
                 probe.headers_mut().insert(&name, value.clone());
             }
             if values.next().is_some() {
@@ -87,6 +96,10 @@ fn is_handshake(headers: &HeaderMap) -> bool {
     let is_upgrade = |option: &[u8]| option.trim_ascii().eq_ignore_ascii_case(b"upgrade");
     headers.contains_key(UPGRADE)
         || headers.get_all(CONNECTION).iter().any(|field| field.as_bytes().split(|byte| *byte == b',').any(is_upgrade))
+}
+
+fn is_of_plaintext(origin: &HeaderValue) -> bool {
+    origin.as_bytes().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"http:"))
 }
 
 /// In small letters, and without the port that the scheme has anyway (RFC 6454 §6.2).

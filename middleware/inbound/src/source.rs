@@ -143,6 +143,12 @@ impl Source {
         matches!(self.0, Place::Cookie(_))
     }
 
+    /// Whether a browser sends it over TLS alone: it takes no cookie of such a name that is not `Secure` (RFC 6265bis
+    /// §4.1.3), older ones by these very letters.
+    fn is_secure_cookie(&self) -> bool {
+        matches!(&self.0, Place::Cookie(name) if name.starts_with("__Host-") || name.starts_with("__Secure-"))
+    }
+
     /// The field of its own that the credential comes in.
     pub(crate) fn field(&self) -> Option<&HeaderName> {
         match &self.0 {
@@ -246,6 +252,11 @@ impl Sources {
     #[must_use]
     pub fn user(&self) -> Option<&Source> {
         self.user.as_ref()
+    }
+
+    /// Whether a request that brings a cookie of theirs, whichever it is, came from a browser over TLS.
+    pub(crate) fn by_tls_alone(&self) -> bool {
+        self.all().filter(|source| source.is_cookie()).all(Source::is_secure_cookie)
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Source> {

@@ -90,7 +90,7 @@ impl Settings {
             Presented::Malformed(refusal) => Verdict::Decided(Err(refusal)),
             Presented::Credentials(credentials) => {
                 if credentials.by_cookie()
-                    && let Err(refusal) = self.cross_site.check(request)
+                    && let Err(refusal) = self.cross_site.check(request, self.sources.by_tls_alone())
                 {
                     return Verdict::Decided(Err(refusal));
                 }

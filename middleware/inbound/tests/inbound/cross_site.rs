@@ -191,3 +191,43 @@ async fn csrf_a1_where_the_request_names_its_host_itself_that_is_the_origin() {
     assert_eq!(status("https://evil.example/orders").await, 403);
     assert_eq!(status("/orders").await, 403);
 }
+
+#[tokio::test]
+async fn csrf_a1_an_origin_of_plaintext_is_another_where_this_one_is_known_to_be_of_tls() {
+    let issuer = TestIssuer::start();
+    let with_others = async |cookie: &'static str, others: &[Source], uri: &'static str, fields: Fields<'static>| {
+        let sources = others.iter().cloned().chain([Source::cookie(cookie).expect("a cookie")]);
+        let layer = warm(&issuer).await.sources(sources).expect("valid");
+        let layer = layer.allowed_origins(["http://app.example"]).expect("valid");
+        let mut request = with_cookie(&issuer, &Method::POST, fields);
+        request.headers_mut().insert(COOKIE, value(&format!("{cookie}={}", issuer_token(&issuer).build().expose())));
+        *request.uri_mut() = uri.parse().expect("a URI");
+        through(&layer, request).await.status().as_u16()
+    };
+    let status = async |cookie, uri, fields| with_others(cookie, &[Source::authorization()], uri, fields).await;
+    let (plain, tls): (Fields<'_>, Fields<'_>) =
+        (&[("origin", "http://shop.example")], &[("origin", "https://shop.example")]);
+    // Over HTTP/1.1 the cookie's name tells.
+    for cookie in ["__Host-session", "__Secure-session"] {
+        assert_eq!(status(cookie, "/orders", plain).await, 403, "{cookie}");
+        assert_eq!(status(cookie, "/orders", &[("origin", "HTTP://shop.example")]).await, 403, "{cookie}");
+        assert_eq!(status(cookie, "/orders", tls).await, 200, "{cookie}");
+    }
+    for cookie in ["session", "x__Host-session", "__Hosts", "__host-session"] {
+        assert_eq!(status(cookie, "/orders", plain).await, 200, "{cookie}: served over http, for all that is known");
+        assert_eq!(status(cookie, "/orders", tls).await, 200, "{cookie}: a proxy in front may end TLS");
+    }
+    let older = [Source::cookie("session").expect("a cookie")];
+    assert_eq!(with_others("__Host-session", &older, "/orders", plain).await, 200, "one of two is sent over http too");
+    // Over HTTP/2 the request does.
+    assert_eq!(status("session", "https://shop.example/orders", plain).await, 403);
+    assert_eq!(status("session", "https://shop.example/orders", tls).await, 200);
+    assert_eq!(status("session", "http://shop.example/orders", plain).await, 200);
+    assert_eq!(status("session", "http://shop.example/orders", tls).await, 200, "a proxy in front may end TLS");
+    // By name it is allowed all the same, and what the browser knows counts first.
+    assert_eq!(status("__Host-session", "/orders", &[("origin", "http://app.example")]).await, 200);
+    let known: Fields<'_> = &[("origin", "http://shop.example"), ("sec-fetch-site", "same-origin")];
+    assert_eq!(status("__Host-session", "/orders", known).await, 200);
+    // Nothing is no origin of plaintext.
+    assert_eq!(status("__Host-session", "/orders", &[]).await, 200);
+}
