@@ -144,6 +144,22 @@ async fn claims_of_another_shape_are_logged_by_their_place_and_not_by_their_text
 }
 
 #[tokio::test]
+async fn two_a4_claims_are_the_users_and_never_the_callers_own_in_their_place() {
+    let storefront = || TestCaller::workload("storefront").claim("department", "all of them");
+    for (caller, expected) in [
+        (storefront().beside(alice()), handled("books")),
+        (storefront().alone(), denied()),
+        // Where no user's credential can be left out.
+        (storefront(), handled("all of them")),
+    ] {
+        let logs = LogCapture::start();
+        assert_eq!(see(ask(routes().layer(with_caller(caller)), "/claims").await).await, expected);
+        let told = logs.text().contains("needs the claims of a user, who was left out");
+        assert_eq!(told, expected == denied(), "{}", logs.text());
+    }
+}
+
+#[tokio::test]
 async fn g1_an_extractor_refuses_a_call_over_grpc_in_its_own_language() {
     let mut request = Request::post("/user").body(Body::empty()).expect("a request");
     request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc+proto"));

@@ -143,6 +143,13 @@ impl CallerContext {
         self.0.standing.is_on_trust() || self.0.standing.binding().is_established()
     }
 
+    /// Whether the caller could have presented a user's credential beside its own, and did not ([`Standing::alone`]): what
+    /// its own token says gives it no rights.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.0.standing.is_alone()
+    }
+
     /// The same caller where the rights of its own token count: for a rule that demands that there is no user.
     ///
     /// A caller that could have presented a user's credential and did not has no rights otherwise
