@@ -7,7 +7,8 @@ use metrics::Unit;
 use crate::stage::Stage;
 
 /// The gauge of layers of this process that [observe](crate::AuthLayer::observe) and refuse nothing, by `stage`. A layer
-/// is counted once, with all its clones, from when it is told to observe until the last of them is gone.
+/// is counted once, with all its clones, from when it is told to observe until the last of them is gone. A clone of one
+/// that enforces, told to observe for itself, is another layer.
 pub const UNENFORCED: &str = "tower_identity_unenforced_layers";
 
 /// Of the layers at the door, and of rules. Locked while the gauge is set, so that it never keeps an older number.

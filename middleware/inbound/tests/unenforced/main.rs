@@ -61,7 +61,15 @@ fn obs_a6_every_layer_that_does_not_enforce_is_counted_until_its_last_clone_is_g
         assert_eq!(shown(), is("1", "0"), "there is its service still");
         drop(more.2);
         assert_eq!(shown(), is("0", "0"));
-        drop(enforcing.1);
+
+        let observing = enforcing.1.clone().observe();
+        let again = (observing.clone().observe(), observing.clone().candidate(user()), observing.layer(()));
+        assert_eq!(shown(), is("0", "1"), "to be told twice makes no other layer");
+        let another = enforcing.1.observe();
+        assert_eq!(shown(), is("0", "2"), "of one that enforces it makes one each time");
+        drop((observing, again));
+        assert_eq!(shown(), is("0", "1"));
+        drop(another);
         assert_eq!(shown(), is("0", "0"));
     });
 }
