@@ -1,7 +1,7 @@
 use tower_identity_core::{Binding, Evidence, InvalidSetting, Issuer, RefusalKind, Scopes};
 use tower_identity_inbound::{
     CallerName, Inbound, Rule,
-    rule::{any_scope, callers, no_user, scope, user},
+    rule::{any_scope, callers, callers_of, named, no_user, scope, scope_or_wider, user, users_of},
 };
 
 use crate::support::{Given, HOME, PARTNER};
@@ -209,20 +209,38 @@ fn e9_a_user_that_nothing_ties_to_the_caller_satisfies_no_rule() {
 
 #[test]
 fn the_operator_learns_which_part_failed_what_was_found_and_whose_rules_applied() {
-    let given = Given { scopes: "b", ..Given::default() };
-    let explain = |rule: &Rule| {
+    let explain = |rule: &Rule, given: &Given| {
         let refusal = rule.check(&Inbound::Caller(given.context())).expect_err("refused");
         assert_eq!(refusal.named_issuer().map(Issuer::as_str), Some(HOME));
         refusal.explanation().expect("a detail").to_owned()
     };
+    let given = Given { scopes: "b", ..Given::default() };
+    let of_alice = Given { user: Some("alice"), evidence: Evidence::IssuedTo, ..Given::default() };
     let cases = [
-        (user().or(scope("b")).and(scope("a")), r#"needs scope a, found {"b"}"#),
-        (callers(["audit"]), "needs a caller among audit, found orders of https://as.example"),
-        (user(), "needs a user"),
-        (scope("a").or(user()), "needs scope a or a user"),
+        (user().or(scope("b")).and(scope("a")), &given, r#"needs scope a, found {"b"}"#),
+        (any_scope(["a", "c"]), &given, r#"needs any scope of a, c, found {"b"}"#),
+        (scope_or_wider("a:c", ':'), &given, r#"needs scope a:c or wider by ':', found {"b"}"#),
+        (scope("a").and(scope("c")), &given, r#"needs scope a, found {"b"}; needs scope c, found {"b"}"#),
+        (callers(["audit"]), &given, "needs a caller among audit, found orders of https://as.example"),
+        (
+            callers(["orders"]),
+            &of_alice,
+            "needs a caller among orders, found orders of https://as.example, who need not have sent the token",
+        ),
+        (
+            callers_of([PARTNER]),
+            &given,
+            "needs a caller of https://partner.example, found orders of https://as.example",
+        ),
+        (user(), &given, "needs a user"),
+        (callers(["orders"]).and(no_user()), &Given { evidence: Evidence::Actor, ..of_alice.clone() }, "needs no user"),
+        (users_of([PARTNER]), &given, "needs a user of https://partner.example"),
+        (users_of([PARTNER]), &of_alice, "needs a user of https://partner.example"),
+        (named("of the moon", |_| false), &given, "needs of the moon"),
+        (scope("a").or(user()), &given, "needs scope a or a user"),
     ];
-    for (rule, expected) in cases {
-        assert_eq!(explain(&rule), expected);
+    for (rule, given, expected) in cases {
+        assert_eq!(explain(&rule, given), expected);
     }
 }
 
