@@ -2,13 +2,13 @@
 
 use std::{
     error::Error,
-    fs::File,
     io::{self, Read},
     path::Path,
     sync::Arc,
 };
 
 use tower_identity_core::{InvalidSetting, SecretToken};
+use tower_identity_refresh::open_regular;
 
 /// The largest file that is read, in bytes: far beyond any secret or key.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
@@ -17,7 +17,7 @@ const MAX_FILE_BYTES: u64 = 64 * 1024;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretFileError {
-    /// There is no such file, it may not be read, or it is no text.
+    /// There is no such file, it may not be read, it is no regular file, or it is no text.
     #[error("cannot read {}", .path.display())]
     Unreadable {
         /// The file.
@@ -47,16 +47,16 @@ pub enum SecretFileError {
 
 /// The file's text without white space around it, which editors and templates leave.
 pub(crate) fn text(path: &Path) -> Result<SecretToken, SecretFileError> {
-    let path = || Arc::from(path);
+    let named = || Arc::from(path);
     let mut text = String::new();
-    File::open(path())
+    open_regular(path)
         .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text))
-        .map_err(|error| SecretFileError::Unreadable { path: path(), source: Arc::new(error) })?;
+        .map_err(|error| SecretFileError::Unreadable { path: named(), source: Arc::new(error) })?;
     if text.len() as u64 > MAX_FILE_BYTES {
-        return Err(SecretFileError::TooLarge { path: path() });
+        return Err(SecretFileError::TooLarge { path: named() });
     }
     match text.trim() {
-        "" => Err(SecretFileError::Empty { path: path() }),
+        "" => Err(SecretFileError::Empty { path: named() }),
         secret => Ok(SecretToken::new(secret)),
     }
 }

@@ -1,6 +1,8 @@
 //! Work beside the requests: a task that ends with its owner, and work that blocks.
 
-use tokio::{runtime::Handle, task::AbortHandle};
+use std::sync::Arc;
+
+use tokio::{runtime::Handle, sync::Semaphore, task::AbortHandle};
 
 /// A task that ends when this is dropped, at its next await at the latest.
 ///
@@ -57,9 +59,43 @@ pub fn blocking<T: Send + 'static>(
     }
 }
 
+/// [`blocking`] work of which there is never more than one piece under way, however long it takes and whoever still waits
+/// for it: what hangs takes one thread, and not one for each attempt. Clones take turns with each other.
+#[derive(Debug, Clone)]
+pub struct OneAtATime(Arc<Semaphore>);
+
+impl OneAtATime {
+    /// Nothing is under way.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
+
+    /// Waits until what is under way has ended, and does this then, as [`blocking`] does. Whoever gives up waiting leaves
+    /// the work undone.
+    pub async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let turn = Arc::clone(&self.0).acquire_owned().await.ok()?;
+        // The turn ends with the work, and not with whoever waits for it.
+        let in_turn = move || {
+            let _turn = turn;
+            work()
+        };
+        blocking(in_turn).await
+    }
+}
+
+impl Default for OneAtATime {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use std::sync::mpsc;
+    use std::{
+        sync::{Mutex, mpsc},
+        task::{Context, Waker},
+    };
 
     use super::*;
 
@@ -97,6 +133,51 @@ mod tests {
     async fn work_that_panics_is_told_from_work_that_is_done() {
         assert_eq!(blocking(|| 7).await, Some(7));
         assert_eq!(blocking(|| -> u32 { panic!("on purpose") }).await, None);
+    }
+
+    #[test]
+    fn work_that_hangs_takes_one_thread_however_many_give_up_on_it() {
+        let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(2).build().expect("a runtime");
+        runtime.block_on(async {
+            let (turns, done) = (OneAtATime::new(), Arc::new(Mutex::new(Vec::new())));
+            let note = |what: &'static str| {
+                let done = Arc::clone(&done);
+                move || done.lock().expect("no panic").push(what)
+            };
+            let ((begun, has_begun), (let_go, held)) = (mpsc::channel(), mpsc::channel::<()>());
+            let mut hangs = Box::pin(turns.blocking({
+                let note = note("what hung");
+                move || {
+                    begun.send(()).expect("somebody waits");
+                    held.recv().expect("it is let go");
+                    note();
+                }
+            }));
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(hangs.as_mut().poll(&mut cx).is_pending());
+            blocking(move || has_begun.recv()).await.expect("no panic").expect("it has begun");
+            // Nobody waits for it any more, and it hangs on.
+            drop(hangs);
+
+            let mut gives_up = Box::pin(turns.blocking(note("what was given up")));
+            let clone = turns.clone();
+            let mut waits = Box::pin(clone.blocking(note("what waited")));
+            assert!(gives_up.as_mut().poll(&mut cx).is_pending() && waits.as_mut().poll(&mut cx).is_pending());
+            drop(gives_up);
+            // Of two threads one hangs. Had another piece begun, the other would have done it before this.
+            blocking(note("what takes no turns")).await.expect("no panic");
+            assert_eq!(*done.lock().expect("no panic"), ["what takes no turns"]);
+            let_go.send(()).expect("it hangs");
+            assert_eq!(waits.await, Some(()));
+            assert_eq!(*done.lock().expect("no panic"), ["what takes no turns", "what hung", "what waited"]);
+        });
+    }
+
+    #[tokio::test]
+    async fn a_turn_ends_with_a_panic_too() {
+        let turns = OneAtATime::new();
+        assert_eq!(turns.blocking(|| -> u32 { panic!("on purpose") }).await, None);
+        assert_eq!(turns.blocking(|| 7).await, Some(7));
     }
 
     #[test]

@@ -17,13 +17,15 @@
 //! | `pilot` | the task that flies it |
 //! | `slot`, `get` | the machine behind a lock: [`Slot`] and its future, [`Get`] |
 //! | `lifetime` | what a loader answers: [`Loaded`] or [`Failed`], and [`Lifetime`] |
-//! | `background` | [`Background`], a task that ends with its owner, and [`blocking`] work |
+//! | `background` | [`Background`], a task that ends with its owner; [`blocking`] work, and [`OneAtATime`] |
 //! | `upkeep` | [`Upkeep`], one that is begun at its first use |
+//! | `file` | [`open_regular`], for files that are read while a service runs |
 //! | `watched_file` | [`WatchedFile`], read again while it is in use |
 //! | `clock` | [`system_clock`], time for production |
 
 mod background;
 mod clock;
+mod file;
 mod flight;
 mod get;
 mod lifetime;
@@ -35,8 +37,9 @@ mod upkeep;
 mod watched_file;
 
 pub use self::{
-    background::{Background, blocking},
+    background::{Background, OneAtATime, blocking},
     clock::system_clock,
+    file::open_regular,
     get::Get,
     lifetime::{Failed, Lifetime, Loaded},
     slot::Slot,

@@ -6,7 +6,6 @@
 
 use std::{
     fmt,
-    fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -15,7 +14,7 @@ use std::{
 
 use tower_identity_core::Clock;
 
-use crate::blocking;
+use crate::{blocking, open_regular};
 
 /// How often a file is looked at.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -132,7 +131,7 @@ impl WatchedFile {
     fn text(&self) -> Result<Vec<u8>, io::ErrorKind> {
         let mut text = Vec::new();
         let limit = self.limit as u64 + 1;
-        let read = File::open(&self.path).and_then(|file| file.take(limit).read_to_end(&mut text));
+        let read = open_regular(&self.path).and_then(|file| file.take(limit).read_to_end(&mut text));
         read.map(|_| text).map_err(|error| error.kind())
     }
 

@@ -1,6 +1,6 @@
 //! Lists of callers in files: read when the rule is, again while it is in use, whole or not at all.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use tempfile::TempDir;
 use tower_identity_core::{InvalidSetting, RefusalKind};
@@ -231,6 +231,7 @@ fn a_file_that_is_no_list_refuses_the_rule_and_is_named() {
     let in_it = |name: &str| folder.path().join(name).display().to_string();
     fs::write(folder.path().join("good"), "orders").expect("written");
     fs::write(folder.path().join("bad"), "orders\nthe shop").expect("written");
+    assert!(Command::new("mkfifo").arg(folder.path().join("pipe")).status().expect("it runs").success());
     let read = |rule: Rule| rule.read_files(folder.path(), &clock).map(drop).map_err(|wrong| wrong.to_string());
     let cases = [
         (callers_file("good"), Ok(())),
@@ -247,6 +248,7 @@ fn a_file_that_is_no_list_refuses_the_rule_and_is_named() {
             Err(format!("all[1].any[1].callers_file: {}: cannot be read: entity not found", in_it("none"))),
         ),
         (callers_file(""), Err(format!("callers_file: {}: cannot be read: is a directory", in_it("")))),
+        (callers_file("pipe"), Err(format!("callers_file: {}: cannot be read: unsupported", in_it("pipe")))),
         (callers_file("good").and(scope("")), Err("all[1].scope: is empty".to_owned())),
         (scope("a"), Ok(())),
     ];

@@ -81,16 +81,31 @@ fn a_file_and_code_build_the_same() {
     assert_eq!(accepted(&folder, &ordered), built(&expected));
 }
 
+/// The `kid` of an assertion.
+fn key_id(auth: &ClientAuth) -> Value {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    let issuer = "https://as.example".parse().expect("an issuer");
+    assert_eq!(auth.append_to(&mut form, &issuer, &tower_identity_refresh::system_clock()).expect("signed"), None);
+    let form = form.finish();
+    let (_, assertion) = form.rsplit_once("client_assertion=").expect("an assertion");
+    let header = assertion.split('.').next().expect("a header");
+    let header = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(header).expect("base64url");
+    serde_json::from_slice::<Value>(&header).expect("JSON")["kid"].take()
+}
+
 #[test]
 fn a_private_key_is_read_from_its_file_and_named_by_its_thumbprint_or_as_the_server_knows_it() {
     let folder = Folder::new();
     let key = SigningKey::generate(Algorithm::Es256).expect("key");
     folder.write("key.pem", key.to_pem().expect("pem").expose());
+    let thumbprint = key.key_id().to_owned();
     let settings = |changes: &Value| serde_json::from_value::<ServerSettings>(table(changes)).expect("the shape");
     let auth = settings(&json!({"private_key_file": "key.pem"})).client_auth(&folder.0).expect("usable");
     assert_eq!(auth.fingerprint(), ClientAuth::private_key_jwt("orders", key).expect("usable").fingerprint());
     assert_eq!(auth.method(), "private_key_jwt");
-    assert!(read(&folder, &json!({"private_key_file": "key.pem", "key_id": "2026-11"})).is_ok());
+    assert_eq!(key_id(&auth), thumbprint);
+    let named = settings(&json!({"private_key_file": "key.pem", "key_id": "2026-11"}));
+    assert_eq!(key_id(&named.client_auth(&folder.0).expect("usable")), "2026-11");
     assert_eq!(refused(&folder, &json!({"private_key_file": "key.pem", "key_id": ""})), "key_id: is empty");
 }
 
@@ -107,7 +122,11 @@ fn exactly_one_credential_is_there() {
     ] {
         assert_eq!(refused(&folder, &wrong), rule, "{wrong}");
     }
-    assert!(read(&folder, &json!({"client_secret_file": "secret"})).is_ok(), "the control");
+    let control = TokenEndpoint::discover(
+        "https://as.example",
+        ClientAuth::client_secret_basic("orders", "hunter2").expect("usable"),
+    );
+    assert_eq!(accepted(&folder, &json!({"client_secret_file": "secret"})), built(&control));
 }
 
 #[test]
@@ -116,10 +135,14 @@ fn errors_name_the_field_and_the_path_and_never_the_content() {
     folder.write("empty", "\n");
     folder.write("binary", b"hunter2\xff");
     folder.write("large", "hunter2".repeat(10_000));
+    let pipe = folder.0.join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(pipe).status().expect("it runs").success());
     folder.write("not-a-key", "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n");
     let cases = [
         (json!({"client_secret_file": "missing"}), "client_secret_file: cannot read $folder/missing: "),
-        (json!({"client_secret_file": "."}), "client_secret_file: cannot read $folder/.: "),
+        (json!({"client_secret_file": "."}), "client_secret_file: cannot read $folder/.: is a directory"),
+        (json!({"client_secret_file": "pipe"}), "client_secret_file: cannot read $folder/pipe: it is no regular file"),
+        (json!({"private_key_file": "pipe"}), "private_key_file: cannot read $folder/pipe: it is no regular file"),
         (json!({"client_secret_file": "empty"}), "client_secret_file: $folder/empty is empty"),
         (json!({"client_secret_file": "binary"}), "client_secret_file: cannot read $folder/binary: "),
         (json!({"client_secret_file": "large"}), "client_secret_file: $folder/large is larger than 65536 bytes"),

@@ -4,6 +4,7 @@
 //! the secret that a client has at a server, is taken to be another.
 
 use std::{
+    io::Read,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -11,6 +12,7 @@ use std::{
 use tower_identity_core::{Fingerprint, Issuer};
 use tower_identity_jose::Thumbprint;
 use tower_identity_oauth::DiscoveryOrder;
+use tower_identity_refresh::open_regular;
 
 /// Which keys an issuer's are, and how they are kept.
 #[derive(Debug, Clone)]
@@ -77,5 +79,7 @@ impl Row {
 
 /// What a file says, as it is told from others. A file that cannot be read is like none, which whoever needs it reports.
 pub(super) fn content(file: &Path) -> Option<Fingerprint> {
-    Some(Fingerprint::of("file").field(std::fs::read(file).ok()?).finish())
+    let mut content = Vec::new();
+    open_regular(file).and_then(|mut file| file.read_to_end(&mut content)).ok()?;
+    Some(Fingerprint::of("file").field(content).finish())
 }

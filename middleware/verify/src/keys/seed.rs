@@ -4,7 +4,6 @@
 //! a warning and not an error: a service starts, whatever the state of its files and issuers.
 
 use std::{
-    fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
     time::Duration,
@@ -14,6 +13,7 @@ use serde::Deserialize;
 use tower_identity_core::{Issuer, Timestamp};
 use tower_identity_jose::{KeySet, KeySetError, json};
 use tower_identity_oauth::MAX_BODY_BYTES;
+use tower_identity_refresh::open_regular;
 
 use super::{USABLE, telemetry::TARGET};
 use crate::{shown::Shown, source::Reading};
@@ -85,7 +85,7 @@ pub(super) fn youngest(
 pub(super) struct MayBeAbsent(pub(super) bool);
 
 fn read(file: &Path, issuer: &Issuer, reading: &Reading, now: Timestamp) -> Result<Seed, SeedError> {
-    let mut opened = File::open(file).map_err(SeedError::Unreadable)?;
+    let mut opened = open_regular(file).map_err(SeedError::Unreadable)?;
     let changed = opened.metadata().and_then(|metadata| metadata.modified()).map_err(SeedError::Unreadable)?;
     let mut document = Vec::new();
     let limit = MAX_BODY_BYTES as u64 + 1;
