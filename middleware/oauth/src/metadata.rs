@@ -215,7 +215,8 @@ mod tests {
         for document in documents {
             assert_eq!(ServerMetadata::parse(&issuer, document), Err(MetadataError::NotAnObject));
         }
-        assert!(ServerMetadata::parse(&issuer, br#"{"issuer":"https://h.example"}"#).is_ok(), "the control");
+        let control = ServerMetadata::parse(&issuer, br#"{"issuer":"https://h.example"}"#).expect("the control");
+        assert_eq!((control.issuer(), control.token_endpoint().is_ok()), (&issuer, false));
     }
 
     #[test]

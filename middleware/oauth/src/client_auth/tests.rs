@@ -98,7 +98,8 @@ fn empty_and_padded_ids_and_secrets_are_refused_by_field() {
         assert_eq!(refused(with_secret("orders", "")), "client_secret: is empty");
         assert_eq!(refused(with_secret("orders", "hunter2\n")), "client_secret: has white space around it");
     }
-    assert!(basic("orders", "hunter2").is_ok(), "the control");
+    let control = basic("orders", "hunter2").expect("the control");
+    assert_eq!((control.client_id().as_str(), control.method()), ("orders", "client_secret_basic"));
 }
 
 #[test]

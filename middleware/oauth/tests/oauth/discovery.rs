@@ -207,11 +207,13 @@ async fn equal_waiters_share_one_fetch_and_its_failure() {
     let shared = discovery(&server, &time);
     let [first, second] = [shared.metadata(), shared.clone().metadata()];
     let (first, second) = tokio::join!(first, second);
-    assert!(first.is_err_and(|error| error.is_transient()) && second.is_err_and(|error| error.is_transient()));
+    let (first, second) = (first.expect_err("503"), second.expect_err("503"));
+    assert_eq!((first.is_transient(), first.to_string()), (true, second.to_string()));
     assert_eq!(server.paths(), [OAUTH]);
 
     server.forget_answers().answer(only_at(OAUTH, document(&server)));
-    assert!(token_endpoint(&shared).await.is_err(), "the failure stands for a little");
+    let stands = token_endpoint(&shared).await.expect_err("the failure stands for a little");
+    assert_eq!(stands.to_string(), first.to_string());
     assert_eq!(server.paths().len(), 0);
     time.advance(Duration::from_secs(2));
     assert_eq!(token_endpoint(&shared).await.expect("up again"), server.url("/token"));
@@ -221,16 +223,17 @@ async fn equal_waiters_share_one_fetch_and_its_failure() {
 async fn the_last_good_document_outlives_an_outage_up_to_its_limit() {
     let (server, time) = (Server::start().await, ManualTime::new());
     server.answer(only_at(OAUTH, document(&server)));
-    let discovery = discovery(&server, &time);
-    assert!(token_endpoint(&discovery).await.is_ok());
+    let (discovery, known) = (discovery(&server, &time), server.url("/token"));
+    assert_eq!(token_endpoint(&discovery).await.expect("known"), known);
     assert_eq!(server.paths(), [OAUTH, OIDC]);
     time.advance(METADATA_FRESH - Duration::from_secs(1));
-    assert!(token_endpoint(&discovery).await.is_ok());
+    assert_eq!(token_endpoint(&discovery).await.expect("known"), known);
     assert_eq!(server.paths().len(), 0, "nobody asks for what is fresh");
 
     server.forget_answers().answer(|_| StatusCode::SERVICE_UNAVAILABLE);
     time.advance(METADATA_USABLE - METADATA_FRESH);
-    assert!(token_endpoint(&discovery).await.is_ok(), "a second before the limit");
+    assert_eq!(token_endpoint(&discovery).await.expect("a second before the limit"), known);
     time.advance(Duration::from_secs(60));
-    assert!(token_endpoint(&discovery).await.is_err_and(|error| error.is_transient()), "beyond the limit");
+    let beyond = token_endpoint(&discovery).await.expect_err("beyond the limit");
+    assert_eq!((beyond.is_transient(), beyond.retry_after()), (true, None));
 }

@@ -66,7 +66,8 @@ async fn a_server_that_is_down_is_left_alone_for_two_seconds() {
     server.answer(|_| (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "40")])).answer(issues("first"));
     let own = own_token(&server, &time);
     let down = text(&own).await;
-    assert!(down.is_err());
+    let unavailable = "the server is unavailable, to be asked again after 40 s";
+    assert!(down.as_ref().is_err_and(|why| why.ends_with(unavailable)), "{down:?}");
     assert_eq!(text(&own).await, down);
     assert_eq!(server.arrived().len(), 1);
     time.advance(Duration::from_secs(2));

@@ -1,6 +1,6 @@
 //! Keys in files: what serves a cold start, and what is kept for the next.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{fs, path::Path, process::Command, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -9,7 +9,8 @@ use tower_identity_testkit::{Endpoint, Failure, LogCapture};
 use tower_identity_verify::TrustedIssuer;
 
 use crate::support::{
-    HOUR, MINUTE, SECOND, Stage, accepted, at_once, forger, invalid, refused, text, unavailable, until, until_idle,
+    HOUR, MINUTE, Now, SECOND, Stage, accepted, at_once, forger, invalid, now, refused, text, unavailable, until,
+    until_idle,
 };
 
 fn folder() -> TempDir {
@@ -39,7 +40,7 @@ async fn jwks_a6_a_seed_serves_a_cold_start_at_once_and_a_refresh_is_due() {
     let file = folder.path().join("keys.json");
     write(&file, &seed(&stage, HOUR));
     let token = stage.token();
-    assert!(stage.verifier.bearer(&token).try_now().is_err(), "the control: without a seed it waits");
+    assert_eq!(now(stage.verifier.bearer(&token)), Now::Waits, "the control: without a seed it waits");
 
     let stage = started(stage, &file);
     stage.accepts_at_once(&token);
@@ -49,7 +50,7 @@ async fn jwks_a6_a_seed_serves_a_cold_start_at_once_and_a_refresh_is_due() {
     stage.clock.advance(23 * HOUR - SECOND);
     stage.accepts_at_once(&token);
     stage.clock.advance(SECOND);
-    assert!(stage.verifier.bearer(&token).try_now().is_err());
+    assert_eq!(now(stage.verifier.bearer(&token)), Now::Waits);
 }
 
 #[test]
@@ -90,7 +91,7 @@ async fn jwks_a6_a_seed_gives_way_to_the_first_fetch_and_rules_out_no_key() {
 #[tokio::test]
 async fn jwks_a6_a_seed_that_is_not_good_is_refused_with_an_event() {
     type Spoil = fn(&Stage, Value) -> String;
-    let cases: [(&str, Spoil, Option<&str>); 12] = [
+    let cases: [(&str, Spoil, Option<&str>); 13] = [
         ("the control", |_, seed| seed.to_string(), None),
         ("a day old, but a second", |stage, _| seed(stage, 24 * HOUR - SECOND).to_string(), None),
         ("a day old", |stage, _| seed(stage, 24 * HOUR).to_string(), Some("the keys were fetched 86400 s ago")),
@@ -111,15 +112,21 @@ async fn jwks_a6_a_seed_that_is_not_good_is_refused_with_an_event() {
         ),
         ("too large", |_, seed| seed.to_string() + &" ".repeat(256 * 1024), Some("larger than 262144 bytes")),
         ("a folder", |_, _| "a folder".to_owned(), Some("cannot be read")),
+        ("a pipe", |_, _| "a pipe".to_owned(), Some("it is no regular file")),
     ];
     for (name, spoil, refused_for) in cases {
         let (folder, stage) = (folder(), Stage::new());
         let file = folder.path().join("keys.json");
         let content = spoil(&stage, seed(&stage, HOUR));
-        if content == "a folder" { fs::create_dir(&file) } else { fs::write(&file, content) }.expect("written");
+        match &*content {
+            "a folder" => fs::create_dir(&file).expect("made"),
+            "a pipe" => assert!(Command::new("mkfifo").arg(&file).status().expect("it runs").success()),
+            _ => fs::write(&file, content).expect("written"),
+        }
         let (logs, token) = (LogCapture::start(), stage.token());
         let stage = started(stage, &file);
-        assert_eq!(stage.verifier.bearer(&token).try_now().is_ok(), refused_for.is_none(), "{name}");
+        let expected = if refused_for.is_none() { Now::Accepted } else { Now::Waits };
+        assert_eq!(now(stage.verifier.bearer(&token)), expected, "{name}");
         let events: Vec<_> =
             logs.text().lines().filter(|line| line.contains("seed refused")).map(str::to_owned).collect();
         assert_eq!(events.len(), usize::from(refused_for.is_some()), "{name}: {events:?}");
@@ -154,7 +161,7 @@ async fn jwks_a6_a_key_set_of_ones_own_was_fetched_when_it_was_last_changed() {
     };
     stage.issuer.fail(Endpoint::Keys, Failure::Close);
     accepted(at_once(changed_ago(HOUR).bearer(&token)));
-    assert!(changed_ago(25 * HOUR).bearer(&token).try_now().is_err());
+    assert_eq!(now(changed_ago(25 * HOUR).bearer(&token)), Now::Waits);
 }
 
 #[tokio::test]
@@ -216,7 +223,7 @@ async fn jwks_a6_what_is_refused_when_it_is_fetched_is_not_saved() {
     let stage = started(stage, &file);
     let stage = Stage::again(stage.clock, stage.issuer, saving);
     accepted(at_once(stage.verifier.bearer(&token)));
-    assert!(stage.verifier.bearer(&text(stage.good().sign_with(&own))).try_now().is_err());
+    assert_eq!(now(stage.verifier.bearer(&text(stage.good().sign_with(&own)))), Now::Waits);
 }
 
 #[tokio::test]
@@ -247,7 +254,7 @@ async fn jwks_a6_keys_that_were_withdrawn_are_not_saved() {
     let withdrawn = json!({"issuer": stage.issuer.issuer(), "fetched_at": stage.now().as_secs(), "keys": []});
     until(|| saved().as_ref() == Some(&withdrawn)).await;
     let next = Stage::again(stage.clock, stage.issuer, saving);
-    assert!(next.verifier.bearer(&token).try_now().is_err(), "nor in a process that starts now");
+    assert_eq!(now(next.verifier.bearer(&token)), Now::Waits, "nor in a process that starts now");
 }
 
 #[tokio::test]
@@ -263,7 +270,7 @@ async fn jwks_a6_of_two_seeds_the_younger_serves() {
     let both = |issuer: TrustedIssuer| issuer.keys_seed(&given).keys_save(&saved);
     let stage = Stage::again(stage.clock, stage.issuer, both);
     stage.accepts_at_once(&new);
-    assert!(stage.verifier.bearer(&old).try_now().is_err());
+    assert_eq!(now(stage.verifier.bearer(&old)), Now::Waits);
 }
 
 #[tokio::test]

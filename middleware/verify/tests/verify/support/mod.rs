@@ -94,6 +94,22 @@ pub(crate) fn accepted(decision: Result<CallerContext, Refusal>) -> CallerContex
     decision.unwrap_or_else(|refusal| panic!("{refusal:?}"))
 }
 
+/// What is said of a token without waiting.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Now {
+    Waits,
+    Accepted,
+    Refused((RefusalKind, &'static str)),
+}
+
+pub(crate) fn now(verification: Verification) -> Now {
+    match verification.try_now() {
+        Err(_) => Now::Waits,
+        Ok(Ok(_)) => Now::Accepted,
+        Ok(decision) => Now::Refused(refused(decision)),
+    }
+}
+
 /// The decision, which must not have needed to wait.
 #[track_caller]
 pub(crate) fn at_once(verification: Verification) -> Result<CallerContext, Refusal> {
