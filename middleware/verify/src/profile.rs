@@ -1,5 +1,6 @@
 //! What an issuer's access tokens look like.
 
+mod platforms;
 mod table;
 mod vendors;
 
@@ -92,8 +93,8 @@ impl Profile {
             Self::Okta => &vendors::OKTA,
             Self::Auth0 => &vendors::AUTH0,
             Self::Cognito => &vendors::COGNITO,
-            Self::JwtSvid => &vendors::JWT_SVID,
-            Self::Kubernetes => &vendors::KUBERNETES,
+            Self::JwtSvid => &platforms::JWT_SVID,
+            Self::Kubernetes => &platforms::KUBERNETES,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The profiles, one table each. `docs/issuers.md` says where each vendor documents what is written here.
+//! The profiles of authorization servers, one table each. `docs/issuers.md` says where each vendor documents what is written here.
 
 use tower_identity_jose::Algorithm;
 
@@ -15,7 +15,7 @@ const COMMON: Algorithms =
 const RS256: Algorithms = Algorithms::Default(&[Algorithm::Rs256]);
 
 const JTI: TokenIdClaim = TokenIdClaim { claim: ClaimName::Jti, required: true };
-const JTI_IF_ANY: TokenIdClaim = TokenIdClaim { claim: ClaimName::Jti, required: false };
+pub(super) const JTI_IF_ANY: TokenIdClaim = TokenIdClaim { claim: ClaimName::Jti, required: false };
 /// Entra's name for it. Documented, but not promised to be there.
 const UTI_IF_ANY: TokenIdClaim = TokenIdClaim { claim: ClaimName::Uti, required: false };
 
@@ -42,7 +42,7 @@ const STANDARD_ATTRIBUTES: AttributeClaims = AttributeClaims {
     scim: true,
 };
 
-const NO_ATTRIBUTES: AttributeClaims =
+pub(super) const NO_ATTRIBUTES: AttributeClaims =
     AttributeClaims { display_name: &[], email: false, groups: GroupClaim::None, roles: &[], scim: false };
 
 pub(super) const RFC9068: Table = Table {
@@ -334,48 +334,4 @@ pub(super) const COGNITO: Table = Table {
         roles: &[],
         scim: false,
     },
-};
-
-/// The guard is the key: one of the bundle's with `use: jwt-svid` signs nothing else.
-pub(super) const JWT_SVID: Table = Table {
-    types: &["JWT", "JOSE"],
-    untyped: true,
-    bare_header: true,
-    algorithms: Algorithms::Only(&[
-        Algorithm::Rs256,
-        Algorithm::Rs384,
-        Algorithm::Rs512,
-        Algorithm::Ps256,
-        Algorithm::Ps384,
-        Algorithm::Ps512,
-        Algorithm::Es256,
-        Algorithm::Es384,
-        Algorithm::Es512,
-    ]),
-    issuer: IssuerShape::TrustDomain,
-    guards: &[],
-    audience: AudienceShape::OneAud,
-    ends: true,
-    issued_at: false,
-    token_id: JTI_IF_ANY,
-    scopes: ScopeClaim::None,
-    caller: CallerShape::SpiffeId,
-    attributes: NO_ATTRIBUTES,
-};
-
-/// Untyped where the API server signs; `JWT` where an external signer does.
-pub(super) const KUBERNETES: Table = Table {
-    types: &["JWT"],
-    untyped: true,
-    bare_header: false,
-    algorithms: Algorithms::Default(&[Algorithm::Rs256, Algorithm::Es256, Algorithm::Es384, Algorithm::Es512]),
-    issuer: IssuerShape::Exact,
-    guards: &[Guard::Present(ClaimName::Kubernetes)],
-    audience: AudienceShape::Aud,
-    ends: true,
-    issued_at: true,
-    token_id: JTI_IF_ANY,
-    scopes: ScopeClaim::None,
-    caller: CallerShape::ServiceAccount,
-    attributes: NO_ATTRIBUTES,
 };
