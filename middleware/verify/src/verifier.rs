@@ -78,6 +78,10 @@ impl Verifier {
     ///
     /// Keys are fetched as for a verification, and out of the same budget.
     ///
+    /// The token is looked at as a caller's. A user's own credential, of a
+    /// [`user_issuer`](VerifierBuilder::user_issuer), is explained by a verifier whose home that issuer is, and what relates
+    /// the two by neither.
+    ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
     /// use tower_identity_verify::{Outcome, TrustedIssuer, Verdict, Verifier, check};
