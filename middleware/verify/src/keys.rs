@@ -20,6 +20,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `options`, `settings` | what is said of them, in code and from a file |
+//! | `plan` | the same, checked, and how it begins |
 //! | `row` | the same, to be compared with what was said before |
 //! | `snapshot` | the keys at hand, and their times |
 //! | `loader` | one fetch, and what follows from it |
@@ -31,6 +32,7 @@
 mod keeper;
 mod loader;
 mod options;
+mod plan;
 mod row;
 mod save;
 mod seed;
@@ -50,7 +52,8 @@ pub use self::settings::KeySettings;
 pub(crate) use self::{
     keeper::pause,
     loader::NoKeys,
-    options::{KeyLocation, KeyOptions, KeyPlan},
+    options::{KeyLocation, KeyOptions},
+    plan::KeyPlan,
     row::Row,
     snapshot::Snapshot,
     unknown::{Asked, NotYet, RELOAD_WINDOW},
