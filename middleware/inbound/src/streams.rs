@@ -31,11 +31,12 @@ pub const STREAMS_ENDED: &str = "tower_identity_streams_ended_total";
 /// | an upgrade, such as a WebSocket's: 101, or `CONNECT` | not by the layer, which no longer sees its bytes: its handler awaits [`ended()`] |
 /// | any other, a slow download too | not: what was granted is carried out |
 ///
-/// The service's body is dropped then, and nothing that it still had is sent; a client that has stopped to read is told when
-/// it reads on. A call that the service has not answered yet
-/// goes on, over gRPC too, where nothing tells a long upload from a short call that is nearly done: a handler that reads for
-/// long awaits `ended()` as a WebSocket's does. What such a call answers with once its credential has ended is sent as far as
-/// its first message. A stream that is sent with its length is an ordinary response.
+/// The service's body is dropped then, and nothing that it still had is sent; a client that has stopped reading is told when
+/// it reads on. A stream that is sent with its length is an ordinary response.
+///
+/// A call that the service has not answered yet goes on, over gRPC too, where nothing tells a long upload from a short call
+/// that is nearly done: a handler that reads for long awaits `ended()` as a WebSocket's does. Of what such a call answers
+/// over gRPC once its credential has ended, the first message is sent, and the status if it is there by then.
 ///
 /// A token without an end of its own counts for a minute from its verification, and of one that is accepted by the leeway
 /// that its issuer is granted, the end has come already.
