@@ -50,7 +50,9 @@ mod live;
 /// where there is one, `[inbound.resource]` with [`ResourceSettings`](crate::ResourceSettings), and `[inbound.events]` with
 /// the [endpoint](Self::events) of security events. `[inbound]` itself may
 /// name the `realm` of every challenge, and set limits: `max_token_bytes` (default 8192) and `max_json_depth` (default
-/// 16) of [`Limits`](crate::Limits). The rest of it is what the [`auth_layer`](Self::auth_layer) does:
+/// 16) of [`Limits`](crate::Limits). `[inbound.remember]` bounds how many verified tokens are
+/// [remembered](crate::Remember): `tokens` (default 100,000, 0 for none) and `bytes` (default 67,108,864). The rest of
+/// `[inbound]` is what the [`auth_layer`](Self::auth_layer) does:
 ///
 /// | field | meaning |
 /// |---|---|

@@ -98,8 +98,8 @@ pub use tower_identity_outbound::{
 pub use tower_identity_refresh::system_clock;
 pub use tower_identity_verify::{
     Checked, EventReceiver, EventReceiverBuilder, Explanation, FeedError, IssuerSettings, KeySettings,
-    MemorySplitTokens, Outcome, Profile, Pulled, Received, RevocationFeed, SplitToken, SplitTokens, StoreError,
-    TrustedIssuer, Unsplittable, Verdict, Verifier, VerifierBuilder, check,
+    MemorySplitTokens, Outcome, Profile, Pulled, Received, Remember, RevocationFeed, SplitToken, SplitTokens,
+    StoreError, TrustedIssuer, Unsplittable, Verdict, Verifier, VerifierBuilder, check,
 };
 
 pub use self::config::{LiveSettings, Settings, SettingsDigest, SettingsError};

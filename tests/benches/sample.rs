@@ -14,7 +14,7 @@ use base64_simd::URL_SAFE_NO_PAD;
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tower::{Layer, Service};
-use tower_identity::{Algorithm, AuthLayer, KeySet, SigningKey, TrustedIssuer, Verifier};
+use tower_identity::{Algorithm, AuthLayer, KeySet, Remember, SigningKey, TrustedIssuer, Verifier};
 use tower_identity_jose::VerifyingKey;
 use tower_identity_testkit::TestIssuer;
 
@@ -89,25 +89,44 @@ impl Sample {
         self.bare.verify_sig(black_box(&self.signed), black_box(&self.signature)).expect("genuine");
     }
 
-    /// A service that asks for this issuer's tokens. It has seen no token yet, and remembers none.
+    /// A service that asks for this issuer's tokens, and remembers none.
     pub(crate) fn service(&self, issuer: &TestIssuer) -> Authenticated {
+        self.service_that(issuer, Remember::nothing())
+    }
+
+    /// A service that has seen the token, and remembers it.
+    pub(crate) fn warm_service(&self, issuer: &TestIssuer) -> Authenticated {
+        let mut service = self.service_that(issuer, Remember::default());
+        self.call(&mut service);
+        service
+    }
+
+    fn service_that(&self, issuer: &TestIssuer, remember: Remember) -> Authenticated {
         let keys = KeySet::from_keys([self.key.verifying_key()]).expect("a key");
         let trusted = TrustedIssuer::keys(issuer.issuer().as_str(), keys).audience("payments").algorithms(ALGORITHMS);
-        AuthLayer::new(Verifier::builder(trusted).build().expect("valid")).layer(Inner)
+        AuthLayer::new(Verifier::builder(trusted).remember(remember).build().expect("valid")).layer(Inner)
     }
 
     /// One request through the layer.
     pub(crate) fn call(&self, service: &mut Authenticated) {
+        self.call_with(service, &self.bearer);
+    }
+
+    pub(crate) fn call_with(&self, service: &mut Authenticated, bearer: &HeaderValue) {
         let mut request = Request::new(());
-        request.headers_mut().insert(AUTHORIZATION, self.bearer.clone());
+        request.headers_mut().insert(AUTHORIZATION, bearer.clone());
         let response = service.call(request).now_or_never().expect("keys are at hand").expect("infallible");
         assert_eq!(response.status(), 200);
     }
 
     /// The same request to the service within, for what the layer adds.
     pub(crate) fn call_inner(&self) {
+        self.call_inner_with(&self.bearer);
+    }
+
+    pub(crate) fn call_inner_with(&self, bearer: &HeaderValue) {
         let mut request = Request::new(());
-        request.headers_mut().insert(AUTHORIZATION, self.bearer.clone());
+        request.headers_mut().insert(AUTHORIZATION, bearer.clone());
         Inner.call(request).now_or_never().expect("ready").expect("infallible");
     }
 }

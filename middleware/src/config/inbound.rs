@@ -9,7 +9,9 @@ use tower_identity_inbound::{
 };
 use tower_identity_jose::Limits;
 use tower_identity_refresh::system_clock;
-use tower_identity_verify::{IssuerSettings, TrustedIssuer, Verifier, VerifierBuilder, danger::trusted_caller};
+use tower_identity_verify::{
+    IssuerSettings, Remember, TrustedIssuer, Verifier, VerifierBuilder, danger::trusted_caller,
+};
 
 use super::events::EventsTable;
 
@@ -28,6 +30,8 @@ pub(super) struct InboundTable {
     realm: Option<String>,
     max_token_bytes: Option<usize>,
     max_json_depth: Option<u8>,
+    #[serde(default)]
+    remember: Remember,
     resource: Option<ResourceSettings>,
     events: Option<EventsTable>,
     sources: Option<Vec<Source>>,
@@ -141,7 +145,7 @@ impl InboundTable {
         let limits = self.limits()?;
         let mut issuers = trusted(take(&mut self.issuer), "issuer", folder);
         let home = issuers.next().unwrap_or_else(|| Err(InvalidSetting::new("issuer", "lists no issuer")))?;
-        let mut builder = Verifier::builder(home).limits(limits);
+        let mut builder = Verifier::builder(home).limits(limits).remember(self.remember);
         for issuer in issuers {
             builder = builder.issuer(issuer?);
         }

@@ -277,3 +277,21 @@ fn ssf_a1_a_file_says_whose_events_end_tokens_and_what_is_wrong_with_it() {
     let without = EVENTS.split("[inbound.events]").next().expect("a part");
     assert_eq!(read(without), Err("orders.toml: inbound.events: the file has no such table".to_owned()));
 }
+
+#[test]
+fn warm_a6_the_bounds_of_what_is_remembered_are_said_in_the_file() {
+    let read = |table: &str| {
+        let file = format!(
+            "[inbound.remember]\n{table}\n[[inbound.issuer]]\nissuer = 'https://login.example.com'\naudience = 'orders'\n"
+        );
+        let settings = Settings::parse(&file, "orders.toml").map_err(|refused| refused.to_string())?;
+        settings.verifier().map(drop).map_err(|refused| refused.to_string())
+    };
+    for good in ["", "tokens = 0", "tokens = 10000\nbytes = 33554432", "bytes = 0"] {
+        assert_eq!(read(good), Ok(()), "{good}");
+    }
+    for bad in ["tokens = -1", "entries = 5", "bytes = '1 MiB'"] {
+        let refused = read(bad).expect_err(bad);
+        assert!(refused.starts_with("orders.toml:2: inbound.remember"), "{refused}");
+    }
+}

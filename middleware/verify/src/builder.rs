@@ -8,7 +8,7 @@ use tower_identity_oauth::Http;
 use tower_identity_refresh::system_clock;
 
 use crate::{
-    RevocationFeed, TrustedIssuer, Verifier,
+    Remember, RevocationFeed, TrustedIssuer, Verifier,
     aliases::{AliasTable, Namespace},
     anchor::Anchor,
     feed::Pulls,
@@ -18,6 +18,7 @@ use crate::{
     keys::{KeyPlan, Keys, Row},
     opaque::Opaque,
     relation::{Relations, Trust},
+    remembered::{Memory, Whose},
     trusted::Trusted,
 };
 
@@ -31,6 +32,7 @@ pub struct VerifierBuilder {
     may_act: bool,
     trusted_callers: Vec<TrustedCallers>,
     limits: Limits,
+    remember: Remember,
     clock: Option<Clock>,
     revocations: Option<Revocations>,
     beside: Option<Arc<dyn Any + Send + Sync>>,
@@ -53,6 +55,7 @@ impl VerifierBuilder {
             may_act: false,
             trusted_callers: Vec::new(),
             limits: Limits::default(),
+            remember: Remember::default(),
             clock: None,
             revocations: None,
             beside: None,
@@ -124,6 +127,17 @@ impl VerifierBuilder {
     /// Sets how large a token may be, and how deep. Default: [`Limits::default`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Sets how many verified tokens are remembered. Default: [`Remember::default`], 100,000 tokens or 64 MiB of them.
+    ///
+    /// A token that is remembered is not verified again: its signature is not checked, its text not read. What a request
+    /// is accepted for is the same. The time of the token, with its issuer's leeway, whether its key is still in the
+    /// issuer's set, and whether it was [revoked](Self::revocations) are asked on each request; how its caller stands, and with which user, is decided on each; and no
+    /// refusal is remembered. [`Remember::nothing`] does without.
+    pub fn remember(mut self, remember: Remember) -> Self {
+        self.remember = remember;
         self
     }
 
@@ -236,6 +250,7 @@ impl VerifierBuilder {
         } else {
             connect.all(users, "user_issuer", &Arc::from([]), before)?
         };
+        let memory = |whose| Arc::new(Memory::new(self.remember, whose));
         relations.tell(former.map(|former| &former.relations));
         // And one feed, which goes on from where it is.
         let pulls = match former {
@@ -247,6 +262,8 @@ impl VerifierBuilder {
             users,
             opaque,
             users_opaque,
+            remembered: memory(Whose::Callers),
+            users_remembered: memory(Whose::Users),
             relations,
             limits: self.limits,
             headers,

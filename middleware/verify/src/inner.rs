@@ -2,7 +2,7 @@
 
 use std::{any::Any, sync::Arc};
 
-use tower_identity_core::{Clock, Issuer, Refusal, Revocations};
+use tower_identity_core::{CallerContext, Clock, Issuer, Refusal, Revocations};
 use tower_identity_jose::{Compact, KnownHeaders, Limits};
 use tower_identity_oauth::Http;
 
@@ -13,6 +13,7 @@ use crate::{
     feed::Pulls,
     opaque::{Opaque, is_jwt_like},
     relation::Relations,
+    remembered::Memory,
     trusted::{Attempt, Trusted, issuer_among, unreadable},
 };
 
@@ -25,6 +26,9 @@ pub(crate) struct Inner {
     /// The one whose tokens are opaque, if there is one, among each of the two.
     pub(crate) opaque: Option<Arc<Opaque>>,
     pub(crate) users_opaque: Option<Arc<Opaque>>,
+    /// What was verified of the tokens of each, by these settings.
+    pub(crate) remembered: Arc<Memory>,
+    pub(crate) users_remembered: Arc<Memory>,
     pub(crate) relations: Relations,
     pub(crate) limits: Limits,
     pub(crate) headers: Arc<KnownHeaders>,
@@ -42,37 +46,58 @@ pub(crate) struct Inner {
 impl Inner {
     /// Verifies a caller's token.
     pub(crate) fn bearer(&self, token: &str) -> Verification {
-        self.verify(token, &self.trusted, self.opaque.as_ref())
+        match self.recall(token.as_bytes(), &self.remembered) {
+            Some(caller) => Verification::decided(Ok(caller)),
+            None => self.verify(token, &self.trusted, self.opaque.as_ref(), &self.remembered),
+        }
     }
 
     /// Verifies a user's own credential.
     pub(crate) fn user(&self, token: &str) -> Verification {
-        self.verify(token, &self.users, self.users_opaque.as_ref())
+        match self.recall(token.as_bytes(), &self.users_remembered) {
+            Some(user) => Verification::decided(Ok(user)),
+            None => self.verify(token, &self.users, self.users_opaque.as_ref(), &self.users_remembered),
+        }
     }
 
-    fn verify(&self, token: &str, trusted: &[Arc<Trusted>], opaque: Option<&Arc<Opaque>>) -> Verification {
+    /// Nothing, while it is not known what was revoked since.
+    fn recall(&self, token: &[u8], memory: &Memory) -> Option<CallerContext> {
+        let knows = self.pulls.as_ref().is_none_or(|pulls| pulls.admit().is_ok());
+        knows.then(|| memory.recall(token)).flatten()
+    }
+
+    fn verify(
+        &self,
+        token: &str,
+        trusted: &[Arc<Trusted>],
+        opaque: Option<&Arc<Opaque>>,
+        memory: &Arc<Memory>,
+    ) -> Verification {
         if let Some(Err(refusal)) = self.pulls.as_ref().map(|pulls| pulls.admit()) {
             return Verification::decided(Err(refusal));
         }
         if let Some(opaque) = opaque.filter(|_| !is_jwt_like(token)) {
             return opaque.verify(token);
         }
+        memory.missed();
         let compact = match Compact::parse_knowing(token, &self.limits, &self.headers) {
             Ok(compact) => compact,
             Err(error) => return Verification::decided(Err(unreadable(error))),
         };
         let mut claims = Claims::default();
         let trusted = match attempt(&compact, &mut claims, trusted) {
-            Ok((_, Attempt::Decided(decision))) => return Verification::decided(decision),
+            Ok((trusted, Attempt::Decided(decision))) => {
+                return Verification::decided(decision.map(|found| memory.keep(trusted, found)));
+            }
             Err(refusal) => return Verification::decided(Err(refusal)),
             Ok((trusted, Attempt::NoKeys(_) | Attempt::UnknownKey(..))) => Arc::clone(trusted),
         };
-        let arrived = self.clock.monotonic();
+        let (arrived, memory) = (self.clock.monotonic(), Arc::clone(memory));
         // The claims borrow from the token and cannot move along with it: they are read again where it waits.
         Verification::fetching(Box::pin(async move {
             let mut claims = Claims::default();
             let token = compact.claims_by(Unread(&mut claims)).map_err(unreadable)?;
-            trusted.settle(token, arrived).await
+            trusted.settle(token, arrived).await.map(|found| memory.keep(&trusted, found))
         }))
     }
 

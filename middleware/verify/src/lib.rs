@@ -29,6 +29,7 @@
 //! | `verifier`, `builder` | [`Verifier`], which other settings can be put into, and what it is made of |
 //! | `inner`, `current` | the settings at work: one generation of them, and [`Current`], a look at it |
 //! | `verification` | [`Verification`], its future |
+//! | `remembered` | tokens that were verified, and need not be verified again |
 //! | `pair` | two credentials on one request, the caller's and the user's |
 //! | `relation` | whether two verified tokens belong together: a pure function of them |
 //! | `aliases` | the workloads that go by several names |
@@ -65,6 +66,7 @@ mod pair;
 mod plain;
 mod profile;
 mod relation;
+mod remembered;
 mod settings;
 mod shown;
 mod source;
@@ -84,6 +86,7 @@ pub use self::{
     keys::KeySettings,
     opaque::{MemorySplitTokens, SplitToken, SplitTokens, StoreError, Unsplittable},
     profile::Profile,
+    remembered::Remember,
     settings::IssuerSettings,
     verification::Verification,
     verifier::Verifier,

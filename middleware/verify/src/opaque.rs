@@ -249,7 +249,8 @@ impl Trusted {
                 };
                 let mut claims = Claims::default();
                 match compact.claims_by(Unread(&mut claims)).map(|unverified| self.attempt(unverified)) {
-                    Ok(Attempt::Decided(decision)) => return Tried::Decided(decision),
+                    // What is remembered is what the token stands for: the JWT alone is no credential.
+                    Ok(Attempt::Decided(decision)) => return Tried::Decided(decision.map(|found| found.caller)),
                     Ok(Attempt::NoKeys(_) | Attempt::UnknownKey(..)) => {}
                     Err(error) => return decided(Err(unreadable(error))),
                 }
@@ -266,7 +267,7 @@ impl Trusted {
             Tried::Waits(compact) => {
                 let mut claims = Claims::default();
                 let unverified = compact.claims_by(Unread(&mut claims)).map_err(unreadable)?;
-                self.settle(unverified, arrived).await
+                self.settle(unverified, arrived).await.map(|found| found.caller)
             }
         }
     }

@@ -14,7 +14,8 @@ use crate::{
     claim::refuse,
     claims::Claims,
     judge::{Presented, Rules, judge},
-    keys::{Keys, NotYet},
+    keys::{Keys, NotYet, Snapshot},
+    remembered::{Grounds, Period},
     shown::Shown,
 };
 
@@ -36,9 +37,15 @@ pub(crate) struct Trusted {
 /// A token that nobody has vouched for yet, and that its claims borrow from. They stay where they were read to.
 pub(crate) type Token<'t> = Unverified<&'t Claims<'t>, &'t Compact>;
 
+/// A caller whose token was found good, and what that rests on.
+pub(crate) struct Vouched {
+    pub(crate) caller: CallerContext,
+    pub(crate) grounds: Grounds,
+}
+
 /// What came of opening a token with the keys at hand.
 pub(crate) enum Attempt<'t> {
-    Decided(Result<CallerContext, Refusal>),
+    Decided(Result<Vouched, Refusal>),
     /// There are no keys at hand.
     NoKeys(Token<'t>),
     /// Among the keys at hand, the token's is not.
@@ -96,7 +103,7 @@ impl Trusted {
         match token.open(&snapshot.keys, &self.accept) {
             Ok(opened) => {
                 self.headers.learn(&opened);
-                Attempt::Decided(self.judge(&opened))
+                Attempt::Decided(self.judge(&opened, snapshot))
             }
             Err(unopened) => match unopened.error() {
                 OpenError::UnknownKey { .. } => {
@@ -111,7 +118,7 @@ impl Trusted {
     /// Opens and judges a token: fetches keys as far as the issuer's budget allows, and tries again.
     ///
     /// A key that is not among them may still be newer than they are: see [`keys`](crate::keys).
-    pub(crate) async fn settle(&self, token: Token<'_>, arrived: Moment) -> Result<CallerContext, Refusal> {
+    pub(crate) async fn settle(&self, token: Token<'_>, arrived: Moment) -> Result<Vouched, Refusal> {
         let came = (self.keys.fetches(), arrived);
         let mut attempt = self.attempt(token);
         if let Attempt::NoKeys(token) = attempt {
@@ -130,7 +137,7 @@ impl Trusted {
         token: Token<'_>,
         error: OpenError,
         came: (u64, Moment),
-    ) -> Result<CallerContext, Refusal> {
+    ) -> Result<Vouched, Refusal> {
         let issued = token.claims_unverified().iat.as_ref().is().map(|issued| issued.timestamp());
         let Some(asked) = self.keys.asked(token.header().key_id(), issued, came) else {
             return Err(self.refuse(error));
@@ -151,25 +158,39 @@ impl Trusted {
         }
     }
 
-    fn judge(&self, opened: &Opened<&Claims<'_>, &Compact>) -> Result<CallerContext, Refusal> {
+    fn judge(&self, opened: &Opened<&Claims<'_>, &Compact>, snapshot: &Snapshot) -> Result<Vouched, Refusal> {
         let presented = Presented {
             token: opened.token().clone(),
             payload: Arc::clone(opened.payload()),
             key_issuer: opened.key().issuer(),
         };
         let now = self.clock.wall();
-        judge(opened.claims(), presented, &self.rules, now)
-            .and_then(|parts| self.vouch(parts, now))
+        let parts = judge(opened.claims(), presented, &self.rules, now);
+        let caller = parts.and_then(|parts| self.vouch(parts, now));
+        let grounds = Grounds {
+            key: opened.key().clone(),
+            seen_in: snapshot.number,
+            period: Period::of(opened.claims(), self.rules.leeway),
+            payload: opened.payload().len(),
+        };
+        caller
+            .map(|caller| Vouched { caller, grounds })
             .map_err(|refusal| refusal.issuer(self.rules.anchor.name().clone()))
     }
 
-    /// One bearer token names both caller and user, or a caller alone. The last check of all: that it was not revoked.
+    /// That what was found out about a token is so. The last check of all: that it was not revoked.
     #[expect(clippy::disallowed_methods, reason = "this is the verification that may state its result")]
     pub(crate) fn vouch(&self, parts: VerifiedTokenParts, now: Timestamp) -> Result<CallerContext, Refusal> {
         let token = VerifiedToken::assertion(parts);
         in_force(&token)?;
+        Ok(self.caller(Arc::new(token), now))
+    }
+
+    /// The caller of a request with this token alone: one bearer token names both caller and user, or a caller alone.
+    #[expect(clippy::disallowed_methods, reason = "this is the verification that may state its result")]
+    pub(crate) fn caller(&self, token: Arc<VerifiedToken>, now: Timestamp) -> CallerContext {
         let standing = self.aliases.name(Standing::from(Binding::SameToken), &token);
-        Ok(CallerContext::assertion(Arc::new(token), None, standing, now))
+        CallerContext::assertion(token, None, standing, now)
     }
 
     fn refuse(&self, error: OpenError) -> Refusal {

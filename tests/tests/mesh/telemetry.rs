@@ -22,8 +22,8 @@ use metrics_util::{
 };
 use reqwest::RequestBuilder;
 use tower_identity::{
-    AuthLayer, BoxFuture, ClientAuth, EventReceiver, FeedError, Introspection, Issuer, Pulled, Received, RequireLayer,
-    RevocationFeed, RuleHandle, SecretToken, TrustedIssuer, Verifier, danger,
+    AuthLayer, BoxFuture, ClientAuth, EventReceiver, FeedError, Introspection, Issuer, Pulled, Received, Remember,
+    RequireLayer, RevocationFeed, RuleHandle, SecretToken, TrustedIssuer, Verifier, danger,
     rule::{scope, user},
 };
 use tower_identity_testkit::{Endpoint, Failure, LogCapture, ManualClock, TestIssuer, TokenBuilder};
@@ -159,6 +159,15 @@ fn trust_a_caller(issuer: &TestIssuer) {
     danger::trusted_caller(builder, ["gateway"], [home]).build().expect("valid");
 }
 
+/// Two good tokens, where one is remembered.
+async fn make_room(issuer: &TestIssuer) {
+    let trusted = TrustedIssuer::discover(issuer.issuer().as_str()).audience("orders");
+    let verifier = Verifier::builder(trusted).remember(Remember::default().tokens(1)).build().expect("valid");
+    for user in ["alice", "bob"] {
+        verifier.bearer(token(issuer).subject(user).build().expose()).await.expect("good");
+    }
+}
+
 /// An issuer's keys, a day after its last answer.
 async fn let_keys_go() {
     let clock = ManualClock::new();
@@ -275,6 +284,7 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
         runtime.block_on(revoke(&issuer));
         trust_a_caller(&issuer);
         crate::reload::tell();
+        runtime.block_on(make_room(&issuer));
         (runtime.block_on(let_a_stream_end()), runtime.block_on(drive(&issuer, &stranger)))
     });
     drop(listening);

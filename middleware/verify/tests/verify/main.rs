@@ -14,6 +14,7 @@ mod kinds;
 mod opaque;
 mod outage;
 mod profiles;
+mod remembered;
 mod replaced;
 mod revoked;
 mod support;

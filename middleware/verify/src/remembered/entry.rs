@@ -1,0 +1,115 @@
+//! One token that was verified, and what a hit asks again.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use tower_identity_core::{CallerContext, SecretToken, VerifiedToken};
+use tower_identity_jose::{KeySet, VerifyingKey};
+
+use super::period::{Period, Phase};
+use crate::trusted::Trusted;
+
+/// What an entry takes besides its token and its claims, in bytes: itself, the fields of a verified token, the memory
+/// that was asked for each text, and its places in the maps. A test measures it.
+const OVERHEAD: usize = 1024;
+
+/// What a verdict rests on that may change after it.
+#[derive(Debug)]
+pub(crate) struct Grounds {
+    /// The key that verified the token.
+    pub(crate) key: VerifyingKey,
+    /// The snapshot of its issuer's keys that it was in.
+    pub(crate) seen_in: u64,
+    /// `None` for a token without an end.
+    pub(crate) period: Option<Period>,
+    /// How long the payload is, in bytes.
+    pub(crate) payload: usize,
+}
+
+/// A token that was found good, by these rules.
+#[derive(Debug)]
+pub(super) struct Entry {
+    text: SecretToken,
+    token: Arc<VerifiedToken>,
+    trusted: Arc<Trusted>,
+    key: VerifyingKey,
+    /// The last snapshot that the key was found in.
+    seen_in: AtomicU64,
+    period: Period,
+    bytes: usize,
+}
+
+/// What came of asking again.
+pub(super) enum Again {
+    Good(CallerContext),
+    /// It cannot be said here. The token may be good again: the clock stands before its time, or there are no keys at hand.
+    NotNow,
+    /// The time of the token is over, its key is gone, or it was revoked.
+    Over,
+}
+
+impl Entry {
+    /// `None` where the token has no end, so that there is nothing that a hit could ask, or is none: a certificate.
+    pub(super) fn new(token: &Arc<VerifiedToken>, trusted: &Arc<Trusted>, grounds: Grounds) -> Option<Self> {
+        let Grounds { key, seen_in, period, payload } = grounds;
+        let text = token.token()?.clone();
+        Some(Self {
+            period: period?,
+            // The claims are there twice: as they were written, and as they were read.
+            bytes: text.expose().len() + 2 * payload + OVERHEAD,
+            text,
+            token: Arc::clone(token),
+            trusted: Arc::clone(trusted),
+            key,
+            seen_in: AtomicU64::new(seen_in),
+        })
+    }
+
+    /// The token as it was presented.
+    pub(super) fn text(&self) -> &[u8] {
+        self.text.expose().as_bytes()
+    }
+
+    /// What it is taken to weigh, in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes as u64
+    }
+
+    /// Asks everything again that a verification of this token by these rules could answer otherwise by now.
+    pub(super) fn ask_again(&self) -> Again {
+        let clock = &self.trusted.clock;
+        let now = clock.wall();
+        match self.period.phase(now) {
+            Phase::Before => return Again::NotNow,
+            Phase::Within => {}
+            Phase::After => return Again::Over,
+        }
+        let at_hand = self.trusted.keys.at_hand(clock.monotonic());
+        let Some(snapshot) = at_hand.as_deref() else { return Again::NotNow };
+        if self.seen_in.load(Ordering::Relaxed) != snapshot.number {
+            if !is_in(&snapshot.keys, &self.key) {
+                return Again::Over;
+            }
+            // Whoever writes another number here has found the key in that snapshot: each of them is true.
+            self.seen_in.store(snapshot.number, Ordering::Relaxed);
+        }
+        if self.token.is_revoked() {
+            return Again::Over;
+        }
+        Again::Good(self.trusted.caller(Arc::clone(&self.token), now))
+    }
+}
+
+/// Whether a key is in a set, and would verify there what it verified here: under the same `kid`, for the same algorithms,
+/// and for the same issuer.
+fn is_in(keys: &KeySet, key: &VerifyingKey) -> bool {
+    let same = |own: &VerifyingKey| {
+        own.thumbprint() == key.thumbprint()
+            && own.key_id() == key.key_id()
+            && own.issuer() == key.issuer()
+            && own.algorithms().eq(key.algorithms())
+    };
+    keys.keys().any(same)
+}
