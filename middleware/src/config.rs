@@ -297,10 +297,15 @@ impl Settings {
 
     /// A table of the service's own.
     ///
+    /// A [`Rule`](crate::Rule) in it is whole as it stands. One that takes its callers from a
+    /// [file](crate::rule::callers_file) belongs in the table `[inbound.rule]`: [`rule`](Self::rule) reads the files.
+    ///
     /// # Errors
     ///
-    /// [`SettingsError`] when the file has no such table, or the table is not of this type.
+    /// [`SettingsError`] when the file has no such table, when the table is not of this type, and for
+    /// `{ callers_file = ".." }` anywhere in it: nobody would read that file, and the rule would refuse everybody.
     pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T, SettingsError> {
+        self.document.whole_rules(name)?;
         self.document.table(name)?.ok_or_else(|| self.document.missing(name))
     }
 

@@ -54,6 +54,14 @@ impl Document {
         })
     }
 
+    /// Refuses a rule in this table of the service's own that takes callers from a file, which nobody would read.
+    pub(super) fn whole_rules(&self, name: &str) -> Result<(), SettingsError> {
+        match self.root()?.get(name).and_then(|table| unread_callers(table.get_ref())) {
+            Some(unread) => Err(self.locate(&unread.within(name))),
+            None => Ok(()),
+        }
+    }
+
     /// The line of an invalid setting: of its own value, or of the innermost table around it that the file has.
     pub(super) fn locate(&self, invalid: &InvalidSetting) -> SettingsError {
         let root = self.root().ok();
@@ -91,5 +99,23 @@ impl Document {
 impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Document").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The first part of a rule that takes callers from a file: a table of that one field.
+fn unread_callers(value: &DeValue<'_>) -> Option<InvalidSetting> {
+    match value {
+        DeValue::Table(table) if table.len() == 1 && table.contains_key("callers_file") => {
+            let elsewhere =
+                "is read in the table inbound.rule alone: put the rule there, and take it by Settings::rule";
+            Some(InvalidSetting::new("callers_file", elsewhere))
+        }
+        DeValue::Table(table) => table
+            .iter()
+            .find_map(|(name, value)| Some(unread_callers(value.get_ref())?.within(name.get_ref().as_ref()))),
+        DeValue::Array(values) => {
+            values.iter().enumerate().find_map(|(at, value)| Some(unread_callers(value.get_ref())?.within(at)))
+        }
+        _ => None,
     }
 }

@@ -81,6 +81,40 @@ fn a_rule_that_nobody_can_satisfy_refuses_the_file_with_its_line() {
     assert_eq!(with("{ callers = [] }"), refused("all[0].callers: is empty"));
 }
 
+#[test]
+fn a_list_of_callers_that_nobody_would_read_is_refused_with_its_line() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Shop {
+        who_may: Rule,
+        #[serde(default)]
+        report: Option<Report>,
+    }
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Report {
+        callers_file: String,
+        daily: bool,
+    }
+    let section = |text: &str| {
+        let settings = Settings::parse(&format!("[shop]\n{text}\n"), "orders.toml").expect("a good file");
+        settings.section::<Shop>("shop").map(|shop| shop.who_may.to_string()).map_err(|refused| refused.to_string())
+    };
+    let refused = |path: &str| {
+        let rule = "is read in the table inbound.rule alone: put the rule there, and take it by Settings::rule";
+        Err(format!("orders.toml:2: shop.who_may.{path}: {rule}"))
+    };
+    assert_eq!(section("who_may = { callers_file = 'partners.txt' }"), refused("callers_file"));
+    assert_eq!(
+        section("who_may = { all = [{ any = ['user', { callers_file = 'partners.txt' }] }, { scope = 'a' }] }"),
+        refused("all[0].any[1].callers_file")
+    );
+    assert_eq!(
+        section("who_may = { all = [{ callers = ['a'] }, 'user'] }"),
+        Ok("a caller among a and a user".to_owned())
+    );
+    let of_another_meaning = "who_may = 'user'\nreport = { callers_file = 'callers.csv', daily = true }";
+    assert_eq!(section(of_another_meaning), Ok("a user".to_owned()));
+}
+
 const TWO: &str = "\
 [inbound]
 user_source = { header = 'x-user-token' }
