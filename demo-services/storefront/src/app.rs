@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tower_identity::{
-    AuthLayer, HttpClient, RequireLayer, ResponseExt, Settings,
+    AtEdge, AuthLayer, HttpClient, RequireLayer, ResponseExt, Settings,
     rule::{scope, user},
 };
 
@@ -63,11 +63,11 @@ impl Storefront {
 ///     .target(Target::origin("https://orders.internal")?.audience("orders").token_exchange())
 ///     .build()?
 ///     .reqwest(reqwest::Client::builder())?;
-/// let app = app(AuthLayer::new(verifier), Storefront::new(http, "https://orders.internal"));
+/// let app = app(AuthLayer::new(verifier).edge(), Storefront::new(http, "https://orders.internal"));
 /// # let _ = app;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn app(auth: AuthLayer, storefront: Storefront) -> Router {
+pub fn app(auth: AuthLayer<AtEdge>, storefront: Storefront) -> Router {
     Router::new()
         .route("/products", get(products).layer(RequireLayer::new(scope("catalog:read").and(user()))))
         .route("/orders", post(buy).layer(RequireLayer::new(scope("orders:write").and(user()))))
@@ -132,6 +132,6 @@ async fn trace(State(shop): State<Storefront>, caller: Caller) -> Result<Json<Ve
 pub fn run(settings: &Settings, listener: TcpListener, stop: Stop) -> Result<Serving, StartError> {
     let service: StorefrontSettings = settings.section("service")?;
     let storefront = Storefront::new(http_client(settings)?, service.orders);
-    let app = app(settings.auth_layer()?.realm("storefront"), storefront);
+    let app = app(settings.edge_layer()?.realm("storefront"), storefront);
     Ok(serve(listener, with_open_routes(settings, app), stop))
 }

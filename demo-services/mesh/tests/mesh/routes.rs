@@ -29,7 +29,8 @@ fn router(part: Part) -> Router {
         Part::Storefront => {
             let service: demo_storefront::StorefrontSettings = settings.section("service").expect("a section");
             let http = demo_kit::http_client(&settings).expect("a client");
-            demo_storefront::app(auth(), demo_storefront::Storefront::new(http, service.orders))
+            let edge = settings.edge_layer().expect("an inbound table that says so");
+            demo_storefront::app(edge, demo_storefront::Storefront::new(http, service.orders))
         }
         Part::Orders => {
             let service: demo_orders::OrdersSettings = settings.section("service").expect("a section");
