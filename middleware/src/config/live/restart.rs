@@ -1,6 +1,6 @@
 //! What of a settings file takes effect while the service runs, and what at its next start.
 
-use toml::Table;
+use toml::{Table, Value};
 use tower_identity_core::InvalidSetting;
 
 /// The fields of `[inbound]` that take effect while the service runs: those that the verifier is made of, and the rules.
@@ -21,7 +21,7 @@ const RULE: &str = "takes effect at a restart only, and nothing else that this f
 /// Why one file may not follow the other while the service runs: a field that waits for a restart is another, comes or
 /// goes. Tables of the service's own are its own matter.
 pub(super) fn waits_for_restart(before: &Table, now: &Table) -> Option<InvalidSetting> {
-    let inbound = |tables: &Table| tables.get("inbound").and_then(|inbound| inbound.as_table()).cloned();
+    let inbound = |tables: &Table| tables.get("inbound").and_then(Value::as_table).cloned();
     let (own, other) = match (inbound(before), inbound(now)) {
         (None, Some(_)) => return Some(InvalidSetting::new("inbound", RULE)),
         (Some(_), None) => return Some(InvalidSetting::new("inbound", "is gone, and this service has callers")),
