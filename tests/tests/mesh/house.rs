@@ -68,6 +68,7 @@ const CORE_NAMES: &[&str] = &[
     "serde",
     "serde_json",
     "sha2",
+    "smol_str",
     "subtle",
     "thiserror",
     "zeroize",
