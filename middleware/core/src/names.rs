@@ -39,7 +39,7 @@ pub enum InvalidName {
 
 fn check(kind: &'static str, value: &str) -> Result<(), InvalidName> {
     // Nearly every name is visible ASCII, which breaks no rule but that of length.
-    let visible = !value.is_empty() && value.bytes().fold(true, |all, byte| all & (byte.wrapping_sub(b'!') < 94));
+    let visible = !value.is_empty() && value.bytes().all(|byte| (b'!'..=b'~').contains(&byte));
     if visible && value.len() <= MAX_NAME_BYTES {
         Ok(())
     } else if value.trim().is_empty() {

@@ -38,8 +38,8 @@ pub(crate) fn actors(
         };
         let sub = actor.sub.as_ref().required(check::ACT, "sub of an actor")?;
         let id = match account {
-            Some(account) if issuer == named.issuer && account.is_around(client.as_str(), sub) => client.clone(),
             _ if *client == **sub => client.clone(),
+            Some(account) if issuer == named.issuer && account.is_around(client.as_str(), sub) => client.clone(),
             _ => parsed(sub, check::ACT, "sub of an actor")?,
         };
         chain.push(Actor { id, issuer });
