@@ -66,8 +66,8 @@ impl<'a> Plain<'a> {
         let starts_with_zero = self.peek()? == b'0';
         let length = self.rest.bytes().take_while(u8::is_ascii_digit).count();
         let (digits, after) = self.rest.split_at_checked(length)?;
-        let is_whole = !matches!(after.as_bytes().first(), Some(b'.' | b'e' | b'E'));
-        if !is_whole || !(1..=19).contains(&length) || (starts_with_zero && length > 1) {
+        // A fraction or an exponent is in the place of what has to come next.
+        if !(1..=19).contains(&length) || (starts_with_zero && length > 1) {
             return None;
         }
         self.rest = after;
@@ -323,6 +323,8 @@ mod tests {
             "\"\\u0061\"",
             "\"a\nb\"",
             "\"\u{0}\"",
+            "\u{c}[]",
+            "[\u{b}1]",
             r#"{"a":1,"a":1}"#,
             r#"[{"a":{"b":1,"b":1}}]"#,
             r#"{"a":1,"\u0061":2}"#,
