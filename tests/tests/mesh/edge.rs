@@ -70,3 +70,31 @@ async fn rfc6750_a9_the_edge_is_a_setting_of_the_file() {
     let all = found(&serve("edge = false").await, token.expose(), IDENTITY).await;
     assert!(all.contains("head x-forwarded-user ") && all.contains("trailer x-forwarded-user "), "{all}");
 }
+
+/// The storefront's file, of which the tokens are JWTs of this issuer.
+fn storefront(issuer: &TestIssuer) -> String {
+    let text = include_str!("../../../demo-services/settings/storefront.toml");
+    let (inbound, rest) = text.split_once("[inbound.issuer.introspection]").expect("its tokens are opaque");
+    let (_, outbound) = rest.split_once("[outbound.").expect("it calls on");
+    format!("{inbound}[outbound.{outbound}").replace("http://127.0.0.1:7000", issuer.issuer().as_str())
+}
+
+#[tokio::test]
+async fn rfc6750_a9_the_demos_edge_hands_no_word_of_an_identity_to_a_handler() {
+    let issuer = TestIssuer::start();
+    let token = issuer.token().subject("alice").client("shop-web").audience("storefront").build();
+    let handed_on = async |text: &str| {
+        let settings = Settings::parse(text, "storefront.toml").expect("a good file");
+        let layer = settings.edge_layer().expect("it may stand at the edge");
+        let server = Server::start(Router::new().route("/", post(names)).layer(layer)).await;
+        let (plain, said) = (found(&server, token.expose(), "").await, found(&server, token.expose(), IDENTITY).await);
+        // Each is two words: where it was found, and its name.
+        (said.split(' ').count() - plain.split(' ').count()) / 2
+    };
+    let (shipped, fields) = (storefront(&issuer), IDENTITY.lines().count());
+    assert_eq!(handed_on(&shipped).await, 0);
+    // The control: further in, all of them are, as headers and as trailers.
+    let inside = shipped.replace("edge = true", "edge = false");
+    assert_ne!(inside, shipped);
+    assert_eq!(handed_on(&inside).await, 2 * fields);
+}
