@@ -58,6 +58,7 @@ mod live;
 /// |---|---|
 /// | `sources` | where the caller's credential may be: `["authorization", { cookie = "__Host-session" }, { header = "x-token" }]` ([`AuthLayer::sources`]) |
 /// | `user_source` | where the user's own may be, beside the caller's ([`AuthLayer::user_source`]) |
+/// | `client_certificate` | `"required"` or `"optional"`: the caller's credential is its client certificate, of one of the `[[inbound.certificates]]` ([`AuthLayer::client_certificate`]) |
 /// | `allowed_origins` | whose pages may send requests with a cookie for a credential ([`AuthLayer::allowed_origins`]) |
 /// | `edge` | `true` for the service that requests from outside reach first ([`AuthLayer::edge`]): it takes the [`edge_layer`](Self::edge_layer) |
 /// | `edge_also` | further names of header fields that nobody outside may set ([`AuthLayer::edge_also`]) |
@@ -76,6 +77,7 @@ mod live;
 /// | in the file | in code |
 /// |---|---|
 /// | `[[inbound.user_issuer]]`, a table as those of `[[inbound.issuer]]` | [`VerifierBuilder::user_issuer`](crate::VerifierBuilder::user_issuer) |
+/// | `[[inbound.certificates]]` with `trust_domain = "example.org"`, `roots = "bundle.pem"`: [`CertificateSettings`](crate::CertificateSettings) | [`VerifierBuilder::certificates`](crate::VerifierBuilder::certificates) |
 /// | `[[inbound.workload]]` with `is = ["orders", { issuer = "spiffe://example.org", id = "spiffe://example.org/orders" }]` | [`VerifierBuilder::workload`](crate::VerifierBuilder::workload) |
 /// | `[inbound]` with `accept_may_act = true` | [`VerifierBuilder::accept_may_act`](crate::VerifierBuilder::accept_may_act) |
 /// | `[[inbound.trusted_caller]]` with `callers = ["gateway"]`, `users_of = ["https://login.example.com"]` | [`danger::trusted_caller`](crate::danger::trusted_caller) |

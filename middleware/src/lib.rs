@@ -23,6 +23,7 @@
 //! | end long work with the caller's credential | [`CallerContext::ended`], [`AuthLayer::streams`] |
 //! | answer errors of downstream calls | [`Problem`] |
 //! | take a caller's credential and its user's on one request | [`Verifier::pair`], [`VerifierBuilder::user_issuer`] |
+//! | know callers by their client certificates | [`AuthLayer::client_certificate`], [`CertificateAnchor`], [`Connection`] |
 //! | know one workload under many names | [`VerifierBuilder::workload`] |
 //! | know why a token is refused | [`Verifier::explain`]; in development, in the answer too: [`danger`] |
 //! | end tokens before their time | [`Revocations`], [`EventReceiver`], [`SecurityEvents`]; `docs/revocation.md` |
@@ -81,8 +82,9 @@ pub use tower_identity_core::{
     TransactionId, User, WithCauses, Workload, ambient,
 };
 pub use tower_identity_inbound::{
-    AtEdge, AuthLayer, CallerName, CorrelationId, EdgeBody, Inbound, IssuerName, RequireLayer, ResourceMetadata,
-    ResourceMetadataBuilder, ResourceSettings, Rule, RuleHandle, RuleSet, SecurityEvents, Source, Streams, edge, rule,
+    AtEdge, AuthLayer, CallerName, ClientCertificate, Connection, CorrelationId, EdgeBody, Inbound, IssuerName,
+    RequireLayer, ResourceMetadata, ResourceMetadataBuilder, ResourceSettings, Rule, RuleHandle, RuleSet,
+    SecurityEvents, Source, Streams, edge, rule,
 };
 pub use tower_identity_jose::{Algorithm, KeySet, Limits, SigningKey};
 pub use tower_identity_oauth::{
@@ -97,9 +99,10 @@ pub use tower_identity_outbound::{
 };
 pub use tower_identity_refresh::system_clock;
 pub use tower_identity_verify::{
-    Checked, EventReceiver, EventReceiverBuilder, Explanation, FeedError, IssuerSettings, KeySettings,
-    MemorySplitTokens, Outcome, Profile, Pulled, Received, Remember, RevocationFeed, SplitToken, SplitTokens,
-    StoreError, TrustedIssuer, Unsplittable, Verdict, Verifier, VerifierBuilder, check,
+    CertificateAnchor, CertificateSettings, Checked, EventReceiver, EventReceiverBuilder, Explanation, FeedError,
+    IssuerSettings, KeySettings, MemorySplitTokens, NameKind, Outcome, Profile, Pulled, Received, Remember,
+    RevocationFeed, SplitToken, SplitTokens, StoreError, TrustedIssuer, Unsplittable, Verdict, Verifier,
+    VerifierBuilder, check,
 };
 
 pub use self::config::{LiveSettings, Settings, SettingsDigest, SettingsError};

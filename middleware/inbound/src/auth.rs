@@ -22,8 +22,9 @@ use crate::{
     unenforced::Unenforced,
 };
 
-pub use self::{future::AuthFuture, service::AuthService};
+pub use self::{certified::ClientCertificate, future::AuthFuture, service::AuthService};
 
+mod certified;
 mod future;
 mod observing;
 mod service;
@@ -136,10 +137,49 @@ impl<P> AuthLayer<P> {
     ///
     /// # Errors
     ///
-    /// [`InvalidSetting`] for the field `user_source`: it is one of the [caller's](Self::sources).
+    /// [`InvalidSetting`] for the field `user_source`: it is one of the [caller's](Self::sources), or the caller's
+    /// credential is a [certificate](Self::client_certificate).
     pub fn user_source(self, source: Source) -> Result<Self, InvalidSetting> {
+        if self.settings.client_certificate.is_some() {
+            return Err(three_credentials());
+        }
         let sources = self.settings.sources.clone().with_user(source)?;
         Ok(self.with(|settings| settings.sources = sources))
+    }
+
+    /// Takes the client certificate of the connection for the caller's credential, as far as the verifier
+    /// [trusts](tower_identity_verify::VerifierBuilder::certificates) it. What the [sources](Self::sources) hold is then that
+    /// of the caller's user, or a token of the caller's own, and related to the certificate
+    /// ([`Verifier::certificate_and_token`]):
+    ///
+    /// | certificate | token | |
+    /// |---|---|---|
+    /// | good | none | the workload, for itself and alone: no scopes, and a user on no route |
+    /// | good | a user's that names this workload | the workload for this user, with the token's rights |
+    /// | good | the workload's own, without a user | the workload, with the token's rights |
+    /// | good | any other good one | 403: nothing ties the two |
+    /// | bad: of another authority, ended, not of a client, without its name | any, or none | 401, check `certificate`: never taken for none |
+    /// | none | any | where it is required 401, check `certificate`; else the token alone is judged |
+    /// | none | none | 401, or anonymous where the layer is [optional](Self::optional) |
+    ///
+    /// Certificates are those of [`Connection`](crate::Connection), which the acceptor puts into every request, and which is
+    /// missed loudly (500). Without this setting nobody looks at them.
+    ///
+    /// A browser sends a certificate whoever made it ask, and so a certificate alone is guarded as a cookie is
+    /// ([`allowed_origins`](Self::allowed_origins)).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] for the field `client_certificate`: the verifier trusts nobody's; for `user_source`: there is
+    /// [one](Self::user_source), and three credentials are no statement.
+    pub fn client_certificate(self, wanted: ClientCertificate) -> Result<Self, InvalidSetting> {
+        if self.settings.verifier.certificate_issuers().next().is_none() {
+            return Err(InvalidSetting::new("client_certificate", "needs certificates: whose are trusted"));
+        }
+        if self.settings.sources.user().is_some() {
+            return Err(three_credentials());
+        }
+        Ok(self.with(|settings| settings.client_certificate = Some(wanted)))
     }
 
     /// Lets pages of these origins send requests with a cookie for a credential; by default pages of this very origin do,
@@ -246,6 +286,10 @@ impl<P> AuthLayer<P> {
         settings.settle();
         self
     }
+}
+
+fn three_credentials() -> InvalidSetting {
+    InvalidSetting::new("user_source", "beside client_certificate the user's credential is in sources")
 }
 
 impl AuthLayer<AtEdge> {

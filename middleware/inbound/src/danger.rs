@@ -1,7 +1,7 @@
 //! Looser than production may be. Everything here is named where it is used, and refused by a release build.
 
 use tower_identity_core::{BoxFuture, InvalidSetting, Refusal, RefusalKind};
-use tower_identity_verify::{Explanation, Verifier};
+use tower_identity_verify::{Explanation, Verifier, check::CERTIFICATE};
 
 use crate::{Asked, AuthLayer, Presented, Sources, asked::Protocol};
 
@@ -55,7 +55,8 @@ impl Development {
         request: &http::Request<B>,
         asked: &Asked,
     ) -> Option<BoxFuture<'static, Explanation>> {
-        let of_a_token = matches!(refusal.kind(), RefusalKind::InvalidToken | RefusalKind::Unavailable { .. });
+        let of_a_token = refusal.check() != CERTIFICATE
+            && matches!(refusal.kind(), RefusalKind::InvalidToken | RefusalKind::Unavailable { .. });
         if !cfg!(debug_assertions) || !of_a_token || asked.protocol() != Protocol::Http {
             return None;
         }

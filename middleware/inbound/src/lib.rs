@@ -22,6 +22,7 @@
 //! | [`inbound`] | [`Inbound`]: what authentication leaves in the request |
 //! | [`require`] | [`RequireLayer`]: applies a rule |
 //! | [`rule`] | [`Rule`] and the functions that it is written with |
+//! | [`connection`] | [`Connection`]: what an acceptor knows of the connection, client certificates among it |
 //! | [`edge`] | what requests from outside say of an identity and may not; [`EdgeBody`], whose trailers do not |
 //! | [`resource`] | [`ResourceMetadata`]: what clients may know of this service (RFC 9728) |
 //! | [`events`] | [`SecurityEvents`]: the endpoint that revocations are pushed to (RFC 8935) |
@@ -37,6 +38,7 @@ pub mod asked;
 pub mod auth;
 pub mod body;
 mod challenge;
+pub mod connection;
 mod cookie;
 pub mod correlation;
 mod counted;
@@ -60,8 +62,9 @@ mod unenforced;
 
 pub use self::{
     asked::Asked,
-    auth::{AuthFuture, AuthLayer, AuthService},
+    auth::{AuthFuture, AuthLayer, AuthService, ClientCertificate},
     body::AuthBody,
+    connection::Connection,
     correlation::CorrelationId,
     edge::{AtEdge, EdgeBody, Inside},
     events::SecurityEvents,

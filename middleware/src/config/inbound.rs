@@ -5,12 +5,13 @@ use std::{collections::BTreeMap, mem::take, path::Path};
 use serde::Deserialize;
 use tower_identity_core::{CallerName, InvalidSetting};
 use tower_identity_inbound::{
-    AtEdge, AuthLayer, ResourceMetadata, ResourceSettings, Rule, RuleSet, SecurityEvents, Source, Streams, danger,
+    AtEdge, AuthLayer, ClientCertificate, ResourceMetadata, ResourceSettings, Rule, RuleSet, SecurityEvents, Source,
+    Streams, danger,
 };
 use tower_identity_jose::Limits;
 use tower_identity_refresh::system_clock;
 use tower_identity_verify::{
-    IssuerSettings, Remember, TrustedIssuer, Verifier, VerifierBuilder, danger::trusted_caller,
+    CertificateSettings, IssuerSettings, Remember, TrustedIssuer, Verifier, VerifierBuilder, danger::trusted_caller,
 };
 
 use super::events::EventsTable;
@@ -21,6 +22,9 @@ pub(super) struct InboundTable {
     issuer: Vec<IssuerSettings>,
     #[serde(default)]
     user_issuer: Vec<IssuerSettings>,
+    #[serde(default)]
+    certificates: Vec<CertificateSettings>,
+    client_certificate: Option<ClientCertificate>,
     #[serde(default)]
     workload: Vec<WorkloadTable>,
     #[serde(default)]
@@ -133,15 +137,28 @@ impl InboundTable {
             ("trusted_caller", !self.trusted_caller.is_empty()),
             ("accept_may_act", self.accept_may_act),
         ];
-        match of_users.into_iter().find(|(_, is_there)| *is_there && self.user_source.is_none()) {
+        let is_looked_for = self.user_source.is_some() || self.client_certificate.is_some();
+        match of_users.into_iter().find(|(_, is_there)| *is_there && !is_looked_for) {
             Some((field, _)) => Err(InvalidSetting::new(field, "needs user_source: where a user's credential is")),
             None => Ok(()),
+        }
+    }
+
+    /// The same of certificates.
+    fn certificates_are_looked_for(&self) -> Result<(), InvalidSetting> {
+        match (self.client_certificate, &self.certificates[..]) {
+            (None, [_, ..]) => {
+                Err(InvalidSetting::new("certificates", "needs client_certificate: required or optional"))
+            }
+            (Some(_), []) => Err(InvalidSetting::new("client_certificate", "needs certificates: whose are trusted")),
+            (None, []) | (Some(_), [_, ..]) => Ok(()),
         }
     }
 
     /// Takes from the table what it is made of.
     fn verifier(&mut self, folder: &Path) -> Result<VerifierBuilder, InvalidSetting> {
         self.users_are_looked_for()?;
+        self.certificates_are_looked_for()?;
         let limits = self.limits()?;
         let mut issuers = trusted(take(&mut self.issuer), "issuer", folder);
         let home = issuers.next().unwrap_or_else(|| Err(InvalidSetting::new("issuer", "lists no issuer")))?;
@@ -151,6 +168,10 @@ impl InboundTable {
         }
         for issuer in trusted(take(&mut self.user_issuer), "user_issuer", folder) {
             builder = builder.user_issuer(issuer?);
+        }
+        for (at, settings) in take(&mut self.certificates).into_iter().enumerate() {
+            let anchor = settings.anchor(folder).map_err(|invalid| invalid.within(at).within("certificates"))?;
+            builder = builder.certificates(anchor);
         }
         builder = take(&mut self.workload).into_iter().fold(builder, |builder, row| builder.workload(row.is));
         if self.accept_may_act {
@@ -167,6 +188,9 @@ impl InboundTable {
         }
         if let Some(source) = self.user_source {
             layer = layer.user_source(source)?;
+        }
+        if let Some(wanted) = self.client_certificate {
+            layer = layer.client_certificate(wanted)?;
         }
         if let Some(resource) = resource {
             layer = layer.resource(resource);

@@ -22,10 +22,12 @@
 //! | [`closed`] | [`assert_closed`]: no route is open to those who present nothing |
 //! | [`issuer`] | [`TestIssuer`]: an authorization server on loopback, and its [`Failure`]s |
 //! | [`token`] | [`TokenBuilder`]: tokens, valid or wrong in one way |
+//! | [`authority`] | [`TestAuthority`]: a certificate authority, and the client certificates of it |
 //! | [`clock`] | [`ManualClock`] |
 //! | [`logs`] | [`LogCapture`] |
 //! | [`secrecy`] | [`assert_hides`] and its kin |
 
+pub mod authority;
 pub mod caller;
 pub mod clock;
 pub mod closed;
@@ -36,6 +38,7 @@ pub mod secrecy;
 pub mod token;
 
 pub use self::{
+    authority::{CertificateBuilder, KeyUsage, TestAuthority, TestCertificate},
     caller::TestCaller,
     clock::ManualClock,
     closed::{assert_closed, assert_closed_or_not_found},

@@ -11,6 +11,7 @@ use crate::{
     Remember, RevocationFeed, TrustedIssuer, Verifier,
     aliases::{AliasTable, Namespace},
     anchor::Anchor,
+    certificate::{CertificateAnchor, Certificates},
     feed::Pulls,
     inner::Inner,
     issuer::Checked,
@@ -28,6 +29,7 @@ use crate::{
 pub struct VerifierBuilder {
     issuers: Vec<TrustedIssuer>,
     user_issuers: Vec<TrustedIssuer>,
+    certificates: Vec<CertificateAnchor>,
     workloads: Vec<Result<Vec<CallerName>, InvalidSetting>>,
     may_act: bool,
     trusted_callers: Vec<TrustedCallers>,
@@ -51,6 +53,7 @@ impl VerifierBuilder {
         Self {
             issuers: vec![home],
             user_issuers: Vec::new(),
+            certificates: Vec::new(),
             workloads: Vec::new(),
             may_act: false,
             trusted_callers: Vec::new(),
@@ -75,6 +78,13 @@ impl VerifierBuilder {
     /// may have an audience, or a profile, of its own. An issuer of callers may be named here too.
     pub fn user_issuer(mut self, issuer: TrustedIssuer) -> Self {
         self.user_issuers.push(issuer);
+        self
+    }
+
+    /// Trusts the client certificates of this anchor, for the credential of a caller ([`Verifier::certificate`]). Each
+    /// anchor speaks for its own workloads only.
+    pub fn certificates(mut self, anchor: CertificateAnchor) -> Self {
+        self.certificates.push(anchor);
         self
     }
 
@@ -183,7 +193,8 @@ impl VerifierBuilder {
     ///
     /// [`InvalidSetting`] names the issuer (`issuer[0]` is home; `user_issuer[0]`) and the field that breaks a rule: an
     /// issuer or a key set's URL that is neither https nor http on this machine, an empty audience, no algorithms, a
-    /// leeway of more than 120 s, an issuer that is named twice, a file in which the keys of two are saved. Likewise a row of [`workload`](Self::workload), and one
+    /// leeway of more than 120 s, an issuer that is named twice, a file in which the keys of two are saved. Likewise one of
+    /// [`certificates`](Self::certificates), a row of [`workload`](Self::workload), and one
     /// of [`danger::trusted_caller`](crate::danger::trusted_caller).
     pub fn build(self) -> Result<Verifier, InvalidSetting> {
         self.set_up(None).map(Verifier::of)
@@ -207,7 +218,11 @@ impl VerifierBuilder {
         let of = |all: &[Checked]| -> Vec<Issuer> {
             all.iter().flat_map(|issuer| issuer.anchor.issuers().cloned()).collect()
         };
-        let (of_callers, of_users) = (of(&callers), of(if users.is_empty() { &callers } else { &users }));
+        let (mut of_callers, of_users) = (of(&callers), of(if users.is_empty() { &callers } else { &users }));
+        let of_tokens = [&*of_callers, &*of_users].concat();
+        let certificates =
+            Certificates::build(self.certificates, &of_tokens, home.as_ref(), &revocations, !users.is_empty())?;
+        of_callers.extend(certificates.issuers().cloned());
         let trusted = [&*of_callers, &*of_users].concat();
         let names = Namespace { home: home.as_ref(), trusted: &trusted };
         let rows = self
@@ -264,6 +279,7 @@ impl VerifierBuilder {
             users_opaque,
             remembered: memory(Whose::Callers),
             users_remembered: memory(Whose::Users),
+            certificates,
             relations,
             limits: self.limits,
             headers,

@@ -47,6 +47,9 @@ pub const REVOKED: &str = "revoked";
 /// No check of one token: whether two credentials of a request belong together.
 pub const BINDING: &str = "binding";
 
+/// No check of one token: the certificate of the connection leads to a root of its anchor, holds now, and names one client.
+pub const CERTIFICATE: &str = "certificate";
+
 /// All of a JWT, in order.
 pub const ALL: [&str; 18] =
     [FORMAT, HEADER, ISS, CRIT, TYP, ALG, KEY, SIGNATURE, KIND, AUD, EXP, NBF, IAT, CNF, CLAIMS, SUBJECT, ACT, REVOKED];

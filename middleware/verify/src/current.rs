@@ -3,7 +3,8 @@
 use std::{any::Any, sync::Arc};
 
 use arc_swap::Guard;
-use tower_identity_core::Issuer;
+use rustls_pki_types::CertificateDer;
+use tower_identity_core::{CallerContext, Issuer, Refusal};
 
 use crate::{Verification, inner::Inner};
 
@@ -34,6 +35,20 @@ impl Current {
     /// As [`Verifier::alone`](crate::Verifier::alone).
     pub fn alone(&self, caller: &str) -> Verification {
         self.0.alone(caller)
+    }
+
+    /// As [`Verifier::certificate`](crate::Verifier::certificate).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn certificate(&self, chain: &[CertificateDer<'static>]) -> Result<CallerContext, Refusal> {
+        self.0.certificate(chain)
+    }
+
+    /// As [`Verifier::certificate_and_token`](crate::Verifier::certificate_and_token).
+    pub fn certificate_and_token(&self, chain: &[CertificateDer<'static>], token: &str) -> Verification {
+        self.0.certificate_and_token(chain, token)
     }
 
     /// The longest token that is looked at, in bytes.

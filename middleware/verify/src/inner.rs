@@ -9,6 +9,7 @@ use tower_identity_oauth::Http;
 use crate::{
     Verification,
     anchor::Anchor,
+    certificate::Certificates,
     claims::{self, Claims, Unread},
     feed::Pulls,
     opaque::{Opaque, is_jwt_like},
@@ -29,6 +30,7 @@ pub(crate) struct Inner {
     /// What was verified of the tokens of each, by these settings.
     pub(crate) remembered: Arc<Memory>,
     pub(crate) users_remembered: Arc<Memory>,
+    pub(crate) certificates: Certificates,
     pub(crate) relations: Relations,
     pub(crate) limits: Limits,
     pub(crate) headers: Arc<KnownHeaders>,
@@ -107,7 +109,8 @@ impl Inner {
 
     pub(crate) fn anchor_of(&self, issuer: &Issuer) -> Option<&Issuer> {
         let anchors = self.trusted.iter().chain(&self.users).map(|trusted| &trusted.rules.anchor);
-        anchors.into_iter().find(|anchor| anchor.issuers().any(|own| own == issuer)).map(Anchor::name)
+        let of_tokens = anchors.into_iter().find(|anchor| anchor.issuers().any(|own| own == issuer)).map(Anchor::name);
+        of_tokens.or_else(|| self.certificates.issuers().find(|own| *own == issuer))
     }
 
     pub(crate) fn issuers(&self) -> impl Iterator<Item = &Issuer> {

@@ -31,6 +31,7 @@
 //! | `verification` | [`Verification`], its future |
 //! | `remembered` | tokens that were verified, and need not be verified again |
 //! | `pair` | two credentials on one request, the caller's and the user's |
+//! | `certificate` | client certificates as the caller's credential: their anchors, chains, and the tokens beside them |
 //! | `relation` | whether two verified tokens belong together: a pure function of them |
 //! | `aliases` | the workloads that go by several names |
 //! | [`danger`] | callers whose word is taken for whom they call |
@@ -49,6 +50,7 @@
 mod aliases;
 mod anchor;
 mod builder;
+mod certificate;
 pub mod check;
 mod claim;
 mod claims;
@@ -78,6 +80,7 @@ mod verifier;
 
 pub use self::{
     builder::VerifierBuilder,
+    certificate::{CertificateAnchor, CertificateSettings, NameKind},
     current::Current,
     events::{EventReceiver, EventReceiverBuilder, Received},
     explain::{Checked, Explanation, Outcome, Verdict},

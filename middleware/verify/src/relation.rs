@@ -66,6 +66,33 @@ impl Relations {
             .map_err(|refusal| refusal.issuer(caller.issuer().clone()))
     }
 
+    /// How the workload of a certificate stands with the token beside it: that of its user, or one of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`RefusalKind::UnrelatedCredentials`], where nothing ties them.
+    pub(crate) fn relate_to_certificate(
+        &self,
+        certificate: &VerifiedToken,
+        token: &VerifiedToken,
+    ) -> Result<Standing, Refusal> {
+        if token.identity().user.is_some() {
+            return self.relate(certificate, token);
+        }
+        self.is_one_sender(certificate, token)
+            .map(|()| self.aliases.name(Binding::SameToken.into(), certificate))
+            .map_err(|refusal| refusal.issuer(certificate.issuer().clone()))
+    }
+
+    fn is_one_sender(&self, certificate: &VerifiedToken, token: &VerifiedToken) -> Result<(), Refusal> {
+        let (sender, named) = (self.sender(certificate)?, self.sender(token)?);
+        if sender == named {
+            return Ok(());
+        }
+        let (sender, named) = (told(sender), told(named));
+        Err(unrelated(format!("the certificate is of {sender}, and the token beside it is of {named}")))
+    }
+
     fn standing(&self, caller: &VerifiedToken, user: &VerifiedToken) -> Result<Standing, Refusal> {
         let sender = self.sender(caller)?;
         if user.identity().user.is_none() {
@@ -79,11 +106,11 @@ impl Relations {
         if self.trusts(sender, user.issuer()) {
             return Ok(Standing::on_trust());
         }
-        let caller = format!("the caller is {} of {}", Shown(&sender.id), sender.issuer);
+        let caller = format!("the caller is {}", told(sender));
         Err(unrelated(match user.identity().evidence {
             // No name: whom the token calls an actor may be a person.
             Evidence::Actor => format!("{caller}, and another acts for the user"),
-            _ => format!("{caller}, and the user's token was issued to {} of {}", Shown(&named.id), named.issuer),
+            _ => format!("{caller}, and the user's token was issued to {}", told(named)),
         }))
     }
 
@@ -137,6 +164,10 @@ fn of_one_transaction(caller: &VerifiedToken, user: &VerifiedToken) -> Result<()
         (Some(one), Some(other)) if one != other => Err(unrelated("the two are of different transactions")),
         _ => Ok(()),
     }
+}
+
+fn told(workload: &Workload) -> String {
+    format!("{} of {}", Shown(&workload.id), workload.issuer)
 }
 
 pub(crate) fn unrelated(detail: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {

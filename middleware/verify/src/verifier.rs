@@ -210,7 +210,12 @@ impl Verifier {
         self.0.now.load().has_tenants(issuer)
     }
 
-    /// The trusted issuers, home first, every tenant for itself.
+    /// The issuers of workloads whose client certificates are [trusted](VerifierBuilder::certificates).
+    pub fn certificate_issuers(&self) -> impl Iterator<Item = Issuer> + use<> {
+        self.0.now.load().certificates.issuers().cloned().collect::<Vec<_>>().into_iter()
+    }
+
+    /// The trusted issuers of tokens, home first, every tenant for itself.
     pub fn issuers(&self) -> impl Iterator<Item = Issuer> + use<> {
         self.0.now.load().issuers().cloned().collect::<Vec<_>>().into_iter()
     }

@@ -7,6 +7,7 @@ use tower_identity_core::{Refusal, RefusalKind};
 use tower_identity_refresh::Upkeep;
 use tower_identity_verify::{Current, Verification, Verifier};
 
+use super::ClientCertificate;
 use crate::{
     Credentials, Inbound, Presented, ResourceMetadata, RuleSet, Sources, Streams, challenge::Names, counted::Passed,
     cross_site::CrossSite, danger::Development, edge::Edge, unenforced::Unenforced,
@@ -19,6 +20,8 @@ const FURTHER_ISSUERS: usize = 8;
 pub(super) struct Settings {
     pub(super) verifier: Verifier,
     pub(super) sources: Sources,
+    /// Whether the caller's credential is the certificate of the connection.
+    pub(super) client_certificate: Option<ClientCertificate>,
     pub(super) cross_site: CrossSite,
     pub(super) optional: bool,
     pub(super) realm: Option<String>,
@@ -44,9 +47,10 @@ pub(super) enum Verdict {
 impl Settings {
     pub(super) fn new(verifier: Verifier) -> Self {
         Self {
-            passed: Passed::of(verifier.issuers().count() + FURTHER_ISSUERS),
+            passed: Passed::of(verifier.issuers().chain(verifier.certificate_issuers()).count() + FURTHER_ISSUERS),
             verifier,
             sources: Sources::default(),
+            client_certificate: None,
             cross_site: CrossSite::default(),
             optional: false,
             realm: None,
@@ -84,21 +88,45 @@ impl Settings {
                 "an AuthLayer has authenticated this request already; keep one, and close routes by RequireLayer";
             return Verdict::Decided(Err(Refusal::new(RefusalKind::Misconfigured, "wiring").detail(twice)));
         }
-        match Presented::read(&self.sources, request.headers(), request.uri(), verifier.max_token_bytes()) {
+        let bytes = verifier.max_token_bytes();
+        let presented = Presented::read(&self.sources, request.headers(), request.uri(), bytes);
+        match self.client_certificate {
+            Some(wanted) => self.judge_certified(wanted, verifier, presented, request),
+            None => self.judge_presented(verifier, presented, request),
+        }
+    }
+
+    pub(super) fn judge_presented<B>(
+        &self,
+        verifier: &Current,
+        presented: Presented<'_>,
+        request: &Request<B>,
+    ) -> Verdict {
+        match presented {
             Presented::Absent if self.optional => Verdict::Decided(Ok(Inbound::Anonymous)),
             Presented::Absent => Verdict::Decided(Err(Refusal::new(RefusalKind::NoCredential, "credential"))),
             Presented::Malformed(refusal) => Verdict::Decided(Err(refusal)),
             Presented::Credentials(credentials) => {
-                if credentials.by_cookie()
-                    && let Err(refusal) = self.cross_site.check(request, self.sources.by_tls_alone())
-                {
-                    return Verdict::Decided(Err(refusal));
-                }
-                match self.verify(verifier, credentials).try_now() {
-                    Ok(decision) => Verdict::Decided(decision.map(Inbound::Caller)),
-                    Err(verification) => Verdict::Waiting(verification),
-                }
+                self.guarded(credentials, request, || self.verify(verifier, credentials))
             }
+        }
+    }
+
+    /// Verifies what no other site made a browser send.
+    pub(super) fn guarded<B>(
+        &self,
+        credentials: Credentials<'_>,
+        request: &Request<B>,
+        verify: impl FnOnce() -> Verification,
+    ) -> Verdict {
+        if credentials.by_cookie()
+            && let Err(refusal) = self.cross_site.check(request, self.sources.by_tls_alone())
+        {
+            return Verdict::Decided(Err(refusal));
+        }
+        match verify().try_now() {
+            Ok(decision) => Verdict::Decided(decision.map(Inbound::Caller)),
+            Err(verification) => Verdict::Waiting(verification),
         }
     }
 

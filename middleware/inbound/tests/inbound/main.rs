@@ -4,6 +4,7 @@
 mod auth;
 mod bad_input;
 mod calling;
+mod certificates;
 mod challenges;
 mod contradictions;
 mod counting;

@@ -8,6 +8,7 @@ use tower_identity_core::InvalidSetting;
 const LIVE: [&str; 9] = [
     "issuer",
     "user_issuer",
+    "certificates",
     "workload",
     "accept_may_act",
     "trusted_caller",

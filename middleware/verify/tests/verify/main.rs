@@ -3,6 +3,7 @@
 mod attributes;
 mod bearer;
 mod building;
+mod certificates;
 mod details;
 mod events;
 mod evidence;

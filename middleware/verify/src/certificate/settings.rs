@@ -1,0 +1,58 @@
+//! An anchor of certificates, from a file.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use tower_identity_core::InvalidSetting;
+
+use super::{CertificateAnchor, NameKind, Whose};
+
+/// Whose client certificates are trusted, as a table of a file: a SPIFFE trust domain's, or a private authority's.
+///
+/// | field | meaning | default |
+/// |---|---|---|
+/// | `trust_domain` | a SPIFFE trust domain ([`CertificateAnchor::trust_domain`]) | this or `issuer` |
+/// | `issuer` | what a private authority is called here ([`CertificateAnchor::private_authority`]) | this or `trust_domain` |
+/// | `name` | of a private authority, which name is the workload's: `dns` or `uri` | required beside `issuer` |
+/// | `roots` | a file with the certificates of its authorities, in PEM; read once | required |
+///
+/// ```
+/// use tower_identity_verify::CertificateSettings;
+///
+/// let settings: CertificateSettings = serde_json::from_str(r#"{"issuer": "https://pki.example", "roots": "ca.pem"}"#)?;
+/// let refused = settings.anchor("settings".as_ref()).expect_err("which name is the workload's?");
+/// assert_eq!(refused.to_string(), "name: is missing: dns or uri");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateSettings {
+    trust_domain: Option<String>,
+    issuer: Option<String>,
+    name: Option<NameKind>,
+    roots: PathBuf,
+}
+
+impl CertificateSettings {
+    /// Reads the roots. Relative paths start at `folder`: the one that the file is in.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] names the field and the rule.
+    pub fn anchor(self, folder: &Path) -> Result<CertificateAnchor, InvalidSetting> {
+        let whose = match (self.trust_domain, self.issuer, self.name) {
+            (Some(domain), None, None) => Whose::TrustDomain(domain),
+            (None, Some(issuer), Some(name)) => Whose::Authority { issuer, name },
+            (None, Some(_), None) => return Err(InvalidSetting::new("name", "is missing: dns or uri")),
+            (Some(_), None, Some(_)) => {
+                return Err(InvalidSetting::new("name", "a trust domain's workloads have SPIFFE IDs"));
+            }
+            (None, None, _) => return Err(InvalidSetting::new("trust_domain", "is missing, and issuer too")),
+            (Some(_), Some(_), _) => return Err(InvalidSetting::new("trust_domain", "stands beside an issuer")),
+        };
+        let path = folder.join(&self.roots);
+        let roots = std::fs::read(&path)
+            .map_err(|error| InvalidSetting::new("roots", format!("{} cannot be read: {error}", path.display())))?;
+        Ok(CertificateAnchor { whose, roots })
+    }
+}
