@@ -1,6 +1,6 @@
 //! The client certificate of the connection as the caller's credential.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, net::SocketAddr};
 
 use base64_simd::STANDARD;
 use bytes::Bytes;
@@ -72,7 +72,7 @@ impl Door {
 /// A request over a connection whose peer sent this certificate.
 fn over(certificate: Option<&TestCertificate>, token: Option<HeaderValue>) -> Request<Full<Bytes>> {
     let mut request = request(token);
-    let facts = Connection::new(([192, 0, 2, 1], 40_000).into(), certificate.map(TestCertificate::chain));
+    let facts = Connection::new(SocketAddr::from(([192, 0, 2, 1], 40_000)), certificate.map(TestCertificate::chain));
     request.extensions_mut().insert(facts);
     request
 }

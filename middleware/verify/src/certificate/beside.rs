@@ -9,9 +9,9 @@ use tower_identity_jose::Compact;
 use crate::{
     Verification, Verifier, check,
     claims::{Claims, Unread},
+    inner::Inner,
     opaque::is_jwt_like,
     trusted::issuer_among,
-    verifier::Inner,
 };
 
 impl Verifier {
