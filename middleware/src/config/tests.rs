@@ -329,3 +329,37 @@ fn warm_a6_the_bounds_of_what_is_remembered_are_said_in_the_file() {
         assert!(refused.starts_with("orders.toml:2: inbound.remember"), "{refused}");
     }
 }
+
+#[test]
+fn cert_a11_a_file_says_whose_certificates_are_their_callers_credentials() {
+    const ANCHOR: &str = "\n[[inbound.certificates]]\ntrust_domain = 'example.org'\nroots = 'ca.pem'\n";
+    let folder = tempfile::tempdir().expect("a folder");
+    let authority = tower_identity_testkit::TestAuthority::new(&tower_identity_refresh::system_clock());
+    std::fs::write(folder.path().join("ca.pem"), authority.pem()).expect("written");
+    let file = folder.path().join("orders.toml");
+    let read = |fields: &str, anchor: &str| {
+        std::fs::write(&file, format!("[inbound]\n{fields}\n{ISSUER}{anchor}")).expect("written");
+        let settings = Settings::from_path(&file).map_err(|refused| refused.to_string())?;
+        Ok::<_, String>(format!("{:?}", settings.auth_layer().expect("a layer")))
+    };
+    for (wanted, expected) in [("required", "Required"), ("optional", "Optional")] {
+        let layer = read(&format!("client_certificate = '{wanted}'\naccept_may_act = true"), ANCHOR).expect("good");
+        assert!(layer.contains(&format!("client_certificate: Some({expected})")), "{layer}");
+    }
+    let missing = ANCHOR.replace("ca.pem", "other.pem");
+    let cases = [
+        ("", ANCHOR, "inbound.certificates: needs client_certificate: required or optional"),
+        ("client_certificate = 'required'", "", "inbound.client_certificate: needs certificates: whose are trusted"),
+        ("client_certificate = 'required'", &missing, "inbound.certificates[0].roots: "),
+        ("client_certificate = 'sometimes'", ANCHOR, "inbound.client_certificate: unknown variant `sometimes`"),
+        (
+            "client_certificate = 'required'\nuser_source = { header = 'x-user' }",
+            ANCHOR,
+            "inbound.user_source: beside client_certificate the user's credential is in sources",
+        ),
+    ];
+    for (fields, anchor, expected) in cases {
+        let refused = read(fields, anchor).expect_err(expected);
+        assert!(refused.contains(expected), "{refused}");
+    }
+}

@@ -51,8 +51,7 @@ impl Verifier {
 
 impl Inner {
     pub(crate) fn certificate(&self, chain: &[CertificateDer<'static>]) -> Result<CallerContext, Refusal> {
-        let now = self.clock.wall();
-        let certificate = self.certificates.verify(chain, now)?;
+        let (certificate, now) = self.certified(chain)?;
         let standing = self.relations.aliases.name(Standing::alone(), &certificate);
         Ok(stated(certificate, None, standing, now))
     }
@@ -62,8 +61,8 @@ impl Inner {
         chain: &[CertificateDer<'static>],
         token: &str,
     ) -> Verification {
-        let certificate = match self.certificates.verify(chain, self.clock.wall()) {
-            Ok(certificate) => certificate,
+        let certificate = match self.certified(chain) {
+            Ok((certificate, _)) => certificate,
             Err(refusal) => return Verification::decided(Err(refusal)),
         };
         let of_users = self.judges_as_users(token);
@@ -77,6 +76,15 @@ impl Inner {
                 }))
             }
         }
+    }
+
+    /// Whom the chain names now, where it is known what was revoked.
+    fn certified(&self, chain: &[CertificateDer<'static>]) -> Result<(Arc<VerifiedToken>, Timestamp), Refusal> {
+        if let Some(pulls) = &self.pulls {
+            pulls.admit()?;
+        }
+        let now = self.clock.wall();
+        self.certificates.verify(chain, now).map(|certificate| (certificate, now))
     }
 
     fn beside(
