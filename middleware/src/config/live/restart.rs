@@ -5,7 +5,7 @@ use tower_identity_core::InvalidSetting;
 
 /// The fields of `[inbound]` that take effect while the service runs: those that the verifier is made of, and the rules.
 /// Whatever is not among them waits for a restart, fields that nobody has thought of yet included.
-const LIVE: [&str; 9] = [
+const LIVE: [&str; 10] = [
     "issuer",
     "user_issuer",
     "certificates",
