@@ -112,7 +112,11 @@ impl List {
     /// Keeps the list up to date for ever. Whoever owns the task owns the list.
     async fn watch(self: Arc<Self>) {
         let file = Arc::clone(&self.file);
-        file.watch(|found| ready(self.take(found.text))).await;
+        file.watch(|found| {
+            self.take(found.text);
+            ready(())
+        })
+        .await;
     }
 
     /// Takes what a file says now, whole or not at all.
