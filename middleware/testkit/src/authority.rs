@@ -66,7 +66,6 @@ impl TestAuthority {
     }
 
     /// A client's certificate, for a day from now, with the usages of an X.509-SVID and no name yet.
-    #[must_use]
     pub fn certificate(&self) -> CertificateBuilder<'_> {
         let now = self.clock.wall();
         let mut parameters = parameters(now, now.saturating_add(DAY));

@@ -70,7 +70,7 @@ impl Shop {
 
     fn get(&self, path: &str, token: &SecretToken) -> impl Future<Output = Seen> + Send + use<> {
         let sent = self.client.get(self.orders.url(path)).bearer_auth(token.expose()).send();
-        async { Seen::of(sent.await.expect("answered")) }
+        async { Seen::of(&sent.await.expect("answered")) }
     }
 
     /// What is answered, and what the calls so far are: of orders at payments, and at the token endpoint.
@@ -101,7 +101,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(answer: Response) -> Self {
+    fn of(answer: &Response) -> Self {
         let challenge = answer.headers().get("www-authenticate");
         let challenge = challenge.map(|value| value.to_str().expect("ascii").to_owned());
         Self { status: answer.status().as_u16(), challenge }

@@ -67,7 +67,7 @@ impl Stage {
         Self { list: Revocations::new(manual.clock()), manual }
     }
 
-    fn from_now(&self, by: Duration) -> Timestamp {
+    fn later_by(&self, by: Duration) -> Timestamp {
         self.manual.clock().wall().saturating_add(by)
     }
 
@@ -77,7 +77,7 @@ impl Stage {
         let session = format!("session-of-{user}").parse().expect("session");
         let signed_in = AuthenticationContext { session: Some(session), ..AuthenticationContext::default() };
         let caller = caller.authentication(signed_in).issued_at(self.manual.clock().wall());
-        caller.expires_at(self.from_now(MINUTE)).revocations(&self.list)
+        caller.expires_at(self.later_by(MINUTE)).revocations(&self.list)
     }
 
     fn context(&self, user: &str) -> CallerContext {
@@ -111,7 +111,7 @@ fn long_a1_it_ends_at_the_expiry_and_not_before() {
 #[test]
 fn long_a1_of_two_tokens_the_earlier_end_counts() {
     let stage = Stage::new();
-    let later = stage.from_now(10 * MINUTE);
+    let later = stage.later_by(10 * MINUTE);
     let cases = [
         (stage.caller("alice"), stage.caller("alice").expires_at(later)),
         (stage.caller("alice").expires_at(later), stage.caller("alice")),
@@ -146,7 +146,7 @@ fn long_a1_of_two_tokens_either_may_be_revoked_on_whichever_list() {
     let storefront = || Revocation::subject(issuer(), "storefront".parse().expect("subject"));
     for (of_caller, what) in [(true, storefront()), (false, alice())] {
         let (first, second) = (Stage::new(), Stage::new());
-        let workload = TestCaller::workload("storefront").revocations(&first.list).expires_at(first.from_now(MINUTE));
+        let workload = TestCaller::workload("storefront").revocations(&first.list).expires_at(first.later_by(MINUTE));
         let context = workload.beside(second.caller("alice").evidence(tower_identity_core::Evidence::Actor)).context();
         let mut task = Task::start(context.ended());
         if of_caller { &first } else { &second }.list.revoke(what);
@@ -175,7 +175,7 @@ fn long_a1_a_wall_clock_that_is_set_forward_is_noticed_within_a_second() {
     let mut task = Task::start(stage.context("alice").ended());
     stage.manual.advance(SECOND / 2);
     assert_eq!(task.run(), Poll::Pending);
-    stage.manual.set_wall(stage.from_now(MINUTE));
+    stage.manual.set_wall(stage.later_by(MINUTE));
     assert!(stage.manual.next_wake().is_some_and(|wake| wake <= SECOND));
     stage.manual.advance(SECOND);
     assert_eq!(task.run(), EXPIRED);

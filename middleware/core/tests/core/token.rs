@@ -80,7 +80,7 @@ fn cert_a8_a_certificate_is_no_token_has_no_claims_and_never_the_fingerprint_of_
     let certificate = |der: &str| of(Credential::Certificate(der.as_bytes().into()));
     let (own, same_bytes) = (certificate("a.b.c"), of(credential("a.b.c", "{}")));
     assert_eq!(own.token(), None);
-    assert_eq!(same_bytes.token().map(|token| token.expose()), Some("a.b.c"));
+    assert_eq!(same_bytes.token().map(tower_identity_core::SecretToken::expose), Some("a.b.c"));
     let none = own.claims::<serde_json::Value>().expect_err("there are none");
     assert_eq!((none.to_string().as_str(), none.is_data()), ("a certificate has no claims", true));
 

@@ -238,7 +238,8 @@ async fn long_a2_an_ordinary_response_is_left_alone() {
         response
     };
     let unchanged = |response| response;
-    let cases: [(&str, fn(Response<Fed>) -> Response<Fed>); 5] = [
+    type Change = fn(Response<Fed>) -> Response<Fed>;
+    let cases: [(&str, Change); 5] = [
         ("application/octet-stream", unchanged),
         ("application/json", unchanged),
         ("application/x-ndjson", unchanged),

@@ -81,7 +81,7 @@ impl Roots {
             .map_err(failed)?;
 
         let of = |der: CertificateDer<'_>| Certificate::from_der(&der).map(|certificate| Held::of(&certificate));
-        let signed = std::iter::once(entity.der()).chain(path.intermediate_certificates().map(|cert| cert.der()));
+        let signed = std::iter::once(entity.der()).chain(path.intermediate_certificates().map(webpki::Cert::der));
         let mut found = self.held_by(path.anchor());
         for certificate in signed {
             found = found.and(of(certificate).map_err(|error| bad("a certificate cannot be read").caused_by(error))?);

@@ -129,7 +129,7 @@ impl KeyPlan {
         let clock = http.clock().clone();
         let now = clock.monotonic();
         let at_hand = match former.and_then(|former| former.bequeathed(now)) {
-            Some(Bequest::Keys(snapshot)) => Some(snapshot),
+            Some(Bequest::Keys(snapshot)) => Some(*snapshot),
             Some(Bequest::Withdrawn) => None,
             None => {
                 let files = [(seed, MayBeAbsent(false)), (save.clone(), MayBeAbsent(true))];

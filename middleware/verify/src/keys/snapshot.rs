@@ -59,7 +59,7 @@ pub(super) struct Fetch {
 #[derive(Debug)]
 pub(super) enum Bequest {
     /// The issuer's, to be refreshed at first use.
-    Keys(Snapshot),
+    Keys(Box<Snapshot>),
     /// That the issuer withdrew them all: no seed may bring them back.
     Withdrawn,
 }
@@ -138,7 +138,7 @@ impl Snapshot {
     pub(super) fn bequest(&self, now: Moment) -> Option<Bequest> {
         let age = self.age(now)?;
         if self.is_usable(now) {
-            Some(Bequest::Keys(Self::seed(self.current.clone(), age, now)))
+            Some(Bequest::Keys(Box::new(Self::seed(self.current.clone(), age, now))))
         } else {
             (age < USABLE).then_some(Bequest::Withdrawn)
         }

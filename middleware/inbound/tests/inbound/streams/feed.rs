@@ -93,7 +93,7 @@ impl Body for Fed {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.lock().expect("not poisoned").size.clone()
+        self.0.lock().expect("not poisoned").size
     }
 }
 
