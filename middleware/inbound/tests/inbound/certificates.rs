@@ -323,8 +323,8 @@ async fn cert_a6_development_explains_no_certificate() {
     };
     let alice = || Some(door.alice_at("storefront"));
     assert_eq!(explained(over(Some(&door.forged()), alice())).await, (401, false));
-    let ended = issuer_token(&door.issuer).lifetime(std::time::Duration::ZERO).bearer();
-    assert_eq!(explained(over(Some(&door.storefront), Some(ended))).await, (401, true));
+    let elsewhere = issuer_token(&door.issuer).audience("elsewhere").bearer();
+    assert_eq!(explained(over(Some(&door.storefront), Some(elsewhere))).await, (401, true));
 }
 
 #[test]
