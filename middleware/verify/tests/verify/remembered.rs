@@ -2,6 +2,7 @@
 
 mod crowd;
 mod keys;
+mod model;
 mod pairs;
 mod revoked;
 mod told;
