@@ -42,7 +42,7 @@ impl Authority {
         if claims.exp.timestamp() <= now || claims.nbf.is_some_and(|nbf| nbf.timestamp() > now) {
             return Err(NotOurs::Time);
         }
-        if self.sessions.are_over(&claims.sub, &claims.authentication) {
+        if self.sessions.is_over(&claims.sub, &claims.authentication) {
             return Err(NotOurs::SignedOut);
         }
         Ok(claims)

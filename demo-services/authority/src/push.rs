@@ -22,15 +22,15 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 const PAUSES: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(16), Duration::from_secs(64)];
 
-/// How many events may wait to be pushed again. Beyond that, one that is not acknowledged at once is lost.
-const MAX_WAITING: usize = 256;
+/// How many events may be under way. Beyond that, one that is not acknowledged at once is not pushed again.
+const MAX_UNDER_WAY: usize = 256;
 
 /// Who is told what is revoked.
 #[derive(Debug)]
 pub(crate) struct Receivers {
     all: Vec<Arc<Receiver>>,
     http: Client,
-    waiting: Arc<Semaphore>,
+    room: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl Receivers {
         // An event goes where the settings say: by no proxy of the environment, and to no other place than that.
         let http = Client::builder().no_proxy().redirect(Policy::none()).timeout(TIMEOUT).build();
         let http = http.map_err(|error| InvalidSetting::new("receiver", WithCauses(&error).to_string()))?;
-        Ok(Self { all, http, waiting: Arc::new(Semaphore::new(MAX_WAITING)) })
+        Ok(Self { all, http, room: Arc::new(Semaphore::new(MAX_UNDER_WAY)) })
     }
 }
 
@@ -84,7 +84,7 @@ impl Authority {
     /// Tells every receiver, all at one time, and says who acknowledged at once. Goes on by itself: whoever asked for it may
     /// go away.
     pub(crate) async fn push(&self, ended: &Ended) -> Result<Vec<Pushed>, TokenError> {
-        let Receivers { all, http, waiting } = &self.receivers;
+        let Receivers { all, http, room } = &self.receivers;
         let mut under_way = Vec::with_capacity(all.len());
         for receiver in all {
             let push = Push {
@@ -94,8 +94,8 @@ impl Authority {
                 clock: self.clock.clone(),
             };
             let (acknowledged, first) = oneshot::channel();
-            let waits = Arc::clone(waiting).try_acquire_owned().ok();
-            tokio::spawn(push.run(acknowledged, waits));
+            let place = Arc::clone(room).try_acquire_owned().ok();
+            tokio::spawn(push.run(acknowledged, place));
             under_way.push((receiver.audience.clone(), first));
         }
         let mut pushed = Vec::with_capacity(all.len());
@@ -116,12 +116,12 @@ struct Push {
 }
 
 impl Push {
-    async fn run(self, acknowledged: oneshot::Sender<bool>, waits: Option<OwnedSemaphorePermit>) {
+    async fn run(self, acknowledged: oneshot::Sender<bool>, place: Option<OwnedSemaphorePermit>) {
         let receiver = self.receiver.audience.as_ref();
         let mut attempt = self.attempt().await;
         // Whoever asked may have gone away.
         let _ = acknowledged.send(attempt == Attempt::Acknowledged);
-        for pause in PAUSES.into_iter().filter(|_| waits.is_some()) {
+        for pause in PAUSES.into_iter().filter(|_| place.is_some()) {
             if attempt != Attempt::NotNow {
                 break;
             }

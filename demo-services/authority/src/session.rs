@@ -81,7 +81,7 @@ impl Sessions {
     }
 
     /// Whether this sign-in of this user is over. Times are whole seconds, so the whole second of a revocation counts.
-    pub(crate) fn are_over(&self, user: &Subject, sign_in: &AuthenticationClaims) -> bool {
+    pub(crate) fn is_over(&self, user: &Subject, sign_in: &AuthenticationClaims) -> bool {
         let entries = self.lock();
         let by_then =
             |until: &Timestamp| sign_in.auth_time.is_none_or(|signed_in| signed_in.as_secs() <= until.as_secs());
@@ -149,7 +149,7 @@ mod tests {
 
         let over = sessions.end(first.expose()).expect("it is there");
         let other = session("alice").id;
-        let before = [&over.id, &other].map(|sid| sessions.are_over(&alice, &sign_in(sid, NOW)));
+        let before = [&over.id, &other].map(|sid| sessions.is_over(&alice, &sign_in(sid, NOW)));
         assert_eq!((before, sessions.revoked_until(&alice)), ([true, false], None));
 
         let then = Timestamp::from_unix(NOW.since_epoch() + std::time::Duration::from_millis(500));
@@ -158,10 +158,10 @@ mod tests {
         assert_eq!(sessions.revoked_until(&alice), Some(then));
         assert_eq!((sessions.find(second.expose()).is_none(), sessions.find(bobs.expose()).is_some()), (true, true));
         let at = |user: &str, time: u64| {
-            sessions.are_over(&user.parse().expect("a user"), &sign_in(&other, Timestamp::from_secs(time)))
+            sessions.is_over(&user.parse().expect("a user"), &sign_in(&other, Timestamp::from_secs(time)))
         };
         assert_eq!(["alice", "bob"].map(|user| at(user, 1_000)), [true, false]);
         assert_eq!([at("alice", 999), at("alice", 1_001)], [true, false]);
-        assert!(sessions.are_over(&alice, &AuthenticationClaims::default()), "it does not say when");
+        assert!(sessions.is_over(&alice, &AuthenticationClaims::default()), "it does not say when");
     }
 }

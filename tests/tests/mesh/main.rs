@@ -23,6 +23,7 @@ mod refusals;
 mod reload;
 mod replay;
 mod revocation;
+mod revoke_now;
 mod servers;
 mod telemetry;
 mod wire;
