@@ -184,9 +184,9 @@ impl Anchor {
     }
 
     /// Whether a key that says whose it is may sign for this issuer: it says this issuer, or the pattern that it is of.
-    pub(crate) fn is_key_of(&self, says: &str, named: &Named) -> bool {
+    pub(crate) fn is_key_of(&self, says: &str, issuer: &Issuer) -> bool {
         let of_pattern = matches!(self, Self::Tenants { pattern, .. } if *pattern == *says);
-        of_pattern || named.issuer == *says
+        of_pattern || *issuer == *says
     }
 }
 

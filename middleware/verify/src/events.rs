@@ -22,9 +22,7 @@ mod transmitter;
 use std::{fmt, sync::Arc, time::Duration};
 
 use quick_cache::sync::Cache;
-use tower_identity_core::{
-    Audience, Clock, Fingerprint, InvalidSetting, Issuer, Moment, Refusal, RefusalKind, Revocation,
-};
+use tower_identity_core::{Audience, Clock, Fingerprint, InvalidSetting, Issuer, Moment, Refusal, RefusalKind};
 use tower_identity_jose::{Compact, Limits, OpenError};
 use tower_identity_oauth::Http;
 
@@ -48,7 +46,7 @@ const MAX_EVENT_BYTES: usize = 16 * 1024;
 /// that its `sub_id` names: those that were issued, or signed in for, before it happened. Other events are acknowledged
 /// and counted.
 ///
-/// Each issuer that the verifier trusts may send events about its own tokens. So may other
+/// Each issuer whose JWTs the verifier accepts may send events about its own tokens. So may other
 /// [transmitters](EventReceiverBuilder::transmitter), about the issuers that are listed for them.
 ///
 /// ```
@@ -153,7 +151,7 @@ impl Inner {
     }
 
     async fn judge(&self, compact: &Compact, iss: &Issuer, transmitter: &Transmitter) -> Result<Received, Refusal> {
-        let claims = self.open(compact, transmitter).await?;
+        let claims = self.open(compact, iss, transmitter).await?;
         let now = self.clock().wall();
         let Event { jti, revoked_at } = claims.judge(&transmitter.audiences, transmitter.leeway, now)?;
         let Some(revoked_at) = revoked_at else { return Ok(Received::NotOurs) };
@@ -164,13 +162,22 @@ impl Inner {
         }
         let about = About::read(claims.sub_id()?, iss)?;
         let revocations = about.revocations(|issuer| self.verifier.has_tenants(issuer));
-        let revocations = revocations.into_iter().map(|what| transmitter.admit(what, revoked_at));
-        let revocations: Vec<Revocation> = revocations.collect::<Result<_, _>>()?;
-        if revocations.is_empty() {
+        // Of one subject by several names, those count of which the transmitter may speak.
+        let (mut admitted, mut denied) = (Vec::new(), None);
+        for what in revocations {
+            match transmitter.admit(what, revoked_at) {
+                Ok(what) => admitted.push(what),
+                Err(refusal) => denied = Some(refusal),
+            }
+        }
+        if admitted.is_empty() {
+            if let Some(refusal) = denied {
+                return Err(refusal);
+            }
             telemetry::unsupported(&transmitter.name);
             return Ok(Received::NotOurs);
         }
-        for what in revocations {
+        for what in admitted {
             let told = what.clone();
             if self.verifier.revocations().revoke(what) {
                 telemetry::revoked(Some(&transmitter.name), &told);
@@ -182,7 +189,7 @@ impl Inner {
     }
 
     /// The claims, once a key of the transmitter was found to have signed them.
-    async fn open(&self, compact: &Compact, transmitter: &Transmitter) -> Result<EventClaims, Refusal> {
+    async fn open(&self, compact: &Compact, iss: &Issuer, transmitter: &Transmitter) -> Result<EventClaims, Refusal> {
         let Transmitter { keys, accept, .. } = transmitter;
         let clock = self.clock();
         let arrived = clock.monotonic();
@@ -202,7 +209,7 @@ impl Inner {
         let at_hand = keys.at_hand(clock.monotonic()).as_ref().map(Arc::clone);
         let Some(snapshot) = at_hand else { return Err(unavailable(Moment::default())) };
         let unopened = match token.open(&snapshot.keys, accept) {
-            Ok(opened) => return Ok(opened.into_claims()),
+            Ok(opened) => return transmitter.signed(opened, iss),
             Err(unopened) if !matches!(unopened.error(), OpenError::UnknownKey { .. }) => {
                 return Err(refused(unopened.into_error()));
             }
@@ -214,7 +221,7 @@ impl Inner {
         let at_hand = keys.at_hand(clock.monotonic()).as_ref().map(Arc::clone);
         let Some(snapshot) = at_hand else { return Err(unavailable(Moment::default())) };
         match unopened.into_token().open(&snapshot.keys, accept) {
-            Ok(opened) => Ok(opened.into_claims()),
+            Ok(opened) => transmitter.signed(opened, iss),
             Err(unopened) if !decides && matches!(unopened.error(), OpenError::UnknownKey { .. }) => {
                 Err(unavailable(window_ends).caused_by(unopened.into_error()))
             }

@@ -16,13 +16,13 @@ use crate::Timestamp;
 pub(super) struct Bounds {
     /// Entries of an issuer.
     pub(super) capacity: usize,
-    /// For how long after its time an entry is kept.
+    /// How long the longest-lived token lives.
     pub(super) retention: Duration,
 }
 
 impl Bounds {
-    /// For how long after it was revoked a sign-in is refused in tokens that are issued on it all the same. Half of the
-    /// retention, so that none of these tokens lives on when the entry goes, or holds up others.
+    /// For how long after it was revoked a sign-in is refused in tokens that are issued on it all the same: half of the
+    /// retention, so that a mark which is old holds up nobody.
     pub(super) fn reach(self) -> Duration {
         self.retention / 2
     }
@@ -37,8 +37,8 @@ pub(super) struct Entries {
 }
 
 impl Entries {
-    /// Enters it, and forgets what is too much or too old. Whether that covers more than before.
-    pub(super) fn enter(&mut self, of: Option<Of>, until: Timestamp, now: Timestamp, bounds: Bounds) -> bool {
+    /// Enters it, and forgets what is too much. Whether that covers more than before.
+    pub(super) fn enter(&mut self, of: Option<Of>, until: Timestamp, bounds: Bounds) -> bool {
         let is_of_sign_in = of.as_ref().is_some_and(Of::is_of_sign_in);
         if self.marks.include(until, is_of_sign_in) {
             return false;
@@ -54,20 +54,16 @@ impl Entries {
         };
         self.until.insert(of.clone(), until);
         self.by_time.insert((until, of));
-        self.forget(now, bounds);
+        self.forget(bounds);
         true
     }
 
     /// The earliest go first: the marks are raised by as little as can be.
-    fn forget(&mut self, now: Timestamp, bounds: Bounds) {
-        while let Some((until, _)) = self.by_time.first() {
-            if self.until.len() <= bounds.capacity && now <= until.saturating_add(bounds.retention) {
-                return;
-            }
-            if let Some((until, of)) = self.by_time.pop_first() {
-                self.until.remove(&of);
-                self.marks.raise(until, of.is_of_sign_in());
-            }
+    fn forget(&mut self, bounds: Bounds) {
+        while self.until.len() > bounds.capacity {
+            let Some((until, of)) = self.by_time.pop_first() else { return };
+            self.until.remove(&of);
+            self.marks.raise(until, of.is_of_sign_in());
         }
     }
 

@@ -23,15 +23,19 @@ use crate::{Clock, Issuer, Subject, Tenant, Timestamp, VerifiedToken};
 
 /// What is revoked. Cheap to clone; the clones are one list.
 ///
-/// Bounded, and nothing is ever forgotten: an entry that has to leave, because there are too many of its issuer or
-/// because it is older than the retention, raises that issuer's *mark* to its own time, and every token of the issuer that
-/// was issued by then is refused. So the list may refuse too much, and only of issuers of which that much was revoked; it
-/// never accepts again what it refused. Whoever is refused by a mark gets a new token, and is let in.
+/// Bounded, and nothing is ever forgotten: an entry that has to leave, because there are too many of its issuer, raises that
+/// issuer's *mark* to its own time, and every token of the issuer that was issued by then is refused; and where the entry
+/// ended sign-ins, every token of a sign-in from before. The earliest leave first. So the list may refuse too much, and only
+/// of issuers of which that much was revoked; it never accepts again what it refused. Whoever is refused by a mark signs in
+/// again, or presents a certificate that was issued since, and is let in.
+///
+/// A token that does not say when it was issued (`iat`) counts as issued when the longest-lived token could have been that
+/// ends when it does: the retention before its end. After a revocation it is refused for about as long.
 ///
 /// | bound | default |
 /// |---|---|
 /// | entries of an issuer | [65 536](Self::DEFAULT_CAPACITY), some 250 bytes each |
-/// | retention | [24 h](Self::DEFAULT_RETENTION) after an entry's own time; at least as long as the longest-lived token |
+/// | retention | [24 h](Self::DEFAULT_RETENTION): at least as long as the longest-lived token |
 /// | issuers | [1 024](Self::MAX_ISSUERS); all others share one mark |
 ///
 /// ```
@@ -64,7 +68,7 @@ impl Revocations {
     /// How many entries of an issuer are kept unless stated.
     pub const DEFAULT_CAPACITY: usize = 65_536;
 
-    /// For how long an entry is kept unless stated.
+    /// How long the longest-lived token lives, at most, unless stated.
     pub const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
     /// Of how many issuers entries are kept.
@@ -76,7 +80,7 @@ impl Revocations {
         Self::bounded(Self::DEFAULT_CAPACITY, Self::DEFAULT_RETENTION, clock)
     }
 
-    /// An empty list that keeps so many entries of an issuer, for so long after their time.
+    /// An empty list that keeps so many entries of an issuer, for tokens that live no longer than this.
     #[must_use]
     pub fn bounded(capacity: usize, retention: Duration, clock: Clock) -> Self {
         Self(Arc::new(List {
@@ -91,11 +95,10 @@ impl Revocations {
     /// Revokes, at once, for all who share the list. Whether that is new: what is revoked already changes nothing.
     pub fn revoke(&self, what: Revocation) -> bool {
         let Revocation { issuer, of, issued_before } = what;
-        let now = self.0.clock.wall();
-        let until = issued_before.unwrap_or_else(|| now.saturating_add(MAX_SKEW));
+        let until = issued_before.unwrap_or_else(|| self.0.clock.wall().saturating_add(MAX_SKEW));
         let is_new = {
             let mut issuers = self.0.issuers.write().unwrap_or_else(PoisonError::into_inner);
-            let is_new = issuers.enter(issuer, of, until, now, self.0.bounds);
+            let is_new = issuers.enter(issuer, of, until, self.0.bounds);
             if is_new {
                 self.0.epoch.fetch_add(1, Ordering::Release);
             }
@@ -135,7 +138,9 @@ impl Revocations {
     pub(crate) fn cover(&self, token: &VerifiedToken) -> bool {
         let bounds = self.0.bounds;
         let (identity, authentication) = (token.identity(), token.authentication());
-        let times = Times { issued_at: token.issued_at(), auth_time: authentication.auth_time };
+        // One that does not say when it was issued cannot be older than the longest-lived token.
+        let issued_at = token.issued_at().unwrap_or_else(|| token.expires_at().saturating_sub(bounds.retention));
+        let times = Times { issued_at, auth_time: authentication.auth_time };
         let issuers = self.read();
 
         let user = identity.user.as_ref();
@@ -165,9 +170,9 @@ impl Revocations {
 }
 
 impl Issuers {
-    fn enter(&mut self, issuer: Issuer, of: Option<Of>, until: Timestamp, now: Timestamp, bounds: Bounds) -> bool {
+    fn enter(&mut self, issuer: Issuer, of: Option<Of>, until: Timestamp, bounds: Bounds) -> bool {
         if self.entries.len() < Revocations::MAX_ISSUERS || self.entries.contains_key(&issuer) {
-            return self.entries.entry(issuer).or_default().enter(of, until, now, bounds);
+            return self.entries.entry(issuer).or_default().enter(of, until, bounds);
         }
         let is_of_sign_in = of.is_some_and(|of| of.is_of_sign_in());
         let is_new = !self.others.include(until, is_of_sign_in);

@@ -4,18 +4,17 @@ use std::time::Duration;
 
 use crate::Timestamp;
 
-/// When a token was issued and on which sign-in, as far as it says so.
+/// When a token was issued, at the earliest, and on which sign-in, as far as it says so.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
-    pub(super) issued_at: Option<Timestamp>,
+    pub(super) issued_at: Timestamp,
     pub(super) auth_time: Option<Timestamp>,
 }
 
 impl Times {
-    /// Whether the token was issued by then. Its times are whole seconds, so the whole second counts; one that does not
-    /// say when it was issued was issued by any time.
+    /// Whether the token was issued by then. Its times are whole seconds, so the whole second counts.
     pub(super) fn issued_by(self, then: Timestamp) -> bool {
-        self.issued_at.is_none_or(|issued| issued.as_secs() <= then.as_secs())
+        self.issued_at.as_secs() <= then.as_secs()
     }
 
     /// Whether it was issued on a sign-in of then or before, not longer after than this.

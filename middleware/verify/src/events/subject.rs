@@ -40,7 +40,10 @@ impl About {
                     nested if format(nested)? == "aliases" => Err(wrong(check::SUBJECT, "identifiers")),
                     nested => Named::read(nested, transmitter),
                 };
-                let named = identifiers.iter().take(MAX_ALIASES).map(of).collect::<Result<Vec<_>, _>>()?;
+                if identifiers.len() > MAX_ALIASES {
+                    return Err(refuse(check::SUBJECT, format!("more than {MAX_ALIASES} identifiers of one subject")));
+                }
+                let named = identifiers.iter().map(of).collect::<Result<Vec<_>, _>>()?;
                 named.into_iter().flatten().collect()
             }
             _ => Named::read(sub_id, transmitter)?.into_iter().collect(),
@@ -68,11 +71,12 @@ impl Named {
     }
 
     /// Those sessions that match every member. A member that tokens do not tell of, a device say, narrows nothing here:
-    /// rather too much is ended than too little.
+    /// rather too much is ended than too little. But a user who is named by what tokens do not tell is nobody here.
     fn complex(id: &Members, transmitter: &Issuer) -> Result<Option<Self>, Refusal> {
         let member = |name: &str| id.get(name).map(object).transpose();
         let (mut named_by, mut user) = (None, None);
-        if let Some(id) = member("user")? {
+        let of_user = member("user")?;
+        if let Some(id) = of_user {
             match format(id)? {
                 "iss_sub" => (named_by, user) = (Some(issuer(id)?), Some(text(id, "sub")?)),
                 "opaque" => user = Some(text(id, "id")?),
@@ -85,6 +89,10 @@ impl Named {
         };
         let session = opaque(member("session")?)?.map(|id| read("session", &id)).transpose()?;
         let tenant = opaque(member("tenant")?)?.map(|id| read("tenant", &id)).transpose()?;
+        if of_user.is_some() && user.is_none() && session.is_none() {
+            // Whoever it is, it is not everybody of the tenant.
+            return Ok(None);
+        }
         let issuer = named_by.unwrap_or_else(|| transmitter.clone());
         let is_named = user.is_some() || session.is_some() || tenant.is_some();
         Ok(is_named.then_some(Self::Sessions { issuer, session, user, tenant }))

@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use tower_identity_core::{Audience, InvalidSetting, Issuer, Refusal, RefusalKind, Revocation, Timestamp};
-use tower_identity_jose::{Accept, Algorithm, MediaType};
+use tower_identity_jose::{Accept, Algorithm, Compact, MediaType, Opened};
 use tower_identity_oauth::Http;
 
-use crate::{TrustedIssuer, Verifier, check, keys::Keys};
+use super::claims::EventClaims;
+use crate::{TrustedIssuer, Verifier, anchor::Anchor, check, claim::refuse, keys::Keys, shown::Shown};
 
 /// One transmitter at work.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ pub(super) struct Transmitter {
     pub(super) audiences: Vec<Audience>,
     /// How far its clock may differ from ours, and from that of an issuer that it speaks for.
     pub(super) leeway: Duration,
-    issuers: Vec<Issuer>,
+    anchor: Anchor,
     /// Whose tokens it may end.
     revokes: Vec<Issuer>,
 }
@@ -37,7 +38,7 @@ impl Transmitter {
             accept: accept(trusted.accept.algorithms().iter().copied()),
             audiences: vec![audience.clone()],
             leeway: trusted.rules.leeway,
-            issuers: vec![iss.clone()],
+            anchor: trusted.rules.anchor.clone(),
             revokes: vec![iss.clone()],
         })
     }
@@ -55,7 +56,6 @@ impl Transmitter {
         }
         let http = row.keys.http(http)?;
         let keys = row.keys.connect(row.anchor.name(), row.anchor.found_at(), row.leeway, &http, None)?;
-        let issuers: Vec<Issuer> = row.anchor.issuers().cloned().collect();
         let of = |(at, name): (usize, String)| match verifier.trusts(&name) {
             Some(issuer) => Ok(issuer),
             None => Err(InvalidSetting::new(at, "is no issuer whose tokens are accepted").within("revokes")),
@@ -67,13 +67,23 @@ impl Transmitter {
             accept: accept(row.algorithms),
             audiences: row.audiences,
             leeway: row.leeway,
-            revokes: if listed.is_empty() { issuers.clone() } else { listed },
-            issuers,
+            revokes: if listed.is_empty() { row.anchor.issuers().cloned().collect() } else { listed },
+            anchor: row.anchor,
         })
     }
 
     pub(super) fn is(&self, iss: &Issuer) -> bool {
-        self.issuers.contains(iss)
+        self.anchor.issuers().any(|own| own == iss)
+    }
+
+    /// What the event says, if the key that signed it is not another issuer's (RFC 8725 §3.8).
+    pub(super) fn signed(&self, opened: Opened<EventClaims, &Compact>, iss: &Issuer) -> Result<EventClaims, Refusal> {
+        match opened.key().issuer() {
+            Some(says) if !self.anchor.is_key_of(says, iss) => {
+                Err(refuse(check::KEY, format!("the key is of {}, the event of {iss:?}", Shown(says))))
+            }
+            Some(_) | None => Ok(opened.into_claims()),
+        }
     }
 
     /// The revocation as of the event's time, which is told by the transmitter's clock: for the tokens of another issuer
@@ -83,7 +93,7 @@ impl Transmitter {
             return Err(Refusal::new(RefusalKind::Denied, check::ISS)
                 .detail("the transmitter may not end tokens of the issuer that the event names"));
         }
-        let is_own = self.issuers.contains(what.issuer());
+        let is_own = self.is(what.issuer());
         Ok(what.issued_before(if is_own { revoked_at } else { revoked_at.saturating_add(self.leeway) }))
     }
 }

@@ -13,7 +13,7 @@ pub(crate) fn issuer<'r>(claims: &Claims<'_>, rules: &'r Rules) -> Result<&'r Na
 /// RFC 8725 §3.8: a key that says whose it is is that issuer's.
 pub(crate) fn key(says: Option<&str>, named: &Named, rules: &Rules) -> Result<(), Refusal> {
     match says {
-        Some(says) if !rules.anchor.is_key_of(says, named) => {
+        Some(says) if !rules.anchor.is_key_of(says, &named.issuer) => {
             Err(refuse(check::KEY, format!("the key is of {}, the token of {:?}", Shown(says), named.issuer)))
         }
         Some(_) | None => Ok(()),

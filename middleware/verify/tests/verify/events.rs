@@ -145,6 +145,14 @@ async fn ssf_a2_events_of_other_kinds_and_about_nobody_whom_tokens_name_are_ackn
         ("email", event(json!({"format": "email", "email": "alice@example.com"}))),
         ("a device", event(json!({"format": "complex", "device": {"format": "opaque", "id": "d-1"}}))),
         (
+            "a user by what tokens do not tell, and a tenant",
+            event(json!({
+                "format": "complex",
+                "user": {"format": "email", "email": "alice@example.com"},
+                "tenant": {"format": "opaque", "id": "t"}
+            })),
+        ),
+        (
             "a tenant of an issuer without",
             event(json!({"format": "complex", "tenant": {"format": "opaque", "id": "t"}})),
         ),
@@ -271,10 +279,20 @@ async fn ssf_a1_a_transmitter_speaks_for_the_issuers_of_its_row_and_no_other() {
         ("of itself", signal(&signals), denied.clone()),
         ("for the audience of others", signal(&login).audience(RECEIVER), Err(invalid("aud"))),
         ("an issuer of its own", partner.revoked(about(&partner)).audience(RECEIVER), Ok(Received::Applied)),
-        ("an issuer of another", partner.revoked(about(&login)).audience(RECEIVER), denied),
+        ("an issuer of another", partner.revoked(about(&login)).audience(RECEIVER), denied.clone()),
     ] {
         assert_eq!(send(event).await, expected, "{what}");
     }
+
+    // Of one subject by several names, those count of which it may speak; and no list is cut short in silence.
+    let by_names = |names: Vec<Value>| {
+        let names = json!({"format": "aliases", "identifiers": names});
+        signals.revoked(names).audience("https://orders.example/signals")
+    };
+    assert_eq!(send(by_names(vec![about(&partner), about(&login)])).await, Ok(Received::Applied));
+    assert_eq!(send(by_names(vec![about(&partner), about(&partner)])).await, denied);
+    assert_eq!(send(by_names(vec![about(&login); 16])).await, Ok(Received::Applied));
+    assert_eq!(send(by_names(vec![about(&login); 17])).await, Err(invalid("subject")));
 
     // By another's clock, which may differ as far as its row says: of bob, 20 s before his token was issued.
     let of_bob = json!({"format": "iss_sub", "iss": login.issuer(), "sub": "bob"});

@@ -115,6 +115,10 @@ impl Draft {
         parts.authentication.session = Some(format!("session-{}", self.session).parse().expect("session"));
         parts.authentication.auth_time = self.signed_in.map(at);
         parts.issued_at = self.issued.map(at);
+        if self.issued.is_none() {
+            // So that it may be as old as can be.
+            parts.expires_at = at(RETENTION);
+        }
         token(parts)
     }
 }
@@ -189,6 +193,22 @@ proptest! {
 }
 
 #[test]
+fn ssf_a2_a_token_without_iat_is_refused_until_it_is_too_young_to_be_meant() {
+    let list = Revocations::bounded(64, Duration::from_secs(RETENTION), Clock::new(Wall::default()));
+    list.revoke(Which::Subject(1).of(ISSUERS[0].parse().expect("issuer")).issued_before(at(100)));
+    for (subject, ends, expected) in [(1, 100 + RETENTION, true), (1, 101 + RETENTION, false), (2, 100, false)] {
+        let mut parts = of_alice(&list);
+        let issuer: Issuer = ISSUERS[0].parse().expect("issuer");
+        parts.issuer = issuer.clone();
+        let user = parts.identity.user.as_mut().expect("a user");
+        (user.issuer, user.id) = (issuer, format!("subject-{subject}").parse().expect("subject"));
+        (parts.issued_at, parts.expires_at) = (None, at(ends));
+        parts.authentication.auth_time = None;
+        assert_eq!(token(parts).is_revoked(), expected, "{subject} until {ends}");
+    }
+}
+
+#[test]
 fn ssf_a2_what_is_kept_is_bounded_for_each_issuer_and_in_the_number_of_issuers() {
     let wall = Wall::default();
     let list = Revocations::bounded(2, Duration::from_secs(RETENTION), Clock::new(wall.clone()));
@@ -212,10 +232,14 @@ fn ssf_a2_what_is_kept_is_bounded_for_each_issuer_and_in_the_number_of_issuers()
     };
     assert_eq!([17, 18].map(|issued| of_bystander(issued).of(&list).is_revoked()), [true, false]);
 
-    // By age, too.
+    // Not by age: a certificate may be older than any token.
     wall.0.store(18 + RETENTION + 1, Ordering::Relaxed);
-    list.revoke(subject(ISSUERS[0], 19, 20));
-    assert_eq!([18, 19].map(|issued| of_bystander(issued).of(&list).is_revoked()), [true, false]);
+    list.revoke(subject(ISSUERS[1], 1, 100));
+    assert_eq!(
+        [5, 11].map(|issued| Draft { issuer: 1, ..of_bystander(issued) }.of(&list).is_revoked()),
+        [false, false]
+    );
+    assert!(Draft { issuer: 1, subject: 0, ..of_bystander(5) }.of(&list).is_revoked(), "the control");
 
     for issuer in 0..2 * Revocations::MAX_ISSUERS {
         list.revoke(subject(&format!("https://{issuer}.example"), 0, 100));
