@@ -9,6 +9,7 @@
 use std::{
     error::Error,
     fmt,
+    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -17,6 +18,7 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
+use futures_util::FutureExt;
 use tower_identity_core::{BoxFuture, Clock, Refusal, RefusalKind, Revocation, Revocations};
 use tower_identity_refresh::Background;
 
@@ -87,6 +89,11 @@ impl FeedError {
 #[error("no answer within {} s", DEADLINE.as_secs())]
 struct Silent;
 
+/// The feed panicked.
+#[derive(Debug, thiserror::Error)]
+#[error("it panicked")]
+struct Panicked;
+
 /// A feed at work.
 #[derive(Debug)]
 pub(crate) struct Pulls {
@@ -126,7 +133,10 @@ async fn pull(feed: Arc<dyn RevocationFeed>, list: Revocations, has_answered: Ar
     let mut cursor: Option<String> = None;
     let (mut failures, mut last) = (0, clock.monotonic());
     loop {
-        let pulled = clock.within(DEADLINE, feed.since(cursor.as_deref())).await;
+        // A feed that panics is one that does not answer: asked again, and not by every request.
+        let asked = AssertUnwindSafe(async { feed.since(cursor.as_deref()).await }).catch_unwind();
+        let pulled =
+            clock.within(DEADLINE, asked).await.map(|pulled| pulled.unwrap_or_else(|_| Err(FeedError::new(Panicked))));
         match pulled.unwrap_or_else(|| Err(FeedError::new(Silent))) {
             Ok(pulled) => {
                 for what in pulled.revocations {

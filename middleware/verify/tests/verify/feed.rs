@@ -21,6 +21,7 @@ struct Lines {
     answers: VecDeque<Result<Pulled, FeedError>>,
     asked: Vec<Option<String>>,
     hangs: bool,
+    panics: bool,
 }
 
 impl Script {
@@ -39,6 +40,10 @@ impl RevocationFeed for Script {
         lines.asked.push(cursor.map(str::to_owned));
         if lines.hangs {
             return Box::pin(std::future::pending());
+        }
+        if lines.panics {
+            drop(lines);
+            panic!("a row that cannot be read");
         }
         let answer = lines.answers.pop_front().unwrap_or_else(|| Ok(Pulled::default()));
         Box::pin(std::future::ready(answer))
@@ -187,5 +192,23 @@ async fn ssf_a2_a_feed_that_never_answers_is_asked_again() {
     house.feed.says(Ok(house.revoking("bob", "1")));
     house.pass(10).await;
     house.pass(10).await;
+    assert_eq!(refused(verifier.bearer(&bob).await), invalid("revoked"));
+}
+
+#[tokio::test]
+async fn ssf_a2_a_feed_that_panics_is_one_that_does_not_answer() {
+    let house = House::new();
+    house.feed.0.lock().expect("no panic").panics = true;
+    let verifier = house.builder().revocation_feed(house.feed.clone()).build().expect("valid");
+    let bob = house.of("bob");
+    for _ in 0..3 {
+        accepted(verifier.bearer(&bob).await);
+        house.settle().await;
+    }
+    assert_eq!(house.feed.asked().len(), 1, "no request asks it again");
+    house.feed.0.lock().expect("no panic").panics = false;
+    house.feed.says(Ok(house.revoking("bob", "1")));
+    house.pass(30).await;
+    assert_eq!(house.feed.asked(), [None, None]);
     assert_eq!(refused(verifier.bearer(&bob).await), invalid("revoked"));
 }
