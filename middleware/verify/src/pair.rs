@@ -7,9 +7,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use tower_identity_core::{CallerContext, Refusal, Standing};
+use tower_identity_core::{CallerContext, Refusal, Standing, Timestamp, VerifiedToken};
 
-use crate::{Verification, Verifier, inner::Inner, relation::unrelated};
+use crate::{Verification, Verifier, check, claim::refuse, inner::Inner, relation::unrelated, trusted::in_force};
 
 impl Verifier {
     /// Verifies two credentials of one request, each by its own issuers and audiences, and relates them: the token of the
@@ -101,6 +101,8 @@ impl Inner {
     fn related(&self, caller: &CallerContext, user: &Result<CallerContext, Refusal>) -> Result<CallerContext, Refusal> {
         let user = user.as_ref().map_err(of_user)?;
         let judged_at = caller.judged_at().max(user.judged_at());
+        still_good(caller.caller_token(), caller.judged_at(), judged_at)?;
+        still_good(user.caller_token(), user.judged_at(), judged_at).map_err(|refusal| of_user(&refusal))?;
         let (caller, user) = (caller.caller_token(), user.caller_token());
         let standing = self.relations.relate(caller, user)?;
         Ok(CallerContext::assertion(Arc::clone(caller), Some(Arc::clone(user)), standing, judged_at))
@@ -148,6 +150,18 @@ impl Half {
             Self::Waiting(_) => None,
         }
     }
+}
+
+/// That a credential which was good then is good now, when the other one that it waited for was judged too.
+pub(crate) fn still_good(token: &VerifiedToken, then: Timestamp, now: Timestamp) -> Result<(), Refusal> {
+    // One that had ended by then was accepted within the leeway, which it has not used up by waiting for seconds.
+    let ends = token.expires_at();
+    let judged = if then < ends && ends <= now {
+        Err(refuse(check::EXP, "it ended while the other credential was judged"))
+    } else {
+        in_force(token)
+    };
+    judged.map_err(|refusal| refusal.issuer(token.issuer().clone()))
 }
 
 /// Says to the operator which of the two credentials it is that is refused.

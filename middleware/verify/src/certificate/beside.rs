@@ -11,6 +11,7 @@ use crate::{
     claims::{Claims, Unread},
     inner::Inner,
     opaque::is_jwt_like,
+    pair::still_good,
     trusted::issuer_among,
 };
 
@@ -62,7 +63,7 @@ impl Inner {
         token: &str,
     ) -> Verification {
         let certificate = match self.certified(chain) {
-            Ok((certificate, _)) => certificate,
+            Ok(certified) => certified,
             Err(refusal) => return Verification::decided(Err(refusal)),
         };
         let of_users = self.judges_as_users(token);
@@ -89,11 +90,13 @@ impl Inner {
 
     fn beside(
         &self,
-        certificate: Arc<VerifiedToken>,
+        certificate: (Arc<VerifiedToken>, Timestamp),
         token: &CallerContext,
         of_users: bool,
     ) -> Result<CallerContext, Refusal> {
+        let (certificate, then) = certificate;
         let (judged_at, token) = (token.judged_at(), token.caller_token());
+        still_good(&certificate, then, judged_at)?;
         if !of_users && token.identity().user.is_some() {
             let detail = "it names a user, and its issuer is trusted for callers' own tokens alone";
             let refusal = Refusal::new(RefusalKind::InvalidToken, check::ISS).detail(detail);

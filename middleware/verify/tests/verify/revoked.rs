@@ -1,9 +1,11 @@
 //! What is revoked is refused, on every path that a token takes.
 
-use tower_identity_core::{Issuer, RefusalKind, Revocation, Revocations};
+use std::time::Duration;
+
+use tower_identity_core::{CallerName, Issuer, RefusalKind, Revocation, Revocations};
 use tower_identity_jose::{KeySet, SigningKey};
 use tower_identity_oauth::{ClientAuth, Introspection};
-use tower_identity_testkit::{Endpoint, TestIssuer};
+use tower_identity_testkit::{Endpoint, TestIssuer, TokenBuilder};
 use tower_identity_verify::{Outcome, TrustedIssuer, Verdict, Verifier, check};
 
 use crate::support::{ManualClock, accepted, at_once, claims, invalid, key, refused, sign};
@@ -132,4 +134,46 @@ fn ssf_a2_of_two_credentials_each_may_be_revoked() {
         });
         assert_eq!(outcome.err(), expected, "{revoked}");
     }
+}
+
+/// The caller's credential is judged at once, the user's once its issuer's keys are there: both have to be good then.
+#[tokio::test]
+async fn ssf_a2_what_ends_while_the_other_credential_waits_is_no_longer_good() {
+    let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3600));
+    let nothing = |_: &Revocations, _: &tower_identity_testkit::ManualClock| {};
+    let revoke = |list: &Revocations, _: &tower_identity_testkit::ManualClock| drop(list.revoke(subject("storefront")));
+    let pass = |_: &Revocations, clock: &tower_identity_testkit::ManualClock| clock.advance(Duration::from_secs(61));
+    type Meanwhile<'a> = &'a dyn Fn(&Revocations, &tower_identity_testkit::ManualClock);
+    let cases: [(&str, Duration, Meanwhile<'_>, Option<&str>); 4] = [
+        ("nothing", minute, &nothing, None),
+        ("revoked", minute, &revoke, Some("revoked")),
+        ("expired", minute, &pass, Some("exp")),
+        ("not yet expired", hour, &pass, None),
+    ];
+    for (what, lifetime, meanwhile, expected) in cases {
+        let clock = tower_identity_testkit::ManualClock::new();
+        let users = TestIssuer::builder().clock(clock.clock()).start();
+        let list = Revocations::new(clock.clock());
+        let key = key();
+        let callers = TrustedIssuer::keys(HOME, KeySet::from_keys([key.verifying_key()]).expect("one key"));
+        let verifier = Verifier::builder(callers.audience("orders"))
+            .user_issuer(TrustedIssuer::discover(users.issuer().as_str()).audience("orders"))
+            .workload(["storefront".try_into().expect("name"), of(&users, "storefront")])
+            .clock(clock.clock())
+            .revocations(list.clone())
+            .build()
+            .expect("valid");
+        let own = TokenBuilder::new(HOME, &key, clock.clock().wall());
+        let own = own.subject("storefront").client("storefront").audience("orders").lifetime(lifetime).build();
+        let alice = users.token().subject("alice").client("storefront").audience("orders").lifetime(hour).build();
+
+        let waiting = verifier.pair(own.expose(), alice.expose()).try_now().expect_err("there are no keys yet");
+        meanwhile(&list, &clock);
+        let outcome = waiting.await.map_err(|refusal| refusal.check());
+        assert_eq!(outcome.err(), expected, "{what}");
+    }
+}
+
+fn of(issuer: &TestIssuer, id: &str) -> CallerName {
+    CallerName::of_issuer(issuer.issuer().as_str(), id).expect("name")
 }
