@@ -12,7 +12,7 @@ use x509_cert::{
 use super::bad;
 
 /// The longest chain, in certificates: what is longer is no workload's.
-const MAX_CERTIFICATES: usize = 8;
+const MAX_CERTIFICATES: usize = 4;
 /// The longest chain, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
 

@@ -1,11 +1,18 @@
 //! An anchor of certificates, from a file.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 use tower_identity_core::InvalidSetting;
+use tower_identity_refresh::open_regular;
 
 use super::{CertificateAnchor, NameKind, Whose};
+
+/// The largest file of roots that is read.
+const MAX_BYTES: u64 = 1024 * 1024;
 
 /// Whose client certificates are trusted, as a table of a file: a SPIFFE trust domain's, or a private authority's.
 ///
@@ -51,8 +58,13 @@ impl CertificateSettings {
             (Some(_), Some(_), _) => return Err(InvalidSetting::new("trust_domain", "stands beside an issuer")),
         };
         let path = folder.join(&self.roots);
-        let roots = std::fs::read(&path)
+        let mut roots = Vec::new();
+        open_regular(&path)
+            .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut roots))
             .map_err(|error| InvalidSetting::new("roots", format!("{} cannot be read: {error}", path.display())))?;
+        if roots.len() as u64 > MAX_BYTES {
+            return Err(InvalidSetting::new("roots", format!("{} is larger than {MAX_BYTES} bytes", path.display())));
+        }
         Ok(CertificateAnchor { whose, roots })
     }
 }
