@@ -25,8 +25,12 @@ impl Document {
     }
 
     /// Its tables, without their places.
-    pub(super) fn tables(&self) -> Table {
-        toml::from_str(&self.text).expect("it is well formed")
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] for a number beyond what a signed one of 64 bits holds.
+    pub(super) fn tables(&self) -> Result<Table, SettingsError> {
+        toml::from_str(&self.text).map_err(|error| self.refuse(error.span(), String::new(), error.message()))
     }
 
     /// Every value with the place where it stands. Read anew for each table: a file is small, and read once.

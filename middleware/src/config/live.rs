@@ -138,7 +138,7 @@ impl LiveSettings {
         let text = readable(text, &name)?;
         let first = Settings::parse(&text, name.as_str())?;
         let document = Document::parse(&text, name.clone())?;
-        let digest = SettingsDigest::of(document.tables().get("inbound"));
+        let digest = SettingsDigest::of(document.tables()?.get("inbound"));
         let rules = first.inbound.as_ref().map(|inbound| inbound.rules.clone()).unwrap_or_default();
         let at_work = AtWork { document, rules, told: Reloaded { generation: 1, digest } };
         let reloading = Mutex::new(Reloading { number, handles: BTreeSet::new() });
@@ -289,7 +289,7 @@ impl State {
             // A file that says nothing of callers, as the one before it.
             _ => before.rules.clone(),
         };
-        let digest = SettingsDigest::of(document.tables().get("inbound"));
+        let digest = SettingsDigest::of(document.tables()?.get("inbound"));
         let told = Reloaded { generation: before.told.generation + 1, digest };
         self.at_work.store(Arc::new(AtWork { document, rules, told }));
         Ok(told)
@@ -297,7 +297,7 @@ impl State {
 }
 
 fn may_follow(before: &Document, now: &Document) -> Result<(), SettingsError> {
-    let waits = waits_for_restart(&before.tables(), &now.tables());
+    let waits = waits_for_restart(&before.tables()?, &now.tables()?);
     waits.map_or(Ok(()), |waits| Err(now.locate(&waits)))
 }
 

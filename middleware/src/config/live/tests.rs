@@ -269,6 +269,13 @@ async fn tables_of_the_service_are_read_anew() {
     assert_eq!(colour().expect("there"), "red");
     let first: Service = world.settings.settings().section("service").expect("there");
     assert_eq!(first.colour, "blue");
+
+    // A number that tables cannot hold is refused, and told.
+    let large = text(&[&world.login], "callers = ['stock']").replace("\"blue\"", "9223372036854775808");
+    world.write(large);
+    let refused = world.settings.reload().expect_err("too large").to_string();
+    assert!(refused.contains("u64") || refused.contains("i64") || refused.contains("range"), "{refused}");
+    assert_eq!(colour().expect("there"), "red");
 }
 
 #[tokio::test]
