@@ -12,7 +12,7 @@ use super::period::{Period, Phase};
 use crate::trusted::Trusted;
 
 /// What an entry takes besides its token and its claims, in bytes: itself, the fields of a verified token, the memory
-/// that was asked for each text, and its places in the maps. A test measures it.
+/// that was asked for each text, and its places in the maps. Reckoned, on the safe side.
 const OVERHEAD: usize = 1024;
 
 /// What a verdict rests on that may change after it.
