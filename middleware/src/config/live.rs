@@ -33,7 +33,7 @@ const MAX_FILE_BYTES: usize = 1024 * 1024;
 /// A service's settings, read from a file when it starts and again while it runs. Clones are handles of the same.
 ///
 /// What takes effect while the service runs: whose tokens are accepted and by which rules of verification (`issuer`,
-/// `user_issuer`, `workload`, `trusted_caller`, `accept_may_act`, `max_token_bytes`, `max_json_depth`, `remember` of
+/// `user_issuer`, `certificates`, `workload`, `trusted_caller`, `accept_may_act`, `max_token_bytes`, `max_json_depth`, `remember` of
 /// `[inbound]`), and who may (`[inbound.rule]`, by [`rule`](Self::rule)). Every layer and handle that these settings gave
 /// out has the new ones, from the next request on, and a request is judged by one generation of them, whole: nothing that
 /// was verified by others is remembered. An issuer that is as it was goes on with its keys
@@ -47,7 +47,8 @@ const MAX_FILE_BYTES: usize = 1024 * 1024;
 /// The file is looked at every five seconds, by its content, and another text counts when it has stood for a second. That
 /// begins with the first request, or at once where there is a runtime, and ends with the last clone and the last layer that
 /// these settings gave out. Files that the file names, such as those of secrets and authorities, are read anew with it; one
-/// that changes alone takes a [`reload`](Self::reload). (A [list of callers](crate::rule::callers_file) is looked at by
+/// that changes alone takes a [`reload`](Self::reload), and so does one that comes after the file that names it: a text that
+/// was refused is not tried again until it changes. Put them there first. (A [list of callers](crate::rule::callers_file) is looked at by
 /// itself.)
 ///
 /// Each reading is told by one event of target `tower_identity::settings`: `settings reloaded`, with the generation and the

@@ -8,7 +8,7 @@ use tower_identity_core::{Issuer, Refusal, RefusalKind, Revocation, WithCauses};
 use super::Received;
 use crate::FeedError;
 
-/// The counter of events, by transmitter and outcome.
+/// The counter of events, by outcome.
 const EVENTS: &str = "tower_identity_security_events_total";
 
 /// The counter of pulls, by outcome.
