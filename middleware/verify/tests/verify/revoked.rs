@@ -141,7 +141,9 @@ fn ssf_a2_of_two_credentials_each_may_be_revoked() {
 async fn ssf_a2_what_ends_while_the_other_credential_waits_is_no_longer_good() {
     let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3600));
     let nothing = |_: &Revocations, _: &tower_identity_testkit::ManualClock| {};
-    let revoke = |list: &Revocations, _: &tower_identity_testkit::ManualClock| drop(list.revoke(subject("storefront")));
+    let revoke = |list: &Revocations, _: &tower_identity_testkit::ManualClock| {
+        list.revoke(subject("storefront"));
+    };
     let pass = |_: &Revocations, clock: &tower_identity_testkit::ManualClock| clock.advance(Duration::from_secs(61));
     type Meanwhile<'a> = &'a dyn Fn(&Revocations, &tower_identity_testkit::ManualClock);
     let cases: [(&str, Duration, Meanwhile<'_>, Option<&str>); 4] = [
