@@ -138,8 +138,12 @@ impl Revocations {
     pub(crate) fn cover(&self, token: &VerifiedToken) -> bool {
         let bounds = self.0.bounds;
         let (identity, authentication) = (token.identity(), token.authentication());
-        // One that does not say when it was issued cannot be older than the longest-lived token.
-        let issued_at = token.issued_at().unwrap_or_else(|| token.expires_at().saturating_sub(bounds.retention));
+        // One that does not say when it was issued cannot be older than the longest-lived token; where that would be in the
+        // future it lives longer than that, and may be of any age.
+        let issued_at = token.issued_at().unwrap_or_else(|| {
+            let earliest = token.expires_at().saturating_sub(bounds.retention);
+            if earliest <= self.0.clock.wall() { earliest } else { Timestamp::default() }
+        });
         let times = Times { issued_at, auth_time: authentication.auth_time };
         let issuers = self.read();
 
