@@ -215,7 +215,7 @@ impl RequestBuilder {
 
     fn prepare(self) -> Result<(reqwest::Request, Obtained), SendError> {
         let address = self.address.map_err(OutboundError::from)?;
-        self.outbound.row(&address).map_err(OutboundError::from)?;
+        self.outbound.lists(&address).map_err(OutboundError::from)?;
         let request = self.request.build()?;
         // What is sent is the URL, so that is what a credential is for.
         let sent = request.url().as_str().parse().map_err(|_| OutboundError::from(Unlisted::NotUri))?;

@@ -17,7 +17,7 @@
 //! | `source` | how a token is obtained: one file a strategy |
 //! | `key`, `cache`, `load` | which tokens are remembered, under which key, and for how long |
 //! | `bearer` | a token as a header |
-//! | `outbound` | all of the above, built and put together |
+//! | `builder`, `outbound` | all of the above, checked, put together, and used |
 //! | `layer`, `client` | over a tower service, and over reqwest |
 //! | `answer` | what a target's failure becomes for our own caller |
 //! | `error` | why a request was not sent |
@@ -26,6 +26,7 @@ mod acting;
 #[cfg(feature = "reqwest")]
 mod answer;
 mod bearer;
+mod builder;
 mod cache;
 #[cfg(feature = "reqwest")]
 mod client;
@@ -44,9 +45,10 @@ mod targets;
 
 pub use self::{
     acting::RequestExt,
+    builder::OutboundBuilder,
     error::OutboundError,
     layer::{BoxError, OutboundFuture, OutboundLayer, OutboundService, TokenDropped},
-    outbound::{Outbound, OutboundBuilder},
+    outbound::Outbound,
     settings::TargetSettings,
     target::{Plaintext, Strategy, Target},
 };

@@ -1,0 +1,134 @@
+//! [`OutboundBuilder`]: everything about targets and servers, checked and put together.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tower_identity_core::{Clock, InvalidSetting};
+use tower_identity_oauth::{Http, TargetService, TokenClient, TokenEndpoint};
+
+use crate::{
+    Outbound, Strategy, Target,
+    outbound::Table,
+    row::{Row, Takes},
+    source::{ActorTokens, ClientCredentials, Exchange, Recipe},
+    targets::Targets,
+};
+
+/// How many tokens are remembered by default.
+const CACHE_CAPACITY: usize = 10_000;
+
+/// Builds an [`Outbound`].
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it is built"]
+pub struct OutboundBuilder {
+    default: TokenEndpoint,
+    servers: Vec<(String, TokenEndpoint)>,
+    targets: Vec<Target>,
+    clock: Clock,
+    cache_capacity: usize,
+}
+
+impl OutboundBuilder {
+    pub(crate) fn new(default: TokenEndpoint) -> Self {
+        Self {
+            default,
+            servers: Vec::new(),
+            targets: Vec::new(),
+            clock: tower_identity_refresh::system_clock(),
+            cache_capacity: CACHE_CAPACITY,
+        }
+    }
+
+    /// Another authorization server, which [targets name](Target::server).
+    pub fn server(mut self, name: impl Into<String>, server: TokenEndpoint) -> Self {
+        self.servers.push((name.into(), server));
+        self
+    }
+
+    /// Lists a target. Requests to anywhere else are refused.
+    pub fn target(mut self, target: Target) -> Self {
+        self.targets.push(target);
+        self
+    }
+
+    /// Where time comes from. Default: the system.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// How many tokens are remembered at most, over all users and targets. Default: 10 000.
+    pub fn cache_capacity(mut self, entries: usize) -> Self {
+        self.cache_capacity = entries;
+        self
+    }
+
+    /// Checks everything and builds. Needs no runtime, and no authorization server that is up.
+    ///
+    /// # Errors
+    ///
+    /// Names the first field that breaks a rule: `default`, `server.<name>`, or `target[<index>]`.
+    pub fn build(self) -> Result<Outbound, InvalidSetting> {
+        let Self { default, servers, targets: rows, clock, cache_capacity } = self;
+        if cache_capacity == 0 {
+            return Err(InvalidSetting::new("cache_capacity", "is zero; without remembering, every request asks"));
+        }
+        let http = Http::new(clock.clone()).map_err(|error| InvalidSetting::new("http", error.to_string()))?;
+        let connect = |server: &TokenEndpoint| server.connect(&http);
+        let mut clients =
+            Clients { default: connect(&default).map_err(|wrong| wrong.within("default"))?, named: BTreeMap::new() };
+        for (name, server) in servers {
+            let within = |wrong: InvalidSetting| wrong.within(&*name).within("server");
+            let client = connect(&server).map_err(within)?;
+            if clients.named.insert(name.clone(), client).is_some() {
+                return Err(InvalidSetting::new("server", format!("has two servers of the name {name:?}")));
+            }
+        }
+        let mut targets = Targets::new();
+        for (index, target) in rows.into_iter().enumerate() {
+            let within = |wrong: InvalidSetting| wrong.within(index).within("target");
+            let row = clients.row(&target, &clock).map_err(within)?;
+            if targets.insert(&target.origin, target.path_prefix, row).is_err() {
+                return Err(within(InvalidSetting::new(
+                    "origin",
+                    "is listed by an earlier target, with the same path",
+                )));
+            }
+        }
+        Ok(Outbound::new(Table { targets }, cache_capacity, clock))
+    }
+}
+
+/// The authorization servers, connected.
+struct Clients {
+    default: TokenClient,
+    named: BTreeMap<String, TokenClient>,
+}
+
+impl Clients {
+    fn row(&self, target: &Target, clock: &Clock) -> Result<Row, InvalidSetting> {
+        let strategy = target.check()?;
+        let client = match &target.server {
+            None => &self.default,
+            Some(name) => self
+                .named
+                .get(name)
+                .ok_or_else(|| InvalidSetting::new("server", format!("names {name:?}, and there is no such server")))?,
+        };
+        let terms = TargetService {
+            audience: target.audience.clone(),
+            resource: target.resource.clone(),
+            scopes: target.scopes.clone(),
+            tolerated: target.tolerated.clone(),
+        };
+        let own = Arc::new(Recipe::new(ClientCredentials, client.clone(), terms.clone(), clock.clone()));
+        let takes = match strategy {
+            Strategy::ClientCredentials => Takes::Services { own },
+            Strategy::TokenExchange => {
+                let actor = target.actor_token.then(|| ActorTokens::new(clock.clone()));
+                let exchange = Arc::new(Recipe::new(Exchange { actor }, client.clone(), terms, clock.clone()));
+                Takes::Users { exchange, own }
+            }
+        };
+        Ok(Row { name: format!("{}{}", target.origin, target.path_prefix.as_str()).into(), takes })
+    }
+}
