@@ -314,6 +314,31 @@ async fn ssf_a1_a_transmitter_speaks_for_the_issuers_of_its_row_and_no_other() {
     assert!(nameless.starts_with("audience: "), "{nameless}");
 }
 
+/// RFC 8725 §3.8: the key set of an issuer may hold keys of others, and says whose they are.
+#[tokio::test]
+async fn ssf_a1_an_event_is_signed_by_a_key_that_is_not_another_issuers() {
+    let own = |post: &Post| post.issuer.issuer().to_string();
+    type Says = Option<fn(String) -> String>;
+    let cases: [(&str, Says, Outcome); 4] = [
+        ("nobody's", None, Ok(Received::Applied)),
+        ("the issuer's own", Some(|own| own), Ok(Received::Applied)),
+        ("another issuer's", Some(|_| "https://partner.example".to_owned()), Err(invalid("key"))),
+        ("almost the issuer's", Some(|own| own + "/"), Err(invalid("key"))),
+    ];
+    for (whose, says, expected) in cases {
+        let post = Post::new();
+        let (alice, key) = (post.of("alice").build(), SigningKey::generate(Algorithm::Es256).expect("a key"));
+        let mut jwk = key.public_jwk();
+        if let Some(says) = says {
+            jwk["issuer"] = says(own(&post)).into();
+        }
+        post.issuer.publish_jwk(jwk);
+        let is_applied = expected.is_ok();
+        assert_eq!(post.send(post.event().sign_with(&key)).await, expected, "{whose}");
+        assert_eq!(post.is_revoked(&alice).await, is_applied, "{whose}");
+    }
+}
+
 #[tokio::test]
 async fn ssf_a1_who_is_trusted_no_longer_is_no_transmitter_and_what_it_revoked_stays_so() {
     let post = Post::new();
