@@ -1,20 +1,17 @@
 //! Reads a service's settings from a file: who may call it, and where it calls on.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use tower_identity_core::InvalidSetting;
 use tower_identity_inbound::{AtEdge, AuthLayer, ResourceMetadata, Rule, SecurityEvents};
-use tower_identity_oauth::ServerSettings;
-use tower_identity_outbound::{Outbound, Target, TargetSettings};
+use tower_identity_outbound::Outbound;
 use tower_identity_verify::Verifier;
 
 use self::{
     document::Document,
     inbound::{Inbound, InboundTable},
+    outbound::OutboundTable,
 };
 pub use self::{
     error::SettingsError,
@@ -26,6 +23,7 @@ mod error;
 mod events;
 mod inbound;
 mod live;
+mod outbound;
 
 /// A service's settings, read and checked as a whole.
 ///
@@ -46,7 +44,8 @@ mod live;
 /// strategy = "token_exchange"
 /// ```
 ///
-/// The fields of each table: [`IssuerSettings`](crate::IssuerSettings), [`ServerSettings`], [`TargetSettings`]; and
+/// The fields of each table: [`IssuerSettings`](crate::IssuerSettings), [`ServerSettings`](crate::ServerSettings),
+/// [`TargetSettings`](crate::TargetSettings); and
 /// where there is one, `[inbound.resource]` with [`ResourceSettings`](crate::ResourceSettings), and `[inbound.events]` with
 /// the [endpoint](Self::events) of security events. `[inbound]` itself may
 /// name the `realm` of every challenge, and set limits: `max_token_bytes` (default 8192) and `max_json_depth` (default
@@ -65,6 +64,9 @@ mod live;
 /// | `streams` | `"end"` (the default), `"end_if_revoked"` or `"finish"`: what becomes of a stream whose caller's credential ends ([`AuthLayer::streams`]) |
 /// | `observe` | `true` to judge and enforce nothing ([`AuthLayer::observe`]) |
 /// | `development` | `true` to tell the peer why a token is refused ([`danger`](crate::danger)) |
+///
+/// `[outbound]` itself may say `plaintext = "loopback"` or `"sidecar-mtls"`: whether tokens may go without TLS to the targets
+/// that say nothing of it ([`Plaintext`](crate::Plaintext), default `"never"`).
 ///
 /// A file that breaks a rule is refused whole, and the error names the file, the line, the field and the rule. Tables
 /// other than `inbound` and `outbound` are the service's own, read by [`section`](Self::section); a field of type
@@ -109,14 +111,6 @@ pub struct Settings {
     outbound: Option<Outbound>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OutboundTable {
-    server: BTreeMap<String, ServerSettings>,
-    #[serde(default)]
-    target: Vec<TargetSettings>,
-}
-
 impl Settings {
     /// Reads a file. Files that it names are looked for beside it.
     ///
@@ -140,10 +134,11 @@ impl Settings {
         let document = Document::parse(text, name.into())?;
         let beside = document.directory();
         let inbound = document.table::<InboundTable>("inbound")?.map(|table| table.build(beside)).transpose();
-        let outbound = document.table("outbound")?.map(|table| build_outbound(table, beside)).transpose();
-        let placed = |invalid: InvalidSetting| document.locate(&invalid);
-        let inbound = inbound.map_err(|invalid| placed(invalid.within("inbound")))?;
-        Ok(Self { inbound, outbound: outbound.map_err(placed)?, document })
+        let outbound = document.table::<OutboundTable>("outbound")?.map(|table| table.build(beside)).transpose();
+        let placed = |table: &str, invalid: InvalidSetting| document.locate(&invalid.within(table));
+        let inbound = inbound.map_err(|invalid| placed("inbound", invalid))?;
+        let outbound = outbound.map_err(|invalid| placed("outbound", invalid))?;
+        Ok(Self { inbound, outbound, document })
     }
 
     /// What verifies the tokens of requests to this service: the `[inbound]` table.
@@ -321,39 +316,6 @@ impl Settings {
     #[must_use]
     pub fn refuse(&self, invalid: &InvalidSetting) -> SettingsError {
         self.document.locate(invalid)
-    }
-}
-
-fn build_outbound(table: OutboundTable, beside: &Path) -> Result<Outbound, InvalidSetting> {
-    let default = default_server(&table.server)?;
-    let mut servers = BTreeMap::new();
-    for (name, settings) in table.server {
-        let endpoint = settings
-            .token_endpoint(beside)
-            .map_err(|invalid| invalid.within(name.as_str()).within("server").within("outbound"))?;
-        servers.insert(name, endpoint);
-    }
-    let first = servers.get(&default).expect("the default is one of the servers").clone();
-    let mut builder =
-        servers.into_iter().fold(Outbound::builder(first), |builder, (name, endpoint)| builder.server(name, endpoint));
-    for (at, settings) in table.target.into_iter().enumerate() {
-        let target =
-            Target::try_from(settings).map_err(|invalid| invalid.within(at).within("target").within("outbound"))?;
-        builder = builder.target(target);
-    }
-    builder.build().map_err(|invalid| invalid.within("outbound"))
-}
-
-fn default_server(servers: &BTreeMap<String, ServerSettings>) -> Result<String, InvalidSetting> {
-    let marked: Vec<_> = servers.iter().filter(|(_, settings)| settings.is_default()).map(|(name, _)| name).collect();
-    match (marked.as_slice(), servers.len()) {
-        ([one], _) => Ok((*one).clone()),
-        ([], 1) => Ok(servers.keys().next().cloned().unwrap_or_default()),
-        ([], 0) => Err(InvalidSetting::new("server", "lists no authorization server").within("outbound")),
-        ([], _) => {
-            Err(InvalidSetting::new("server", "of several servers, one must say default = true").within("outbound"))
-        }
-        (_, _) => Err(InvalidSetting::new("server", "only one server may say default = true").within("outbound")),
     }
 }
 

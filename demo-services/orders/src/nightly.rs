@@ -56,7 +56,7 @@ pub(crate) async fn run_now(
 
 #[cfg(test)]
 mod tests {
-    use tower_identity::{ClientAuth, Outbound, Refusal, RefusalKind, Target, TokenEndpoint};
+    use tower_identity::{ClientAuth, Outbound, Plaintext, Refusal, RefusalKind, Target, TokenEndpoint};
 
     use super::*;
     use crate::Statements;
@@ -66,7 +66,8 @@ mod tests {
         let auth = ClientAuth::client_secret_basic("orders", "secret").expect("a client");
         let payments = Target::origin("http://127.0.0.1:1").expect("an origin").audience("payments");
         let outbound = Outbound::builder(TokenEndpoint::discover("http://127.0.0.1:1", auth));
-        let outbound = outbound.target(payments.client_credentials()).build().expect("good");
+        let outbound =
+            outbound.plaintext(Plaintext::Loopback).target(payments.client_credentials()).build().expect("good");
         let http = outbound.reqwest(reqwest::Client::builder()).expect("a client");
         let statements = Statements::at("http://127.0.0.1:1", &outbound).expect("an address");
         Orders::new(http, "http://127.0.0.1:1", statements, Vec::new())

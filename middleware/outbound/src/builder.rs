@@ -6,7 +6,7 @@ use tower_identity_core::{Clock, InvalidSetting};
 use tower_identity_oauth::{Http, TargetService, TokenClient, TokenEndpoint};
 
 use crate::{
-    Outbound, Strategy, Target,
+    Outbound, Plaintext, Strategy, Target,
     outbound::Table,
     row::{Row, Takes},
     source::{ActorTokens, ClientCredentials, Exchange, Recipe},
@@ -23,6 +23,7 @@ pub struct OutboundBuilder {
     default: TokenEndpoint,
     servers: Vec<(String, TokenEndpoint)>,
     targets: Vec<Target>,
+    plaintext: Plaintext,
     clock: Clock,
     cache_capacity: usize,
 }
@@ -33,6 +34,7 @@ impl OutboundBuilder {
             default,
             servers: Vec::new(),
             targets: Vec::new(),
+            plaintext: Plaintext::default(),
             clock: tower_identity_refresh::system_clock(),
             cache_capacity: CACHE_CAPACITY,
         }
@@ -47,6 +49,13 @@ impl OutboundBuilder {
     /// Lists a target. Requests to anywhere else are refused.
     pub fn target(mut self, target: Target) -> Self {
         self.targets.push(target);
+        self
+    }
+
+    /// Whether tokens may go without TLS to the targets that [say nothing](Target::plaintext) of it. Default:
+    /// [`Plaintext::Never`].
+    pub fn plaintext(mut self, plaintext: Plaintext) -> Self {
+        self.plaintext = plaintext;
         self
     }
 
@@ -68,7 +77,7 @@ impl OutboundBuilder {
     ///
     /// Names the first field that breaks a rule: `default`, `server.<name>`, or `target[<index>]`.
     pub fn build(self) -> Result<Outbound, InvalidSetting> {
-        let Self { default, servers, targets: rows, clock, cache_capacity } = self;
+        let Self { default, servers, targets: rows, plaintext, clock, cache_capacity } = self;
         if cache_capacity == 0 {
             return Err(InvalidSetting::new("cache_capacity", "is zero; without remembering, every request asks"));
         }
@@ -84,15 +93,27 @@ impl OutboundBuilder {
             }
         }
         let mut targets = Targets::new();
+        let mut in_the_clear = Vec::new();
         for (index, target) in rows.into_iter().enumerate() {
             let within = |wrong: InvalidSetting| wrong.within(index).within("target");
             let row = clients.row(&target, &clock).map_err(within)?;
+            let plaintext = target.plaintext.unwrap_or(plaintext);
+            plaintext.check(&target.origin).map_err(within)?;
+            if plaintext.trusts_the_network(&target.origin) {
+                in_the_clear.push(row.name.clone());
+            }
             if targets.insert(&target.origin, target.path_prefix, row).is_err() {
                 return Err(within(InvalidSetting::new(
                     "origin",
                     "is listed by an earlier target, with the same path",
                 )));
             }
+        }
+        if !in_the_clear.is_empty() {
+            tracing::warn!(
+                targets = in_the_clear.join(", "),
+                "tokens go out over http to these targets, which plaintext = \"sidecar-mtls\" takes for encrypted below us"
+            );
         }
         Ok(Outbound::new(Table { targets }, cache_capacity, clock))
     }

@@ -13,6 +13,7 @@
 //! |---|---|
 //! | `target`, `settings` | one row of the list, in code and in a file |
 //! | `origin`, `path`, `targets` | which row a request's address belongs to: exactly one or none |
+//! | `plaintext` | whether a token may travel without TLS |
 //! | `acting`, `row` | for whom a request is made, and whose token it therefore takes |
 //! | `source` | how a token is obtained: one file a strategy |
 //! | `key`, `cache`, `load` | which tokens are remembered, under which key, and for how long |
@@ -37,6 +38,7 @@ mod load;
 mod origin;
 mod outbound;
 mod path;
+mod plaintext;
 mod row;
 mod settings;
 mod source;
@@ -49,8 +51,9 @@ pub use self::{
     error::OutboundError,
     layer::{BoxError, OutboundFuture, OutboundLayer, OutboundService, TokenDropped},
     outbound::Outbound,
+    plaintext::Plaintext,
     settings::TargetSettings,
-    target::{Plaintext, Strategy, Target},
+    target::{Strategy, Target},
 };
 #[cfg(feature = "reqwest")]
 pub use self::{

@@ -49,16 +49,17 @@ pub struct TargetSettings {
     /// Whether this service's own token goes along as the actor token of an exchange. Default: false.
     #[serde(default)]
     pub actor_token: bool,
-    /// Whether the token may go there without TLS: `"never"`, `"loopback"` or `"allowed"`. Default: `"loopback"`.
-    #[serde(default)]
-    pub plaintext: Plaintext,
+    /// Whether the token may go there without TLS: `"never"`, `"loopback"` or `"sidecar-mtls"`. Default: what the table
+    /// `[outbound]` says of all targets.
+    pub plaintext: Option<Plaintext>,
 }
 
 impl TryFrom<TargetSettings> for Target {
     type Error = InvalidSetting;
 
     fn try_from(row: TargetSettings) -> Result<Self, InvalidSetting> {
-        let mut target = Self::origin(&row.origin)?.strategy(row.strategy).plaintext(row.plaintext);
+        let mut target = Self::origin(&row.origin)?.strategy(row.strategy);
+        target.plaintext = row.plaintext;
         target.scopes = row.scope;
         target.tolerated = row.tolerate_scope;
         target.server = row.server;
@@ -113,7 +114,7 @@ mod tests {
             ("path = 'v1'", "path: does not begin with a slash"),
             ("resource = 'a'", "resource: a resource is an absolute URI without fragment"),
             ("scopes = 'x'", "unknown field `scopes`, expected one of"),
-            ("plaintext = 'yes'", "unknown variant `yes`, expected one of `never`, `loopback`, `allowed`"),
+            ("plaintext = 'yes'", "unknown variant `yes`, expected one of `never`, `loopback`, `sidecar-mtls`"),
         ];
         for (more, expected) in cases {
             let refused = read(more).expect_err(more);

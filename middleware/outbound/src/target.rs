@@ -4,7 +4,7 @@ use serde::Deserialize;
 use tower_identity_core::{Audience, InvalidSetting, Scopes};
 use tower_identity_oauth::Resource;
 
-use crate::{origin::Origin, path::PathPrefix};
+use crate::{Plaintext, origin::Origin, path::PathPrefix};
 
 /// How a target's token is obtained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
@@ -15,21 +15,6 @@ pub enum Strategy {
     TokenExchange,
     /// This service's own token (RFC 6749 §4.4), whoever is calling.
     ClientCredentials,
-}
-
-/// Whether a token may go to a target without TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Plaintext {
-    /// Never: the target is an `https` origin.
-    Never,
-    /// On this machine only: `localhost` or a loopback address. The default.
-    #[default]
-    Loopback,
-    /// Anywhere: for a network that encrypts below us, such as a mesh of sidecars. Whoever reads that network has
-    /// the tokens.
-    Allowed,
 }
 
 /// One row of the list of targets: an origin and path prefix, and the token that goes there.
@@ -60,7 +45,7 @@ pub struct Target {
     pub(crate) strategy: Option<Strategy>,
     pub(crate) server: Option<String>,
     pub(crate) actor_token: bool,
-    pub(crate) plaintext: Plaintext,
+    pub(crate) plaintext: Option<Plaintext>,
     /// The first value that broke a rule.
     wrong: Option<InvalidSetting>,
 }
@@ -84,7 +69,7 @@ impl Target {
             strategy: None,
             server: None,
             actor_token: false,
-            plaintext: Plaintext::default(),
+            plaintext: None,
             wrong: None,
         })
     }
@@ -169,9 +154,10 @@ impl Target {
         self
     }
 
-    /// Whether the token may go there without TLS. Default: [`Plaintext::Loopback`].
+    /// Whether the token may go there without TLS. Default: what the
+    /// [builder](crate::OutboundBuilder::plaintext) says of all targets.
     pub fn plaintext(mut self, plaintext: Plaintext) -> Self {
-        self.plaintext = plaintext;
+        self.plaintext = Some(plaintext);
         self
     }
 
@@ -183,14 +169,6 @@ impl Target {
     pub(crate) fn check(&self) -> Result<Strategy, InvalidSetting> {
         if let Some(wrong) = &self.wrong {
             return Err(wrong.clone());
-        }
-        let secure = match self.plaintext {
-            Plaintext::Never => !self.origin.is_plaintext(),
-            Plaintext::Loopback => !self.origin.is_plaintext() || self.origin.is_loopback(),
-            Plaintext::Allowed => true,
-        };
-        if !secure {
-            return Err(InvalidSetting::new("origin", "would get tokens over http, which `plaintext` does not allow"));
         }
         if self.audience.is_none() && self.resource.is_none() && self.scopes.is_empty() {
             return Err(InvalidSetting::new("audience", "is missing, as are resource and scope: a token for what?"));
@@ -254,21 +232,5 @@ mod tests {
         let twice = target().resource("https://a.internal/").resource("https://b.internal/");
         assert_eq!(refused(&twice), "resource: is given twice; a token is for one resource");
         assert_eq!(target().resource("https://a.internal/").check(), Ok(Strategy::TokenExchange));
-    }
-
-    #[test]
-    fn rfc6750_b1_plaintext_needs_a_word_except_on_this_machine() {
-        let at = |origin: &str, plaintext| {
-            Target::origin(origin).expect("origin").audience("a").token_exchange().plaintext(plaintext).check().is_ok()
-        };
-        let cases = [
-            ("https://a.internal", [true, true, true]),
-            ("http://127.0.0.1:80", [false, true, true]),
-            ("http://a.internal", [false, false, true]),
-        ];
-        for (origin, expected) in cases {
-            let got = [Plaintext::Never, Plaintext::Loopback, Plaintext::Allowed].map(|word| at(origin, word));
-            assert_eq!(got, expected, "{origin}");
-        }
     }
 }

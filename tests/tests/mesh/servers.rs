@@ -9,7 +9,9 @@ use std::{
 use axum::{Json, Router, extract::Request, http::HeaderMap, routing::any};
 use axum_identity::Caller;
 use tokio::{net::TcpListener, task::JoinHandle};
-use tower_identity::{AuthLayer, ClientAuth, HttpClient, Outbound, Target, TokenEndpoint, TrustedIssuer, Verifier};
+use tower_identity::{
+    AuthLayer, ClientAuth, HttpClient, Outbound, Plaintext, Target, TokenEndpoint, TrustedIssuer, Verifier,
+};
 use tower_identity_testkit::TestIssuer;
 
 /// A server on a free loopback port, until it is dropped.
@@ -95,7 +97,7 @@ pub(crate) fn exchanging(issuer: &TestIssuer, leaves: &[(&str, &str)]) -> Outbou
     let server = TokenEndpoint::discover(issuer.issuer().as_str(), auth);
     leaves
         .iter()
-        .fold(Outbound::builder(server), |builder, (origin, audience)| {
+        .fold(Outbound::builder(server).plaintext(Plaintext::Loopback), |builder, (origin, audience)| {
             builder.target(Target::origin(origin).expect("valid").audience(audience).token_exchange())
         })
         .build()

@@ -2,7 +2,9 @@
 
 use tower_identity_core::SecretToken;
 use tower_identity_oauth::{ClientAuth, TokenEndpoint};
-use tower_identity_outbound::{Outbound, OutboundBuilder, Target};
+use tower_identity_outbound::{Outbound, OutboundBuilder, Plaintext, Target};
+
+use crate::support::Log;
 
 fn server(issuer: &str) -> TokenEndpoint {
     let auth = ClientAuth::client_secret_basic("orders", SecretToken::new("s3cret")).expect("client");
@@ -24,6 +26,43 @@ fn it_builds_without_a_runtime_and_without_a_server_that_is_up() {
         .target(target().path_prefix("/partner").server("partner"))
         .build();
     assert_eq!(built.map(drop), Ok(()));
+}
+
+/// What is logged while something is built.
+fn heard<T>(build: impl FnOnce() -> T) -> (T, String) {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish();
+    let built = tracing::subscriber::with_default(subscriber, build);
+    (built, log.text())
+}
+
+#[test]
+fn rfc6750_b1_tokens_go_out_in_the_clear_only_by_a_word_and_the_operator_is_told() {
+    let at = |origin: &str| Target::origin(origin).expect("origin").audience("payments").token_exchange();
+    let build = |plaintext| {
+        let (a, b) = (at("http://a.internal").path_prefix("/v1"), at("http://b.internal:8080"));
+        let builder = Outbound::builder(server("https://login.example.com")).plaintext(plaintext);
+        let builder = builder.target(a).target(b).target(at("http://127.0.0.1:1")).target(target());
+        heard(|| builder.build().map(drop).map_err(|wrong| wrong.to_string()))
+    };
+    let rule = "would get tokens over http; make it https, or say plaintext = \"sidecar-mtls\" where sidecars encrypt";
+    for plaintext in [Plaintext::Never, Plaintext::Loopback] {
+        assert_eq!(build(plaintext), (Err(format!("target[0].origin: {rule}")), String::new()));
+    }
+    let (built, told) = build(Plaintext::SidecarMtls);
+    assert_eq!((built, told.lines().count()), (Ok(()), 1), "{told}");
+    assert!(
+        told.contains("WARN") && told.contains("targets=\"http://a.internal/v1, http://b.internal:8080\""),
+        "{told}"
+    );
+
+    // What a target says of itself counts, and not what is said of all.
+    let one = |of_all, of_it| {
+        let builder = Outbound::builder(server("https://login.example.com")).plaintext(of_all);
+        heard(|| builder.target(at("http://a.internal").plaintext(of_it)).build().is_ok())
+    };
+    assert!(!one(Plaintext::SidecarMtls, Plaintext::Never).0);
+    assert!(one(Plaintext::Never, Plaintext::SidecarMtls).1.contains("http://a.internal"));
 }
 
 #[test]

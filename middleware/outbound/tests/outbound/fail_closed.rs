@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tower_identity_core::{Refusal, RefusalKind, Scopes, SecretToken};
 use tower_identity_oauth::{ClientAuth, TokenEndpoint};
-use tower_identity_outbound::{HttpClient, Outbound};
+use tower_identity_outbound::HttpClient;
 
 use crate::support::{Answer, Call, EXCHANGE, World, call, client, echoed, issued, refused};
 
@@ -117,8 +117,8 @@ async fn a_server_that_is_out_of_reach_is_unavailable_and_nothing_is_sent() {
     };
     let auth = ClientAuth::client_secret_basic("orders", SecretToken::new("s3cret")).expect("client");
     let endpoint = TokenEndpoint::at(world.authority.issuer(), nowhere, auth);
-    let outbound = Outbound::builder(endpoint)
-        .clock(world.time.clock())
+    let outbound = world
+        .builder_at(endpoint)
         .target(world.payments.target().token_exchange())
         .build()
         .expect("builds without a server that is up");
@@ -156,8 +156,7 @@ async fn a_subject_token_goes_only_to_a_server_that_takes_its_issuer() {
 
     // The control: the server is said to take them. It is told that the token is not its own.
     let endpoint = world.authority.endpoint("orders").accepts_issuer("https://partner.example");
-    let http =
-        client(&Outbound::builder(endpoint).clock(world.time.clock()).target(target()).build().expect("outbound"));
+    let http = client(&world.builder_at(endpoint).target(target()).build().expect("outbound"));
     assert_eq!(echoed(http.get(world.payments.url("/")).on_behalf_of(&stranger).send().await).await, "Bearer token-0");
     let sent = &world.authority.calls()[0];
     assert_eq!(sent["subject_token"], "token-of-partner");

@@ -1,45 +1,10 @@
 //! Law 11: no token and no secret in anything that is printed, at any level.
 
-use std::{
-    error::Error,
-    fmt::Debug,
-    io,
-    sync::{Arc, Mutex},
-};
+use std::{error::Error, fmt::Debug};
 
 use tower_identity_outbound::{RequestExt, SendError, Target};
-use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{Answer, World, client, echoed, is_alone, issued, run_alone};
-
-/// Whatever is logged, kept.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("unpoisoned").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().expect("unpoisoned")).into_owned()
-    }
-}
+use crate::support::{Answer, Log, World, client, echoed, is_alone, issued, run_alone};
 
 /// Everything that an error says, down to its last cause, both ways of saying it.
 fn told(error: &(dyn Error + 'static)) -> String {

@@ -1,6 +1,7 @@
 //! The two ends of the wire, for real on loopback: a token endpoint and a target that record what they get; and time.
 
 mod authority;
+mod log;
 
 use std::{
     future::poll_fn,
@@ -27,9 +28,13 @@ use tower_identity_core::{
     Identity, Moment, Revocations, Scopes, SecretToken, TimeSource, Timestamp, User, VerifiedToken, VerifiedTokenParts,
     Workload,
 };
-use tower_identity_outbound::{HttpClient, Outbound, OutboundBuilder, SendError, Target};
+use tower_identity_oauth::TokenEndpoint;
+use tower_identity_outbound::{HttpClient, Outbound, OutboundBuilder, Plaintext, SendError, Target};
 
-pub(crate) use self::authority::{Answer, Authority, Call, call, issued};
+pub(crate) use self::{
+    authority::{Answer, Authority, Call, call, issued},
+    log::Log,
+};
 
 /// 2026-11-01T00:00:00Z.
 pub(crate) const START: u64 = 1_793_491_200;
@@ -154,7 +159,12 @@ impl World {
     }
 
     pub(crate) fn builder(&self) -> OutboundBuilder {
-        Outbound::builder(self.authority.endpoint("orders")).clock(self.time.clock())
+        self.builder_at(self.authority.endpoint("orders"))
+    }
+
+    /// The same with another server for the default one.
+    pub(crate) fn builder_at(&self, server: TokenEndpoint) -> OutboundBuilder {
+        Outbound::builder(server).plaintext(Plaintext::Loopback).clock(self.time.clock())
     }
 
     /// A client whose one target takes users' tokens.

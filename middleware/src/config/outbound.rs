@@ -1,0 +1,98 @@
+//! The table `[outbound]`: where a service calls on, and who it is at the servers that issue the tokens for it.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::Deserialize;
+use tower_identity_core::InvalidSetting;
+use tower_identity_oauth::ServerSettings;
+use tower_identity_outbound::{Outbound, OutboundBuilder, Plaintext, Target, TargetSettings};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OutboundTable {
+    server: BTreeMap<String, ServerSettings>,
+    #[serde(default)]
+    plaintext: Plaintext,
+    #[serde(default)]
+    target: Vec<TargetSettings>,
+}
+
+impl OutboundTable {
+    /// Reads the files that it names from this folder. Errors name fields below `outbound`.
+    pub(super) fn build(self, beside: &Path) -> Result<Outbound, InvalidSetting> {
+        self.builder(beside)?.build()
+    }
+
+    fn builder(self, beside: &Path) -> Result<OutboundBuilder, InvalidSetting> {
+        let default = self.default_server()?;
+        let mut servers = BTreeMap::new();
+        for (name, settings) in self.server {
+            let endpoint =
+                settings.token_endpoint(beside).map_err(|invalid| invalid.within(name.as_str()).within("server"))?;
+            servers.insert(name, endpoint);
+        }
+        let default = servers.get(&default).expect("the default is one of the servers").clone();
+        let mut builder = Outbound::builder(default).plaintext(self.plaintext);
+        for (name, endpoint) in servers {
+            builder = builder.server(name, endpoint);
+        }
+        for (at, settings) in self.target.into_iter().enumerate() {
+            let target = Target::try_from(settings).map_err(|invalid| invalid.within(at).within("target"))?;
+            builder = builder.target(target);
+        }
+        Ok(builder)
+    }
+
+    fn default_server(&self) -> Result<String, InvalidSetting> {
+        let marked: Vec<_> =
+            self.server.iter().filter(|(_, settings)| settings.is_default()).map(|(name, _)| name).collect();
+        let rule = match (marked.as_slice(), self.server.len()) {
+            ([one], _) => return Ok((*one).clone()),
+            ([], 1) => return Ok(self.server.keys().next().cloned().unwrap_or_default()),
+            ([], 0) => "lists no authorization server",
+            ([], _) => "of several servers, one must say default = true",
+            (_, _) => "only one server may say default = true",
+        };
+        Err(InvalidSetting::new("server", rule))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Settings;
+
+    const FILE: &str = "\
+[outbound]
+plaintext = 'never'
+
+[outbound.server.login]
+issuer = 'https://login.example.com'
+client_id = 'orders'
+client_secret = 'hidden'
+
+[[outbound.target]]
+origin = 'http://payments.internal'
+audience = 'payments'
+strategy = 'token_exchange'
+";
+
+    fn read(from: &str, to: &str) -> Result<(), String> {
+        assert!(FILE.contains(from), "{from}");
+        Settings::parse(&FILE.replacen(from, to, 1), "orders.toml").map(drop).map_err(|refused| refused.to_string())
+    }
+
+    #[test]
+    fn rfc6750_b1_a_file_says_once_that_sidecars_encrypt() {
+        let word = |word: &str| read("'never'", &format!("'{word}'"));
+        assert_eq!(word("sidecar-mtls"), Ok(()));
+        for refused in ["never", "loopback"] {
+            let rule =
+                "would get tokens over http; make it https, or say plaintext = \"sidecar-mtls\" where sidecars encrypt";
+            assert_eq!(word(refused), Err(format!("orders.toml:10: outbound.target[0].origin: {rule}")));
+        }
+        let unknown = "orders.toml:2: outbound.plaintext: unknown variant `allowed`";
+        assert!(word("allowed").expect_err("unknown").starts_with(unknown));
+        assert_eq!(read("plaintext = 'never'", "").expect_err("the default"), word("never").expect_err("said"));
+        assert_eq!(read("http://", "https://"), Ok(()));
+    }
+}
