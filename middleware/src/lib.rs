@@ -91,12 +91,12 @@ pub use tower_identity_oauth::{
     AnswerForm, ClientAuth, DiscoveryOrder, Introspection, IntrospectionSettings, ServerSettings, TargetService,
     TokenEndpoint,
 };
+pub use tower_identity_outbound::{
+    Demand, Outbound, OutboundBuilder, OutboundError, OutboundLayer, OutboundService, Plaintext, RequestExt, Strategy,
+    Target, TargetRefusal, TargetSettings,
+};
 #[cfg(feature = "reqwest")]
 pub use tower_identity_outbound::{HttpClient, RequestBuilder, ResponseExt, SendError, Unsuccessful};
-pub use tower_identity_outbound::{
-    Outbound, OutboundBuilder, OutboundError, OutboundLayer, OutboundService, Plaintext, RequestExt, Strategy, Target,
-    TargetSettings, TokenDropped,
-};
 pub use tower_identity_refresh::system_clock;
 pub use tower_identity_verify::{
     CertificateAnchor, CertificateSettings, Checked, EventReceiver, EventReceiverBuilder, Explanation, FeedError,

@@ -7,7 +7,7 @@ use reqwest::{Body, ClientBuilder, Response, redirect, retry};
 use serde::Serialize;
 use tower_identity_core::{CallerContext, Refusal};
 
-use crate::{Outbound, OutboundError, acting::Acting, layer::note_refusal, outbound::Obtained, targets::Unlisted};
+use crate::{Outbound, OutboundError, TargetRefusal, acting::Acting, outbound::Obtained, targets::Unlisted};
 
 impl Outbound {
     /// A client over reqwest, which builds it: so that nothing below us sends a token elsewhere.
@@ -208,7 +208,10 @@ impl RequestBuilder {
             };
             credential.bearer.attach(request.headers_mut());
             let mut response = client.execute(request).await?;
-            note_refusal(&credential, response.status(), response.extensions_mut());
+            let drop_token = || credential.drop_token();
+            if let Some(refusal) = TargetRefusal::read(response.status(), response.headers(), drop_token) {
+                response.extensions_mut().insert(refusal);
+            }
             Ok(response)
         }
     }

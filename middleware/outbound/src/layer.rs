@@ -8,13 +8,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Extensions, Request, Response, StatusCode};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_identity_core::BoxFuture;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{Outbound, OutboundError, acting::Acting, cache::Credential, outbound::Obtained};
+use crate::{Outbound, OutboundError, TargetRefusal, acting::Acting, cache::Credential, outbound::Obtained};
 
 /// What a layer's service fails with: an [`OutboundError`], or the inner service's own error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -61,15 +61,6 @@ pub struct OutboundService<S> {
     inner: S,
     outbound: Outbound,
 }
-
-/// On a response: the target answered 401, and the token that it was sent is forgotten. Another attempt gets a new
-/// one.
-///
-/// A target that refuses every token is not heeded each time: for some seconds after one refusal, further ones leave
-/// the remembered token as it is, and the response without this mark.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TokenDropped;
 
 impl OutboundLayer {
     pub(crate) fn new(outbound: Outbound) -> Self {
@@ -166,7 +157,10 @@ where
                 }
                 PhaseProjection::Calling { response, credential } => {
                     let mut response = ready!(response.poll(cx)).map_err(Into::into)?;
-                    note_refusal(credential, response.status(), response.extensions_mut());
+                    let drop_token = || credential.drop_token();
+                    if let Some(refusal) = TargetRefusal::read(response.status(), response.headers(), drop_token) {
+                        response.extensions_mut().insert(refusal);
+                    }
                     return Poll::Ready(Ok(response));
                 }
             };
@@ -183,12 +177,5 @@ impl<S: Service<Request<B>>, B> fmt::Debug for OutboundFuture<S, B> {
             Phase::Calling { .. } => "Calling",
         };
         f.debug_struct("OutboundFuture").field("phase", &format_args!("{phase}")).finish()
-    }
-}
-
-/// A target's 401 ends the life of the token that it was sent.
-pub(crate) fn note_refusal(credential: &Credential, status: StatusCode, extensions: &mut Extensions) {
-    if status == StatusCode::UNAUTHORIZED && credential.drop_token() {
-        extensions.insert(TokenDropped);
     }
 }

@@ -20,6 +20,7 @@
 //! | `bearer` | a token as a header |
 //! | `builder`, `outbound` | all of the above, checked, put together, and used |
 //! | `layer`, `client` | over a tower service, and over reqwest |
+//! | `refused`, `challenges` | what it means that a target refuses its credential, and what it wants instead |
 //! | `answer` | what a target's failure becomes for our own caller |
 //! | `error` | why a request was not sent |
 
@@ -29,6 +30,7 @@ mod answer;
 mod bearer;
 mod builder;
 mod cache;
+mod challenges;
 #[cfg(feature = "reqwest")]
 mod client;
 mod error;
@@ -39,6 +41,7 @@ mod origin;
 mod outbound;
 mod path;
 mod plaintext;
+mod refused;
 mod row;
 mod settings;
 mod source;
@@ -48,10 +51,12 @@ mod targets;
 pub use self::{
     acting::RequestExt,
     builder::OutboundBuilder,
+    challenges::Demand,
     error::OutboundError,
-    layer::{BoxError, OutboundFuture, OutboundLayer, OutboundService, TokenDropped},
+    layer::{BoxError, OutboundFuture, OutboundLayer, OutboundService},
     outbound::Outbound,
     plaintext::Plaintext,
+    refused::TargetRefusal,
     settings::TargetSettings,
     target::{Strategy, Target},
 };

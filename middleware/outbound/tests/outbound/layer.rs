@@ -2,7 +2,7 @@
 
 use http::{Request, Response};
 use tokio::task::JoinHandle;
-use tower_identity_outbound::{BoxError, Outbound, OutboundError, RequestExt};
+use tower_identity_outbound::{BoxError, Outbound, OutboundError, RequestExt, TargetRefusal};
 use tower_test::mock::{self, SendResponse};
 
 use crate::support::World;
@@ -106,7 +106,7 @@ async fn rfc6750_b2_a_mark_is_left_on_the_response_to_a_token_that_was_dropped()
         reply.send_response(Response::builder().status(status).body("answer").expect("response"));
         let response = sending.await.expect("joined").expect("answered");
         assert_eq!(response.status(), status);
-        assert_eq!(response.extensions().get::<tower_identity_outbound::TokenDropped>().is_some(), marked);
+        assert_eq!(response.extensions().get::<TargetRefusal>().is_some_and(TargetRefusal::token_dropped), marked);
     }
     assert_eq!(world.authority.calls().len(), 2);
 }

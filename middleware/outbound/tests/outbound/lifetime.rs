@@ -1,6 +1,6 @@
 //! How long a token is used, and how it ends before its time.
 
-use tower_identity_outbound::TokenDropped;
+use tower_identity_outbound::TargetRefusal;
 
 use crate::support::{Answer, World, echoed, issued, refused, soon};
 
@@ -88,7 +88,8 @@ async fn rfc6750_b2_a_token_that_the_target_refuses_is_forgotten_and_the_request
     let world = World::new().await;
     let http = world.for_users();
     let send = || http.get(world.payments.url("/")).on_behalf_of(&world.caller("alice")).send();
-    let dropped = |response: &reqwest::Response| response.extensions().get::<TokenDropped>().is_some();
+    let refusal = |response: &reqwest::Response| response.extensions().get::<TargetRefusal>().cloned();
+    let dropped = |response: &_| refusal(response).is_some_and(|refusal| refusal.token_dropped());
 
     world.payments.answers(401, None);
     let response = send().await.expect("a response");
