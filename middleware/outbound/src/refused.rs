@@ -88,14 +88,16 @@ mod tests {
 
     const OTHER_TOKEN: (&str, &str) = ("www-authenticate", r#"Bearer error="invalid_token""#);
 
-    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+    type Fields<'f> = &'f [(&'static str, &'f str)];
+
+    fn headers(pairs: Fields<'_>) -> HeaderMap {
         pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().expect("a value"))).collect()
     }
 
     #[test]
     fn rfc6750_b2_401_and_trailers_only_16_are_refusals_and_nothing_else_is() {
         let grpc = ("content-type", "application/grpc");
-        let cases: [(u16, &[(&str, &str)], bool); 15] = [
+        let cases: [(u16, Fields<'_>, bool); 15] = [
             (401, &[], true),
             (401, &[grpc, ("grpc-status", "7")], true),
             (200, &[grpc, ("grpc-status", "16")], true),
