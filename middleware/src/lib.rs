@@ -92,8 +92,8 @@ pub use tower_identity_oauth::{
     TokenEndpoint,
 };
 pub use tower_identity_outbound::{
-    Demand, Outbound, OutboundBuilder, OutboundError, OutboundLayer, OutboundService, Plaintext, RequestExt, Strategy,
-    Target, TargetRefusal, TargetSettings,
+    Demand, MAX_CREDENTIAL_BYTES, Outbound, OutboundBuilder, OutboundError, OutboundLayer, OutboundService, Plaintext,
+    ReadableJwt, RequestExt, Strategy, Target, TargetRefusal, TargetSettings,
 };
 #[cfg(feature = "reqwest")]
 pub use tower_identity_outbound::{HttpClient, RequestBuilder, ResponseExt, SendError, Unsuccessful};

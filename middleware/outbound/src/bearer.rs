@@ -15,6 +15,11 @@ impl Bearer {
         Some(Self(value))
     }
 
+    /// How long the header's value is.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
     /// Makes this the request's only credential: in place of any other, also of one for a proxy, and where no hop on
     /// the way is told to take it out (RFC 9110 §7.6.1).
     pub(crate) fn attach(&self, headers: &mut HeaderMap) {

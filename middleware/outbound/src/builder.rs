@@ -7,6 +7,7 @@ use tower_identity_oauth::{Http, TargetService, TokenClient, TokenEndpoint};
 
 use crate::{
     Outbound, Plaintext, Strategy, Target,
+    issued::Demands,
     outbound::Table,
     row::{Row, Takes},
     source::{ActorTokens, ClientCredentials, Exchange, Recipe},
@@ -141,13 +142,15 @@ impl Clients {
             scopes: target.scopes.clone(),
             tolerated: target.tolerated.clone(),
         };
-        let own = Arc::new(Recipe::new(ClientCredentials, client.clone(), terms.clone(), clock.clone()));
+        let demands = Demands::of(target, &terms, client.client_id())?;
+        let own = Recipe::new(ClientCredentials, client.clone(), terms.clone(), demands.clone(), clock.clone());
+        let own = Arc::new(own);
         let takes = match strategy {
             Strategy::ClientCredentials => Takes::Services { own },
             Strategy::TokenExchange => {
                 let actor = target.actor_token.then(|| ActorTokens::new(clock.clone()));
-                let exchange = Arc::new(Recipe::new(Exchange { actor }, client.clone(), terms, clock.clone()));
-                Takes::Users { exchange, own }
+                let exchange = Recipe::new(Exchange { actor }, client.clone(), terms, demands, clock.clone());
+                Takes::Users { exchange: Arc::new(exchange), own }
             }
         };
         Ok(Row { name: format!("{}{}", target.origin, target.path_prefix.as_str()).into(), takes })

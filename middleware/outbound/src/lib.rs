@@ -17,6 +17,7 @@
 //! | `acting`, `row` | for whom a request is made, and whose token it therefore takes |
 //! | `source` | how a token is obtained: one file a strategy |
 //! | `key`, `cache`, `load` | which tokens are remembered, under which key, and for how long |
+//! | `issued` | what is checked of a token that was issued, before it is kept and sent |
 //! | `bearer` | a token as a header |
 //! | `builder`, `outbound` | all of the above, checked, put together, and used |
 //! | `layer`, `client` | over a tower service, and over reqwest |
@@ -34,6 +35,7 @@ mod challenges;
 #[cfg(feature = "reqwest")]
 mod client;
 mod error;
+mod issued;
 mod key;
 mod layer;
 mod load;
@@ -53,6 +55,7 @@ pub use self::{
     builder::OutboundBuilder,
     challenges::Demand,
     error::OutboundError,
+    issued::{MAX_CREDENTIAL_BYTES, ReadableJwt},
     layer::{BoxError, OutboundFuture, OutboundLayer, OutboundService},
     outbound::Outbound,
     plaintext::Plaintext,

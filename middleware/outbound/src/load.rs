@@ -5,7 +5,12 @@ use std::time::Duration;
 use tower_identity_core::{Refusal, RefusalKind};
 use tower_identity_refresh::{Failed, Lifetime, Loaded};
 
-use crate::{bearer::Bearer, error::REVOKED, source::Ask};
+use crate::{
+    bearer::Bearer,
+    error::REVOKED,
+    issued::{self, Checked},
+    source::Ask,
+};
 
 /// How long before its end a token is no longer used: for the way to the target, and for clocks that differ.
 const SKEW: Duration = Duration::from_secs(10);
@@ -26,12 +31,9 @@ pub(crate) async fn load(ask: Ask) -> Result<Loaded<Bearer>, Failed<Refusal>> {
     if ask.subject.as_ref().is_some_and(|subject| subject.is_revoked()) {
         return Err(failed(Refusal::new(RefusalKind::InvalidToken, REVOKED)));
     }
-    let Some(value) = Bearer::new(issued.access_token()) else {
-        let unusable = Refusal::new(RefusalKind::BadUpstream, "access_token").detail("holds what no header may hold");
-        return Err(failed(unusable.issuer(recipe.client.issuer().clone())));
-    };
+    let Checked { bearer: value, life } = issued::check(&ask, &issued).map_err(failed)?;
     let subject_left = ask.subject.as_ref().map(|token| token.expires_at().since(recipe.clock.wall()));
-    let lifetime = lifetime(issued.expires_in(), subject_left);
+    let lifetime = lifetime(life, subject_left);
     tracing::debug!(
         issuer = recipe.client.issuer().as_str(),
         strategy = recipe.source.name(),

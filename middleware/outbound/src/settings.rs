@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, Scopes};
 
-use crate::{Plaintext, Strategy, Target};
+use crate::{Plaintext, ReadableJwt, Strategy, Target};
 
 /// One `[[outbound.target]]` row. Each field means what the method of [`Target`] of the same name means, and `path` is its
 /// [`path_prefix`](Target::path_prefix).
@@ -52,6 +52,11 @@ pub struct TargetSettings {
     /// Whether the token may go there without TLS: `"never"`, `"loopback"` or `"sidecar-mtls"`. Default: what the table
     /// `[outbound]` says of all targets.
     pub plaintext: Option<Plaintext>,
+    /// That the tokens are JWTs which this service may read, a table: `{}` where there is nothing more to say. Default:
+    /// they are opaque.
+    pub readable_jwt: Option<ReadableJwt>,
+    /// The longest value of the header that carries the credential, in bytes. Default: 8192.
+    pub max_credential_bytes: Option<usize>,
 }
 
 impl TryFrom<TargetSettings> for Target {
@@ -64,6 +69,10 @@ impl TryFrom<TargetSettings> for Target {
         target.tolerated = row.tolerate_scope;
         target.server = row.server;
         target.actor_token = row.actor_token;
+        target.readable_jwt = row.readable_jwt;
+        if let Some(bytes) = row.max_credential_bytes {
+            target = target.max_credential_bytes(bytes);
+        }
         if let Some(path) = row.path {
             target = target.path_prefix(&path);
         }
@@ -95,7 +104,8 @@ mod tests {
         let code = Target::origin("https://a.internal").expect("origin").audience("a").token_exchange();
         assert_eq!(format!("{:?}", read("").expect("row")), format!("{code:?}"));
         let every = "path = '/v1'\nresource = 'https://a.internal/v1'\nscope = 'x y'\ntolerate_scope = ['profile']\n\
-                     server = 'partner'\nactor_token = true\nplaintext = 'never'";
+                     server = 'partner'\nactor_token = true\nplaintext = 'never'\n\
+                     readable_jwt = { user_claim = 'oid' }\nmax_credential_bytes = 4096";
         let code = code
             .path_prefix("/v1")
             .resource("https://a.internal/v1")
@@ -104,7 +114,9 @@ mod tests {
             .tolerate_scope("profile")
             .server("partner")
             .actor_token()
-            .plaintext(Plaintext::Never);
+            .plaintext(Plaintext::Never)
+            .readable_jwt(ReadableJwt::new().user_claim("oid"))
+            .max_credential_bytes(4096);
         assert_eq!(format!("{:?}", read(every).expect("row")), format!("{code:?}"));
     }
 

@@ -10,7 +10,7 @@ use tower_identity_core::{Audience, BoxFuture, Clock, Fingerprint, Refusal, Veri
 use tower_identity_oauth::{IssuedToken, Resource, TargetService, TokenClient};
 
 pub(crate) use self::{actor::ActorTokens, client_credentials::ClientCredentials, exchange::Exchange};
-use crate::key::CacheKey;
+use crate::{issued::Demands, key::CacheKey};
 
 /// One strategy: turns an [`Ask`] into a token.
 pub(crate) trait TokenSource: fmt::Debug + Send + Sync {
@@ -27,6 +27,7 @@ pub(crate) struct Recipe {
     pub(crate) source: Box<dyn TokenSource>,
     pub(crate) client: TokenClient,
     pub(crate) terms: TargetService,
+    pub(crate) demands: Demands,
     pub(crate) clock: Clock,
     us: Fingerprint,
     row: Fingerprint,
@@ -37,6 +38,7 @@ impl Recipe {
         source: impl TokenSource + 'static,
         client: TokenClient,
         terms: TargetService,
+        demands: Demands,
         clock: Clock,
     ) -> Self {
         let row = Fingerprint::of("outbound-row")
@@ -46,8 +48,9 @@ impl Recipe {
             .optional(terms.resource.as_ref().map(Resource::as_str))
             .field(terms.scopes.to_string())
             .field(terms.tolerated.to_string())
+            .field(demands.fingerprint().as_bytes())
             .finish();
-        Self { us: client.fingerprint(), source: Box::new(source), client, terms, clock, row }
+        Self { us: client.fingerprint(), source: Box::new(source), client, terms, demands, clock, row }
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use tower_identity_core::{Audience, InvalidSetting, Scopes};
 use tower_identity_oauth::Resource;
 
-use crate::{Plaintext, origin::Origin, path::PathPrefix};
+use crate::{MAX_CREDENTIAL_BYTES, Plaintext, ReadableJwt, origin::Origin, path::PathPrefix};
 
 /// How a target's token is obtained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
@@ -46,6 +46,8 @@ pub struct Target {
     pub(crate) server: Option<String>,
     pub(crate) actor_token: bool,
     pub(crate) plaintext: Option<Plaintext>,
+    pub(crate) readable_jwt: Option<ReadableJwt>,
+    pub(crate) max_credential_bytes: usize,
     /// The first value that broke a rule.
     wrong: Option<InvalidSetting>,
 }
@@ -70,6 +72,8 @@ impl Target {
             server: None,
             actor_token: false,
             plaintext: None,
+            readable_jwt: None,
+            max_credential_bytes: MAX_CREDENTIAL_BYTES,
             wrong: None,
         })
     }
@@ -158,6 +162,20 @@ impl Target {
     /// [builder](crate::OutboundBuilder::plaintext) says of all targets.
     pub fn plaintext(mut self, plaintext: Plaintext) -> Self {
         self.plaintext = Some(plaintext);
+        self
+    }
+
+    /// The tokens that are issued for the target are JWTs which this service may read: their audience, user, actor and
+    /// end are checked before they are sent. Default: they are opaque (RFC 9068 §6).
+    pub fn readable_jwt(mut self, readable: ReadableJwt) -> Self {
+        self.readable_jwt = Some(readable);
+        self
+    }
+
+    /// The longest value of the header that carries the credential, in bytes: a longer one is not sent. Default:
+    /// [`MAX_CREDENTIAL_BYTES`]; at most 65,536.
+    pub fn max_credential_bytes(mut self, bytes: usize) -> Self {
+        self.max_credential_bytes = bytes;
         self
     }
 

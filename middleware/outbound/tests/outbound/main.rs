@@ -6,6 +6,7 @@ mod acting;
 mod build;
 mod fail_closed;
 mod flights;
+mod issued;
 mod layer;
 mod lifetime;
 mod partition;
