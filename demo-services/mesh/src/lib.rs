@@ -9,12 +9,14 @@
 //! | [`story`] | the walk: what is done, and what each hop must have seen |
 //! | `page` | how the walk looks in a terminal |
 //! | `inspect` | what a service makes of a token: `mesh token inspect` |
+//! | [`simulation`] | how often a fleet asks its authorization server: `mesh simulate` |
 
 mod files;
 mod inspect;
 mod invitation;
 mod mesh;
 mod page;
+pub mod simulation;
 pub mod story;
 
 pub use self::{

@@ -1,11 +1,11 @@
 //! `mesh` starts the demo mesh and runs until Ctrl-C; `mesh demo` walks the story and ends; `mesh token inspect` says
-//! what a service makes of a token.
+//! what a service makes of a token; `mesh simulate` reckons how often a fleet asks its authorization server.
 
 use std::{net::IpAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use demo_kit::{StartError, log, program};
-use demo_mesh::{Addresses, Inspect, InspectError, Invitation, Mesh, Page, story};
+use demo_mesh::{Addresses, Inspect, InspectError, Invitation, Mesh, Page, simulation::Simulate, story};
 use tower_identity::WithCauses;
 
 /// The files in this repository, wherever the command is run from.
@@ -37,6 +37,7 @@ enum Command {
     /// Look at tokens
     #[command(subcommand)]
     Token(Token),
+    Simulate(Simulate),
 }
 
 #[derive(Subcommand)]
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         None => serve(&arguments),
         Some(Command::Demo) => demo(&arguments),
         Some(Command::Token(Token::Inspect(inspect))) => return explain(inspect),
+        Some(Command::Simulate(simulate)) => simulate.run().map(|()| ExitCode::SUCCESS).map_err(StartError::from),
     };
     ended.unwrap_or_else(|error| error.report())
 }

@@ -4,6 +4,7 @@ mod foreign_issuer;
 mod inspect;
 mod program;
 mod routes;
+mod simulation;
 mod story;
 mod support;
 mod who_may;
