@@ -43,6 +43,17 @@ pub fn current() -> Option<CallerContext> {
     CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
 }
 
+/// Looks at the context of the code that is running now, without taking a share in it: for what is done for each call.
+///
+/// `look` runs while the scope is borrowed: one that enters another scope panics.
+pub fn with<R>(look: impl FnOnce(Option<&CallerContext>) -> R) -> R {
+    let mut look = Some(look);
+    let mut once = |context: Option<&CallerContext>| look.take().map(|look| look(context));
+    let looked = CURRENT.try_with(|current| once(current.borrow().as_ref())).ok().flatten();
+    // Where the thread is at its end nobody has looked yet, and there is nobody to see.
+    looked.unwrap_or_else(|| once(None).expect("it was not called before"))
+}
+
 /// Runs a closure in a scope. `None` is a scope too: of nobody, whatever surrounds it.
 pub fn enter<R>(context: &mut Option<CallerContext>, run: impl FnOnce() -> R) -> R {
     let entered = Entered::new(context);

@@ -19,6 +19,7 @@
 //! | [`context`] | [`CallerContext`] and [`Principal`] |
 //! | [`standing`] | how a caller stands on a request: tied to its user, trusted, or alone; and its names |
 //! | [`ambient`] | the context of the code that is running now |
+//! | [`fields`] | header fields that speak of an identity, in every spelling |
 //! | [`revocation`] | what is revoked, and asking whether a token is |
 //! | [`ended`] | [`Ended`]: when a caller's credential is good no longer |
 //! | [`clock`] | the only source of time |
@@ -34,6 +35,7 @@ pub mod clock;
 pub mod context;
 pub mod credential;
 pub mod ended;
+pub mod fields;
 pub mod fingerprint;
 mod future;
 pub mod identity;

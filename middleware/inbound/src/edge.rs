@@ -17,15 +17,15 @@ use http::{
 };
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tower_identity_core::InvalidSetting;
-
-use self::identity::IDENTITY;
-use crate::{
-    fields::{self, OF_THE_MESSAGE, Pattern, same},
-    source::{Source, Sources},
+use tower_identity_core::{
+    InvalidSetting,
+    fields::{IDENTITY, Pattern, is_identity, same},
 };
 
-mod identity;
+use crate::{
+    fields::{self, OF_THE_MESSAGE},
+    source::{Source, Sources},
+};
 
 /// Of an [`AuthLayer`](crate::AuthLayer) that stands further in: bodies of requests pass as they are.
 #[derive(Debug, Clone)]
@@ -86,8 +86,9 @@ impl Edge {
     }
 
     fn takes(&self, name: &HeaderName) -> bool {
-        IDENTITY.iter().flat_map(|row| row.names).chain(&self.also).any(|pattern| pattern.matches(name))
-            || self.credentials.iter().any(|own| same(own, name))
+        is_identity(name.as_str())
+            || self.also.iter().any(|pattern| pattern.matches(name.as_str()))
+            || self.credentials.iter().any(|own| same(own.as_str(), name.as_str()))
     }
 
     /// Trailers bring no credential at all (RFC 9110 §6.5.1).
@@ -145,5 +146,20 @@ impl<B: Body> Body for EdgeBody<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc6750_a9_every_row_says_why_and_takes_nothing_of_the_message() {
+        for row in IDENTITY {
+            assert!(row.why.len() > 20 && !row.names.is_empty(), "{}", row.why);
+            for pattern in row.names {
+                assert!(!OF_THE_MESSAGE.iter().any(|own| own.meets(pattern)), "{pattern:?}");
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use serde::Deserialize;
-use tower_identity_core::{InvalidSetting, Refusal, RefusalKind};
+use tower_identity_core::{InvalidSetting, Refusal, RefusalKind, fields::same};
 
 use crate::{
     cookie,
@@ -101,7 +101,7 @@ impl Source {
         if name.as_str().contains('_') {
             return refuse("is written with _, which gateways take for - or drop");
         }
-        if OF_THE_MESSAGE.iter().any(|pattern| pattern.matches(&name)) {
+        if OF_THE_MESSAGE.iter().any(|pattern| pattern.matches(name.as_str())) {
             return refuse("has another meaning, and is no place for a credential");
         }
         Ok(Self(Place::Header(name)))
@@ -130,7 +130,7 @@ impl Source {
     pub(crate) fn remove(&self, headers: &mut HeaderMap) {
         match &self.0 {
             Place::Authorization => drop(headers.remove(AUTHORIZATION)),
-            Place::Header(own) => fields::remove(headers, |name| fields::same(own, name)),
+            Place::Header(own) => fields::remove(headers, |name| same(own.as_str(), name.as_str())),
             Place::Cookie(name) => cookie::remove(headers, name),
         }
     }

@@ -9,13 +9,19 @@ use std::{
 };
 
 use futures_util::{FutureExt, Stream, StreamExt, future::join, stream};
-use tower_identity_core::ambient::{self, Scoped};
+use tower_identity_core::{
+    CallerContext,
+    ambient::{self, Scoped},
+};
 
 use crate::support::acting_for;
 
 /// For whom the code runs that calls this.
 fn on_behalf_of() -> Option<String> {
-    ambient::current().map(|context| context.principal().user().expect("every context here has one").id.to_string())
+    let user = |context: &CallerContext| context.principal().user().expect("every context here has one").id.to_string();
+    let current = ambient::current().as_ref().map(user);
+    assert_eq!(ambient::with(|context| context.map(user)), current);
+    current
 }
 
 fn alice() -> Option<String> {
