@@ -69,6 +69,14 @@ impl<T, E> Slot<T, E> {
         lock(&self.shared.state).evict(which);
     }
 
+    /// Whether it is nobody's business now: no flight is in the air, and this is the only handle. What is kept in a
+    /// bounded map may be forgotten then without a second flight beside the first.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        // Whoever begins a flight holds a handle until it is in the air: so the handles are looked at first.
+        Arc::strong_count(&self.shared) == 1 && lock(&self.shared.state).flight().is_none()
+    }
+
     /// Forgets the value, and the last failure with its back-off. What a flight in the air brings is for those who
     /// wait for it already, and is not kept: who asks from now on gets what is loaded from now on.
     pub fn clear(&self) {
@@ -81,6 +89,13 @@ impl<T: Clone, E: Clone> Slot<T, E> {
     #[must_use]
     pub fn peek(&self) -> Option<T> {
         self.shared.usable()
+    }
+
+    /// The last failure, while it is [remembered](Failed::retry_after) and there is no value: what an ask would get.
+    #[must_use]
+    pub fn failure(&self) -> Option<E> {
+        let now = self.shared.clock.monotonic();
+        lock(&self.shared.state).failure(now)
     }
 
     /// The value: at once while it is usable, else from a flight.

@@ -128,6 +128,14 @@ impl<T: Clone, E: Clone, F: Clone> State<T, E, F> {
         Some(held.value.clone())
     }
 
+    /// The failure that an ask would get.
+    pub(crate) fn failure(&self, now: Moment) -> Option<E> {
+        if self.held.as_ref().is_some_and(|held| now < held.ends_at) {
+            return None;
+        }
+        self.failure.as_ref().filter(|failure| now < failure.until).map(|failure| failure.error.clone())
+    }
+
     /// The value, if it is usable and nothing is to be done about its age.
     pub(crate) fn settled(&self, now: Moment) -> Option<T> {
         let held = self.held.as_ref().filter(|held| now < held.ends_at)?;

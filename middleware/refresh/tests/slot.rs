@@ -323,3 +323,46 @@ fn a_refresh_outside_a_runtime_does_nothing() {
     time.set(71);
     assert_eq!(slot.peek(), Some("first"));
 }
+
+#[tokio::test]
+async fn a_slot_is_idle_when_nobody_holds_it_and_nothing_flies() {
+    let time = ManualTime::default();
+    let slot = TestSlot::new(time.clock());
+    assert!(slot.is_idle());
+    let other = slot.clone();
+    assert!(!slot.is_idle());
+    drop(other);
+
+    let (land, load) = held_up();
+    let mut ask = Box::pin(slot.get(load));
+    assert!(poll_once(ask.as_mut()).is_pending());
+    drop(ask);
+    assert!(!slot.is_idle(), "whoever asked has left, and the flight is in the air");
+    land.send(loaded("a")).expect("it flies");
+    while !slot.is_idle() {
+        yield_now().await;
+    }
+    assert_eq!(slot.peek(), Some("a"));
+}
+
+#[tokio::test]
+async fn a_failure_that_is_remembered_can_be_looked_at() {
+    let time = ManualTime::default();
+    let slot = TestSlot::new(time.clock());
+    assert_eq!(slot.failure(), None);
+    assert_eq!(slot.get(bring(failed("down", 5))).await, Err("down"));
+    assert_eq!(slot.failure(), Some("down"));
+    time.set(5);
+    assert_eq!(slot.failure(), None);
+
+    // Behind a value that is there, nobody would get it.
+    assert_eq!(slot.get(bring(loaded("a"))).await, Ok("a"));
+    time.set(80);
+    slot.refresh(bring(failed("down", 5)));
+    for _ in 0..8 {
+        yield_now().await;
+    }
+    assert_eq!((slot.failure(), slot.peek()), (None, Some("a")));
+    time.set(106);
+    assert_eq!((slot.failure(), slot.peek()), (None, None));
+}
