@@ -12,6 +12,8 @@ impl Bearer {
     pub(crate) fn new(token: &SecretToken) -> Option<Self> {
         let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
         value.set_sensitive(true);
+        // The first clone makes the bytes shared, and asks for memory; those that go with requests do not.
+        let _ = value.clone();
         Some(Self(value))
     }
 
@@ -20,20 +22,10 @@ impl Bearer {
         self.0.len()
     }
 
-    /// Makes this the request's only credential: in place of any other, also of one for a proxy, and where no hop on
-    /// the way is told to take it out (RFC 9110 §7.6.1).
+    /// Puts it on a request, in place of any other.
     pub(crate) fn attach(&self, headers: &mut HeaderMap) {
         headers.insert(header::AUTHORIZATION, self.0.clone());
-        headers.remove(header::PROXY_AUTHORIZATION);
-        if headers.get_all(header::CONNECTION).iter().any(names_authorization) {
-            headers.remove(header::CONNECTION);
-        }
     }
-}
-
-fn names_authorization(connection: &HeaderValue) -> bool {
-    let mut options = connection.as_bytes().split(|byte| *byte == b',');
-    options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"authorization"))
 }
 
 #[cfg(test)]
@@ -49,27 +41,13 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append("authorization", HeaderValue::from_static("Bearer inbound"));
         headers.append("authorization", HeaderValue::from_static("Basic inbound"));
-        headers.insert("proxy-authorization", HeaderValue::from_static("Basic inbound"));
         headers.insert("x-other", HeaderValue::from_static("stays"));
         bearer("abc").attach(&mut headers);
 
         let sent: Vec<_> = headers.get_all("authorization").iter().collect();
         assert_eq!(sent, ["Bearer abc"]);
         assert!(sent[0].is_sensitive());
-        assert_eq!(headers.get("proxy-authorization"), None);
         assert_eq!(headers.get("x-other"), Some(&HeaderValue::from_static("stays")));
-    }
-
-    #[test]
-    fn no_hop_is_told_to_take_the_token_out() {
-        for (connection, kept) in
-            [("keep-alive, Authorization", false), ("keep-alive", true), ("x-authorization", true)]
-        {
-            let mut headers = HeaderMap::new();
-            headers.insert("connection", HeaderValue::from_static(connection));
-            bearer("abc").attach(&mut headers);
-            assert_eq!(headers.contains_key("connection"), kept, "{connection}");
-        }
     }
 
     #[test]

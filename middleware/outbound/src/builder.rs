@@ -7,15 +7,17 @@ use tower_identity_oauth::{Http, TargetService, TokenClient, TokenEndpoint};
 
 use crate::{
     Outbound, Plaintext, Strategy, Target,
+    cache::Bounds,
     issued::Demands,
     outbound::Table,
     row::{Row, Takes},
     source::{ActorTokens, ClientCredentials, Exchange, Recipe},
+    strip::Strip,
     targets::Targets,
 };
 
-/// How many tokens are remembered by default.
-const CACHE_CAPACITY: usize = 10_000;
+/// How much is remembered by default.
+const REMEMBERED: Bounds = Bounds { entries: 100_000, bytes: 64 * 1024 * 1024 };
 
 /// Builds an [`Outbound`].
 #[derive(Debug)]
@@ -26,7 +28,8 @@ pub struct OutboundBuilder {
     targets: Vec<Target>,
     plaintext: Plaintext,
     clock: Clock,
-    cache_capacity: usize,
+    remembered: Bounds,
+    strip_also: Vec<String>,
 }
 
 impl OutboundBuilder {
@@ -37,7 +40,8 @@ impl OutboundBuilder {
             targets: Vec::new(),
             plaintext: Plaintext::default(),
             clock: tower_identity_refresh::system_clock(),
-            cache_capacity: CACHE_CAPACITY,
+            remembered: REMEMBERED,
+            strip_also: Vec::new(),
         }
     }
 
@@ -66,9 +70,30 @@ impl OutboundBuilder {
         self
     }
 
-    /// How many tokens are remembered at most, over all users and targets. Default: 10 000.
+    /// How many tokens are remembered at most, over all users and targets. Default: 100,000. What is used least makes
+    /// room, and a flood of users who come once pushes out nobody who comes again.
     pub fn cache_capacity(mut self, entries: usize) -> Self {
-        self.cache_capacity = entries;
+        self.remembered.entries = entries;
+        self
+    }
+
+    /// How many bytes the remembered tokens take at most, with what belongs to them: some 300 bytes each beside the
+    /// token. Default: 67,108,864 (64 MiB).
+    pub fn cache_bytes(mut self, bytes: u64) -> Self {
+        self.remembered.bytes = bytes;
+        self
+    }
+
+    /// Takes these header fields away from every request too; a `*` at the end of a name stands for all that begin so.
+    ///
+    /// Always taken away, in every spelling, are those that credentials come in (`Authorization`, `Proxy-Authorization`,
+    /// `Cookie`, `DPoP`) and those that speak of an identity ([`fields`](tower_identity_core::fields)): name here what
+    /// this service itself is told of its callers by.
+    pub fn strip_also<I>(mut self, names: I) -> Self
+    where
+        I: IntoIterator<Item: Into<String>>,
+    {
+        self.strip_also.extend(names.into_iter().map(Into::into));
         self
     }
 
@@ -78,10 +103,13 @@ impl OutboundBuilder {
     ///
     /// Names the first field that breaks a rule: `default`, `server.<name>`, or `target[<index>]`.
     pub fn build(self) -> Result<Outbound, InvalidSetting> {
-        let Self { default, servers, targets: rows, plaintext, clock, cache_capacity } = self;
-        if cache_capacity == 0 {
-            return Err(InvalidSetting::new("cache_capacity", "is zero; without remembering, every request asks"));
+        let Self { default, servers, targets: rows, plaintext, clock, remembered, strip_also } = self;
+        for (field, bound) in [("cache_capacity", remembered.entries as u64), ("cache_bytes", remembered.bytes)] {
+            if bound == 0 {
+                return Err(InvalidSetting::new(field, "is zero; without remembering, every request asks"));
+            }
         }
+        let strip = Strip::parse(&strip_also)?;
         let http = Http::new(clock.clone()).map_err(|error| InvalidSetting::new("http", error.to_string()))?;
         let connect = |server: &TokenEndpoint| server.connect(&http);
         let mut clients =
@@ -116,7 +144,7 @@ impl OutboundBuilder {
                 "tokens go out over http to these targets, which plaintext = \"sidecar-mtls\" takes for encrypted below us"
             );
         }
-        Ok(Outbound::new(Table { targets }, cache_capacity, clock))
+        Ok(Outbound::new(Table { targets, strip }, remembered, clock))
     }
 }
 
@@ -142,17 +170,18 @@ impl Clients {
             scopes: target.scopes.clone(),
             tolerated: target.tolerated.clone(),
         };
+        let name = format!("{}{}", target.origin, target.path_prefix.as_str()).into();
         let demands = Demands::of(target, &terms, client.client_id())?;
-        let own = Recipe::new(ClientCredentials, client.clone(), terms.clone(), demands.clone(), clock.clone());
+        let own = Recipe::new(&name, ClientCredentials, client.clone(), terms.clone(), demands.clone(), clock.clone());
         let own = Arc::new(own);
         let takes = match strategy {
             Strategy::ClientCredentials => Takes::Services { own },
             Strategy::TokenExchange => {
                 let actor = target.actor_token.then(|| ActorTokens::new(clock.clone()));
-                let exchange = Recipe::new(Exchange { actor }, client.clone(), terms, demands, clock.clone());
+                let exchange = Recipe::new(&name, Exchange { actor }, client.clone(), terms, demands, clock.clone());
                 Takes::Users { exchange: Arc::new(exchange), own }
             }
         };
-        Ok(Row { name: format!("{}{}", target.origin, target.path_prefix.as_str()).into(), takes })
+        Ok(Row { name, takes })
     }
 }

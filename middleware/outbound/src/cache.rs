@@ -1,90 +1,126 @@
-//! The tokens that are remembered: one slot for each user, service identity and target row.
+//! The tokens that are remembered, and those that are being asked for.
+//!
+//! Two maps of one key. What is *kept* are tokens, bounded by their number and by their bytes; a hit reads there, and
+//! nowhere else. What is *asked* are slots: of the keys whose token is on its way, or could not be had a moment ago. A
+//! slot that somebody waits at is never forgotten, so there is one flight for a key, however many come; a token that
+//! arrives goes to those that are kept, and its slot is gone.
 
-use std::{
-    convert::Infallible,
-    future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
 
-use quick_cache::sync::Cache;
-use tower_identity_core::{Clock, Refusal};
+use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, UnitWeighter, sync::Cache};
+use tower_identity_core::{Clock, Refusal, Timestamp};
 use tower_identity_refresh::Slot;
 
-use crate::{bearer::Bearer, key::CacheKey, load, source::Ask};
+use crate::{
+    entry::Entry,
+    kept::Kept,
+    key::{CacheKey, Looked},
+    load::{self, Landed},
+    source::Ask,
+};
 
-/// How long after the target's refusal made us forget a token another refusal is ignored. A target that refuses
-/// every token must not turn each request into one to the authorization server.
-const DROP_PAUSE: Duration = Duration::from_secs(5);
+pub(crate) use crate::kept::Bounds;
 
-/// A bounded map of slots. Above its capacity the entries that are asked for least are forgotten.
-#[derive(Debug)]
+/// How many keys that nobody waits for are known to have failed a moment ago.
+const FAILURES: usize = 16_384;
+
+/// All tokens of an [`Outbound`](crate::Outbound).
 pub(crate) struct TokenCache {
-    entries: Cache<CacheKey, Arc<Entry>>,
+    kept: Kept,
+    asked: Cache<CacheKey, Slot<Landed, Refusal>, UnitWeighter, DefaultHashBuilder, Busy>,
     clock: Clock,
 }
 
-/// The token of one key, or the place for it.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    slot: Slot<Bearer, Refusal>,
-    clock: Clock,
-    /// When the target last made us forget the token: milliseconds since the clock's origin, 0 for never.
-    dropped: AtomicU64,
-}
-
-/// A token for one request, and the entry that it came from.
-#[derive(Debug)]
-pub(crate) struct Credential {
-    pub(crate) bearer: Bearer,
-    entry: Arc<Entry>,
+/// How a request came by its token, or by none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Came {
+    /// It was remembered.
+    Hit,
+    /// It was asked for.
+    Miss,
+    /// Another request had asked for it.
+    Coalesced,
+    /// It was remembered that there is none at the moment.
+    Negative,
 }
 
 impl TokenCache {
-    pub(crate) fn new(capacity: usize, clock: Clock) -> Self {
-        Self { entries: Cache::new(capacity), clock }
+    pub(crate) fn new(bounds: Bounds, clock: Clock) -> Arc<Self> {
+        let options = OptionsBuilder::new()
+            .weight_capacity(FAILURES as u64)
+            .estimated_items_capacity(FAILURES)
+            .build()
+            .expect("a capacity is all that options need");
+        let asked = Cache::with_options(options, UnitWeighter, DefaultHashBuilder::default(), Busy);
+        Arc::new(Self { kept: Kept::new(bounds), asked, clock })
     }
 
-    pub(crate) fn entry(&self, key: &CacheKey) -> Arc<Entry> {
-        let new = || Ok::<_, Infallible>(Arc::new(Entry::new(self.clock.clone())));
-        self.entries.get_or_insert_with(key, new).unwrap_or_else(|never| match never {})
-    }
-}
-
-impl Entry {
-    fn new(clock: Clock) -> Self {
-        Self { slot: Slot::new(clock.clone()), clock, dropped: AtomicU64::new(0) }
+    /// The token of a key, if it may be sent now.
+    pub(crate) fn find(&self, key: &Looked<'_>, now: Timestamp) -> Option<Arc<Entry>> {
+        self.kept.get(key).filter(|entry| entry.is_usable(now))
     }
 
-    /// Whether there is a token that can be used now, so that [`token`](Self::token) is ready.
-    pub(crate) fn has_token(&self) -> bool {
-        self.slot.peek().is_some()
-    }
-
-    /// The token: remembered, or from the source.
-    pub(crate) fn token(&self, ask: Ask) -> impl Future<Output = Result<Bearer, Refusal>> + Unpin + Send + use<> {
-        self.slot.get(|| load::load(ask))
-    }
-}
-
-impl Credential {
-    pub(crate) fn new(bearer: Bearer, entry: Arc<Entry>) -> Self {
-        Self { bearer, entry }
-    }
-
-    /// The target refused this token: forgets it, if it is still the one that is remembered. Whether the next request
-    /// gets another.
-    pub(crate) fn drop_token(&self) -> bool {
-        let Entry { slot, clock, dropped } = &*self.entry;
-        let now = u64::try_from(clock.monotonic().since_origin().as_millis()).unwrap_or(u64::MAX).max(1);
-        let heard = |last: u64| last == 0 || u128::from(now.saturating_sub(last)) >= DROP_PAUSE.as_millis();
-        if dropped.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| heard(last).then_some(now)).is_err() {
-            return false;
+    /// The token that is not there: from a flight, this one's or another's.
+    pub(crate) async fn ask(self: &Arc<Self>, ask: &Ask) -> (Came, Result<Landed, Refusal>) {
+        let slot = match self.slot(ask, |_| true) {
+            Ok(slot) => slot,
+            Err(entry) => return (Came::Hit, Ok(Landed::of(entry))),
+        };
+        if let Some(refusal) = slot.failure() {
+            return (Came::Negative, Err(refusal));
         }
-        slot.evict(|remembered| *remembered == self.bearer);
-        true
+        let mut came = Came::Coalesced;
+        let result = slot.get(|| {
+            came = Came::Miss;
+            load::load(Arc::downgrade(self), ask.clone())
+        });
+        let result = result.await;
+        (came, result)
+    }
+
+    /// Has a token fetched that will be needed, and does not wait for it.
+    pub(crate) fn refresh(self: &Arc<Self>, ask: Ask, now: Timestamp) {
+        if let Ok(slot) = self.slot(&ask, |entry| !entry.is_stale(now)) {
+            slot.refresh(|| load::load(Arc::downgrade(self), ask));
+        }
+    }
+
+    /// The slot of a key, unless a token that will do has come meanwhile.
+    fn slot(&self, ask: &Ask, will_do: impl Fn(&Entry) -> bool) -> Result<Slot<Landed, Refusal>, Arc<Entry>> {
+        let key = ask.key();
+        // A token is kept before its slot goes: whoever finds no slot finds the token, if there was one.
+        let new = || match self.find(&key, self.clock.wall()).filter(|entry| will_do(entry)) {
+            Some(entry) => Err(entry),
+            None => Ok(Slot::new(self.clock.clone())),
+        };
+        self.asked.get_or_insert_with(&key.to_key(), new)
+    }
+
+    /// Keeps what a flight brought.
+    pub(crate) fn keep(&self, entry: &Arc<Entry>) {
+        self.kept.add(entry);
+        self.asked.remove(&entry.key());
+    }
+
+    /// The token in whose place another comes, whatever became of it.
+    pub(crate) fn before(&self, key: &Looked<'_>) -> Option<Arc<Entry>> {
+        self.kept.peek(key)
+    }
+}
+
+/// A slot at which somebody waits, or may, stays.
+#[derive(Clone)]
+struct Busy;
+
+impl Lifecycle<CacheKey, Slot<Landed, Refusal>> for Busy {
+    type RequestState = Vec<Slot<Landed, Refusal>>;
+
+    fn is_pinned(&self, _: &CacheKey, slot: &Slot<Landed, Refusal>) -> bool {
+        !slot.is_idle()
+    }
+
+    /// Gathered, to be dropped without the map's lock.
+    fn on_evict(&self, gone: &mut Self::RequestState, _: CacheKey, slot: Slot<Landed, Refusal>) {
+        gone.push(slot);
     }
 }

@@ -206,7 +206,7 @@ impl RequestBuilder {
                 Obtained::Now(credential) => credential,
                 Obtained::Later(pending) => pending.await?,
             };
-            credential.bearer.attach(request.headers_mut());
+            credential.attach(request.headers_mut());
             let mut response = client.execute(request).await?;
             let drop_token = || credential.drop_token();
             if let Some(refusal) = TargetRefusal::read(response.status(), response.headers(), drop_token) {

@@ -14,7 +14,7 @@ use tower_identity_core::BoxFuture;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{Outbound, OutboundError, TargetRefusal, acting::Acting, cache::Credential, outbound::Obtained};
+use crate::{Outbound, OutboundError, TargetRefusal, acting::Acting, entry::Credential, outbound::Obtained};
 
 /// What a layer's service fails with: an [`OutboundError`], or the inner service's own error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -97,7 +97,7 @@ where
             Ok(Obtained::Later(pending)) => {
                 let not_ready_inner = self.inner.clone();
                 let ready_inner = mem::replace(&mut self.inner, not_ready_inner);
-                Phase::Obtaining { pending, held: Some((ready_inner, request)) }
+                Phase::Obtaining { pending, held: Some(Box::new((ready_inner, request))) }
             }
         };
         OutboundFuture { phase }
@@ -123,14 +123,15 @@ pin_project! {
         S: Service<Request<B>>,
     {
         Refused { error: Option<OutboundError> },
-        Obtaining { pending: BoxFuture<'static, Result<Credential, OutboundError>>, held: Option<(S, Request<B>)> },
+        // What is held is large, and boxed, so that the future of a request whose token is at hand is not.
+        Obtaining { pending: BoxFuture<'static, Result<Credential, OutboundError>>, held: Option<Box<(S, Request<B>)>> },
         Calling { #[pin] response: S::Future, credential: Credential },
     }
 }
 
 impl<S: Service<Request<B>>, B> Phase<S, B> {
     fn calling(ready_inner: &mut S, mut request: Request<B>, credential: Credential) -> Self {
-        credential.bearer.attach(request.headers_mut());
+        credential.attach(request.headers_mut());
         Self::Calling { response: ready_inner.call(request), credential }
     }
 }
@@ -152,7 +153,7 @@ where
                 }
                 PhaseProjection::Obtaining { pending, held } => {
                     let credential = ready!(pending.as_mut().poll(cx))?;
-                    let (mut ready_inner, request) = held.take().expect("polled again after it was ready");
+                    let (mut ready_inner, request) = *held.take().expect("polled again after it was ready");
                     Phase::calling(&mut ready_inner, request, credential)
                 }
                 PhaseProjection::Calling { response, credential } => {

@@ -16,9 +16,11 @@
 //! | `plaintext` | whether a token may travel without TLS |
 //! | `acting`, `row` | for whom a request is made, and whose token it therefore takes |
 //! | `source` | how a token is obtained: one file a strategy |
-//! | `key`, `cache`, `load` | which tokens are remembered, under which key, and for how long |
+//! | `key`, `entry`, `kept`, `cache` | which tokens are remembered, under which key, and which are on their way |
+//! | `load` | what happens on a miss, and for how long what comes is good |
 //! | `issued` | what is checked of a token that was issued, before it is kept and sent |
-//! | `bearer` | a token as a header |
+//! | `bearer`, `strip` | a token as a header, and the headers that are taken away for it |
+//! | `telemetry` | what the operator is told |
 //! | `builder`, `outbound` | all of the above, checked, put together, and used |
 //! | `layer`, `client` | over a tower service, and over reqwest |
 //! | `refused`, `challenges` | what it means that a target refuses its credential, and what it wants instead |
@@ -34,8 +36,10 @@ mod cache;
 mod challenges;
 #[cfg(feature = "reqwest")]
 mod client;
+mod entry;
 mod error;
 mod issued;
+mod kept;
 mod key;
 mod layer;
 mod load;
@@ -47,8 +51,10 @@ mod refused;
 mod row;
 mod settings;
 mod source;
+mod strip;
 mod target;
 mod targets;
+mod telemetry;
 
 pub use self::{
     acting::RequestExt,

@@ -1,12 +1,17 @@
 //! What happens on a miss: a source is asked, and what it brings gets its lifetime.
 
-use std::time::Duration;
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
-use tower_identity_core::{Refusal, RefusalKind};
+use tower_identity_core::{Refusal, RefusalKind, Timestamp};
 use tower_identity_refresh::{Failed, Lifetime, Loaded};
 
 use crate::{
-    bearer::Bearer,
+    cache::TokenCache,
+    entry::Entry,
     error::REVOKED,
     issued::{self, Checked},
     source::Ask,
@@ -21,19 +26,48 @@ const UNSAID: Duration = Duration::from_secs(60);
 /// How long a token is used at most, however long it would be good.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// How long a server that is out of reach is left alone, at most. Other failures are not remembered.
-const BACK_OFF: Duration = Duration::from_secs(2);
+/// How long a server that is out of reach is left alone for a key, at most.
+const OUTAGE: Duration = Duration::from_secs(2);
 
-pub(crate) async fn load(ask: Ask) -> Result<Loaded<Bearer>, Failed<Refusal>> {
+/// How long any other failure is the answer for its key: so that a handler which tries in a loop does not have the
+/// authorization server refuse as often. Nobody is refused for longer than it takes to read why.
+const REFUSED: Duration = Duration::from_secs(1);
+
+/// What a flight brings.
+#[derive(Debug, Clone)]
+pub(crate) struct Landed {
+    pub(crate) entry: Arc<Entry>,
+    /// Until when those may send it who waited for it, if that is longer than it is kept.
+    until: Timestamp,
+}
+
+impl Landed {
+    /// A token that was kept already.
+    pub(crate) fn of(entry: Arc<Entry>) -> Self {
+        Self { entry, until: Timestamp::default() }
+    }
+
+    /// Whether it may be sent now, by one who waited for it.
+    pub(crate) fn is_usable(&self, now: Timestamp) -> bool {
+        now < self.until || self.entry.is_usable(now)
+    }
+}
+
+/// Asks, and keeps what comes.
+pub(crate) async fn load(cache: Weak<TokenCache>, ask: Ask) -> Result<Loaded<Landed>, Failed<Refusal>> {
     let recipe = &ask.recipe;
-    let issued = recipe.source.obtain(&ask).await.map_err(failed)?;
+    let (began, asked) = (recipe.clock.wall(), recipe.clock.monotonic());
+    let issued = recipe.source.obtain(&ask).await;
+    recipe.told.acquired(recipe.clock.monotonic().since(asked));
+    let issued = issued.map_err(failed)?;
     // Revoked while the exchange was in the air: what came of it is for nobody, and not kept.
     if ask.subject.as_ref().is_some_and(|subject| subject.is_revoked()) {
-        return Err(failed(Refusal::new(RefusalKind::InvalidToken, REVOKED)));
+        let refusal = Refusal::new(RefusalKind::InvalidToken, REVOKED);
+        return Err(Failed { error: refusal, retry_after: Duration::ZERO });
     }
-    let Checked { bearer: value, life } = issued::check(&ask, &issued).map_err(failed)?;
-    let subject_left = ask.subject.as_ref().map(|token| token.expires_at().since(recipe.clock.wall()));
-    let lifetime = lifetime(life, subject_left);
+    let Checked { bearer, life } = issued::check(&ask, &issued).map_err(failed)?;
+    let subject_end = ask.subject.as_ref().map(|subject| subject.expires_at());
+    let lifetime = lifetime(life, subject_end.map(|end| end.since(began)));
     tracing::debug!(
         issuer = recipe.client.issuer().as_str(),
         strategy = recipe.source.name(),
@@ -41,16 +75,33 @@ pub(crate) async fn load(ask: Ask) -> Result<Loaded<Bearer>, Failed<Refusal>> {
         seconds = lifetime.usable().as_secs(),
         "token obtained"
     );
-    Ok(Loaded { value, lifetime })
+    let cache = cache.upgrade();
+    let before = cache.as_ref().and_then(|cache| cache.before(&ask.key()));
+    let entry = Arc::new(Entry::new(ask.key().to_key(), bearer, began, lifetime, before.as_deref()));
+    let own_end = began.saturating_add(life.unwrap_or(UNSAID));
+    let until = subject_end.map_or(own_end, |end| end.min(own_end));
+    if let Some(cache) = cache.filter(|_| !lifetime.usable().is_zero()) {
+        cache.keep(&entry);
+    }
+    Ok(Loaded { value: Landed { entry, until }, lifetime })
 }
 
-/// A failure, which everybody who waits for it gets, and which is remembered only if the server is out of reach.
+/// A failure, which everybody who waits for it gets, and whoever asks within a moment.
 pub(crate) fn failed(error: Refusal) -> Failed<Refusal> {
     let retry_after = match error.kind() {
-        RefusalKind::Unavailable { retry_after } => BACK_OFF.min(*retry_after),
-        _ => Duration::ZERO,
+        RefusalKind::Unavailable { retry_after } => jittered(*retry_after, OUTAGE),
+        _ => jittered(REFUSED, REFUSED),
     };
     Failed { error, retry_after }
+}
+
+/// So long, or up to a quarter longer, and never longer than the limit, below which it differs too: what fails together
+/// is not tried together.
+fn jittered(wanted: Duration, limit: Duration) -> Duration {
+    let (least, most) = (wanted.min(limit / 4 * 3), wanted.saturating_add(wanted.min(limit) / 4).min(limit));
+    // The keys of each `RandomState` differ, so the hash of nothing is a random number.
+    let random = (RandomState::new().hash_one(()) >> 32) as u32;
+    least + (most - least).mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
 
 /// How long a token is used: never past its own end, nor past the end of the user's token that it was made from. It
@@ -66,6 +117,26 @@ pub(crate) fn lifetime(expires_in: Option<Duration>, subject_left: Option<Durati
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn out_b4_a_failure_is_the_answer_for_a_moment_and_for_no_more_than_two_seconds() {
+        let outage = |seconds| RefusalKind::Unavailable { retry_after: Duration::from_secs(seconds) };
+        let cases = [
+            (outage(0), 0, 0),
+            (outage(1), 1000, 1250),
+            (outage(2), 1500, 2000),
+            (outage(30), 1500, 2000),
+            (outage(u64::MAX), 1500, 2000),
+            (RefusalKind::InvalidToken, 750, 1000),
+            (RefusalKind::BadUpstream, 750, 1000),
+        ];
+        for (kind, least, most) in cases {
+            let failed = || failed(Refusal::new(kind.clone(), "test")).retry_after.as_millis();
+            let all: std::collections::HashSet<_> = (0..64).map(|_| failed()).collect();
+            assert!(all.iter().all(|millis| (least..=most).contains(millis)), "{kind:?}: {all:?}");
+            assert!(least == most || all.len() > 32, "thrown 64 times: {all:?}");
+        }
+    }
 
     #[test]
     fn out_b3_a_token_is_used_no_longer_than_it_or_its_subject_lasts() {

@@ -1,25 +1,23 @@
 //! [`Outbound`]: the targets, their tokens, and what gives a request its credential.
 
-use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, Waker},
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, Uri, header};
-use tower_identity_core::{BoxFuture, Clock, ambient};
+use tower_identity_core::{BoxFuture, CallerContext, Clock, Refusal, RefusalKind, Timestamp, ambient};
 use tower_identity_oauth::TokenEndpoint;
 
 use crate::{
     OutboundBuilder, OutboundError, OutboundLayer,
     acting::Acting,
-    cache::{Credential, TokenCache},
+    cache::{Bounds, TokenCache},
+    entry::{Credential, Entry},
     error::Reason,
+    load::Landed,
     origin::OriginOf,
     row::Row,
+    source::{Ask, Recipe},
+    strip::Strip,
     targets::{Targets, Unlisted},
 };
 
@@ -32,7 +30,7 @@ pub struct Outbound(Arc<Shared>);
 
 struct Shared {
     table: ArcSwap<Table>,
-    cache: TokenCache,
+    cache: Arc<TokenCache>,
     clock: Clock,
 }
 
@@ -40,11 +38,15 @@ struct Shared {
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) targets: Targets<Row>,
+    pub(crate) strip: Strip,
 }
 
+/// When it is worth another try for a token that came too late.
+const LATE: Duration = Duration::from_secs(1);
+
 impl Outbound {
-    pub(crate) fn new(table: Table, cache_capacity: usize, clock: Clock) -> Self {
-        let cache = TokenCache::new(cache_capacity, clock.clone());
+    pub(crate) fn new(table: Table, bounds: Bounds, clock: Clock) -> Self {
+        let cache = TokenCache::new(bounds, clock.clone());
         Self(Arc::new(Shared { table: ArcSwap::from_pointee(table), cache, clock }))
     }
 
@@ -87,24 +89,34 @@ impl Outbound {
         if !is_same_host(uri, headers) {
             return Err(refused(Reason::Host));
         }
-        let asked = row.ask(acting, ambient::current, clock.wall()).map_err(refused)?;
-        let entry = cache.entry(&asked.ask.key());
-        let at_hand = entry.has_token();
-        let mut token = entry.token(asked.ask.clone());
-        if at_hand && let Poll::Ready(token) = Pin::new(&mut token).poll(&mut Context::from_waker(Waker::noop())) {
-            let bearer = token.map_err(|refusal| refused(Reason::NoToken(refusal)))?;
-            return Ok(Obtained::Now(Credential::new(bearer, entry)));
-        }
-        let name = row.name.clone();
-        Ok(Obtained::Later(Box::pin(async move {
-            let token = token.await;
-            // Whoever was revoked while the token was on its way is not given it.
-            match token {
-                _ if asked.is_revoked() => Err(OutboundError::new(Some(name), Reason::Revoked)),
-                Ok(bearer) => Ok(Credential::new(bearer, entry)),
-                Err(refusal) => Err(OutboundError::new(Some(name), Reason::NoToken(refusal))),
+        let now = clock.wall();
+        // Whoever is in the scope is not counted on unless the token is not at hand.
+        let found = ambient::with(|scope| {
+            let asked = row.ask(acting.as_ref(), scope, now)?;
+            Ok(match cache.find(&asked.key(), now) {
+                Some(entry) if entry.is_stale(now) => Found::Stale(entry, asked.to_ask()),
+                Some(entry) => Found::Fresh(entry, asked.recipe),
+                None => Found::None(asked.to_ask(), asked.to_caller()),
+            })
+        });
+        let entry = match found.map_err(refused)? {
+            Found::Fresh(entry, recipe) => {
+                recipe.told.at_hand(false);
+                entry
             }
-        })))
+            Found::Stale(entry, ask) => {
+                ask.recipe.told.at_hand(true);
+                if entry.begins_refresh(now) {
+                    cache.refresh(ask, now);
+                }
+                entry
+            }
+            Found::None(ask, caller) => {
+                let waiting = Waiting { outbound: self.clone(), name: row.name.clone(), ask, caller };
+                return Ok(Obtained::Later(Box::pin(waiting.wait(table.strip.clone()))));
+            }
+        };
+        Ok(Obtained::Now(Credential::new(entry, table.strip.clone(), now)))
     }
 
     /// Whether an address is a target's.
@@ -117,6 +129,49 @@ impl Outbound {
 pub(crate) enum Obtained {
     Now(Credential),
     Later(BoxFuture<'static, Result<Credential, OutboundError>>),
+}
+
+/// What is at hand for a request.
+enum Found<'a> {
+    Fresh(Arc<Entry>, &'a Recipe),
+    Stale(Arc<Entry>, Ask),
+    None(Ask, Option<CallerContext>),
+}
+
+/// A request whose token is on its way.
+struct Waiting {
+    outbound: Outbound,
+    name: Arc<str>,
+    ask: Ask,
+    caller: Option<CallerContext>,
+}
+
+impl Waiting {
+    async fn wait(self, strip: Strip) -> Result<Credential, OutboundError> {
+        let Shared { cache, clock, .. } = &*self.outbound.0;
+        let (came, landed) = cache.ask(&self.ask).await;
+        self.ask.recipe.told.came(came);
+        let now = clock.wall();
+        self.check(landed, now)
+            .map(|entry| Credential::new(entry, strip, now))
+            .map_err(|reason| OutboundError::new(Some(self.name), reason))
+    }
+
+    /// What was so when it was asked for may be so no longer now that it is here.
+    fn check(&self, landed: Result<Landed, Refusal>, now: Timestamp) -> Result<Arc<Entry>, Reason> {
+        if self.caller.as_ref().is_some_and(CallerContext::is_revoked) {
+            return Err(Reason::Revoked);
+        }
+        if self.ask.subject.as_ref().is_some_and(|subject| subject.expires_at() <= now) {
+            return Err(Reason::SubjectExpired);
+        }
+        let landed = landed.map_err(Reason::NoToken)?;
+        if !landed.is_usable(now) {
+            let late = Refusal::new(RefusalKind::Unavailable { retry_after: LATE }, "exp");
+            return Err(Reason::NoToken(late.detail("the token's end had passed when it was to be sent")));
+        }
+        Ok(landed.entry)
+    }
 }
 
 fn is_same_host(uri: &Uri, headers: &HeaderMap) -> bool {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use tower_identity_core::{CallerContext, Timestamp};
+use tower_identity_core::{CallerContext, Timestamp, VerifiedToken};
 
 use crate::{
     acting::Acting,
     error::Reason,
+    key::Looked,
     source::{Ask, Recipe},
 };
 
@@ -18,18 +19,30 @@ pub(crate) struct Row {
     pub(crate) takes: Takes,
 }
 
-/// What a request takes to be sent.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    pub(crate) ask: Ask,
+/// What a request takes to be sent, as it is found where the request is made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'r, 'c> {
+    pub(crate) recipe: &'r Arc<Recipe>,
+    /// The verified token of the user; of nobody, where the token is this service's own.
+    subject: Option<&'c Arc<VerifiedToken>>,
     /// For whom it is sent; for nobody but this service, without.
-    pub(crate) caller: Option<CallerContext>,
+    caller: Option<&'c CallerContext>,
 }
 
-impl Asked {
-    /// Whether whom it is sent for was revoked, before it was asked or since.
-    pub(crate) fn is_revoked(&self) -> bool {
-        self.caller.as_ref().is_some_and(CallerContext::is_revoked)
+impl Asked<'_, '_> {
+    /// What its token is remembered under.
+    pub(crate) fn key(&self) -> Looked<'_> {
+        self.recipe.key(self.subject.map(|subject| &**subject))
+    }
+
+    /// The same, to be taken to the authorization server.
+    pub(crate) fn to_ask(self) -> Ask {
+        Ask { recipe: Arc::clone(self.recipe), subject: self.subject.cloned() }
+    }
+
+    /// For whom, to be asked about again.
+    pub(crate) fn to_caller(self) -> Option<CallerContext> {
+        self.caller.cloned()
     }
 }
 
@@ -45,19 +58,19 @@ pub(crate) enum Takes {
 impl Row {
     /// Whose token a request takes. What the request says wins over the scope that it is made in; a user is never
     /// dropped, and never replaced by this service.
-    pub(crate) fn ask(
-        &self,
-        acting: Option<Acting>,
-        scope: impl FnOnce() -> Option<CallerContext>,
+    pub(crate) fn ask<'r, 'c>(
+        &'r self,
+        acting: Option<&'c Acting>,
+        scope: Option<&'c CallerContext>,
         now: Timestamp,
-    ) -> Result<Asked, Reason> {
+    ) -> Result<Asked<'r, 'c>, Reason> {
         let (exchange, caller) = match (&self.takes, acting) {
             (Takes::Services { .. }, Some(Acting::OnBehalfOf(_))) => return Err(Reason::ServiceOnly),
             (Takes::Services { own }, _) | (Takes::Users { own, .. }, Some(Acting::AsService)) => {
-                return Ok(Asked { ask: Ask { recipe: own.clone(), subject: None }, caller: None });
+                return Ok(Asked { recipe: own, subject: None, caller: None });
             }
             (Takes::Users { exchange, .. }, Some(Acting::OnBehalfOf(caller))) => (exchange, caller),
-            (Takes::Users { exchange, .. }, None) => (exchange, scope().ok_or(Reason::NoCaller)?),
+            (Takes::Users { exchange, .. }, None) => (exchange, scope.ok_or(Reason::NoCaller)?),
         };
         let subject = caller.user_token().ok_or(Reason::NoUser)?;
         if !caller.principal().binding().is_established() {
@@ -73,10 +86,9 @@ impl Row {
         if subject.expires_at() <= now {
             return Err(Reason::SubjectExpired);
         }
-        let asked = Asked {
-            ask: Ask { recipe: exchange.clone(), subject: Some(subject.clone()) },
-            caller: Some(caller.clone()),
-        };
-        if asked.is_revoked() { Err(Reason::Revoked) } else { Ok(asked) }
+        if caller.is_revoked() {
+            return Err(Reason::Revoked);
+        }
+        Ok(Asked { recipe: exchange, subject: Some(subject), caller: Some(caller) })
     }
 }

@@ -10,7 +10,11 @@ use tower_identity_core::{Audience, BoxFuture, Clock, Fingerprint, Refusal, Veri
 use tower_identity_oauth::{IssuedToken, Resource, TargetService, TokenClient};
 
 pub(crate) use self::{actor::ActorTokens, client_credentials::ClientCredentials, exchange::Exchange};
-use crate::{issued::Demands, key::CacheKey};
+use crate::{
+    issued::Demands,
+    key::{AskedFor, Looked},
+    telemetry::Requests,
+};
 
 /// One strategy: turns an [`Ask`] into a token.
 pub(crate) trait TokenSource: fmt::Debug + Send + Sync {
@@ -29,12 +33,14 @@ pub(crate) struct Recipe {
     pub(crate) terms: TargetService,
     pub(crate) demands: Demands,
     pub(crate) clock: Clock,
-    us: Fingerprint,
-    row: Fingerprint,
+    pub(crate) told: Requests,
+    asked: Arc<AskedFor>,
 }
 
 impl Recipe {
+    /// `target` is what the operator knows it by.
     pub(crate) fn new(
+        target: &Arc<str>,
         source: impl TokenSource + 'static,
         client: TokenClient,
         terms: TargetService,
@@ -50,7 +56,14 @@ impl Recipe {
             .field(terms.tolerated.to_string())
             .field(demands.fingerprint().as_bytes())
             .finish();
-        Self { us: client.fingerprint(), source: Box::new(source), client, terms, demands, clock, row }
+        let asked = Arc::new(AskedFor { us: client.fingerprint(), row });
+        let told = Requests::new(Arc::clone(target), source.name());
+        Self { source: Box::new(source), client, terms, demands, clock, told, asked }
+    }
+
+    /// What its token for this subject is remembered under.
+    pub(crate) fn key(&self, subject: Option<&VerifiedToken>) -> Looked<'_> {
+        Looked { subject: subject.map(VerifiedToken::fingerprint), asked: &self.asked }
     }
 }
 
@@ -64,11 +77,7 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
-    pub(crate) fn key(&self) -> CacheKey {
-        CacheKey {
-            subject: self.subject.as_ref().map(|token| token.fingerprint()),
-            us: self.recipe.us,
-            row: self.recipe.row,
-        }
+    pub(crate) fn key(&self) -> Looked<'_> {
+        self.recipe.key(self.subject.as_deref())
     }
 }

@@ -81,16 +81,21 @@ async fn out_b4_a_failure_is_shared_and_an_outage_is_remembered_for_two_seconds(
 }
 
 #[tokio::test]
-async fn out_b7_a_refusal_of_the_server_is_not_retried_and_not_remembered() {
+async fn out_b7_a_refusal_of_the_server_is_not_retried_and_the_answer_for_a_second() {
     let world = World::new().await;
     let http = world.for_users();
     let send = || http.get(world.payments.url("/")).on_behalf_of(&world.caller("alice")).send();
     world.authority.answers(Answer::error(400, "invalid_grant"));
-    refused(send().await);
-    assert_eq!(world.authority.calls().len(), 1);
-    refused(send().await);
-    assert_eq!(world.authority.calls().len(), 2);
+    for _ in 0..20 {
+        assert_eq!(refused(send().await).0, "token_request");
+    }
+    assert_eq!(world.authority.calls().len(), 1, "a handler that tries in a loop");
+    let bob = http.get(world.payments.url("/")).on_behalf_of(&world.caller("bob")).send();
+    refused(bob.await);
+    assert_eq!(world.authority.calls().len(), 2, "another's is another's");
+
     world.authority.answers(issued(300));
+    world.time.advance(1);
     assert_eq!(echoed(send().await).await, "Bearer token-2");
 }
 

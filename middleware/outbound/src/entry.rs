@@ -1,0 +1,140 @@
+//! One token that is remembered.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use http::HeaderMap;
+use tower_identity_core::Timestamp;
+use tower_identity_refresh::Lifetime;
+
+use crate::{
+    bearer::Bearer,
+    key::{CacheKey, Looked},
+    strip::Strip,
+};
+
+/// How long after the target's refusal made us forget a token another refusal is ignored. A target that refuses
+/// every token must not turn each request into one to the authorization server.
+const DROP_PAUSE: Millis = 5_000;
+
+/// How long after one refresh was begun, or could not be, the next one is.
+const REFRESH_PAUSE: Millis = 1_000;
+
+/// What an entry takes besides its token, in bytes: itself, its places in the map, and what the allocator adds.
+const OVERHEAD: usize = 288;
+
+/// Since the epoch: what a [`Timestamp`] is, in half the room.
+type Millis = u64;
+
+/// A token and its time, as the wall clock tells it: its own end and its subject's are such times. The entry does not
+/// change, but for what its target says of it: who refreshes it puts another in its place.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    key: CacheKey,
+    bearer: Bearer,
+    /// When it was asked for. A clock that stands before that was set back, and says nothing of this token.
+    began: Millis,
+    /// When the next request begins a refresh.
+    refresh_at: Millis,
+    ends_at: Millis,
+    /// When a refresh may be begun next.
+    next_refresh: AtomicU64,
+    /// When a target last made us forget the token of this key, shifted by one; the lowest bit says that it was this one.
+    refused: AtomicU64,
+}
+
+/// A token for one request.
+#[derive(Debug)]
+pub(crate) struct Credential {
+    entry: Arc<Entry>,
+    strip: Strip,
+    /// When the request was made.
+    at: Millis,
+}
+
+impl Entry {
+    /// Of a token that was asked for then. `before` is the entry in whose place it comes.
+    pub(crate) fn new(
+        key: CacheKey,
+        bearer: Bearer,
+        began: Timestamp,
+        lifetime: Lifetime,
+        before: Option<&Self>,
+    ) -> Self {
+        let refresh_at = millis(began.saturating_add(lifetime.fresh()));
+        Self {
+            key,
+            bearer,
+            began: millis(began),
+            refresh_at,
+            ends_at: millis(began.saturating_add(lifetime.usable())),
+            next_refresh: AtomicU64::new(refresh_at),
+            refused: AtomicU64::new(before.map_or(0, |before| before.refused.load(Ordering::Relaxed) & !1)),
+        }
+    }
+
+    pub(crate) fn key(&self) -> Looked<'_> {
+        self.key.looked()
+    }
+
+    /// What it is taken to weigh, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        (self.bearer.bytes() + OVERHEAD) as u64
+    }
+
+    /// Whether it may be sent now.
+    pub(crate) fn is_usable(&self, now: Timestamp) -> bool {
+        let now = millis(now);
+        self.began <= now && now < self.ends_at && self.refused.load(Ordering::Relaxed) & 1 == 0
+    }
+
+    /// Whether another should be there before it ends.
+    pub(crate) fn is_stale(&self, now: Timestamp) -> bool {
+        self.refresh_at <= millis(now)
+    }
+
+    /// Whether it is the asker's to begin a refresh: one asker's at a time, and not for a while after that.
+    pub(crate) fn begins_refresh(&self, now: Timestamp) -> bool {
+        let now = millis(now);
+        let due = |next: Millis| (next <= now).then(|| now.saturating_add(REFRESH_PAUSE));
+        self.next_refresh.fetch_update(Ordering::Relaxed, Ordering::Relaxed, due).is_ok()
+    }
+}
+
+impl Credential {
+    pub(crate) fn new(entry: Arc<Entry>, strip: Strip, now: Timestamp) -> Self {
+        Self { entry, strip, at: millis(now) }
+    }
+
+    /// Makes this the request's only credential, and takes away whatever else speaks of an identity.
+    pub(crate) fn attach(&self, headers: &mut HeaderMap) {
+        self.strip.remove_from(headers);
+        self.entry.bearer.attach(headers);
+    }
+
+    /// The target refused this token: forgets it. Whether the next request gets another.
+    ///
+    /// What counts is when requests were made: of those that were on their way together all may get another token, and
+    /// of those that were made soon after the last refusal none.
+    pub(crate) fn drop_token(&self) -> bool {
+        let refuse = |state: u64| {
+            let last = state >> 1;
+            let is_heard = last == 0 || self.at.saturating_sub(last) >= DROP_PAUSE;
+            (state & 1 == 0 && is_heard).then_some(self.at << 1 | 1)
+        };
+        let Err(state) = self.entry.refused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, refuse) else {
+            return true;
+        };
+        state & 1 == 1
+    }
+}
+
+fn millis(time: Timestamp) -> Millis {
+    // Half of the range, so that it can be shifted; some 292 million years.
+    u64::try_from(time.since_epoch().as_millis()).unwrap_or(u64::MAX).min(u64::MAX >> 1)
+}
+
+#[cfg(test)]
+mod tests;
