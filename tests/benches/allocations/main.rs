@@ -1,14 +1,20 @@
-//! How often a cold verification through the layer asks for memory, beyond what the service within asks for.
+//! How often a cold verification through the layer asks for memory, and a request whose downstream token is in the cache,
+//! beyond what the service within asks for.
 //!
 //! Apart from the measurement of time, which counting would disturb.
 
+#[path = "../downstream.rs"]
+mod downstream;
 #[path = "../sample.rs"]
 #[expect(dead_code, reason = "what is timed is not counted")]
 mod sample;
 
 use tower_identity_testkit::TestIssuer;
 
-use crate::sample::{ALGORITHMS, Sample};
+use crate::{
+    downstream::Downstream,
+    sample::{ALGORITHMS, Sample},
+};
 
 /// The most that a verification may ask for.
 const LIMIT: u64 = 24;
@@ -28,6 +34,13 @@ fn main() {
         println!("{:<6} {} (at most {LIMIT})", algorithm.as_str(), layer - inner);
         assert!(layer - inner <= LIMIT);
     }
+
+    let downstream = Downstream::new();
+    let (mut call, mut call_inner) = (downstream.calls(), downstream.calls_inner());
+    let (layer, inner) = (counted(&mut call), counted(&mut call_inner));
+    println!("\nallocations of OutboundLayer above the inner service, where the token is in the cache");
+    println!("outbound hit: {} (at most 0)", layer - inner);
+    assert_eq!(layer, inner);
 }
 
 /// The fewest of several runs: the first one also fills what is made once, and the issuer has threads of its own.

@@ -4,6 +4,8 @@
 //! Each is measured through its whole layer, beside the inner service alone; verification also beside the opening of the
 //! token and the bare check of its signature. What it costs is printed at the end, and what is above its limit fails the run.
 
+#[path = "../downstream.rs"]
+mod downstream;
 mod outbound;
 mod ratios;
 #[path = "../sample.rs"]
@@ -23,7 +25,7 @@ fn main() -> ExitCode {
     // Not where everything runs once, as a test.
     let measured = std::env::args().any(|argument| argument == "--bench");
     // All of them, whichever fails; the ratios install a recorder of metrics on their way.
-    if measured && [warm::hold, ratios::hold, warm::hold_recorded].map(|hold| hold()).contains(&false) {
+    if measured && [warm::hold, outbound::hold, ratios::hold, warm::hold_recorded].map(|hold| hold()).contains(&false) {
         eprintln!("something is above its limit");
         return ExitCode::FAILURE;
     }

@@ -1,45 +1,66 @@
-//! A downstream token that is in the cache.
+//! A downstream token that is in the cache: what the layer adds to the service within, in time.
+//!
+//! By one thread, and by two at once with one token: as in [`warm`](crate::warm).
 
-use axum::http::Request;
+use std::{sync::Barrier, thread, time::Duration};
+
 use criterion::Criterion;
-use futures_util::FutureExt;
-use tower::{Layer, Service};
-use tower_identity::{ClientAuth, Outbound, Target, TokenEndpoint};
-use tower_identity_testkit::{Endpoint, TestCaller, TestIssuer};
 
-use crate::sample::Inner;
+use crate::{
+    downstream::Downstream,
+    warm::{CALLS, CALLS_OF_TWO, ROUNDS, ROUNDS_OF_TWO, TWO_THREADS, time, within},
+};
+
+/// The most that the layer may add.
+const ALONE: Duration = Duration::from_nanos(150);
 
 pub(crate) fn outbound(c: &mut Criterion) {
-    let issuer = TestIssuer::start();
-    let auth = ClientAuth::client_secret_basic("orders", "secret").expect("valid");
-    let server = TokenEndpoint::discover(issuer.issuer().as_str(), auth);
-    let rows = (0..20).map(|n| format!("https://service-{n}.internal"));
-    let outbound = rows.fold(Outbound::builder(server), |builder, origin| {
-        builder.target(Target::origin(&origin).expect("valid").audience("a").token_exchange())
-    });
-    let mut service = outbound.build().expect("valid").layer().layer(Inner);
-    let alice = TestCaller::workload("web").user("alice").signed_by(&issuer).context();
-    let request = || {
-        let mut request = Request::new(());
-        *request.uri_mut() = "https://service-7.internal/charges".parse().expect("uri");
-        request
-    };
-
-    let runtime = tokio::runtime::Runtime::new().expect("runtime");
-    runtime.block_on(alice.scope(async { service.call(request()).await })).expect("a first token");
-
+    let downstream = Downstream::new();
     let mut group = c.benchmark_group("outbound");
-    group.bench_function("inner service alone", |b| {
-        b.iter(|| Inner.call(request()).now_or_never().expect("ready"));
-    });
-    let _in_runtime = runtime.enter();
-    group.bench_function("cache hit, 20 targets", |b| {
-        let mut context = Some(alice.clone());
-        b.iter(|| {
-            let call = tower_identity::ambient::enter(&mut context, || service.call(request()));
-            call.now_or_never().expect("a hit").expect("a token")
-        });
-    });
+    group.bench_function("inner service alone", |b| b.iter(downstream.calls_inner()));
+    group.bench_function("cache hit, 20 targets", |b| b.iter(downstream.calls()));
     group.finish();
-    assert_eq!(issuer.calls(Endpoint::Token), 1, "every call but the first was a hit");
+}
+
+/// Prints what the layer adds, to one thread and to two, and gives whether it is within the limits.
+pub(crate) fn hold() -> bool {
+    let downstream = Downstream::new();
+    println!("\nwhat OutboundLayer adds to the service within, where the token is in the cache");
+    let alone = within("one thread", added(&downstream), ALONE);
+    let two = within("two threads with one token", added_to_two(&downstream), TWO_THREADS);
+    alone && two
+}
+
+fn added(downstream: &Downstream) -> Duration {
+    let (mut call, mut call_inner) = (downstream.calls(), downstream.calls_inner());
+    let (mut inner, mut layer) = (Duration::MAX, Duration::MAX);
+    for _ in 0..ROUNDS {
+        inner = inner.min(time(CALLS, &mut call_inner));
+        layer = layer.min(time(CALLS, &mut call));
+    }
+    layer.saturating_sub(inner)
+}
+
+fn added_to_two(downstream: &Downstream) -> Duration {
+    let inner = in_two_threads(|| downstream.calls_inner());
+    in_two_threads(|| downstream.calls()).saturating_sub(inner)
+}
+
+/// One call of the slower of two threads in the fastest round. Each thread makes its own calls.
+fn in_two_threads<C: FnMut()>(calls: impl Fn() -> C + Sync) -> Duration {
+    let start = Barrier::new(2);
+    let rounds = || {
+        let mut call = calls();
+        let round = |_| {
+            start.wait();
+            time(CALLS_OF_TWO, &mut call)
+        };
+        (0..ROUNDS_OF_TWO).map(round).collect::<Vec<_>>()
+    };
+    let (one, other) = thread::scope(|scope| {
+        let other = scope.spawn(rounds);
+        (rounds(), other.join().expect("the other thread"))
+    });
+    let slower = one.into_iter().zip(other).map(|(one, other)| one.max(other));
+    slower.min().expect("several rounds")
 }

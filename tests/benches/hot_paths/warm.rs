@@ -16,15 +16,15 @@ use tower_identity_testkit::TestIssuer;
 
 use crate::sample::Sample;
 
-const ROUNDS: u32 = 4000;
-const CALLS: u32 = 64;
-const ROUNDS_OF_TWO: u32 = 300;
-const CALLS_OF_TWO: u32 = 5000;
+pub(crate) const ROUNDS: u32 = 4000;
+pub(crate) const CALLS: u32 = 64;
+pub(crate) const ROUNDS_OF_TWO: u32 = 300;
+pub(crate) const CALLS_OF_TWO: u32 = 5000;
 
 /// The most that the layer may add.
 const ALONE: Duration = Duration::from_nanos(200);
 const RECORDED: Duration = Duration::from_nanos(300);
-const TWO_THREADS: Duration = Duration::from_nanos(600);
+pub(crate) const TWO_THREADS: Duration = Duration::from_nanos(600);
 
 pub(crate) fn verification(c: &mut Criterion) {
     let issuer = TestIssuer::start();
@@ -52,7 +52,7 @@ pub(crate) fn hold_recorded() -> bool {
     within("one thread, with a recorder of metrics", added(&sample(&issuer), &issuer), RECORDED)
 }
 
-fn within(what: &str, added: Duration, limit: Duration) -> bool {
+pub(crate) fn within(what: &str, added: Duration, limit: Duration) -> bool {
     println!("{what}: {added:.0?} (at most {limit:?})");
     added <= limit
 }
@@ -104,7 +104,7 @@ fn in_two_threads<C: FnMut(&HeaderValue)>(sample: &Sample, call: impl Fn() -> C 
 }
 
 #[expect(clippy::disallowed_methods, reason = "what is measured is real time")]
-fn time(calls: u32, mut call: impl FnMut()) -> Duration {
+pub(crate) fn time(calls: u32, mut call: impl FnMut()) -> Duration {
     let start = Instant::now();
     for _ in 0..calls {
         call();
