@@ -222,7 +222,7 @@ impl RequestBuilder {
         let request = self.request.build()?;
         // What is sent is the URL, so that is what a credential is for.
         let sent = request.url().as_str().parse().map_err(|_| OutboundError::from(Unlisted::NotUri))?;
-        let obtained = self.outbound.obtain(&sent, request.headers(), self.acting)?;
+        let obtained = self.outbound.obtain(&sent, request.headers(), self.acting.as_ref())?;
         Ok((request, obtained))
     }
 }

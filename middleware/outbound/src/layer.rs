@@ -91,7 +91,7 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let acting = Acting::take(request.extensions_mut());
-        let phase = match self.outbound.obtain(request.uri(), request.headers(), acting) {
+        let phase = match self.outbound.obtain(request.uri(), request.headers(), acting.as_ref()) {
             Err(error) => Phase::Refused { error: Some(error) },
             Ok(Obtained::Now(credential)) => Phase::calling(&mut self.inner, request, credential),
             Ok(Obtained::Later(pending)) => {

@@ -80,7 +80,7 @@ impl Outbound {
         &self,
         uri: &Uri,
         headers: &HeaderMap,
-        acting: Option<Acting>,
+        acting: Option<&Acting>,
     ) -> Result<Obtained, OutboundError> {
         let Shared { table, cache, clock } = &*self.0;
         let table = table.load();
@@ -92,7 +92,7 @@ impl Outbound {
         let now = clock.wall();
         // Whoever is in the scope is not counted on unless the token is not at hand.
         let found = ambient::with(|scope| {
-            let asked = row.ask(acting.as_ref(), scope, now)?;
+            let asked = row.ask(acting, scope, now)?;
             Ok(match cache.find(&asked.key(), now) {
                 Some(entry) if entry.is_stale(now) => Found::Stale(entry, asked.to_ask()),
                 Some(entry) => Found::Fresh(entry, asked.recipe),
