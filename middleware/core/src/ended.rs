@@ -8,10 +8,14 @@ use std::{
     time::Duration,
 };
 
-use crate::{BoxFuture, CallerContext, Clock, Timestamp, revocation::Changed};
+use crate::{BoxFuture, CallerContext, Clock, Revocations, Timestamp, revocation::Changed};
 
 /// For how long wall time goes unlooked at, because it may be set: what has expired by that ends this much later.
-const STEP: Duration = Duration::from_secs(1);
+const STEP: Duration = Duration::from_secs(60);
+
+/// For how long nothing is looked at after a revocation: however many there are, whoever waits is woken for them once in this
+/// time.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a caller's credential is good no longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,14 +42,15 @@ impl CallerContext {
     /// Resolves when the credential is good no longer: as soon as one of its tokens [expires](Self::expires_at) or is
     /// revoked. For work that goes on for longer than a request does, such as a WebSocket's.
     pub fn ended(&self) -> Ended {
-        Ended { watch: Watch { context: self.clone(), only_if_revoked: false }, wakes: None }
+        Ended { watch: Watch { context: self.clone(), only_if_revoked: false }, wait: None }
     }
 }
 
 /// The end of a caller's credential, to be awaited: see [`CallerContext::ended`].
 ///
 /// Time is that of the [list](crate::Revocations::clock) of what is revoked, which the verifier's clock is. A revocation
-/// is seen at once. So is an expiry, unless the wall clock is set forward beyond it: then within a second.
+/// is seen at once, or within a second of one before it. So is an expiry, unless the wall clock is set forward beyond it:
+/// then within a minute. Whoever waits is woken once a minute, and once a second while there are revocations.
 ///
 /// Costs nothing until it is first polled, needs no runtime but the clock's to be polled in, may be dropped at any time,
 /// and after its end says the same again. `tokio::select!` takes it by `&mut ended` in a loop:
@@ -68,8 +73,8 @@ impl CallerContext {
 #[must_use = "nobody notices the end of a credential unless it is polled"]
 pub struct Ended {
     watch: Watch,
-    /// From the first wait on.
-    wakes: Option<Box<Wakes>>,
+    /// From the first poll on.
+    wait: Option<Box<Wait>>,
 }
 
 impl Ended {
@@ -96,19 +101,23 @@ impl Future for Ended {
     type Output = EndReason;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<EndReason> {
-        let Self { watch, wakes } = self.get_mut();
+        let Self { watch, wait } = self.get_mut();
         loop {
-            let waiting = wakes.get_or_insert_with(|| Box::new(Wakes::of(&watch.context)));
-            if waiting.has_changed(cx) {
-                *wakes = None;
-                continue;
+            let wait = wait.get_or_insert_with(|| Box::new(Wait::listening(watch)));
+            if wait.has_changed(cx) {
+                **wait = Wait::pausing(watch);
             }
-            // It listens by now: what is revoked after this look wakes it.
+            // It listens by now, or looks again after its pause: what is revoked after this look is not missed.
             if let Some(reason) = watch.look() {
                 return Poll::Ready(reason);
             }
-            let Some(until) = watch.until() else { return Poll::Pending };
-            ready!(waiting.poll_asleep(until, watch.clock(), cx));
+            ready!(wait.poll_asleep(watch, cx));
+            match **wait {
+                // The clock is to be looked at.
+                Wait::Listening { .. } => {}
+                Wait::Pausing { epochs, .. } if epochs != watch.epochs() => **wait = Wait::pausing(watch),
+                Wait::Pausing { .. } => **wait = Wait::listening(watch),
+            }
         }
     }
 }
@@ -137,38 +146,80 @@ impl Watch {
         (!self.only_if_revoked).then(|| self.context.expires_at())
     }
 
+    /// The time to look at the clock, this much later at the latest; none where no time ends it.
+    fn sleep(&self, at_most: Duration) -> Option<Asleep> {
+        let clock = self.clock();
+        self.until().map(|until| Asleep::new(clock.sleep(until.since(clock.wall()).min(at_most))))
+    }
+
     /// The clock of the list that the caller's token asks: the verifier's.
     fn clock(&self) -> &Clock {
-        self.context.caller_token().revocations().clock()
+        self.lists()[0].clock()
+    }
+
+    /// What is revoked, of the caller's token and of the one beside it, which may ask another list.
+    fn lists(&self) -> [&Revocations; 2] {
+        [self.context.caller_token().revocations(), self.context.token().revocations()]
+    }
+
+    fn epochs(&self) -> [u64; 2] {
+        self.lists().map(Revocations::epoch)
     }
 }
 
-/// What wakes.
-struct Wakes {
-    of_caller: Changed,
-    /// Of the token beside the caller's, which may ask another list.
-    beside: Option<Changed>,
-    /// Never locked: the mutex makes this `Sync`, which the body of a response may have to be.
-    asleep: Option<Mutex<BoxFuture<'static, ()>>>,
+/// What is waited for.
+enum Wait {
+    /// The next revocation, and the time to look at the clock.
+    Listening { of_caller: Changed, beside: Option<Changed>, asleep: Option<Asleep> },
+    /// The end of a pause: what is revoked meanwhile is looked for then, all at once.
+    Pausing { epochs: [u64; 2], asleep: Asleep },
 }
 
-impl Wakes {
-    fn of(context: &CallerContext) -> Self {
-        let (caller, token) = (context.caller_token(), context.token());
-        let beside = (!Arc::ptr_eq(caller, token)).then(|| token.revocations().changed());
-        Self { of_caller: caller.revocations().changed(), beside, asleep: None }
+impl Wait {
+    fn listening(watch: &Watch) -> Self {
+        let [of_caller, beside] = watch.lists();
+        let is_another = !Arc::ptr_eq(watch.context.caller_token(), watch.context.token());
+        let beside = is_another.then(|| beside.changed());
+        Self::Listening { of_caller: of_caller.changed(), beside, asleep: None }
+    }
+
+    fn pausing(watch: &Watch) -> Self {
+        let asleep = watch.sleep(PAUSE).unwrap_or_else(|| Asleep::new(watch.clock().sleep(PAUSE)));
+        Self::Pausing { epochs: watch.epochs(), asleep }
     }
 
     fn has_changed(&mut self, cx: &mut Context<'_>) -> bool {
+        let Self::Listening { of_caller, beside, .. } = self else { return false };
         let mut is_ready = |changed: &mut Changed| Pin::new(changed).poll(cx).is_ready();
-        is_ready(&mut self.of_caller) || self.beside.as_mut().is_some_and(is_ready)
+        is_ready(of_caller) || beside.as_mut().is_some_and(is_ready)
     }
 
-    /// Sleeps until wall time has to be looked at again.
-    fn poll_asleep(&mut self, until: Timestamp, clock: &Clock, cx: &mut Context<'_>) -> Poll<()> {
-        let asleep = self.asleep.get_or_insert_with(|| Mutex::new(clock.sleep(until.since(clock.wall()).min(STEP))));
-        ready!(asleep.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll(cx));
-        self.asleep = None;
-        Poll::Ready(())
+    /// Sleeps until it is time to look again; for ever where nothing but a revocation is waited for.
+    fn poll_asleep(&mut self, watch: &Watch, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Pausing { asleep, .. } => asleep.poll(cx),
+            Self::Listening { asleep, .. } => {
+                if asleep.is_none() {
+                    *asleep = watch.sleep(STEP);
+                }
+                let Some(sleeping) = asleep else { return Poll::Pending };
+                ready!(sleeping.poll(cx));
+                *asleep = None;
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+/// Never locked: the mutex makes this `Sync`, which the body of a response may have to be.
+struct Asleep(Mutex<BoxFuture<'static, ()>>);
+
+impl Asleep {
+    fn new(sleep: BoxFuture<'static, ()>) -> Self {
+        Self(Mutex::new(sleep))
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll(cx)
     }
 }

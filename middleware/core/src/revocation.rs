@@ -8,14 +8,19 @@
 //! | `list` | [`Revocations`]: one list for all who share it |
 //! | `entries` | what is revoked of one issuer, and forgetting it |
 //! | `marks` | up to which time tokens are covered |
+//! | `change` | what a revocation changed, for whoever tells of it |
 
+mod change;
 mod entries;
 mod list;
 mod marks;
 
 use crate::{Issuer, SessionId, Subject, Tenant, Timestamp, TokenId};
 
-pub use self::list::{Changed, Revocations};
+pub use self::{
+    change::{Change, Mark},
+    list::{Changed, Revocations},
+};
 
 /// How far ahead of ours an issuer's clock may be, at most: the longest leeway that a verifier takes. What is revoked
 /// without a time is revoked up to now by any such clock.

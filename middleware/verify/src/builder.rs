@@ -12,6 +12,7 @@ use crate::{
     aliases::{AliasTable, Namespace},
     anchor::Anchor,
     certificate::{CertificateAnchor, Certificates},
+    events::telemetry,
     feed::Pulls,
     inner::Inner,
     issuer::Checked,
@@ -211,6 +212,7 @@ impl VerifierBuilder {
         // And one list: what was revoked stays so, and whoever fills the list goes on.
         let revocations = former.map(|former| former.revocations().clone()).or(self.revocations);
         let revocations = revocations.unwrap_or_else(|| Revocations::new(clock.clone()));
+        revocations.tell(telemetry::changed);
         let callers = checked(self.issuers, "issuer", &[])?;
         let users = checked(self.user_issuers, "user_issuer", &callers)?;
         let home = callers[0].anchor.is_one_issuer().then(|| callers[0].anchor.name().clone());

@@ -183,7 +183,6 @@ impl Inner {
                 telemetry::revoked(Some(&transmitter.name), &told);
             }
         }
-        telemetry::entries(self.verifier.revocations().entries());
         self.known.insert(key, ());
         Ok(Received::Applied)
     }

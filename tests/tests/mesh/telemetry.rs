@@ -23,8 +23,9 @@ use metrics_util::{
 use reqwest::RequestBuilder;
 use tower_identity::{
     AuthLayer, BoxFuture, ClientAuth, EventReceiver, FeedError, Introspection, Issuer, Pulled, Received, Remember,
-    RequireLayer, RevocationFeed, RuleHandle, SecretToken, TrustedIssuer, Verifier, danger,
+    RequireLayer, Revocation, RevocationFeed, Revocations, RuleHandle, SecretToken, TrustedIssuer, Verifier, danger,
     rule::{scope, user},
+    system_clock,
 };
 use tower_identity_testkit::{Endpoint, Failure, LogCapture, ManualClock, TestIssuer, TokenBuilder};
 use tracing::{
@@ -210,6 +211,16 @@ async fn revoke(issuer: &TestIssuer) {
     }
 }
 
+/// A list with room for one entry.
+fn forget(issuer: &TestIssuer) {
+    let list = Revocations::bounded(1, Revocations::DEFAULT_RETENTION, system_clock());
+    let home = TrustedIssuer::discover(issuer.issuer().as_str()).audience("orders");
+    let _verifier = Verifier::builder(home).revocations(list.clone()).build().expect("valid");
+    for user in ["carol", "dave"] {
+        list.revoke(Revocation::subject(issuer.issuer().clone(), user.parse().expect("a subject")));
+    }
+}
+
 /// A stream that its token does not last for.
 async fn let_a_stream_end() -> Issuer {
     let clock = ManualClock::new();
@@ -282,6 +293,7 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
     let (of_stream, answers) = metrics::with_local_recorder(&recorder, || {
         runtime.block_on(let_keys_go());
         runtime.block_on(revoke(&issuer));
+        forget(&issuer);
         trust_a_caller(&issuer);
         crate::reload::tell();
         runtime.block_on(make_room(&issuer));

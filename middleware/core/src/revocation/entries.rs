@@ -6,10 +6,11 @@ use std::{
 };
 
 use super::{
-    Of,
+    Mark, Of,
+    change::Told,
     marks::{Marks, Times},
 };
-use crate::Timestamp;
+use crate::{Moment, Timestamp};
 
 /// How much is kept.
 #[derive(Debug, Clone, Copy)]
@@ -34,37 +35,40 @@ pub(super) struct Entries {
     until: HashMap<Of, Timestamp>,
     by_time: BTreeSet<(Timestamp, Of)>,
     marks: Marks,
+    told: Told,
 }
 
 impl Entries {
-    /// Enters it, and forgets what is too much. Whether that covers more than before.
-    pub(super) fn enter(&mut self, of: Option<Of>, until: Timestamp, bounds: Bounds) -> bool {
+    /// Enters it, and forgets what is too much. Nothing where that covers no more than before.
+    pub(super) fn enter(&mut self, of: Option<Of>, until: Timestamp, bounds: Bounds, now: Moment) -> Option<Mark> {
         let is_of_sign_in = of.as_ref().is_some_and(Of::is_of_sign_in);
         if self.marks.include(until, is_of_sign_in) {
-            return false;
+            return None;
         }
         let Some(of) = of else {
             self.marks.raise(until, false);
-            return true;
+            return Some(Mark::Kept);
         };
         match self.until.get(&of) {
-            Some(known) if *known >= until => return false,
+            Some(known) if *known >= until => return None,
             Some(known) => self.by_time.remove(&(*known, of.clone())),
             None => false,
         };
         self.until.insert(of.clone(), until);
         self.by_time.insert((until, of));
-        self.forget(bounds);
-        true
+        Some(if self.forget(bounds) { self.told.raised(now) } else { Mark::Kept })
     }
 
-    /// The earliest go first: the marks are raised by as little as can be.
-    fn forget(&mut self, bounds: Bounds) {
-        while self.until.len() > bounds.capacity {
-            let Some((until, of)) = self.by_time.pop_first() else { return };
+    /// The earliest go first: the marks are raised by as little as can be. Whether any had to go.
+    fn forget(&mut self, bounds: Bounds) -> bool {
+        let is_full = self.until.len() > bounds.capacity;
+        while self.until.len() > bounds.capacity
+            && let Some((until, of)) = self.by_time.pop_first()
+        {
             self.until.remove(&of);
             self.marks.raise(until, of.is_of_sign_in());
         }
+        is_full
     }
 
     pub(super) fn len(&self) -> usize {

@@ -5,7 +5,7 @@ use std::{
     fmt,
     pin::Pin,
     sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard,
+        Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
@@ -15,11 +15,12 @@ use std::{
 use event_listener::{Event, EventListener};
 
 use super::{
-    MAX_SKEW, Of, Revocation,
+    Change, MAX_SKEW, Mark, Of, Revocation,
+    change::Told,
     entries::{Bounds, Entries},
     marks::{Marks, Times},
 };
-use crate::{Clock, Issuer, Subject, Tenant, Timestamp, VerifiedToken};
+use crate::{Clock, Issuer, Moment, Subject, Tenant, Timestamp, VerifiedToken};
 
 /// What is revoked. Cheap to clone; the clones are one list.
 ///
@@ -54,6 +55,8 @@ struct List {
     issuers: RwLock<Issuers>,
     bounds: Bounds,
     changed: Event,
+    /// Who tells the operator.
+    tell: OnceLock<fn(Change<'_>)>,
     clock: Clock,
 }
 
@@ -62,6 +65,7 @@ struct Issuers {
     entries: HashMap<Issuer, Entries>,
     /// For those that found no place.
     others: Marks,
+    others_told: Told,
 }
 
 impl Revocations {
@@ -88,26 +92,34 @@ impl Revocations {
             issuers: RwLock::default(),
             bounds: Bounds { capacity, retention },
             changed: Event::new(),
+            tell: OnceLock::new(),
             clock,
         }))
     }
 
     /// Revokes, at once, for all who share the list. Whether that is new: what is revoked already changes nothing.
     pub fn revoke(&self, what: Revocation) -> bool {
+        let kind = what.kind();
         let Revocation { issuer, of, issued_before } = what;
         let until = issued_before.unwrap_or_else(|| self.0.clock.wall().saturating_add(MAX_SKEW));
-        let is_new = {
+        let (mark, entries) = {
             let mut issuers = self.0.issuers.write().unwrap_or_else(PoisonError::into_inner);
-            let is_new = issuers.enter(issuer, of, until, self.0.bounds);
-            if is_new {
-                self.0.epoch.fetch_add(1, Ordering::Release);
-            }
-            is_new
+            let now = self.0.clock.monotonic();
+            let Some(mark) = issuers.enter(issuer.clone(), of, until, self.0.bounds, now) else { return false };
+            self.0.epoch.fetch_add(1, Ordering::Release);
+            (mark, issuers.len())
         };
-        if is_new {
-            self.0.changed.notify(usize::MAX);
+        self.0.changed.notify(usize::MAX);
+        if let Some(tell) = self.0.tell.get() {
+            tell(Change { issuer: &issuer, kind, entries, mark });
         }
-        is_new
+        true
+    }
+
+    /// Has this told of every change from now on, whoever makes it. The first one that is given stays: a verifier gives
+    /// one that counts.
+    pub fn tell(&self, tell: fn(Change<'_>)) {
+        self.0.tell.get_or_init(|| tell);
     }
 
     /// The number of changes so far: as long as it stays, so does what the list says of any token. One atomic load.
@@ -125,7 +137,7 @@ impl Revocations {
     /// How many entries are kept now, of all issuers.
     #[must_use]
     pub fn entries(&self) -> usize {
-        self.read().entries.values().map(Entries::len).sum()
+        self.read().len()
     }
 
     /// Where the list gets its time from.
@@ -174,14 +186,21 @@ impl Revocations {
 }
 
 impl Issuers {
-    fn enter(&mut self, issuer: Issuer, of: Option<Of>, until: Timestamp, bounds: Bounds) -> bool {
+    /// Nothing where that changes nothing.
+    fn enter(&mut self, issuer: Issuer, of: Option<Of>, until: Timestamp, bounds: Bounds, now: Moment) -> Option<Mark> {
         if self.entries.len() < Revocations::MAX_ISSUERS || self.entries.contains_key(&issuer) {
-            return self.entries.entry(issuer).or_default().enter(of, until, bounds);
+            return self.entries.entry(issuer).or_default().enter(of, until, bounds, now);
         }
         let is_of_sign_in = of.is_some_and(|of| of.is_of_sign_in());
-        let is_new = !self.others.include(until, is_of_sign_in);
+        if self.others.include(until, is_of_sign_in) {
+            return None;
+        }
         self.others.raise(until, is_of_sign_in);
-        is_new
+        Some(self.others_told.raised(now))
+    }
+
+    fn len(&self) -> usize {
+        self.entries.values().map(Entries::len).sum()
     }
 
     /// Whether the issuer's marks cover the token, or an entry of a name that it has.

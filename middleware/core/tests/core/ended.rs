@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use tower_identity_core::{AuthenticationContext, CallerContext, EndReason, Ended, Revocation, Revocations, Timestamp};
+use tower_identity_core::{
+    AuthenticationContext, BoxFuture, CallerContext, Clock, EndReason, Ended, Moment, Revocation, Revocations,
+    TimeSource, Timestamp,
+};
 use tower_identity_testkit::{ManualClock, TestCaller};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -35,8 +38,12 @@ impl Wake for Woken {
 }
 
 impl Task {
+    fn new(ended: Ended) -> Self {
+        Self { ended, woken: Arc::default() }
+    }
+
     fn start(ended: Ended) -> Self {
-        let mut task = Self { ended, woken: Arc::default() };
+        let mut task = Self::new(ended);
         assert_eq!(task.poll(), Poll::Pending, "at the start");
         task
     }
@@ -89,8 +96,12 @@ fn issuer() -> tower_identity_core::Issuer {
     "https://issuer.test".parse().expect("issuer")
 }
 
+fn subject(id: &str) -> Revocation {
+    Revocation::subject(issuer(), id.parse().expect("subject"))
+}
+
 fn alice() -> Revocation {
-    Revocation::subject(issuer(), "alice".parse().expect("subject"))
+    subject("alice")
 }
 
 #[test]
@@ -135,16 +146,25 @@ fn long_a1_it_ends_at_once_when_a_token_is_revoked_and_another_users_goes_on() {
         stage.list.revoke(revocation.clone());
         assert_eq!((of_alice.run(), of_bob.run()), (REVOKED, Poll::Pending), "{revocation:?}");
         assert_eq!(of_alice.poll(), REVOKED, "and says so again");
-        // What listens now is as good as what listened first.
-        stage.list.revoke(Revocation::subject(issuer(), "bob".parse().expect("subject")));
+        // What comes within a second of that is seen after the second, and what comes later at once again.
+        stage.list.revoke(subject("bob"));
+        assert_eq!(of_bob.run(), Poll::Pending, "{revocation:?}");
+        stage.manual.advance(SECOND);
         assert_eq!(of_bob.run(), REVOKED, "{revocation:?}");
+        stage.manual.advance(SECOND);
+        let mut of_carol = Task::start(stage.context("carol").ended());
+        stage.list.revoke(subject("dave"));
+        assert_eq!(of_carol.run(), Poll::Pending);
+        stage.manual.advance(SECOND);
+        assert_eq!(of_carol.run(), Poll::Pending, "the pause is over");
+        stage.list.revoke(subject("carol"));
+        assert_eq!(of_carol.run(), REVOKED, "{revocation:?}");
     }
 }
 
 #[test]
 fn long_a1_of_two_tokens_either_may_be_revoked_on_whichever_list() {
-    let storefront = || Revocation::subject(issuer(), "storefront".parse().expect("subject"));
-    for (of_caller, what) in [(true, storefront()), (false, alice())] {
+    for (of_caller, what) in [(true, subject("storefront")), (false, alice())] {
         let (first, second) = (Stage::new(), Stage::new());
         let workload = TestCaller::workload("storefront").revocations(&first.list).expires_at(first.later_by(MINUTE));
         let context = workload.beside(second.caller("alice").evidence(tower_identity_core::Evidence::Actor)).context();
@@ -159,26 +179,85 @@ fn long_a1_what_has_ended_before_it_is_awaited_has_ended() {
     let stage = Stage::new();
     let (context, ended) = (stage.context("alice"), stage.context("alice").ended());
     stage.list.revoke(alice());
-    let mut late = Task { ended, woken: Arc::default() };
+    let mut late = Task::new(ended);
     assert_eq!(late.poll(), REVOKED);
     assert_eq!(context.ended().try_now(), Some(EndReason::Revoked));
 
     let stage = Stage::new();
     let ended = stage.context("alice").ended();
     stage.manual.advance(MINUTE);
-    assert_eq!(Task { ended, woken: Arc::default() }.poll(), EXPIRED);
+    assert_eq!(Task::new(ended).poll(), EXPIRED);
 }
 
 #[test]
-fn long_a1_a_wall_clock_that_is_set_forward_is_noticed_within_a_second() {
-    let stage = Stage::new();
-    let mut task = Task::start(stage.context("alice").ended());
-    stage.manual.advance(SECOND / 2);
-    assert_eq!(task.run(), Poll::Pending);
-    stage.manual.set_wall(stage.later_by(MINUTE));
-    assert!(stage.manual.next_wake().is_some_and(|wake| wake <= SECOND));
-    stage.manual.advance(SECOND);
-    assert_eq!(task.run(), EXPIRED);
+fn long_a1_a_wall_clock_that_is_set_forward_is_noticed_within_a_minute_or_by_a_revocation() {
+    for somebody_is_revoked in [false, true] {
+        let stage = Stage::new();
+        let far = stage.later_by(60 * MINUTE);
+        let mut task = Task::start(stage.caller("alice").expires_at(far).context().ended());
+        stage.manual.advance(MINUTE / 2);
+        assert_eq!(task.run(), Poll::Pending);
+        stage.manual.set_wall(far);
+        assert_eq!(stage.manual.next_wake(), Some(MINUTE / 2));
+        if somebody_is_revoked {
+            stage.list.revoke(subject("bob"));
+        } else {
+            stage.manual.advance(MINUTE / 2);
+        }
+        assert_eq!(task.run(), EXPIRED, "{somebody_is_revoked}");
+    }
+}
+
+/// A clock that counts who goes to sleep by it. (Whoever sleeps by one that is moved by hand is woken at every move.)
+struct Counting(ManualClock, Arc<AtomicUsize>);
+
+impl TimeSource for Counting {
+    fn wall(&self) -> Timestamp {
+        self.0.wall()
+    }
+
+    fn monotonic(&self) -> Moment {
+        self.0.monotonic()
+    }
+
+    fn sleep_until(&self, moment: Moment) -> BoxFuture<'static, ()> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.sleep_until(moment)
+    }
+}
+
+/// Of a stream that lasts for two hours, and says nothing.
+#[test]
+fn long_a1_who_waits_is_woken_once_a_minute_and_in_a_storm_of_revocations_once_a_second() {
+    let (manual, sleeps) = (ManualClock::new(), Arc::<AtomicUsize>::default());
+    let clock = Clock::new(Counting(manual.clone(), Arc::clone(&sleeps)));
+    let stage = Stage { list: Revocations::new(clock), manual };
+    let mut task = Task::start(stage.caller("alice").expires_at(stage.later_by(120 * MINUTE)).context().ended());
+    let pass = |task: &mut Task| {
+        stage.manual.advance(SECOND);
+        task.run()
+    };
+    for _ in 0..60 * 60 {
+        assert_eq!(pass(&mut task), Poll::Pending);
+    }
+    assert_eq!(sleeps.swap(0, Ordering::Relaxed), 1 + 60, "in an hour of nothing");
+
+    let mut woken = 0;
+    for number in 0..60_000 {
+        stage.list.revoke(subject(&format!("user-{number}")));
+        if task.was_woken() {
+            woken += 1;
+            assert_eq!(task.poll(), Poll::Pending);
+        }
+        if number % 1_000 == 999 {
+            assert_eq!(pass(&mut task), Poll::Pending);
+        }
+    }
+    assert_eq!((woken, sleeps.swap(0, Ordering::Relaxed)), (1, 1 + 60), "in a minute of a thousand each second");
+
+    // Hers among them is seen within one.
+    stage.list.revoke(alice());
+    assert_eq!((task.run(), pass(&mut task)), (Poll::Pending, REVOKED));
 }
 
 #[test]

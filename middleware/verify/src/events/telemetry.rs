@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
-use tower_identity_core::{Issuer, Refusal, RefusalKind, Revocation, WithCauses};
+use tower_identity_core::{
+    Issuer, Refusal, RefusalKind, Revocation, WithCauses,
+    revocation::{Change, Mark},
+};
 
 use super::Received;
 use crate::FeedError;
@@ -19,6 +22,12 @@ const AGE: &str = "tower_identity_revocation_feed_age_seconds";
 
 /// The gauge of entries.
 const ENTRIES: &str = "tower_identity_revocations";
+
+/// The counter of what was revoked, by kind.
+const REVOKED: &str = "tower_identity_revocations_total";
+
+/// The counter of entries that made room for others.
+const FORGOTTEN: &str = "tower_identity_revocations_forgotten_total";
 
 /// Counts an event, and says so where it was refused.
 pub(super) fn received(received: &Result<Received, Refusal>) {
@@ -80,7 +89,26 @@ pub(crate) fn pulled(pulled: Result<usize, (&FeedError, u32)>, age: Duration) {
     }
 }
 
-pub(super) fn entries(entries: usize) {
+/// Counts what was revoked, by whoever it was; and says so where there was no room for it.
+pub(crate) fn changed(change: Change<'_>) {
+    describe_counter!(REVOKED, Unit::Count, "revocations that were new, by what they name");
+    counter!(REVOKED, "of" => change.kind).increment(1);
+    entries(change.entries);
+    if change.mark == Mark::Kept {
+        return;
+    }
+    describe_counter!(FORGOTTEN, Unit::Count, "revocations that made room for others");
+    counter!(FORGOTTEN).increment(1);
+    if change.mark == Mark::Raised {
+        tracing::warn!(
+            target: "tower_identity::revocation",
+            issuer = change.issuer.as_str(),
+            "revocations forgotten: all tokens of the issuer from before them are refused"
+        );
+    }
+}
+
+fn entries(entries: usize) {
     describe_gauge!(ENTRIES, Unit::Count, "what is revoked and not yet forgotten");
     gauge!(ENTRIES).set(u32::try_from(entries).map_or(f64::MAX, f64::from));
 }

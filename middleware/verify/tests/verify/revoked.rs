@@ -1,5 +1,7 @@
 //! What is revoked is refused, on every path that a token takes.
 
+mod told;
+
 use std::time::Duration;
 
 use tower_identity_core::{CallerName, Issuer, RefusalKind, Revocation, Revocations};
@@ -136,46 +138,48 @@ fn ssf_a2_of_two_credentials_each_may_be_revoked() {
     }
 }
 
-/// The caller's credential is judged at once, the user's once its issuer's keys are there: both have to be good then.
+/// One of the two credentials is judged at once, the other once its issuer's keys are there: both have to be good then.
 #[tokio::test]
 async fn ssf_a2_what_ends_while_the_other_credential_waits_is_no_longer_good() {
     let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3600));
-    let nothing = |_: &Revocations, _: &tower_identity_testkit::ManualClock| {};
-    let revoke = |list: &Revocations, _: &tower_identity_testkit::ManualClock| {
-        list.revoke(subject("storefront"));
-    };
-    let pass = |_: &Revocations, clock: &tower_identity_testkit::ManualClock| clock.advance(Duration::from_secs(61));
-    type Meanwhile<'a> = &'a dyn Fn(&Revocations, &tower_identity_testkit::ManualClock);
-    let cases: [(&str, Duration, Meanwhile<'_>, Option<&str>); 4] = [
-        ("nothing", minute, &nothing, None),
-        ("revoked", minute, &revoke, Some("revoked")),
-        ("expired", minute, &pass, Some("exp")),
-        ("not yet expired", hour, &pass, None),
+    type Meanwhile<'a> = &'a dyn Fn(&Revocations, &str, &tower_identity_testkit::ManualClock);
+    let nothing: Meanwhile<'_> = &|_, _, _| {};
+    let revoke: Meanwhile<'_> = &|list, who, _| assert!(list.revoke(subject(who)));
+    let pass: Meanwhile<'_> = &|_, _, clock| clock.advance(Duration::from_secs(61));
+    let cases = [
+        ("nothing", minute, nothing, None),
+        ("revoked", minute, revoke, Some("revoked")),
+        ("expired", minute, pass, Some("exp")),
+        ("not yet expired", hour, pass, None),
     ];
-    for (what, lifetime, meanwhile, expected) in cases {
+    for (who, (what, lifetime, meanwhile, expected)) in
+        ["storefront", "alice"].into_iter().flat_map(|who| cases.iter().map(move |case| (who, *case)))
+    {
         let clock = tower_identity_testkit::ManualClock::new();
-        let users = TestIssuer::builder().clock(clock.clock()).start();
-        let list = Revocations::new(clock.clock());
-        let key = key();
-        let callers = TrustedIssuer::keys(HOME, KeySet::from_keys([key.verifying_key()]).expect("one key"));
-        let verifier = Verifier::builder(callers.audience("orders"))
-            .user_issuer(TrustedIssuer::discover(users.issuer().as_str()).audience("orders"))
-            .workload(["storefront".try_into().expect("name"), of(&users, "storefront")])
+        let far = TestIssuer::builder().clock(clock.clock()).start();
+        let (list, key) = (Revocations::new(clock.clock()), key());
+        let at_hand = TrustedIssuer::keys(HOME, KeySet::from_keys([key.verifying_key()]).expect("one key"));
+        let (at_hand, to_fetch) =
+            (at_hand.audience("orders"), TrustedIssuer::discover(far.issuer().as_str()).audience("orders"));
+        let caller_waits = who == "alice";
+        let [callers, users] = if caller_waits { [to_fetch, at_hand] } else { [at_hand, to_fetch] };
+        let named = |issuer: &str| CallerName::of_issuer(issuer, "storefront").expect("name");
+        let verifier = Verifier::builder(callers)
+            .user_issuer(users)
+            .workload([named(HOME), named(far.issuer().as_str())])
             .clock(clock.clock())
             .revocations(list.clone())
             .build()
             .expect("valid");
-        let own = TokenBuilder::new(HOME, &key, clock.clock().wall());
-        let own = own.subject("storefront").client("storefront").audience("orders").lifetime(lifetime).build();
-        let alice = users.token().subject("alice").client("storefront").audience("orders").lifetime(hour).build();
+        let near = || TokenBuilder::new(HOME, &key, clock.clock().wall()).lifetime(lifetime);
+        let [own, of_alice] =
+            if caller_waits { [far.token().lifetime(hour), near()] } else { [near(), far.token().lifetime(hour)] };
+        let own = own.subject("storefront").client("storefront").audience("orders").build();
+        let of_alice = of_alice.subject("alice").client("storefront").audience("orders").build();
 
-        let waiting = verifier.pair(own.expose(), alice.expose()).try_now().expect_err("there are no keys yet");
-        meanwhile(&list, &clock);
+        let waiting = verifier.pair(own.expose(), of_alice.expose()).try_now().expect_err("there are no keys yet");
+        meanwhile(&list, who, &clock);
         let outcome = waiting.await.map_err(|refusal| refusal.check());
-        assert_eq!(outcome.err(), expected, "{what}");
+        assert_eq!(outcome.err(), expected, "{who}: {what}");
     }
-}
-
-fn of(issuer: &TestIssuer, id: &str) -> CallerName {
-    CallerName::of_issuer(issuer.issuer().as_str(), id).expect("name")
 }

@@ -15,7 +15,8 @@ type Meanwhile<'a> = &'a dyn Fn(&Revocations, &ManualClock);
 #[tokio::test]
 async fn ssf_a2_a_certificate_that_ends_while_its_token_waits_is_no_longer_good() {
     let subject = |id: &str| {
-        let of_domain = Revocation::subject("spiffe://example.org".parse().expect("an issuer"), id.parse().expect("id"));
+        let of_domain =
+            Revocation::subject("spiffe://example.org".parse().expect("an issuer"), id.parse().expect("id"));
         move |list: &Revocations, _: &ManualClock| assert!(list.revoke(of_domain.clone()))
     };
     let pass = |seconds| move |_: &Revocations, clock: &ManualClock| clock.advance(Duration::from_secs(seconds));
