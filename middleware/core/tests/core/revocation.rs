@@ -205,6 +205,18 @@ fn what_is_revoked_already_changes_nothing_and_wakes_nobody() {
 }
 
 #[test]
+fn what_a_mark_covers_takes_no_place() {
+    let list = Revocations::new(clock());
+    assert!(list.revoke(Revocation::every_token(issuer(ISSUER)).issued_before(at(850))));
+    assert!(!list.revoke(of_token("t-1").issued_before(at(850))));
+    assert_eq!((list.epoch(), list.entries()), (1, 0));
+    assert!(list.revoke(of_token("t-1").issued_before(at(851))));
+    // Of a sign-in, what is issued on it later is at an end too.
+    assert!(list.revoke(session("s-1").issued_before(at(850))));
+    assert_eq!((list.epoch(), list.entries()), (3, 2));
+}
+
+#[test]
 fn a_waiter_is_told_of_what_comes_before_it_waits() {
     let list = Revocations::new(clock());
     let changed = list.changed();

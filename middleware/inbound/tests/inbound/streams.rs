@@ -18,7 +18,8 @@ mod feed;
 
 const EVENTS: &str = "text/event-stream";
 const GRPC: &str = "application/grpc";
-const MINUTE: Duration = Duration::from_secs(60);
+/// Of a token: less than whatever else sleeps here.
+const LIFE: Duration = Duration::from_secs(20);
 
 /// What ends a credential.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,7 +56,7 @@ impl Stage {
     }
 
     fn token(&self, user: &str) -> TokenBuilder {
-        issuer_token(&self.issuer).subject(user).expires_at(self.manual.clock().wall().saturating_add(MINUTE))
+        issuer_token(&self.issuer).subject(user).expires_at(self.manual.clock().wall().saturating_add(LIFE))
     }
 
     /// The answer of a service that answers at once.
@@ -84,12 +85,12 @@ impl Stage {
 
     /// Whether a credential's end is waited for: nothing else wakes that often.
     fn somebody_waits(&self) -> bool {
-        self.manual.next_wake().is_some_and(|wake| wake <= Duration::from_secs(1))
+        self.manual.next_wake().is_some_and(|wake| wake <= LIFE)
     }
 
     fn bring(&self, cause: Cause) {
         match cause {
-            Cause::Expiry => self.manual.advance(MINUTE),
+            Cause::Expiry => self.manual.advance(LIFE),
             Cause::Revocation => self.revoke("alice"),
         }
     }

@@ -151,3 +151,37 @@ fn text<T: std::str::FromStr>(id: &Members, name: &'static str) -> Result<T, Ref
 fn read<T: std::str::FromStr>(name: &'static str, text: &str) -> Result<T, Refusal> {
     text.parse().map_err(|_| wrong(check::SUBJECT, name))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What is revoked of this subject, of an issuer whose tokens say their tenant and of one whose do not.
+    fn revocations(sub_id: &Value) -> [Vec<Revocation>; 2] {
+        let read = || About::read(object(sub_id).expect("an object"), &login()).expect("in order");
+        [true, false].map(|has_tenants| read().revocations(|_| has_tenants))
+    }
+
+    fn login() -> Issuer {
+        "https://login.example.com".parse().expect("an issuer")
+    }
+
+    #[test]
+    fn ssf_a1_a_user_who_is_named_by_what_tokens_do_not_tell_is_not_everybody_of_the_tenant() {
+        let (alice, acme) = (|| "alice".parse().expect("a subject"), || "acme".parse().expect("a tenant"));
+        let opaque = |id: &str| json!({"format": "opaque", "id": id});
+        let of = |user: Option<Value>| {
+            let mut sub_id = json!({"format": "complex", "tenant": opaque("acme")});
+            if let Some(user) = user {
+                sub_id["user"] = user;
+            }
+            revocations(&sub_id)
+        };
+        assert_eq!(of(None), [vec![Revocation::tenant(login(), acme())], vec![]]);
+        let of_alice = Revocation::subject(login(), alice());
+        assert_eq!(of(Some(opaque("alice"))), [vec![of_alice.clone().in_tenant(acme())], vec![of_alice]]);
+        assert_eq!(of(Some(json!({"format": "email", "email": "alice@example.com"}))), [vec![], vec![]]);
+    }
+}

@@ -81,6 +81,7 @@ async fn ssf_a1_what_is_no_event_for_us_of_its_issuer_changes_nothing() {
     let alice = post.of("alice").build();
     let later = post.clock.clock().wall().as_secs() + 31;
     let event = || post.event();
+    let nested = json!({"format": "aliases", "identifiers": []});
     let cases: Vec<(&str, TokenBuilder, &str)> = vec![
         ("another key under its name", event().sign_with(&stranger).header("kid", &*kid), "signature"),
         ("a key that is not of the set", event().sign_with(&stranger), "key"),
@@ -108,6 +109,11 @@ async fn ssf_a1_what_is_no_event_for_us_of_its_issuer_changes_nothing() {
         ("sub_id that is a text", event().claim("sub_id", "alice"), "subject"),
         ("sub_id without format", event().claim("sub_id", json!({"sub": "alice"})), "subject"),
         ("iss_sub without sub", event().claim("sub_id", json!({"format": "iss_sub", "iss": "https://x"})), "subject"),
+        (
+            "aliases within aliases",
+            event().claim("sub_id", json!({"format": "aliases", "identifiers": [nested]})),
+            "subject",
+        ),
         ("a time that is none", event().claim("events", json!({SESSION_REVOKED: {"event_timestamp": "1"}})), "claims"),
     ];
     let epoch = post.verifier.revocations().epoch();
