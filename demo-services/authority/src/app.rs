@@ -14,7 +14,7 @@ use demo_kit::{Serving, StartError, Stop, serve};
 use tokio::net::TcpListener;
 use tower_identity::{Settings, system_clock};
 
-use crate::{Authority, introspect, metadata, revoke, sign_in, sign_out, token};
+use crate::{Authority, introspect, metadata, revoke, sign_in, sign_out, slow, token};
 
 /// Room for a form with a subject and an actor token of the largest size, percent-encoded.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -45,7 +45,10 @@ pub fn app(authority: Arc<Authority>, listening_on: SocketAddr) -> Router {
     let mut secret =
         Router::new().route("/token", post(token::token)).route("/introspect", post(introspect::introspect));
     if let Some(sign_in) = authority.sign_in.as_ref().filter(|_| listening_on.ip().is_loopback()) {
-        secret = secret.route("/dev/sign-in", post(sign_in::sign_in)).route("/dev/revoke", post(revoke::revoke));
+        secret = secret
+            .route("/dev/sign-in", post(sign_in::sign_in))
+            .route("/dev/revoke", post(revoke::revoke))
+            .route("/dev/slow", post(slow::slow));
         if sign_in.cookie.is_some() {
             secret = secret.route("/dev/sign-out", post(sign_out::sign_out));
         }

@@ -13,6 +13,7 @@ use crate::{
     replay::UsedAssertions,
     session::Sessions,
     settings::{AuthoritySettings, SignInSettings},
+    slow::Slowness,
 };
 
 /// An authorization server and security token service (RFC 6749, RFC 8693).
@@ -34,6 +35,7 @@ pub struct Authority {
     pub(crate) used_assertions: UsedAssertions,
     pub(crate) sessions: Sessions,
     pub(crate) receivers: Receivers,
+    pub(crate) slowness: Slowness,
 }
 
 impl Authority {
@@ -59,6 +61,7 @@ impl Authority {
             used_assertions: UsedAssertions::default(),
             sessions: Sessions::default(),
             receivers: Receivers::new(settings.receivers)?,
+            slowness: Slowness::default(),
         };
         for (at, client) in settings.clients.into_iter().enumerate() {
             authority.register(client).map_err(|invalid| invalid.within(at).within("client"))?;
@@ -84,6 +87,9 @@ impl Authority {
         for (at, row) in self.policy.exchange.iter().enumerate() {
             let placed = |invalid: InvalidSetting| invalid.within(at).within("policy");
             self.check_row(&row.client, &row.to, row.scopes.values()).map_err(placed)?;
+            if let Some(seconds) = row.access_token_seconds {
+                lifetime("access_token_seconds", seconds).map_err(placed)?;
+            }
             let own = self.clients.find(row.client.as_str()).is_some_and(|client| client.audience.contains(&row.from));
             if !own {
                 return Err(placed(InvalidSetting::new(

@@ -27,9 +27,11 @@ impl Authority {
 
         let held = subject.scopes().ok_or(BAD_SUBJECT)?;
         let scopes = self.policy.exchange(&client.id, (subject.aud.as_slice(), &held), &target, requested.as_ref())?;
+        let row = self.policy.lifetime(&client.id, subject.aud.as_slice(), &target);
         let actors = self.acting(client, subject.act)?;
 
-        let mut expires_at = self.clock.wall().saturating_add(self.access_token_lifetime);
+        let lifetime = row.map_or(self.access_token_lifetime, |row| row.min(self.access_token_lifetime));
+        let mut expires_at = self.clock.wall().saturating_add(lifetime);
         for bound in [Some(subject.exp.timestamp()), actor_ends].into_iter().flatten() {
             expires_at = expires_at.min(bound);
         }

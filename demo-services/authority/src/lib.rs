@@ -13,11 +13,13 @@
 //! | `POST /dev/sign-in` | a user's first token, to this machine only: in a session's cookie, where the settings name one |
 //! | `POST /dev/sign-out` | ends that session |
 //! | `POST /dev/revoke` | ends all of a user's sessions, and says which receivers of events know of it |
+//! | `POST /dev/slow` | has `/token` take that long for an answer from now on |
 //!
 //! The modules, in the order in which a token request meets them: `form`, `authenticate` (with `client` and
 //! `replay`), `token`, `exchange` (with `presented` and `policy`), `issue` (with `claims`), and `error` for the rest.
 //! Users' sessions are in `session`, and begin and end in `sign_in`, `sign_out` and `revoke`; `introspect` tells what a
 //! token is. An end is told to the receivers in the settings: what, in `event` (RFC 8417); how, in `push` (RFC 8935).
+//! `slow` has the token endpoint take its time.
 
 mod app;
 mod authenticate;
@@ -40,6 +42,7 @@ mod session;
 mod settings;
 mod sign_in;
 mod sign_out;
+mod slow;
 mod token;
 
 pub use self::{

@@ -1,6 +1,9 @@
 //! Who gets which scopes where: rows of data, and the decision over them. No row, no token.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde::Deserialize;
 use tower_identity::{Audience, ClientId, Scope, Scopes};
@@ -19,6 +22,14 @@ pub struct ExchangeRow {
     pub to: Audience,
     /// What each scope of the subject token becomes. A scope that is not listed becomes nothing.
     pub scopes: BTreeMap<Scope, Scopes>,
+    /// How long the issued token lives at most, in seconds, where that is less than tokens live otherwise.
+    pub access_token_seconds: Option<u64>,
+}
+
+impl ExchangeRow {
+    fn is_from(&self, audience: &[Audience], target: &Audience) -> bool {
+        self.to == *target && audience.contains(&self.from)
+    }
 }
 
 /// One client may have tokens of its own for an audience.
@@ -54,7 +65,7 @@ impl Policy {
         if rows.peek().is_none() {
             return Err(NO_EXCHANGE);
         }
-        let mut rows = rows.filter(|row| row.to == *target && audience.contains(&row.from)).peekable();
+        let mut rows = rows.filter(|row| row.is_from(audience, target)).peekable();
         if rows.peek().is_none() {
             return Err(NO_TARGET);
         }
@@ -65,6 +76,12 @@ impl Policy {
         // Within one audience there is nothing to translate: rights only shrink.
         let ceiling = if audience.contains(target) { translated.intersection(scopes) } else { translated };
         granted(&ceiling, requested)
+    }
+
+    /// How long such a token lives at most, where a row says so.
+    pub(crate) fn lifetime(&self, client: &ClientId, audience: &[Audience], target: &Audience) -> Option<Duration> {
+        let rows = self.exchange.iter().filter(|row| row.client == *client && row.is_from(audience, target));
+        rows.filter_map(|row| row.access_token_seconds).min().map(Duration::from_secs)
     }
 
     /// The audience and scopes of a token that `client` gets for itself. Without a target, the scopes say which
@@ -126,6 +143,7 @@ mod tests {
                 .iter()
                 .map(|(from, to)| (Scope::parse(from).expect("scope"), Scopes::parse(to).expect("scopes")))
                 .collect(),
+            access_token_seconds: None,
         };
         let own = |client: &str, to: &str, scopes: &str| ClientCredentialsRow {
             client: client.parse().expect("client"),

@@ -32,6 +32,7 @@ pub(crate) async fn token(
     if query.is_some() {
         return Err(TokenError::invalid_request("parameters belong in the body"));
     }
+    authority.slowness.passes(&authority.clock).await;
     let form = Form::read(&headers, &body)?;
     let client = authority.authenticate(&headers, &form)?;
     let issued = match form.one("grant_type") {

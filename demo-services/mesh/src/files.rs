@@ -10,6 +10,8 @@ use demo_kit::{Run, StartError};
 use serde::Deserialize;
 use tower_identity::Settings;
 
+use crate::mesh::Change;
+
 /// One of the programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
@@ -89,12 +91,14 @@ struct Listen {
 }
 
 impl Files {
-    /// Reads and checks all four.
-    pub(crate) fn read(directory: &Path) -> Result<Self, StartError> {
+    /// Reads and checks all four, with these changes to them.
+    pub(crate) fn read(directory: &Path, changes: &[Change<'_>]) -> Result<Self, StartError> {
         let read = |part: Part| {
             let path = path_of(directory, part);
             let listen = Settings::from_path(&path)?.section::<Listen>("service")?.listen;
-            Ok(File { part, text: std::fs::read_to_string(path)?, listen })
+            let of_it = changes.iter().filter(|(changed, _)| *changed == part);
+            let text = of_it.fold(std::fs::read_to_string(path)?, |text, (_, (from, to))| text.replace(from, to));
+            Ok(File { part, text, listen })
         };
         let files = Part::ALL.into_iter().map(read).collect::<Result<_, StartError>>()?;
         Ok(Self { directory: directory.to_owned(), files })

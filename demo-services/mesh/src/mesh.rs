@@ -1,6 +1,10 @@
 //! Starting and stopping the four programs in one process.
 
-use std::{io, net::SocketAddr, path::Path};
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use demo_kit::{Serving, StartError, listen};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
@@ -14,7 +18,11 @@ pub struct Mesh {
     running: Vec<Running>,
     /// In the order of the parts.
     files: Vec<Moved>,
+    directory: PathBuf,
 }
+
+/// One change of a program's file: what it says, and what it is to say instead.
+pub(crate) type Change<'a> = (Part, (&'a str, &'a str));
 
 #[derive(Debug)]
 struct Running {
@@ -23,6 +31,9 @@ struct Running {
     stop: oneshot::Sender<()>,
     served: JoinHandle<io::Result<()>>,
 }
+
+/// What to change the address with where that is whichever is free.
+const ANY_PORT: &str = "nothing: any port will do";
 
 impl Mesh {
     /// Starts all four from the files in a directory; `option` is what the user would change the addresses with.
@@ -34,7 +45,16 @@ impl Mesh {
     ///
     /// [`StartError`] when a file is wrong or an address is taken. Nothing is left running then.
     pub async fn start(directory: &Path, addresses: Addresses, option: &'static str) -> Result<Self, StartError> {
-        let files = Files::read(directory)?;
+        Self::start_changed(directory, &[], addresses, option).await
+    }
+
+    async fn start_changed(
+        directory: &Path,
+        changes: &[Change<'_>],
+        addresses: Addresses,
+        option: &'static str,
+    ) -> Result<Self, StartError> {
+        let files = Files::read(directory, changes)?;
         let mut listeners: Vec<TcpListener> = Vec::new();
         for (_, address) in files.addresses(addresses) {
             listeners.push(listen(address, option).await?);
@@ -46,13 +66,20 @@ impl Mesh {
         for ((part, listener), file) in Part::ALL.into_iter().zip(listeners).zip(&files) {
             checked.push(Checked::new(part, listener, &file.settings)?);
         }
-        Ok(Self { running: checked.into_iter().map(Checked::serve).collect(), files })
+        let directory = directory.to_owned();
+        Ok(Self { running: checked.into_iter().map(Checked::serve).collect(), files, directory })
+    }
+
+    /// Starts all four once more, at ports that are free and with these changes to their files.
+    pub(crate) async fn start_another_mesh(&self, changes: &[Change<'_>]) -> Result<Self, StartError> {
+        let free = Addresses { ip: None, first_port: Some(0) };
+        Self::start_changed(&self.directory, changes, free, ANY_PORT).await
     }
 
     /// Starts a program once more, at a port of its own and with one change to its file, and gives its origin.
     pub(crate) async fn start_another(&mut self, part: Part, change: (&str, &str)) -> Result<String, StartError> {
         let file = self.files[part as usize].changed(change)?;
-        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0)), "nothing: any port will do").await?;
+        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0)), ANY_PORT).await?;
         let checked = Checked::new(part, listener, &file.settings)?;
         let origin = format!("http://{}", checked.address);
         self.running.push(checked.serve());

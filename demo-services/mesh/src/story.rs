@@ -5,6 +5,7 @@ mod clients;
 mod enforcement;
 mod revoked;
 mod sessions;
+mod slow;
 mod steps;
 mod stream;
 mod two;
@@ -18,6 +19,7 @@ use self::{
     enforcement::observe_then_enforce,
     revoked::{revoked_while_listening, signed_in_again},
     sessions::{session_cookie, signed_out},
+    slow::slow_authority,
     steps::{
         another_audience, at_night, authority_stops, first_order, her_statement, own_orders_only, skipping_a_service,
         wrong_door,
@@ -59,6 +61,8 @@ pub async fn tell<W: Write>(mesh: &mut Mesh, page: &mut Page<W>) -> Result<Told,
     walk.step("Alice is revoked, while she and Bob each listen for news of their orders", revoked_while_listening)
         .await?;
     walk.step("Alice signs in again", signed_in_again).await?;
+    walk.step("In another shop tokens for payments live for 20 seconds, and the authority is slow", slow_authority)
+        .await?;
     walk.step("The authority is stopped", authority_stops).await?;
     Ok(walk.told()?)
 }

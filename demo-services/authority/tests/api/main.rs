@@ -7,5 +7,6 @@ mod metadata;
 mod revocation;
 mod settings;
 mod sign_in;
+mod slow;
 mod support;
 mod token_endpoint;

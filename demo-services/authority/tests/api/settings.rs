@@ -55,6 +55,10 @@ fn a_row_that_cannot_apply_is_refused() {
         (|s| s["policy"][1]["to"] = json!("nowhere"), "policy[1].to: nowhere is no client's audience"),
         (|s| s["policy"][1]["from"] = json!("payments"), "policy[1].from: payments is no audience of orders"),
         (|s| s["policy"][1]["scopes"] = json!({}), "policy[1].scopes: grants nothing"),
+        (
+            |s| s["policy"][1]["access_token_seconds"] = json!(0),
+            "policy[1].access_token_seconds: is not between 1 second and a day",
+        ),
         (|s| s["client_credentials"][0]["to"] = json!("x"), "client_credentials[0].to: x is no client's audience"),
         (|s| s["client_credentials"][0]["scopes"] = json!([]), "client_credentials[0].scopes: grants nothing"),
         (

@@ -130,14 +130,24 @@ pub(super) async fn skipping_a_service<W: Write>(walk: &mut Walk<'_, W>) -> Resu
 pub(super) async fn authority_stops<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
     // Carol signs in and has not been anywhere yet.
     let (alice, carol) = (walk.sign_in("alice").await?, walk.sign_in("carol").await?);
+    walk.post_bare(Part::Orders, "/settlements/run").await?;
     let before = walk.post(Part::Storefront, "/orders", &alice, basket()).await?;
     walk.holds("Alice orders, while it runs: 201", "201", before.outcome())?;
 
     walk.stop(Part::Authority).await?;
     let known = walk.post(Part::Storefront, "/orders", &alice, basket()).await?;
     walk.holds("Alice is known, and orders again without it: 201", "201", known.outcome())?;
+    let statement = walk.get(Part::Storefront, "/statement", &alice).await?;
+    walk.holds("and reads her statement, over gRPC: 200", "200", statement.outcome())?;
     let new = walk.post(Part::Storefront, "/orders", &carol, basket()).await?;
     walk.holds("Carol is new, and is told to come back: 503", "503", new.outcome())?;
     let seconds = new.header("retry-after").and_then(|seconds| seconds.parse::<u64>().ok());
-    walk.holds("and when", true, seconds.is_some_and(|seconds| seconds > 0))
+    walk.holds("and when", true, seconds.is_some_and(|seconds| seconds > 0))?;
+    let charged = walk.post_bare(Part::Orders, "/settlements/run").await?;
+    let cents = charged.body["cents"].clone();
+    walk.holds(
+        "payments was charged for Alice alone, twice: 57.60",
+        json!([2, 5760]),
+        json!([charged.body["charges"], cents]),
+    )
 }

@@ -23,7 +23,7 @@ use super::{
     closing,
     stream::Stream,
 };
-use crate::{Mesh, Page, Part};
+use crate::{Mesh, Page, Part, mesh::Change};
 
 /// Why a step ended early.
 #[derive(Debug, thiserror::Error)]
@@ -195,6 +195,16 @@ impl<'a, W: Write> Walk<'a, W> {
     /// A token of a service's own.
     pub(super) async fn own_token(&self, client: As, to: (&str, &str)) -> Result<String, Broken> {
         Ok(self.clients.own(client, to).await?)
+    }
+
+    /// Starts a shop besides, whose files differ in this; to be stopped by whoever asked for it.
+    pub(super) async fn start_another_mesh(&self, changes: &[Change<'_>]) -> Result<Mesh, Broken> {
+        Ok(self.mesh.start_another_mesh(changes).await?)
+    }
+
+    /// The same walk there, on the same page.
+    pub(super) fn at<'b>(&'b mut self, mesh: &'b mut Mesh) -> Result<Walk<'b, W>, Broken> {
+        Ok(Walk::new(mesh, self.page)?)
     }
 
     pub(super) async fn stop(&mut self, part: Part) -> Result<(), Broken> {

@@ -61,6 +61,17 @@ async fn rfc8707_c2_the_token_is_for_the_resource_that_was_asked_for() {
 }
 
 #[tokio::test]
+async fn a_row_shortens_the_life_of_its_tokens_and_lengthens_none() {
+    for (seconds, expected) in [(json!(null), 120), (json!(20), 20), (json!(86_400), 120)] {
+        let authority = Running::with(|settings| settings["policy"][1]["access_token_seconds"] = seconds).await;
+        let answer = authority.exchange(ORDERS, &authority.orders_token(json!({})), &[("audience", "payments")]).await;
+        assert_eq!(answer.body["expires_in"], json!(expected), "the token that was exchanged lasts two minutes");
+        let claims = authority.claims(&answer.token()).await;
+        assert_eq!(claims["exp"], json!(authority.now() + expected));
+    }
+}
+
+#[tokio::test]
 async fn rfc9068_c3_a_resource_is_one_audience_and_a_token_has_no_second() {
     let authority = Running::start().await;
     let token = authority.orders_token(json!({}));
