@@ -63,7 +63,8 @@
 //! What is told to the operator, as events and metrics: `docs/telemetry.md` in the repository.
 //!
 //! Feature `axum` (default) brings the extractors, feature `reqwest` (default) brings [`HttpClient`], feature `tonic`
-//! turns what a gRPC service refuses into its `Status`: `Caller::of(request.extensions())?`.
+//! turns what a gRPC service refuses into its `Status`: `Caller::of(request.extensions())?`. Feature `retry` brings
+//! `RetryRefused`, a policy for tower's retry layer.
 
 mod config;
 
@@ -93,10 +94,12 @@ pub use tower_identity_oauth::{
 };
 pub use tower_identity_outbound::{
     Demand, MAX_CREDENTIAL_BYTES, Outbound, OutboundBuilder, OutboundError, OutboundLayer, OutboundService, Plaintext,
-    ReadableJwt, RequestExt, Strategy, Target, TargetRefusal, TargetSettings,
+    ReadableJwt, RequestExt, Retries, Strategy, Target, TargetRefusal, TargetSettings,
 };
 #[cfg(feature = "reqwest")]
 pub use tower_identity_outbound::{HttpClient, RequestBuilder, ResponseExt, SendError, Unsuccessful};
+#[cfg(feature = "retry")]
+pub use tower_identity_outbound::{Replay, RetryRefused, SetAside};
 pub use tower_identity_refresh::system_clock;
 pub use tower_identity_verify::{
     CertificateAnchor, CertificateSettings, Checked, EventReceiver, EventReceiverBuilder, Explanation, FeedError,

@@ -7,7 +7,10 @@ use reqwest::{Body, ClientBuilder, Response, redirect, retry};
 use serde::Serialize;
 use tower_identity_core::{CallerContext, Refusal};
 
-use crate::{Outbound, OutboundError, TargetRefusal, acting::Acting, outbound::Obtained, targets::Unlisted};
+use crate::{
+    Outbound, OutboundError, Retries, TargetRefusal, acting::Acting, outbound::Obtained, retries::MadeIn,
+    targets::Unlisted,
+};
 
 impl Outbound {
     /// A client over reqwest, which builds it: so that nothing below us sends a token elsewhere.
@@ -46,7 +49,7 @@ impl Outbound {
             .referer(false)
             .connection_verbose(false)
             .build()?;
-        Ok(HttpClient { outbound: self.clone(), client })
+        Ok(HttpClient { outbound: self.clone(), client, retries: Retries::default() })
     }
 }
 
@@ -55,14 +58,14 @@ impl Outbound {
 pub struct HttpClient {
     outbound: Outbound,
     client: reqwest::Client,
+    retries: Retries,
 }
 
 /// A request of an [`HttpClient`]. Made for the caller in whose scope [`send`](Self::send) is called, unless it says
 /// otherwise.
 #[must_use = "a request does nothing until it is sent"]
 pub struct RequestBuilder {
-    outbound: Outbound,
-    client: reqwest::Client,
+    client: HttpClient,
     request: reqwest::RequestBuilder,
     /// As it was written: reading it as a URL hides dot segments.
     address: Result<Uri, Unlisted>,
@@ -105,6 +108,14 @@ impl From<reqwest::Error> for SendError {
 }
 
 impl HttpClient {
+    /// Which requests are tried once again, with a new token, when their target refuses the token that they were sent
+    /// with. A body that is a stream cannot be sent twice; any other can. Each attempt has the whole of a request's
+    /// timeout. Default: [`Retries::Refused`].
+    #[must_use]
+    pub fn retries(self, retries: Retries) -> Self {
+        Self { retries, ..self }
+    }
+
     /// A `GET` request.
     pub fn get(&self, address: impl AsRef<str>) -> RequestBuilder {
         self.request(Method::GET, address)
@@ -134,8 +145,7 @@ impl HttpClient {
     pub fn request(&self, method: Method, address: impl AsRef<str>) -> RequestBuilder {
         let address = address.as_ref();
         RequestBuilder {
-            outbound: self.outbound.clone(),
-            client: self.client.clone(),
+            client: self.clone(),
             request: self.client.request(method, address),
             address: address.parse().map_err(|_| Unlisted::NotUri),
             acting: None,
@@ -198,32 +208,71 @@ impl RequestBuilder {
     /// [`SendError::Refused`] when nothing was sent, [`SendError::Failed`] when the target gave no answer. Any answer
     /// is a response, whatever its status.
     pub fn send(self) -> impl Future<Output = Result<Response, SendError>> + Send + use<> {
-        let client = self.client.clone();
+        let client = self.client.client.clone();
         let prepared = self.prepare();
         async move {
-            let (mut request, obtained) = prepared?;
-            let credential = match obtained {
-                Obtained::Now(credential) => credential,
-                Obtained::Later(pending) => pending.await?,
-            };
-            credential.attach(request.headers_mut());
-            let mut response = client.execute(request).await?;
-            let drop_token = || credential.drop_token();
-            if let Some(refusal) = TargetRefusal::read(response.status(), response.headers(), drop_token) {
-                response.extensions_mut().insert(refusal);
+            let (first, second) = prepared?;
+            let answer = first.send(&client).await?;
+            match second.filter(|_| TargetRefusal::is_invitation(answer.extensions())) {
+                // Where the second fails, the first answer stands.
+                Some(second) => Ok(second.send(&client).await.unwrap_or(answer)),
+                None => Ok(answer),
             }
-            Ok(response)
         }
     }
 
-    fn prepare(self) -> Result<(reqwest::Request, Obtained), SendError> {
+    fn prepare(self) -> Result<(Attempt, Option<Second>), SendError> {
+        let HttpClient { outbound, retries, .. } = self.client;
         let address = self.address.map_err(OutboundError::from)?;
-        self.outbound.lists(&address).map_err(OutboundError::from)?;
+        outbound.lists(&address).map_err(OutboundError::from)?;
         let request = self.request.build()?;
         // What is sent is the URL, so that is what a credential is for.
         let sent = request.url().as_str().parse().map_err(|_| OutboundError::from(Unlisted::NotUri))?;
-        let obtained = self.outbound.obtain(&sent, request.headers(), self.acting.as_ref())?;
-        Ok((request, obtained))
+        let copy = if retries.allow(request.method()) { request.try_clone() } else { None };
+        let acting = self.acting;
+        let obtained = outbound.obtain(&sent, request.headers(), acting.as_ref())?;
+        let second = copy.map(|request| Second { outbound, request, sent, acting, made_in: MadeIn::now() });
+        Ok((Attempt { request, obtained }, second))
+    }
+}
+
+/// A request, and its credential, which is at hand or on its way.
+struct Attempt {
+    request: reqwest::Request,
+    obtained: Obtained,
+}
+
+impl Attempt {
+    async fn send(self, client: &reqwest::Client) -> Result<Response, SendError> {
+        let Self { mut request, obtained } = self;
+        let credential = match obtained {
+            Obtained::Now(credential) => credential,
+            Obtained::Later(pending) => pending.await?,
+        };
+        credential.attach(request.headers_mut());
+        let mut response = client.execute(request).await?;
+        let drop_token = || credential.drop_token();
+        if let Some(refusal) = TargetRefusal::read(response.status(), response.headers(), drop_token) {
+            response.extensions_mut().insert(refusal);
+        }
+        Ok(response)
+    }
+}
+
+/// What is kept for another attempt: all that the first was made of, but its credential.
+struct Second {
+    outbound: Outbound,
+    request: reqwest::Request,
+    sent: Uri,
+    acting: Option<Acting>,
+    made_in: MadeIn,
+}
+
+impl Second {
+    async fn send(self, client: &reqwest::Client) -> Result<Response, SendError> {
+        let Self { outbound, request, sent, acting, made_in } = self;
+        let obtained = MadeIn::enter(Some(made_in), || outbound.obtain(&sent, request.headers(), acting.as_ref()))?;
+        Attempt { request, obtained }.send(client).await
     }
 }
 

@@ -14,7 +14,9 @@ use tower_identity_core::BoxFuture;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{Outbound, OutboundError, TargetRefusal, acting::Acting, entry::Credential, outbound::Obtained};
+use crate::{
+    Outbound, OutboundError, TargetRefusal, acting::Acting, entry::Credential, outbound::Obtained, retries::MadeIn,
+};
 
 /// What a layer's service fails with: an [`OutboundError`], or the inner service's own error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -91,7 +93,9 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let acting = Acting::take(request.extensions_mut());
-        let phase = match self.outbound.obtain(request.uri(), request.headers(), acting.as_ref()) {
+        let made_in = request.extensions_mut().remove();
+        let obtain = || self.outbound.obtain(request.uri(), request.headers(), acting.as_ref());
+        let phase = match MadeIn::enter(made_in, obtain) {
             Err(error) => Phase::Refused { error: Some(error) },
             Ok(Obtained::Now(credential)) => Phase::calling(&mut self.inner, request, credential),
             Ok(Obtained::Later(pending)) => {

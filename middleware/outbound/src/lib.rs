@@ -24,6 +24,7 @@
 //! | `builder`, `outbound` | all of the above, checked, put together, and used |
 //! | `layer`, `client` | over a tower service, and over reqwest |
 //! | `refused`, `challenges` | what it means that a target refuses its credential, and what it wants instead |
+//! | `retries`, `retry`, `replay` | the second attempt: which requests get one, for tower's retry layer, with which body |
 //! | `answer` | what a target's failure becomes for our own caller |
 //! | `error` | why a request was not sent |
 
@@ -48,6 +49,11 @@ mod outbound;
 mod path;
 mod plaintext;
 mod refused;
+#[cfg(feature = "retry")]
+mod replay;
+mod retries;
+#[cfg(feature = "retry")]
+mod retry;
 mod row;
 mod settings;
 mod source;
@@ -66,6 +72,7 @@ pub use self::{
     outbound::Outbound,
     plaintext::Plaintext,
     refused::TargetRefusal,
+    retries::Retries,
     settings::TargetSettings,
     target::{Strategy, Target},
 };
@@ -73,4 +80,9 @@ pub use self::{
 pub use self::{
     answer::{ResponseExt, Unsuccessful},
     client::{HttpClient, RequestBuilder, SendError},
+};
+#[cfg(feature = "retry")]
+pub use self::{
+    replay::Replay,
+    retry::{RetryRefused, SetAside},
 };

@@ -1,5 +1,7 @@
 //! What a target's refusal of its credential means: the token is forgotten, and the response says so.
 
+#[cfg(any(feature = "retry", feature = "reqwest"))]
+use http::Extensions;
 use http::{HeaderMap, HeaderName, StatusCode, header::CONTENT_TYPE};
 
 use crate::Demand;
@@ -49,6 +51,12 @@ impl TargetRefusal {
             Demand::Nonce(_) => true,
             _ => false,
         }
+    }
+
+    /// Whether an answer with these extensions is one after which its request is tried again.
+    #[cfg(any(feature = "retry", feature = "reqwest"))]
+    pub(crate) fn is_invitation(extensions: &Extensions) -> bool {
+        extensions.get().is_some_and(Self::invites_retry)
     }
 
     /// Reads an answer; if it is a refusal, ends the life of the token that it was sent. No new token brings a nonce

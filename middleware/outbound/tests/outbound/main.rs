@@ -4,12 +4,16 @@
 
 mod acting;
 mod build;
+mod clients;
 mod fail_closed;
 mod flights;
 mod issued;
 mod layer;
 mod lifetime;
 mod partition;
+mod retries;
+#[cfg(feature = "retry")]
+mod retry_policy;
 mod revoked;
 mod secrets;
 mod strangers;

@@ -4,6 +4,7 @@ mod authority;
 mod log;
 
 use std::{
+    collections::VecDeque,
     future::poll_fn,
     pin::pin,
     process::Command,
@@ -17,9 +18,9 @@ use std::{
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes},
     extract::{Request, State},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, Method, StatusCode, Version},
     response::Response,
 };
 use tokio::net::TcpListener;
@@ -48,8 +49,11 @@ const PATIENCE: usize = 1_000_000;
 /// One request that a target got.
 #[derive(Debug, Clone)]
 pub(crate) struct Got {
+    pub(crate) method: Method,
     pub(crate) path: String,
+    pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Got {
@@ -67,14 +71,16 @@ struct CalleeInner {
     url: String,
     got: Mutex<Vec<Got>>,
     status: Mutex<(StatusCode, Option<String>)>,
+    /// What the next requests are answered, before the rest is by `status`.
+    next: Mutex<VecDeque<(u16, Vec<(&'static str, String)>)>>,
 }
 
 impl Callee {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
         let url = format!("http://{}", listener.local_addr().expect("address"));
-        let callee =
-            Self(Arc::new(CalleeInner { url, got: Mutex::default(), status: Mutex::new((StatusCode::OK, None)) }));
+        let status = Mutex::new((StatusCode::OK, None));
+        let callee = Self(Arc::new(CalleeInner { url, got: Mutex::default(), status, next: Mutex::default() }));
         let app = Router::new().fallback(echo).with_state(callee.clone());
         tokio::spawn(async { axum::serve(listener, app).await });
         callee
@@ -92,6 +98,18 @@ impl Callee {
         *self.0.status.lock().expect("unpoisoned") = (StatusCode::from_u16(status).expect("status"), location);
     }
 
+    /// Answers the next request with this status and these headers.
+    pub(crate) fn answers_next(&self, status: u16, headers: &[(&'static str, &str)]) {
+        let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        self.0.next.lock().expect("unpoisoned").push_back((status, headers));
+    }
+
+    /// Answers no further request otherwise than the rest.
+    #[cfg(feature = "retry")]
+    pub(crate) fn forget_next(&self) {
+        self.0.next.lock().expect("unpoisoned").clear();
+    }
+
     pub(crate) fn got(&self) -> Vec<Got> {
         self.0.got.lock().expect("unpoisoned").clone()
     }
@@ -102,14 +120,20 @@ impl Callee {
 }
 
 async fn echo(State(callee): State<Callee>, request: Request) -> Response {
-    let got = Got { path: request.uri().to_string(), headers: request.headers().clone() };
-    let body = got.authorization().join(", ");
+    let (head, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body to its end");
+    let path = head.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+    let got = Got { method: head.method, path, version: head.version, headers: head.headers, body };
+    let mut response = Response::new(Body::from(got.authorization().join(", ")));
     callee.0.got.lock().expect("unpoisoned").push(got);
-    let (status, location) = callee.0.status.lock().expect("unpoisoned").clone();
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    if let Some(location) = location {
-        response.headers_mut().insert("location", location.parse().expect("value"));
+    let next = callee.0.next.lock().expect("unpoisoned").pop_front();
+    let (status, headers) = next.unwrap_or_else(|| {
+        let (status, location) = callee.0.status.lock().expect("unpoisoned").clone();
+        (status.as_u16(), location.into_iter().map(|location| ("location", location)).collect())
+    });
+    *response.status_mut() = StatusCode::from_u16(status).expect("status");
+    for (name, value) in headers {
+        response.headers_mut().append(name, value.parse().expect("value"));
     }
     response
 }
