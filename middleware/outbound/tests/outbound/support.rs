@@ -63,6 +63,9 @@ impl Got {
     }
 }
 
+/// A status and headers.
+type Reply = (u16, Vec<(&'static str, String)>);
+
 /// A service that is called: answers with the `Authorization` that it got.
 #[derive(Clone)]
 pub(crate) struct Callee(Arc<CalleeInner>);
@@ -72,7 +75,7 @@ struct CalleeInner {
     got: Mutex<Vec<Got>>,
     status: Mutex<(StatusCode, Option<String>)>,
     /// What the next requests are answered, before the rest is by `status`.
-    next: Mutex<VecDeque<(u16, Vec<(&'static str, String)>)>>,
+    next: Mutex<VecDeque<Reply>>,
 }
 
 impl Callee {
