@@ -55,6 +55,7 @@ pub fn with<R>(look: impl FnOnce(Option<&CallerContext>) -> R) -> R {
 }
 
 /// Runs a closure in a scope. `None` is a scope too: of nobody, whatever surrounds it.
+#[inline]
 pub fn enter<R>(context: &mut Option<CallerContext>, run: impl FnOnce() -> R) -> R {
     let entered = Entered::new(context);
     let result = run();
@@ -66,6 +67,7 @@ pub fn enter<R>(context: &mut Option<CallerContext>, run: impl FnOnce() -> R) ->
 struct Entered<'a>(&'a mut Option<CallerContext>);
 
 impl<'a> Entered<'a> {
+    #[inline]
     fn new(context: &'a mut Option<CallerContext>) -> Self {
         swap(context);
         Self(context)
@@ -73,11 +75,13 @@ impl<'a> Entered<'a> {
 }
 
 impl Drop for Entered<'_> {
+    #[inline]
     fn drop(&mut self) {
         swap(self.0);
     }
 }
 
+#[inline]
 fn swap(context: &mut Option<CallerContext>) {
     // Where the thread is at its end there is nothing to swap with: inside is nobody then, as outside.
     let _ = CURRENT.try_with(|current| std::mem::swap(&mut *current.borrow_mut(), context));
@@ -88,7 +92,7 @@ pin_project! {
     #[derive(Debug)]
     #[must_use = "a scope does nothing unless it is polled"]
     pub struct Scoped<F> {
-        // `None` only while it is dropped.
+        // `None` once it has ended, and while it is dropped.
         #[pin]
         inner: Option<F>,
         context: Option<CallerContext>,
@@ -97,13 +101,15 @@ pin_project! {
     impl<F> PinnedDrop for Scoped<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            enter(this.context, || this.inner.set(None));
+            if this.inner.is_some() {
+                enter(this.context, || this.inner.set(None));
+            }
         }
     }
 }
 
 /// The invariant of [`Scoped::inner`].
-const NOT_DROPPED: &str = "the future of a scope is there until the scope is dropped";
+const NOT_ENDED: &str = "a scope is not polled after its end";
 
 impl<F> Scoped<F> {
     /// Puts a future or stream into a scope; `None` is the scope of nobody.
@@ -121,8 +127,15 @@ impl<F: Future> Future for Scoped<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        enter(this.context, || this.inner.as_pin_mut().expect(NOT_DROPPED).poll(cx))
+        let mut this = self.project();
+        enter(this.context, || {
+            let output = this.inner.as_mut().as_pin_mut().expect(NOT_ENDED).poll(cx);
+            if output.is_ready() {
+                // What it undoes at its end it undoes here, where it is in its scope already.
+                this.inner.set(None);
+            }
+            output
+        })
     }
 }
 
@@ -131,11 +144,11 @@ impl<S: Stream> Stream for Scoped<S> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
         let this = self.project();
-        enter(this.context, || this.inner.as_pin_mut().expect(NOT_DROPPED).poll_next(cx))
+        enter(this.context, || this.inner.as_pin_mut().expect(NOT_ENDED).poll_next(cx))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.inner.as_ref().expect(NOT_DROPPED).size_hint()
+        self.inner.as_ref().expect(NOT_ENDED).size_hint()
     }
 }
 

@@ -120,6 +120,11 @@ pub trait TimeSource: Send + Sync + 'static {
     /// The monotonic time now.
     fn monotonic(&self) -> Moment;
 
+    /// Both at once, as near to each other as they are at two calls. A source may come by them with one look.
+    fn both(&self) -> (Timestamp, Moment) {
+        (self.wall(), self.monotonic())
+    }
+
     /// Resolves when monotonic time has reached the moment.
     fn sleep_until(&self, moment: Moment) -> BoxFuture<'static, ()>;
 }
@@ -145,6 +150,12 @@ impl Clock {
     #[must_use]
     pub fn monotonic(&self) -> Moment {
         self.0.monotonic()
+    }
+
+    /// Both at once: for what each request asks.
+    #[must_use]
+    pub fn both(&self) -> (Timestamp, Moment) {
+        self.0.both()
     }
 
     /// Resolves when monotonic time has reached the moment.
@@ -244,6 +255,7 @@ mod tests {
 
         let clock = Clock::new(Standing).clone();
         assert_eq!((clock.wall(), clock.monotonic()), (Timestamp::from_secs(1_000), Moment::from_origin(5 * SECOND)));
+        assert_eq!(clock.both(), (clock.wall(), clock.monotonic()));
         assert_eq!(clock.sleep(2 * SECOND).now_or_never(), Some(()));
         assert_eq!(clock.sleep_until(Moment::from_origin(7 * SECOND)).now_or_never(), Some(()));
     }

@@ -27,6 +27,7 @@ pub use self::{certified::ClientCertificate, future::AuthFuture, service::AuthSe
 mod certified;
 mod future;
 mod observing;
+mod plain;
 mod service;
 mod settings;
 

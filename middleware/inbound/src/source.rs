@@ -254,6 +254,11 @@ impl Sources {
         self.user.as_ref()
     }
 
+    /// Whether they are the field `Authorization` and no other place.
+    pub(crate) fn are_authorization(&self) -> bool {
+        self.user.is_none() && matches!(&*self.caller, [only] if only.is_authorization())
+    }
+
     /// Whether a request that brings a cookie of theirs, whichever it is, came from a browser over TLS.
     pub(crate) fn by_tls_alone(&self) -> bool {
         self.all().filter(|source| source.is_cookie()).all(Source::is_secure_cookie)

@@ -27,6 +27,21 @@ impl Current {
         self.0.bearer(token)
     }
 
+    /// The caller of a token that was verified before, by these settings, as one of a caller: where all that may have
+    /// changed since is as it was. What [`bearer`](Self::bearer) says then, without a look at the form of the token: these
+    /// very bytes had it.
+    ///
+    /// `None` says nothing of a token. Where that is the answer, [`bearer_anew`](Self::bearer_anew) does not look twice.
+    #[must_use]
+    pub fn recall(&self, token: &[u8]) -> Option<CallerContext> {
+        self.0.recall(token, &self.0.remembered)
+    }
+
+    /// As [`bearer`](Self::bearer), of a token that was just not to be [recalled](Self::recall).
+    pub fn bearer_anew(&self, token: &str) -> Verification {
+        self.0.bearer_anew(token)
+    }
+
     /// As [`Verifier::pair`](crate::Verifier::pair).
     pub fn pair(&self, caller: &str, user: &str) -> Verification {
         self.0.pair(caller, user)

@@ -50,8 +50,13 @@ impl Inner {
     pub(crate) fn bearer(&self, token: &str) -> Verification {
         match self.recall(token.as_bytes(), &self.remembered) {
             Some(caller) => Verification::decided(Ok(caller)),
-            None => self.verify(token, &self.trusted, self.opaque.as_ref(), &self.remembered),
+            None => self.bearer_anew(token),
         }
+    }
+
+    /// Verifies a caller's token that is not remembered.
+    pub(crate) fn bearer_anew(&self, token: &str) -> Verification {
+        self.verify(token, &self.trusted, self.opaque.as_ref(), &self.remembered)
     }
 
     /// Verifies a user's own credential.
@@ -63,7 +68,7 @@ impl Inner {
     }
 
     /// Nothing, while it is not known what was revoked since.
-    fn recall(&self, token: &[u8], memory: &Memory) -> Option<CallerContext> {
+    pub(crate) fn recall(&self, token: &[u8], memory: &Memory) -> Option<CallerContext> {
         let knows = self.pulls.as_ref().is_none_or(|pulls| pulls.admit().is_ok());
         knows.then(|| memory.recall(token)).flatten()
     }

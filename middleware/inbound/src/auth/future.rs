@@ -41,9 +41,7 @@ pin_project! {
     {
         // Keys have to be fetched first.
         Verifying {
-            #[pin]
-            verification: Verification,
-            waiting: Option<(S, Request<ReqBody>, Arc<Settings>)>,
+            waiting: Option<Box<Waiting<S, ReqBody>>>,
         },
         // The inner service was called, in the caller's scope.
         Calling {
@@ -55,7 +53,7 @@ pin_project! {
         Observing {
             #[pin]
             inner: S::Future,
-            observing: Option<Observing>,
+            observing: Option<Box<Observing>>,
         },
         // The inner service is not called, and in development the answer says why.
         Explaining {
@@ -65,10 +63,23 @@ pin_project! {
         },
         // The inner service is not called.
         Refused {
-            response: Option<Response<bytes::Bytes>>,
+            response: Option<Box<Response<bytes::Bytes>>>,
         },
     }
 }
+
+/// A request that is not decided yet, and what it takes to go on with it: apart, since few are, and what every other
+/// moves around would be as large.
+pub(super) struct Waiting<S, ReqBody> {
+    pub(super) verification: Verification,
+    /// The service that was polled ready.
+    pub(super) ready_inner: S,
+    pub(super) request: Request<ReqBody>,
+    pub(super) settings: Arc<Settings>,
+}
+
+/// The invariant of [`State::Verifying`].
+const ENDS_ONCE: &str = "a verification ends once";
 
 impl<S, ReqBody> AuthFuture<S, ReqBody>
 where
@@ -87,29 +98,36 @@ where
     pub(super) fn decided(
         decision: Result<Inbound, Refusal>,
         ready_inner: &mut S,
-        mut request: Request<ReqBody>,
+        request: Request<ReqBody>,
         settings: &Settings,
     ) -> Self {
         match decision {
-            Ok(inbound) => {
-                decision::accept(Stage::Authentication, &inbound, &settings.passed);
-                let mut scope = inbound.caller().cloned();
-                settings.strip(request.headers_mut());
-                request.extensions_mut().insert(inbound);
-                let inner = ambient::enter(&mut scope, || ready_inner.call(request));
-                Self::Calling { inner: Scoped::new(scope, inner), streams: settings.streams }
-            }
-            Err(refusal) => {
-                let asked = Asked::of(request.method(), request.headers(), request.extensions());
-                let development = settings.development.as_ref();
-                match development
-                    .and_then(|development| development.explain(&refusal, &settings.sources, &request, &asked))
-                {
-                    Some(explanation) => Self::Explaining { explanation, refusal, asked },
-                    None => Self::Refused { response: Some(decision::refuse(Stage::Authentication, &refusal, &asked)) },
-                }
-            }
+            Ok(inbound) => Self::accepted(inbound, ready_inner, request, settings),
+            Err(refusal) => Self::refused(refusal, &request, settings),
         }
+    }
+
+    fn accepted(inbound: Inbound, ready_inner: &mut S, mut request: Request<ReqBody>, settings: &Settings) -> Self {
+        decision::accept(Stage::Authentication, &inbound, &settings.passed);
+        let mut scope = inbound.caller().cloned();
+        settings.strip(request.headers_mut());
+        request.extensions_mut().insert(inbound);
+        let inner = ambient::enter(&mut scope, || ready_inner.call(request));
+        Self::Calling { inner: Scoped::new(scope, inner), streams: settings.streams }
+    }
+
+    #[cold]
+    fn refused(refusal: Refusal, request: &Request<ReqBody>, settings: &Settings) -> Self {
+        let asked = Asked::of(request.method(), request.headers(), request.extensions());
+        let development = settings.development.as_ref();
+        match development.and_then(|development| development.explain(&refusal, &settings.sources, request, &asked)) {
+            Some(explanation) => Self::Explaining { explanation, refusal, asked },
+            None => Self::answered(decision::refuse(Stage::Authentication, &refusal, &asked)),
+        }
+    }
+
+    fn answered(response: Response<bytes::Bytes>) -> Self {
+        Self::Refused { response: Some(Box::new(response)) }
     }
 }
 
@@ -123,9 +141,10 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProjected::Verifying { verification, waiting } => {
-                    let decision = ready!(verification.poll(cx)).map(Inbound::Caller);
-                    let (mut ready_inner, request, settings) = waiting.take().expect("a verification ends once");
+                StateProjected::Verifying { waiting } => {
+                    let verification = &mut waiting.as_mut().expect(ENDS_ONCE).verification;
+                    let decision = ready!(Pin::new(verification).poll(cx)).map(Inbound::Caller);
+                    let Waiting { mut ready_inner, request, settings, .. } = *waiting.take().expect(ENDS_ONCE);
                     State::decided(decision, &mut ready_inner, request, &settings)
                 }
                 StateProjected::Calling { mut inner, streams } => {
@@ -145,11 +164,11 @@ where
                 }
                 StateProjected::Explaining { explanation, refusal, asked } => {
                     let explanation = ready!(explanation.as_mut().poll(cx));
-                    State::Refused { response: Some(decision::refuse_explained(refusal, &explanation, asked)) }
+                    State::answered(decision::refuse_explained(refusal, &explanation, asked))
                 }
                 StateProjected::Refused { response } => {
                     let response = response.take().expect("AuthFuture polled after completion");
-                    return Poll::Ready(Ok(AuthBody::refusal(response)));
+                    return Poll::Ready(Ok(AuthBody::refusal(*response)));
                 }
             };
             state.set(next);

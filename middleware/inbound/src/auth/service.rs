@@ -10,7 +10,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{
-    future::{AuthFuture, State},
+    future::{AuthFuture, State, Waiting},
     observing::Observing,
     settings::{Settings, Verdict},
 };
@@ -50,7 +50,7 @@ impl<S, P> AuthService<S, P> {
                 let not_ready_inner = self.inner.clone();
                 let ready_inner = std::mem::replace(&mut self.inner, not_ready_inner);
                 let settings = Arc::clone(&self.settings);
-                State::Verifying { verification, waiting: Some((ready_inner, request, settings)) }
+                State::Verifying { waiting: Some(Box::new(Waiting { verification, ready_inner, request, settings })) }
             }
         })
     }
@@ -62,7 +62,7 @@ impl<S, P> AuthService<S, P> {
     {
         let (observing, observed) = Observing::of(verdict, &self.settings);
         request.extensions_mut().insert(observed);
-        State::Observing { inner: self.inner.call(request), observing }
+        State::Observing { inner: self.inner.call(request), observing: observing.map(Box::new) }
     }
 }
 

@@ -44,6 +44,19 @@ pub(super) enum Verdict {
     Waiting(Verification),
 }
 
+impl Verdict {
+    pub(super) fn of(verification: Verification) -> Self {
+        match verification.try_now() {
+            Ok(decision) => Self::Decided(decision.map(Inbound::Caller)),
+            Err(verification) => Self::Waiting(verification),
+        }
+    }
+
+    pub(super) fn accepts(&self) -> bool {
+        matches!(self, Self::Decided(Ok(_)))
+    }
+}
+
 impl Settings {
     pub(super) fn new(verifier: Verifier) -> Self {
         Self {
@@ -88,6 +101,9 @@ impl Settings {
                 "an AuthLayer has authenticated this request already; keep one, and close routes by RequireLayer";
             return Verdict::Decided(Err(Refusal::new(RefusalKind::Misconfigured, "wiring").detail(twice)));
         }
+        if let Some(verdict) = self.judge_plain(verifier, request) {
+            return verdict;
+        }
         let bytes = verifier.max_token_bytes();
         let presented = Presented::read(&self.sources, request.headers(), request.uri(), bytes);
         match self.client_certificate {
@@ -124,10 +140,7 @@ impl Settings {
         {
             return Verdict::Decided(Err(refusal));
         }
-        match verify().try_now() {
-            Ok(decision) => Verdict::Decided(decision.map(Inbound::Caller)),
-            Err(verification) => Verdict::Waiting(verification),
-        }
+        Verdict::of(verify())
     }
 
     fn verify(&self, verifier: &Current, credentials: Credentials<'_>) -> Verification {

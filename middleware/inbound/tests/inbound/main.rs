@@ -19,6 +19,7 @@ mod named;
 mod observe;
 mod parts;
 mod presented;
+mod remembered;
 mod replaced;
 mod require;
 mod resource;

@@ -79,14 +79,13 @@ impl Entry {
 
     /// Asks everything again that a verification of this token by these rules could answer otherwise by now.
     pub(super) fn ask_again(&self) -> Again {
-        let clock = &self.trusted.clock;
-        let now = clock.wall();
+        let (now, moment) = self.trusted.clock.both();
         match self.period.phase(now) {
             Phase::Before => return Again::NotNow,
             Phase::Within => {}
             Phase::After => return Again::Over,
         }
-        let at_hand = self.trusted.keys.at_hand(clock.monotonic());
+        let at_hand = self.trusted.keys.at_hand(moment);
         let Some(snapshot) = at_hand.as_deref() else { return Again::NotNow };
         if self.seen_in.load(Ordering::Relaxed) != snapshot.number {
             if !is_in(&snapshot.keys, &self.key) {
