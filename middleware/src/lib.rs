@@ -93,8 +93,8 @@ pub use tower_identity_oauth::{
     TokenEndpoint,
 };
 pub use tower_identity_outbound::{
-    Demand, MAX_CREDENTIAL_BYTES, Outbound, OutboundBuilder, OutboundError, OutboundLayer, OutboundService, Plaintext,
-    ReadableJwt, RequestExt, Retries, Strategy, Target, TargetRefusal, TargetSettings,
+    Demand, MAX_CREDENTIAL_BYTES, OnBehalfOf, Outbound, OutboundBuilder, OutboundError, OutboundLayer, OutboundService,
+    Plaintext, ReadableJwt, RequestExt, Retries, Strategy, Target, TargetRefusal, TargetSettings,
 };
 #[cfg(feature = "reqwest")]
 pub use tower_identity_outbound::{HttpClient, RequestBuilder, ResponseExt, SendError, Unsuccessful};

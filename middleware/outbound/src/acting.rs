@@ -1,7 +1,9 @@
 //! For whom a request is made: for the caller that is known here, for a caller that is named, or for this service.
 
 use http::{Request, request};
-use tower_identity_core::CallerContext;
+use tower_identity_core::{CallerContext, ambient};
+
+use crate::when::Whose;
 
 /// What a request says about for whom it is made. Not said: for the caller in whose scope the code runs.
 #[derive(Debug, Clone)]
@@ -14,6 +16,21 @@ impl Acting {
     /// Takes it out of a request: what it holds is for us and not for whoever comes after us.
     pub(crate) fn take(extensions: &mut http::Extensions) -> Option<Self> {
         extensions.remove()
+    }
+
+    /// For whom a request is made that says this, where that decides which row it gets. Reads the scope.
+    pub(crate) fn whose(acting: Option<&Self>) -> Whose {
+        let in_scope;
+        let caller = match acting {
+            Some(Self::AsService) => return Whose::Service,
+            Some(Self::OnBehalfOf(caller)) => Some(caller),
+            None => {
+                in_scope = ambient::current();
+                in_scope.as_ref()
+            }
+        };
+        let subject = |caller: &CallerContext| caller.user_token().unwrap_or_else(|| caller.token()).clone();
+        caller.map_or(Whose::Nobody, |caller| Whose::Subject(subject(caller)))
     }
 }
 
@@ -28,12 +45,12 @@ impl Acting {
 /// # Ok::<(), http::Error>(())
 /// ```
 pub trait RequestExt: Sized + private::Sealed {
-    /// For this caller: for its user, at a target that takes users' tokens. A target that takes only this service's
-    /// own token refuses the request, because the user would be lost.
+    /// For this caller: for its user or for itself, as the target's row [has it](crate::OnBehalfOf). A target that takes
+    /// only this service's own token refuses the request, because the caller would be lost.
     #[must_use]
     fn on_behalf_of(self, caller: &CallerContext) -> Self;
 
-    /// For this service itself, whoever is calling: a target that takes users' tokens gets this service's own, by
+    /// For this service itself, whoever is calling: a target that takes its caller's token gets this service's own, by
     /// client credentials (RFC 6749 §4.4), for the audience and scope of its row.
     #[must_use]
     #[expect(clippy::wrong_self_convention, reason = "says in which role, and converts nothing")]

@@ -131,12 +131,9 @@ impl OutboundBuilder {
             if plaintext.trusts_the_network(&target.origin) {
                 in_the_clear.push(row.name.clone());
             }
-            if targets.insert(&target.origin, target.path_prefix, row).is_err() {
-                return Err(within(InvalidSetting::new(
-                    "origin",
-                    "is listed by an earlier target, with the same path",
-                )));
-            }
+            targets
+                .insert(&target.origin, target.path_prefix, target.when, row)
+                .map_err(|clash| within(InvalidSetting::new("origin", clash.rule())))?;
         }
         if !in_the_clear.is_empty() {
             tracing::warn!(
@@ -170,7 +167,7 @@ impl Clients {
             scopes: target.scopes.clone(),
             tolerated: target.tolerated.clone(),
         };
-        let name = format!("{}{}", target.origin, target.path_prefix.as_str()).into();
+        let name = format!("{}{}{}", target.origin, target.path_prefix.as_str(), target.when).into();
         let demands = Demands::of(target, &terms, client.client_id())?;
         let own = Recipe::new(&name, ClientCredentials, client.clone(), terms.clone(), demands.clone(), clock.clone());
         let own = Arc::new(own);
@@ -179,9 +176,9 @@ impl Clients {
             Strategy::TokenExchange => {
                 let actor = target.actor_token.then(|| ActorTokens::new(clock.clone()));
                 let exchange = Recipe::new(&name, Exchange { actor }, client.clone(), terms, demands, clock.clone());
-                Takes::Users { exchange: Arc::new(exchange), own }
+                Takes::Exchanged { of: target.on_behalf_of.unwrap_or_default(), exchange: Arc::new(exchange), own }
             }
         };
-        Ok(Row { name, takes })
+        Ok(Row { name, takes, deadline: target.deadline })
     }
 }

@@ -230,7 +230,7 @@ impl RequestBuilder {
         let sent = request.url().as_str().parse().map_err(|_| OutboundError::from(Unlisted::NotUri))?;
         let copy = if retries.allow(request.method()) { request.try_clone() } else { None };
         let acting = self.acting;
-        let obtained = outbound.obtain(&sent, request.headers(), acting.as_ref())?;
+        let obtained = outbound.obtain(request.method(), &sent, request.headers(), acting.as_ref())?;
         let second = copy.map(|request| Second { outbound, request, sent, acting, made_in: MadeIn::now() });
         Ok((Attempt { request, obtained }, second))
     }
@@ -271,7 +271,9 @@ struct Second {
 impl Second {
     async fn send(self, client: &reqwest::Client) -> Result<Response, SendError> {
         let Self { outbound, request, sent, acting, made_in } = self;
-        let obtained = MadeIn::enter(Some(made_in), || outbound.obtain(&sent, request.headers(), acting.as_ref()))?;
+        let obtained = MadeIn::enter(Some(made_in), || {
+            outbound.obtain(request.method(), &sent, request.headers(), acting.as_ref())
+        })?;
         Attempt { request, obtained }.send(client).await
     }
 }

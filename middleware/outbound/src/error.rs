@@ -1,6 +1,6 @@
 //! Why a request was not sent.
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use tower_identity_core::{Issuer, Refusal, RefusalKind};
 
@@ -23,6 +23,9 @@ struct Inner {
 /// The check that a credential fails which was revoked.
 pub(crate) const REVOKED: &str = "revoked";
 
+/// When to try again after a token did not come in time.
+const AFTER_LATE: Duration = Duration::from_secs(1);
+
 /// What stands in the way.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Reason {
@@ -34,13 +37,23 @@ pub(crate) enum Reason {
     )]
     Host,
     #[error(
-        "takes a user's token and no caller is known here: a spawned task, a response body and spawn_blocking have \
+        "takes its caller's token and no caller is known here: a spawned task, a response body and spawn_blocking have \
          none; carry it there with caller.scope(..), or say on_behalf_of(&caller), or as_service()"
     )]
     NoCaller,
     #[error("takes a user's token and the caller acts for no user; require one on the route, or say as_service()")]
     NoUser,
-    #[error("takes a user's token and the caller's credential is a certificate, which is never passed on")]
+    #[error(
+        "takes the calling workload's token and the caller acts for a user, who would be lost; make the target \
+         on_behalf_of = \"whoever-called\" if it takes users, too, or say as_service()"
+    )]
+    UserLost,
+    #[error(
+        "takes a user's token where there is a user, and the caller left its user out; where it acts for itself, say \
+         on_behalf_of(&caller.for_itself())"
+    )]
+    Alone,
+    #[error("takes its caller's token and the caller's credential is a certificate, which is never passed on")]
     NoText,
     #[error("takes a user's token and nothing ties the caller to the user that it names")]
     Unrelated,
@@ -54,10 +67,16 @@ pub(crate) enum Reason {
          accepts_issuer(..), accepts_issuers = [..] in a file, if it does"
     )]
     ForeignSubject { server: Issuer, subject: Issuer },
-    #[error("takes a user's token and the user's token has expired; the caller needs a new one")]
+    #[error("takes its caller's token, which has expired; the caller needs a new one")]
     SubjectExpired,
-    #[error("takes a user's token and the caller's credential was revoked; the caller has to sign in again")]
+    #[error("takes its caller's token and the caller's credential was revoked; the caller has to sign in again")]
     Revoked,
+    #[error(
+        "takes a token that did not come within {} s, so nothing was sent; raise the target's deadline if its server is \
+         slow",
+        .0.as_secs_f64()
+    )]
+    Late(Duration),
     #[error("takes a token that could not be obtained, so nothing was sent")]
     NoToken(Refusal),
 }
@@ -66,12 +85,16 @@ impl Reason {
     fn refusal(&self) -> Refusal {
         let (kind, check) = match self {
             Self::NoToken(refusal) => return refusal.clone(),
+            Self::Unlisted(Unlisted::Nobody { .. }) => (RefusalKind::Misconfigured, "no_caller"),
             Self::Unlisted(_) => (RefusalKind::Misconfigured, "target"),
             Self::Host => (RefusalKind::Misconfigured, "host"),
             Self::NoCaller => (RefusalKind::Misconfigured, "no_caller"),
             Self::ServiceOnly => (RefusalKind::Misconfigured, "service_only"),
             Self::ForeignSubject { .. } => (RefusalKind::Misconfigured, "subject_issuer"),
+            Self::UserLost => (RefusalKind::Misconfigured, "user_lost"),
             Self::NoUser => (RefusalKind::Denied, "no_user"),
+            Self::Alone => (RefusalKind::Denied, "alone"),
+            Self::Late(_) => (RefusalKind::Unavailable { retry_after: AFTER_LATE }, "deadline"),
             Self::NoText => (RefusalKind::Denied, "subject_token"),
             Self::Unrelated => (RefusalKind::UnrelatedCredentials, "binding"),
             Self::SubjectExpired => (RefusalKind::InvalidToken, "exp"),

@@ -47,7 +47,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// let error = client.oneshot(stranger).await.expect_err("not listed");
 /// assert_eq!(
 ///     error.downcast_ref::<OutboundError>().map(ToString::to_string).as_deref(),
-///     Some("no target lists https://example.com; add a row with that origin, or correct the address")
+///     Some(r#"no target lists https://example.com; add [[outbound.target]] origin = "https://example.com", or correct the address"#)
 /// );
 /// # });
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -94,7 +94,7 @@ where
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let acting = Acting::take(request.extensions_mut());
         let made_in = request.extensions_mut().remove();
-        let obtain = || self.outbound.obtain(request.uri(), request.headers(), acting.as_ref());
+        let obtain = || self.outbound.obtain(request.method(), request.uri(), request.headers(), acting.as_ref());
         let phase = match MadeIn::enter(made_in, obtain) {
             Err(error) => Phase::Refused { error: Some(error) },
             Ok(Obtained::Now(credential)) => Phase::calling(&mut self.inner, request, credential),

@@ -12,9 +12,10 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `target`, `settings` | one row of the list, in code and in a file |
-//! | `origin`, `path`, `targets` | which row a request's address belongs to: exactly one or none |
+//! | `origin`, `path`, `when`, `targets` | which row a request belongs to: exactly one or none |
 //! | `plaintext` | whether a token may travel without TLS |
-//! | `acting`, `row` | for whom a request is made, and whose token it therefore takes |
+//! | `acting`, `on_behalf_of`, `row` | for whom a request is made, and whose token it therefore takes |
+//! | `deadline` | how long a request waits for it |
 //! | `source` | how a token is obtained: one file a strategy |
 //! | `key`, `entry`, `kept`, `cache` | which tokens are remembered, under which key, and which are on their way |
 //! | `load` | what happens on a miss, and for how long what comes is good |
@@ -37,6 +38,7 @@ mod cache;
 mod challenges;
 #[cfg(feature = "reqwest")]
 mod client;
+mod deadline;
 mod entry;
 mod error;
 mod issued;
@@ -44,6 +46,7 @@ mod kept;
 mod key;
 mod layer;
 mod load;
+mod on_behalf_of;
 mod origin;
 mod outbound;
 mod path;
@@ -61,6 +64,7 @@ mod strip;
 mod target;
 mod targets;
 mod telemetry;
+mod when;
 
 pub use self::{
     acting::RequestExt,
@@ -69,6 +73,7 @@ pub use self::{
     error::OutboundError,
     issued::{MAX_CREDENTIAL_BYTES, ReadableJwt},
     layer::{BoxError, OutboundFuture, OutboundLayer, OutboundService},
+    on_behalf_of::OnBehalfOf,
     outbound::Outbound,
     plaintext::Plaintext,
     refused::TargetRefusal,

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use http::{HeaderMap, Uri, header};
+use http::{HeaderMap, Method, Uri, header};
 use tower_identity_core::{BoxFuture, CallerContext, Clock, Refusal, RefusalKind, Timestamp, ambient};
 use tower_identity_oauth::TokenEndpoint;
 
@@ -11,6 +11,7 @@ use crate::{
     OutboundBuilder, OutboundError, OutboundLayer,
     acting::Acting,
     cache::{Bounds, TokenCache},
+    deadline,
     entry::{Credential, Entry},
     error::Reason,
     load::Landed,
@@ -78,13 +79,14 @@ impl Outbound {
     /// when what it returns is polled.
     pub(crate) fn obtain(
         &self,
+        method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
         acting: Option<&Acting>,
     ) -> Result<Obtained, OutboundError> {
         let Shared { table, cache, clock } = &*self.0;
         let table = table.load();
-        let row = table.targets.resolve(uri)?;
+        let row = table.targets.resolve(method, uri, || Acting::whose(acting))?;
         let refused = |reason: Reason| OutboundError::new(Some(row.name.clone()), reason);
         if !is_same_host(uri, headers) {
             return Err(refused(Reason::Host));
@@ -113,7 +115,9 @@ impl Outbound {
             }
             Found::None(ask, caller) => {
                 let waiting = Waiting { outbound: self.clone(), name: row.name.clone(), ask, caller };
-                return Ok(Obtained::Later(Box::pin(waiting.wait(table.strip.clone()))));
+                let (limit, name) = (deadline::of(row.deadline, headers), row.name.clone());
+                let obtaining = waiting.wait(table.strip.clone());
+                return Ok(Obtained::Later(Box::pin(deadline::within(limit, clock.clone(), name, obtaining))));
             }
         };
         Ok(Obtained::Now(Credential::new(entry, table.strip.clone(), now)))
@@ -121,7 +125,7 @@ impl Outbound {
 
     /// Whether an address is a target's.
     pub(crate) fn lists(&self, uri: &Uri) -> Result<(), Unlisted> {
-        self.0.table.load().targets.resolve(uri).map(|_| ())
+        self.0.table.load().targets.lists(uri)
     }
 }
 

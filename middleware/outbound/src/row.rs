@@ -1,10 +1,11 @@
 //! One target, compiled, and the decision whose token goes there.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tower_identity_core::{CallerContext, Timestamp, VerifiedToken};
 
 use crate::{
+    OnBehalfOf,
     acting::Acting,
     error::Reason,
     key::Looked,
@@ -17,6 +18,8 @@ pub(crate) struct Row {
     /// Origin and prefix, for messages.
     pub(crate) name: Arc<str>,
     pub(crate) takes: Takes,
+    /// How long a request waits for its token, where the row says.
+    pub(crate) deadline: Option<Duration>,
 }
 
 /// What a request takes to be sent, as it is found where the request is made.
@@ -49,8 +52,8 @@ impl Asked<'_, '_> {
 /// Whose tokens a target takes, and how each is obtained.
 #[derive(Debug)]
 pub(crate) enum Takes {
-    /// A user's; this service's own only if a request says so.
-    Users { exchange: Arc<Recipe>, own: Arc<Recipe> },
+    /// One made from the caller's; this service's own only if a request says so.
+    Exchanged { of: OnBehalfOf, exchange: Arc<Recipe>, own: Arc<Recipe> },
     /// This service's own.
     Services { own: Arc<Recipe> },
 }
@@ -64,15 +67,15 @@ impl Row {
         scope: Option<&'c CallerContext>,
         now: Timestamp,
     ) -> Result<Asked<'r, 'c>, Reason> {
-        let (exchange, caller) = match (&self.takes, acting) {
+        let (of, exchange, caller) = match (&self.takes, acting) {
             (Takes::Services { .. }, Some(Acting::OnBehalfOf(_))) => return Err(Reason::ServiceOnly),
-            (Takes::Services { own }, _) | (Takes::Users { own, .. }, Some(Acting::AsService)) => {
+            (Takes::Services { own }, _) | (Takes::Exchanged { own, .. }, Some(Acting::AsService)) => {
                 return Ok(Asked { recipe: own, subject: None, caller: None });
             }
-            (Takes::Users { exchange, .. }, Some(Acting::OnBehalfOf(caller))) => (exchange, caller),
-            (Takes::Users { exchange, .. }, None) => (exchange, scope.ok_or(Reason::NoCaller)?),
+            (Takes::Exchanged { of, exchange, .. }, Some(Acting::OnBehalfOf(caller))) => (*of, exchange, caller),
+            (Takes::Exchanged { of, exchange, .. }, None) => (*of, exchange, scope.ok_or(Reason::NoCaller)?),
         };
-        let subject = caller.user_token().ok_or(Reason::NoUser)?;
+        let subject = of.subject(caller)?;
         if !caller.principal().binding().is_established() {
             return Err(Reason::Unrelated);
         }

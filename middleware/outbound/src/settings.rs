@@ -1,9 +1,11 @@
 //! A target, as a row of a file.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, Scopes};
 
-use crate::{Plaintext, ReadableJwt, Strategy, Target};
+use crate::{OnBehalfOf, Plaintext, ReadableJwt, Strategy, Target};
 
 /// One `[[outbound.target]]` row. Each field means what the method of [`Target`] of the same name means, and `path` is its
 /// [`path_prefix`](Target::path_prefix).
@@ -32,6 +34,12 @@ pub struct TargetSettings {
     pub origin: String,
     /// A path prefix, by whole segments. Default: every path.
     pub path: Option<String>,
+    /// Only requests of these methods, such as `["GET", "HEAD"]`. Default: every method.
+    pub methods: Option<Vec<String>>,
+    /// Only requests for subjects of these issuers. Default: for anybody.
+    pub subjects_of: Option<Vec<String>>,
+    /// Of these subjects only users of this tenant. Default: every tenant.
+    pub tenant: Option<String>,
     /// Whom the token is for, by name.
     pub audience: Option<String>,
     /// Whom the token is for, by address.
@@ -46,6 +54,8 @@ pub struct TargetSettings {
     pub strategy: Strategy,
     /// The name of the authorization server that issues the token. Default: the default one.
     pub server: Option<String>,
+    /// Whose token is exchanged: `"user"`, `"workload"` or `"whoever-called"`. Default: `"user"`.
+    pub on_behalf_of: Option<OnBehalfOf>,
     /// Whether this service's own token goes along as the actor token of an exchange. Default: false.
     #[serde(default)]
     pub actor_token: bool,
@@ -57,6 +67,8 @@ pub struct TargetSettings {
     pub readable_jwt: Option<ReadableJwt>,
     /// The longest value of the header that carries the credential, in bytes. Default: 8192.
     pub max_credential_bytes: Option<usize>,
+    /// How long a request waits for its token, in seconds. Default: as its `grpc-timeout` says, else 5.
+    pub deadline_seconds: Option<u64>,
 }
 
 impl TryFrom<TargetSettings> for Target {
@@ -65,6 +77,7 @@ impl TryFrom<TargetSettings> for Target {
     fn try_from(row: TargetSettings) -> Result<Self, InvalidSetting> {
         let mut target = Self::origin(&row.origin)?.strategy(row.strategy);
         target.plaintext = row.plaintext;
+        target.on_behalf_of = row.on_behalf_of;
         target.scopes = row.scope;
         target.tolerated = row.tolerate_scope;
         target.server = row.server;
@@ -82,8 +95,28 @@ impl TryFrom<TargetSettings> for Target {
         if let Some(resource) = row.resource {
             target = target.resource(&resource);
         }
+        for method in named("methods", row.methods.as_deref())? {
+            target = target.method(method);
+        }
+        for issuer in named("subjects_of", row.subjects_of.as_deref())? {
+            target = target.subjects_of(issuer);
+        }
+        if let Some(tenant) = row.tenant {
+            target = target.tenant(&tenant);
+        }
+        if let Some(seconds) = row.deadline_seconds {
+            target = target.deadline(Duration::from_secs(seconds));
+        }
         target.check()?;
         Ok(target)
+    }
+}
+
+/// A list that is there names somebody: an empty one is no way to say everybody.
+fn named<'a>(field: &str, list: Option<&'a [String]>) -> Result<&'a [String], InvalidSetting> {
+    match list {
+        Some([]) => Err(InvalidSetting::new(field, "is empty, and nothing is of it; leave it out where all are meant")),
+        list => Ok(list.unwrap_or_default()),
     }
 }
 
@@ -105,7 +138,9 @@ mod tests {
         assert_eq!(format!("{:?}", read("").expect("row")), format!("{code:?}"));
         let every = "path = '/v1'\nresource = 'https://a.internal/v1'\nscope = 'x y'\ntolerate_scope = ['profile']\n\
                      server = 'partner'\nactor_token = true\nplaintext = 'never'\n\
-                     readable_jwt = { user_claim = 'oid' }\nmax_credential_bytes = 4096";
+                     readable_jwt = { user_claim = 'oid' }\nmax_credential_bytes = 4096\nmethods = ['GET', 'HEAD']\n\
+                     subjects_of = ['https://login.example.com']\ntenant = 'acme'\n\
+                     on_behalf_of = 'whoever-called'\ndeadline_seconds = 2";
         let code = code
             .path_prefix("/v1")
             .resource("https://a.internal/v1")
@@ -116,7 +151,13 @@ mod tests {
             .actor_token()
             .plaintext(Plaintext::Never)
             .readable_jwt(ReadableJwt::new().user_claim("oid"))
-            .max_credential_bytes(4096);
+            .max_credential_bytes(4096)
+            .method("GET")
+            .method("HEAD")
+            .subjects_of("https://login.example.com")
+            .tenant("acme")
+            .on_behalf_of(OnBehalfOf::WhoeverCalled)
+            .deadline(Duration::from_secs(2));
         assert_eq!(format!("{:?}", read(every).expect("row")), format!("{code:?}"));
     }
 
@@ -125,6 +166,17 @@ mod tests {
         let cases = [
             ("path = 'v1'", "path: does not begin with a slash"),
             ("resource = 'a'", "resource: a resource is an absolute URI without fragment"),
+            ("methods = []", "methods: is empty, and nothing is of it; leave it out where all are meant"),
+            ("subjects_of = []", "subjects_of: is empty, and nothing is of it; leave it out where all are meant"),
+            ("methods = ['get']", "methods: has a method in lower case, which no request is of; write GET"),
+            ("methods = ['G T']", "methods: has a method that is none, such as GET"),
+            ("subjects_of = ['']", "subjects_of: issuer is empty"),
+            ("tenant = 'acme'", "tenant: needs subjects_of: the issuer whose tenant it is"),
+            ("deadline_seconds = 0", "deadline_seconds: is zero; no token comes at once"),
+            (
+                "on_behalf_of = 'anybody'",
+                "unknown variant `anybody`, expected one of `user`, `workload`, `whoever-called`",
+            ),
             ("scopes = 'x'", "unknown field `scopes`, expected one of"),
             ("plaintext = 'yes'", "unknown variant `yes`, expected one of `never`, `loopback`, `sidecar-mtls`"),
         ];

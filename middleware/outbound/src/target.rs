@@ -1,17 +1,21 @@
 //! A target: where requests go, and which token goes with them.
 
+use std::time::Duration;
+
+use http::Method;
 use serde::Deserialize;
-use tower_identity_core::{Audience, InvalidSetting, Scopes};
+use tower_identity_core::{Audience, InvalidSetting, Issuer, Scopes, Tenant};
 use tower_identity_oauth::Resource;
 
-use crate::{MAX_CREDENTIAL_BYTES, Plaintext, ReadableJwt, origin::Origin, path::PathPrefix};
+use crate::{MAX_CREDENTIAL_BYTES, OnBehalfOf, Plaintext, ReadableJwt, origin::Origin, path::PathPrefix, when::When};
 
 /// How a target's token is obtained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Strategy {
-    /// The user's token is exchanged for one to the target (RFC 8693). Needs a user.
+    /// The caller's token is exchanged for one to the target (RFC 8693): its user's, unless the row says
+    /// [otherwise](OnBehalfOf).
     TokenExchange,
     /// This service's own token (RFC 6749 §4.4), whoever is calling.
     ClientCredentials,
@@ -38,16 +42,19 @@ pub enum Strategy {
 pub struct Target {
     pub(crate) origin: Origin,
     pub(crate) path_prefix: PathPrefix,
+    pub(crate) when: When,
     pub(crate) audience: Option<Audience>,
     pub(crate) resource: Option<Resource>,
     pub(crate) scopes: Scopes,
     pub(crate) tolerated: Scopes,
     pub(crate) strategy: Option<Strategy>,
     pub(crate) server: Option<String>,
+    pub(crate) on_behalf_of: Option<OnBehalfOf>,
     pub(crate) actor_token: bool,
     pub(crate) plaintext: Option<Plaintext>,
     pub(crate) readable_jwt: Option<ReadableJwt>,
     pub(crate) max_credential_bytes: usize,
+    pub(crate) deadline: Option<Duration>,
     /// The first value that broke a rule.
     wrong: Option<InvalidSetting>,
 }
@@ -64,16 +71,19 @@ impl Target {
         Ok(Self {
             origin,
             path_prefix: PathPrefix::default(),
+            when: When::default(),
             audience: None,
             resource: None,
             scopes: Scopes::default(),
             tolerated: Scopes::default(),
             strategy: None,
             server: None,
+            on_behalf_of: None,
             actor_token: false,
             plaintext: None,
             readable_jwt: None,
             max_credential_bytes: MAX_CREDENTIAL_BYTES,
+            deadline: None,
             wrong: None,
         })
     }
@@ -84,6 +94,58 @@ impl Target {
         match PathPrefix::parse(prefix) {
             Ok(prefix) => self.path_prefix = prefix,
             Err(rule) => self.note("path", rule),
+        }
+        self
+    }
+
+    /// Only requests of this method (RFC 9110 §9), and of others that are named so. Default: every method.
+    pub fn method(mut self, method: &str) -> Self {
+        match Method::from_bytes(method.as_bytes()) {
+            Ok(_) if method.contains(|c: char| c.is_ascii_lowercase()) => {
+                self.note("methods", "has a method in lower case, which no request is of; write GET");
+            }
+            Ok(method) => self.when.methods.push(method),
+            Err(_) => self.note("methods", "has a method that is none, such as GET"),
+        }
+        self
+    }
+
+    /// Only requests for subjects of this issuer, and of others that are named so: for users whose token, or workloads
+    /// whose own token, where there is no user, is of it. With rows of the same path for the subjects of other issuers,
+    /// each names the [server](Self::server) that takes their tokens. Default: requests for anybody.
+    ///
+    /// ```
+    /// # use tower_identity_jose::{Algorithm, SigningKey};
+    /// # use tower_identity_oauth::{ClientAuth, TokenEndpoint};
+    /// use tower_identity_outbound::{Outbound, Target};
+    ///
+    /// # let auth = ClientAuth::private_key_jwt("orders", SigningKey::generate(Algorithm::Es256)?)?;
+    /// let (login, partner) = ("https://login.example.com", "https://partner.example");
+    /// let payments = || Target::origin("https://payments.internal").map(|row| row.audience("payments").token_exchange());
+    /// let outbound = Outbound::builder(TokenEndpoint::discover(login, auth.clone()))
+    ///     .server("partner", TokenEndpoint::discover(partner, auth))
+    ///     .target(payments()?.subjects_of(login))
+    ///     .target(payments()?.subjects_of(partner).server("partner"))
+    ///     .build()?;
+    /// # let _ = outbound;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn subjects_of(mut self, issuer: &str) -> Self {
+        match Issuer::parse(issuer) {
+            Ok(issuer) => self.when.subjects_of.push(issuer),
+            Err(wrong) => self.note("subjects_of", &wrong.to_string()),
+        }
+        self
+    }
+
+    /// Of these subjects only users of this tenant. It chooses the row and is sent nowhere: an authorization server that
+    /// has tenants has an endpoint for each, and the row names it as its [server](Self::server). Default: every tenant,
+    /// and none.
+    pub fn tenant(mut self, tenant: &str) -> Self {
+        match Tenant::parse(tenant) {
+            Ok(_) if self.when.tenant.is_some() => self.note("tenant", "is given twice; a row is for one tenant"),
+            Ok(tenant) => self.when.tenant = Some(tenant),
+            Err(wrong) => self.note("tenant", &wrong.to_string()),
         }
         self
     }
@@ -135,7 +197,8 @@ impl Target {
         self
     }
 
-    /// The user's token is exchanged for one to this target (RFC 8693).
+    /// The caller's token is exchanged for one to this target (RFC 8693): its user's, unless the row says
+    /// [otherwise](Self::on_behalf_of).
     pub fn token_exchange(self) -> Self {
         self.strategy(Strategy::TokenExchange)
     }
@@ -148,6 +211,12 @@ impl Target {
     /// Which strategy.
     pub fn strategy(mut self, strategy: Strategy) -> Self {
         self.strategy = Some(strategy);
+        self
+    }
+
+    /// Whose token is exchanged. Default: [`OnBehalfOf::User`]. With client credentials nobody's is.
+    pub fn on_behalf_of(mut self, whom: OnBehalfOf) -> Self {
+        self.on_behalf_of = Some(whom);
         self
     }
 
@@ -179,6 +248,17 @@ impl Target {
         self
     }
 
+    /// How long a request waits for its token before it is given up, unsent. The `grpc-timeout` of a request counts where
+    /// it is shorter. It bounds nothing else: how long the target takes is the client's matter. Default: what
+    /// `grpc-timeout` says, else 5 s.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        if deadline.is_zero() {
+            self.note("deadline_seconds", "is zero; no token comes at once");
+        }
+        self.deadline = Some(deadline);
+        self
+    }
+
     fn note(&mut self, field: &str, rule: &str) {
         self.wrong.get_or_insert_with(|| InvalidSetting::new(field, rule));
     }
@@ -191,64 +271,22 @@ impl Target {
         if self.audience.is_none() && self.resource.is_none() && self.scopes.is_empty() {
             return Err(InvalidSetting::new("audience", "is missing, as are resource and scope: a token for what?"));
         }
+        if self.when.tenant.is_some() && self.when.subjects_of.is_empty() {
+            return Err(InvalidSetting::new("tenant", "needs subjects_of: the issuer whose tenant it is"));
+        }
         match self.strategy {
             None => Err(InvalidSetting::new("strategy", "is missing: token_exchange or client_credentials")),
             Some(Strategy::ClientCredentials) if self.actor_token => {
                 Err(InvalidSetting::new("actor_token", "belongs to an exchange; with client_credentials nobody acts"))
             }
+            Some(Strategy::ClientCredentials) if self.on_behalf_of.is_some() => Err(InvalidSetting::new(
+                "on_behalf_of",
+                "belongs to an exchange; client_credentials is this service itself, so leave it out",
+            )),
             Some(strategy) => Ok(strategy),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn target() -> Target {
-        Target::origin("https://payments.internal").expect("origin").audience("payments").token_exchange()
-    }
-
-    fn refused(target: &Target) -> String {
-        target.check().expect_err("refused").to_string()
-    }
-
-    #[test]
-    fn a_row_with_a_strategy_and_an_audience_is_enough() {
-        assert_eq!(target().check(), Ok(Strategy::TokenExchange));
-        assert_eq!(target().client_credentials().check(), Ok(Strategy::ClientCredentials));
-        assert_eq!(target().path_prefix("/v1").scope("a b").actor_token().check(), Ok(Strategy::TokenExchange));
-    }
-
-    #[test]
-    fn the_first_wrong_value_of_a_row_is_named() {
-        let bare = || Target::origin("https://payments.internal").expect("origin");
-        let cases = [
-            (target().path_prefix("v1"), "path: does not begin with a slash"),
-            (bare().audience(""), "audience: audience is empty"),
-            (bare().audience("payments"), "strategy: is missing: token_exchange or client_credentials"),
-            (bare().token_exchange(), "audience: is missing, as are resource and scope: a token for what?"),
-            (target().resource("/payments"), "resource: a resource is an absolute URI without fragment"),
-            (target().resource("https://p#x"), "resource: a resource is an absolute URI without fragment"),
-            (
-                target().scope("a\"b").path_prefix("v1"),
-                "scope: a scope is one or more visible ASCII characters without quote and backslash",
-            ),
-            (
-                target().client_credentials().actor_token(),
-                "actor_token: belongs to an exchange; with client_credentials nobody acts",
-            ),
-        ];
-        for (target, expected) in cases {
-            assert_eq!(refused(&target), expected);
-        }
-    }
-
-    #[test]
-    fn te_b3_a_second_audience_or_resource_is_refused() {
-        assert_eq!(refused(&target().audience("ledger")), "audience: is given twice; a token is for one audience");
-        let twice = target().resource("https://a.internal/").resource("https://b.internal/");
-        assert_eq!(refused(&twice), "resource: is given twice; a token is for one resource");
-        assert_eq!(target().resource("https://a.internal/").check(), Ok(Strategy::TokenExchange));
-    }
-}
+mod tests;

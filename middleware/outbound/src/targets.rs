@@ -1,16 +1,41 @@
 //! Which target a request goes to: pure, exact, and never a guess.
+//!
+//! Of the rows of the address's origin, those that the request fulfils: the row's path is a prefix of the address's, by
+//! whole segments, and the request is of its methods and for its subjects. Of these, the one with the longest prefix; of
+//! several with the same one, the one whose requests are all requests of the others, too. There is always one, or none:
+//! two rows of which neither is the more exact, and that one request may fulfil, cannot be listed together.
 
-use http::Uri;
+use std::cell::LazyCell;
+
+use http::{Method, Uri};
+use tower_identity_core::Issuer;
 
 use crate::{
     origin::{NoOrigin, Origin, OriginOf},
     path::{self, PathPrefix},
+    when::{When, Whose},
 };
 
-/// The listed targets, by origin and then by path prefix, longest first.
+/// The listed targets, by origin, and there the one that is to be tried first before the others.
 #[derive(Debug)]
 pub(crate) struct Targets<T> {
-    origins: Vec<(Origin, Vec<(PathPrefix, T)>)>,
+    origins: Vec<(Origin, Vec<Listed<T>>)>,
+}
+
+#[derive(Debug)]
+struct Listed<T> {
+    prefix: PathPrefix,
+    when: When,
+    target: T,
+}
+
+/// Why a target cannot be listed beside an earlier one of the same origin and path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Clash {
+    /// They are for the same requests.
+    Same,
+    /// Some requests are of both, and each has others of its own.
+    Overlap,
 }
 
 /// Why an address is no target's. Displays as what to do about it; shows the origin and nothing else of the address.
@@ -25,15 +50,49 @@ pub(crate) enum Unlisted {
     Credentials,
     #[error("the port of the request's address is not a port number")]
     Port,
-    #[error("no target lists {origin}; add a row with that origin, or correct the address")]
+    #[error("no target lists {origin}; add [[outbound.target]] origin = \"{origin}\", or correct the address")]
     Origin { origin: String },
     #[error("no target of {origin} lists the request's path; add a row with a prefix of it, or correct the path")]
     Path { origin: String },
+    #[error(
+        "no target of {origin} lists {method} for the request's path; add it to the methods of a row, or add a row"
+    )]
+    Method { origin: String, method: Method },
+    #[error(
+        "no target of {origin} is for subjects of {subject} at the request's path; add a row with \
+         subjects_of = [\"{subject}\"] and the server that takes their tokens"
+    )]
+    Subject { origin: String, subject: Issuer },
+    #[error(
+        "every target of {origin} for the request's path is for the subjects of certain issuers, and the request is as \
+         this service itself; add a row without subjects_of"
+    )]
+    Service { origin: String },
+    #[error(
+        "every target of {origin} for the request's path is for the subjects of certain issuers, and no caller is known \
+         here: a spawned task, a response body and spawn_blocking have none; carry it there with caller.scope(..), or \
+         say on_behalf_of(&caller)"
+    )]
+    Nobody { origin: String },
     #[error(
         "the request's path at {origin} holds a dot segment, an encoded dot or slash, or a backslash, and so matches \
          no target; send the path that is meant"
     )]
     HiddenPath { origin: String },
+}
+
+impl Clash {
+    pub(crate) fn rule(self) -> &'static str {
+        match self {
+            Self::Same => {
+                "is listed by an earlier target, with the same path; tell them apart by methods, subjects_of or tenant"
+            }
+            Self::Overlap => {
+                "is listed by an earlier target, with the same path, and a request may be of both: neither is the more \
+                 exact, so make methods, subjects_of and tenant of one a part of the other's, or keep them apart"
+            }
+        }
+    }
 }
 
 impl From<NoOrigin> for Unlisted {
@@ -51,162 +110,72 @@ impl<T> Targets<T> {
         Self { origins: Vec::new() }
     }
 
-    /// Lists a target; gives it back if the same origin and prefix are listed already.
-    pub(crate) fn insert(&mut self, origin: &Origin, prefix: PathPrefix, target: T) -> Result<(), T> {
+    /// Lists a target, unless it [clashes](Clash) with one that is listed.
+    pub(crate) fn insert(&mut self, origin: &Origin, prefix: PathPrefix, when: When, target: T) -> Result<(), Clash> {
         let at = self.origins.iter().position(|(listed, _)| listed == origin).unwrap_or_else(|| {
             self.origins.push((origin.clone(), Vec::new()));
             self.origins.len() - 1
         });
-        let paths = &mut self.origins[at].1;
-        if paths.iter().any(|(listed, _)| *listed == prefix) {
-            return Err(target);
+        let rows = &mut self.origins[at].1;
+        for other in rows.iter().filter(|other| other.prefix == prefix && other.when.meets(&when)) {
+            match (when.is_within(&other.when), other.when.is_within(&when)) {
+                (true, true) => return Err(Clash::Same),
+                (false, false) => return Err(Clash::Overlap),
+                _ => {}
+            }
         }
-        let longer = paths.partition_point(|(listed, _)| listed.as_str().len() >= prefix.as_str().len());
-        paths.insert(longer, (prefix, target));
+        // Before the first whose requests include its own: whatever its own include stands before that one already.
+        let length = prefix.as_str().len();
+        let comes_before = |other: &Listed<T>| match other.prefix.as_str().len() {
+            its if its == length => other.prefix == prefix && when.is_within(&other.when),
+            its => its < length,
+        };
+        let before = rows.iter().position(comes_before).unwrap_or(rows.len());
+        rows.insert(before, Listed { prefix, when, target });
         Ok(())
     }
 
-    /// The target of an address: its origin exactly, and there the longest prefix of its path.
-    pub(crate) fn resolve(&self, uri: &Uri) -> Result<&T, Unlisted> {
+    /// The target of a request. For whom it is made is asked only where a row is not for everybody.
+    pub(crate) fn resolve(&self, method: &Method, uri: &Uri, whose: impl FnOnce() -> Whose) -> Result<&T, Unlisted> {
+        let whose = LazyCell::new(whose);
+        let mut is_of_method = false;
+        for Listed { when, target, .. } in self.at(uri)?.filter(|row| row.when.is_of_method(method)) {
+            is_of_method = true;
+            if when.is_for_anybody() || matches!(&*whose, Whose::Subject(subject) if when.is_for(subject)) {
+                return Ok(target);
+            }
+        }
+        let origin = OriginOf::uri(uri)?.to_string();
+        Err(match &*whose {
+            _ if !is_of_method => Unlisted::Method { origin, method: method.clone() },
+            Whose::Subject(subject) => Unlisted::Subject { origin, subject: subject.issuer().clone() },
+            Whose::Service => Unlisted::Service { origin },
+            Whose::Nobody => Unlisted::Nobody { origin },
+        })
+    }
+
+    /// Whether an address is that of some target, whatever the request.
+    pub(crate) fn lists(&self, uri: &Uri) -> Result<(), Unlisted> {
+        self.at(uri).map(drop)
+    }
+
+    /// The rows of an address, at least one, in the order in which they are tried.
+    fn at<'t, 'u>(&'t self, uri: &'u Uri) -> Result<impl Iterator<Item = &'t Listed<T>> + use<'t, 'u, T>, Unlisted> {
         let origin = OriginOf::uri(uri)?;
-        let Some((_, paths)) = self.origins.iter().find(|(listed, _)| listed.is(&origin)) else {
+        let Some((_, rows)) = self.origins.iter().find(|(listed, _)| listed.is(&origin)) else {
             return Err(Unlisted::Origin { origin: origin.to_string() });
         };
         let path = uri.path();
         if !path::is_plain(path) {
             return Err(Unlisted::HiddenPath { origin: origin.to_string() });
         }
-        match paths.iter().find(|(prefix, _)| prefix.covers(path)) {
-            Some((_, target)) => Ok(target),
-            None => Err(Unlisted::Path { origin: origin.to_string() }),
+        let mut rows = rows.iter().filter(|row| row.prefix.covers(path)).peekable();
+        if rows.peek().is_none() {
+            return Err(Unlisted::Path { origin: origin.to_string() });
         }
+        Ok(rows)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn listed(rows: &[(&str, &str, &'static str)]) -> Targets<&'static str> {
-        let mut targets = Targets::new();
-        for (origin, prefix, name) in rows {
-            let origin = Origin::parse(origin).expect("origin");
-            let prefix = PathPrefix::parse(prefix).expect("prefix");
-            assert_eq!(targets.insert(&origin, prefix, *name), Ok(()));
-        }
-        targets
-    }
-
-    #[test]
-    fn the_longest_prefix_wins_in_whatever_order_rows_are_listed() {
-        let rows = [
-            ("https://a.internal", "/v1", "v1"),
-            ("https://a.internal", "/", "all"),
-            ("https://b.internal", "/v1", "b"),
-            ("https://a.internal", "/v1/admin", "admin"),
-        ];
-        let mut reversed = rows;
-        reversed.reverse();
-        for rows in [rows, reversed] {
-            let targets = listed(&rows);
-            let cases = [
-                ("https://a.internal/v1/admin/x?y", Ok("admin")),
-                ("https://a.internal/v1/administrator", Ok("v1")),
-                ("https://a.internal/v1x", Ok("all")),
-                ("https://a.internal", Ok("all")),
-                ("https://b.internal/v1/admin", Ok("b")),
-                ("https://b.internal/v2", Err(Unlisted::Path { origin: "https://b.internal".into() })),
-                ("https://c.internal/v1", Err(Unlisted::Origin { origin: "https://c.internal".into() })),
-                (
-                    "https://a.internal/v1/../v1/admin",
-                    Err(Unlisted::HiddenPath { origin: "https://a.internal".into() }),
-                ),
-                ("https://me@a.internal/v1", Err(Unlisted::Credentials)),
-                ("/v1", Err(Unlisted::NotAbsolute)),
-            ];
-            for (address, expected) in cases {
-                let uri = address.parse().expect("uri");
-                assert_eq!(targets.resolve(&uri).copied(), expected, "{address}");
-            }
-        }
-    }
-
-    /// Addresses of the pieces that attackers make them of.
-    fn addresses() -> impl Strategy<Value = String> {
-        let pieces = [
-            "http://",
-            "https://",
-            "HTTPS://",
-            "a.internal",
-            "A.Internal",
-            "b.internal",
-            "evil.example",
-            ":",
-            "443",
-            "8443",
-            "80",
-            "@",
-            "/",
-            "//",
-            "\\",
-            ".",
-            "..",
-            "%2e",
-            "%2F",
-            "%5c",
-            "%",
-            "[",
-            "]",
-            "?",
-            "#",
-            ";",
-            "v1",
-            "v1x",
-            "x",
-            "é",
-        ];
-        let piece = prop::sample::select(pieces.to_vec());
-        (prop::sample::select(vec!["https://a.internal", "https://", ""]), prop::collection::vec(piece, 0..8))
-            .prop_map(|(begin, rest)| begin.to_owned() + &rest.concat())
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
-
-        /// Whatever is resolved is, for another reader of addresses, below the same prefix of the same origin.
-        #[test]
-        fn rfc6750_b1_two_readers_of_an_address_agree_on_its_target(address in addresses()) {
-            let targets = listed(&[("https://a.internal", "/v1", "v1")]);
-            let resolved = address.parse::<Uri>().ok().and_then(|uri| targets.resolve(&uri).ok().copied());
-            if resolved.is_some() {
-                let url = url::Url::parse(&address).expect("an address for both");
-                prop_assert_eq!(url.origin().ascii_serialization(), "https://a.internal");
-                prop_assert!(url.path() == "/v1" || url.path().starts_with("/v1/"), "{}", url);
-                prop_assert!(url.username().is_empty() && url.password().is_none());
-            }
-        }
-    }
-
-    #[test]
-    fn the_same_row_twice_is_given_back() {
-        let mut targets = listed(&[("https://a.internal", "/v1", "first")]);
-        let origin = Origin::parse("https://A.internal:443").expect("origin");
-        assert_eq!(targets.insert(&origin, PathPrefix::parse("/v1/").expect("prefix"), "second"), Err("second"));
-        assert_eq!(targets.insert(&origin, PathPrefix::default(), "third"), Ok(()));
-    }
-
-    #[test]
-    fn an_error_says_what_to_do_and_shows_no_more_than_the_origin() {
-        let targets = listed(&[("https://a.internal", "/v1", "v1")]);
-        let text = |address: &str| targets.resolve(&address.parse().expect("uri")).expect_err(address).to_string();
-        assert_eq!(
-            text("https://b.internal:8443/s3cret?token=s3cret"),
-            "no target lists https://b.internal:8443; add a row with that origin, or correct the address"
-        );
-        for address in ["https://a.internal/s3cret", "https://a.internal/v1/../s3cret", "https://s3cret@a.internal/"] {
-            assert!(!text(address).contains("s3cret"), "{address}");
-        }
-    }
-}
+mod tests;

@@ -42,7 +42,7 @@ async fn out_b8_without_a_caller_nothing_is_sent() {
     let (check, text) = refused(send().await);
     assert_eq!(check, "no_caller");
     assert!(
-        text.contains("caller.scope(..)") && text.starts_with(&world.payments.url(" takes a user's token")),
+        text.contains("caller.scope(..)") && text.starts_with(&world.payments.url(" takes its caller's token")),
         "{text}"
     );
 

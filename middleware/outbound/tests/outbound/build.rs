@@ -2,7 +2,7 @@
 
 use tower_identity_core::SecretToken;
 use tower_identity_oauth::{ClientAuth, TokenEndpoint};
-use tower_identity_outbound::{Outbound, OutboundBuilder, Plaintext, Target};
+use tower_identity_outbound::{OnBehalfOf, Outbound, OutboundBuilder, Plaintext, Target};
 
 use crate::support::Log;
 
@@ -89,7 +89,21 @@ fn the_first_wrong_field_is_named() {
             builder()
                 .target(Target::origin("https://PAYMENTS.internal:443/").expect("origin").scope("x").token_exchange())
                 .build(),
-            "target[1].origin: is listed by an earlier target, with the same path",
+            "target[1].origin: is listed by an earlier target, with the same path; tell them apart by methods, \
+             subjects_of or tenant",
+        ),
+        (
+            builder().target(target().method("GET")).target(target().subjects_of("https://login.example.com")).build(),
+            "target[2].origin: is listed by an earlier target, with the same path, and a request may be of both: neither \
+             is the more exact, so make methods, subjects_of and tenant of one a part of the other's, or keep them apart",
+        ),
+        (
+            builder().target(target().path_prefix("/v1").client_credentials().on_behalf_of(OnBehalfOf::User)).build(),
+            "target[1].on_behalf_of: belongs to an exchange; client_credentials is this service itself, so leave it out",
+        ),
+        (
+            builder().target(target().path_prefix("/v1").tenant("acme")).build(),
+            "target[1].tenant: needs subjects_of: the issuer whose tenant it is",
         ),
         (builder().cache_capacity(0).build(), "cache_capacity: is zero; without remembering, every request asks"),
     ];

@@ -5,11 +5,13 @@
 mod acting;
 mod build;
 mod clients;
+mod deadline;
 mod fail_closed;
 mod flights;
 mod issued;
 mod layer;
 mod lifetime;
+mod on_behalf_of;
 mod partition;
 mod retries;
 #[cfg(feature = "retry")]
