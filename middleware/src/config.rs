@@ -24,6 +24,7 @@ mod events;
 mod inbound;
 mod live;
 mod outbound;
+mod revocations;
 
 /// A service's settings, read and checked as a whole.
 ///
@@ -50,7 +51,9 @@ mod outbound;
 /// the [endpoint](Self::events) of security events. `[inbound]` itself may
 /// name the `realm` of every challenge, and set limits: `max_token_bytes` (default 8192) and `max_json_depth` (default
 /// 16) of [`Limits`](crate::Limits). `[inbound.remember]` bounds how many verified tokens are
-/// [remembered](crate::Remember): `tokens` (default 100,000, 0 for none) and `bytes` (default 67,108,864). The rest of
+/// [remembered](crate::Remember): `tokens` (default 100,000, 0 for none) and `bytes` (default 67,108,864).
+/// `[inbound.revocations]` says how much the list of what is [revoked](crate::Revocations) holds: `entries` of an issuer
+/// (default 65,536), for tokens that live no longer than `retention_seconds` (default 86,400). The rest of
 /// `[inbound]` is what the [`auth_layer`](Self::auth_layer) does:
 ///
 /// | field | meaning |

@@ -115,3 +115,9 @@ pub use self::config::{LiveSettings, Settings, SettingsDigest, SettingsError};
 #[doc = include_str!("../../README.md")]
 #[derive(Debug)]
 pub struct Readme;
+
+/// So are those of the documents that have some.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/revocation.md")]
+#[derive(Debug)]
+pub struct RevocationDocument;

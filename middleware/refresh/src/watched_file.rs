@@ -6,6 +6,7 @@
 
 use std::{
     fmt,
+    future::ready,
     io::{self, Read},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -93,8 +94,22 @@ impl WatchedFile {
         F: Fn(FileText) -> T,
         T: Future<Output = ()>,
     {
+        self.watch_or(take, || ready(())).await;
+    }
+
+    /// The same, and does something else each time that the file says nothing new.
+    pub async fn watch_or<F, T, E, O>(self: Arc<Self>, take: F, or_else: E)
+    where
+        F: Fn(FileText) -> T,
+        T: Future<Output = ()>,
+        E: Fn() -> O,
+        O: Future<Output = ()>,
+    {
         loop {
             let mut found = self.look().await;
+            if found.is_none() {
+                or_else().await;
+            }
             while let Some(news) = found {
                 self.clock.sleep(SETTLED).await;
                 let again = self.look().await;

@@ -14,7 +14,7 @@ use tower_identity_verify::{
     CertificateSettings, IssuerSettings, Remember, TrustedIssuer, Verifier, VerifierBuilder, danger::trusted_caller,
 };
 
-use super::events::EventsTable;
+use super::{events::EventsTable, revocations::RevocationsTable};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +38,8 @@ pub(super) struct InboundTable {
     remember: Remember,
     resource: Option<ResourceSettings>,
     events: Option<EventsTable>,
+    #[serde(default)]
+    revocations: RevocationsTable,
     sources: Option<Vec<Source>>,
     user_source: Option<Source>,
     #[serde(default)]
@@ -162,7 +164,8 @@ impl InboundTable {
         let limits = self.limits()?;
         let mut issuers = trusted(take(&mut self.issuer), "issuer", folder);
         let home = issuers.next().unwrap_or_else(|| Err(InvalidSetting::new("issuer", "lists no issuer")))?;
-        let mut builder = Verifier::builder(home).limits(limits).remember(self.remember);
+        let revocations = self.revocations.build().map_err(|invalid| invalid.within("revocations"))?;
+        let mut builder = Verifier::builder(home).limits(limits).remember(self.remember).revocations(revocations);
         for issuer in issuers {
             builder = builder.issuer(issuer?);
         }

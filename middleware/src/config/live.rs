@@ -46,13 +46,13 @@ const MAX_FILE_BYTES: usize = 1024 * 1024;
 ///
 /// The file is looked at every five seconds, by its content, and another text counts when it has stood for a second. That
 /// begins with the first request, or at once where there is a runtime, and ends with the last clone and the last layer that
-/// these settings gave out. Files that the file names, such as those of secrets and authorities, are read anew with it; one
-/// that changes alone takes a [`reload`](Self::reload), and so does one that comes after the file that names it: a text that
-/// was refused is not tried again until it changes. Put them there first. (A [list of callers](crate::rule::callers_file) is looked at by
-/// itself.)
+/// these settings gave out. Files that the file names, such as those of secrets, are read anew with it; one that changes alone
+/// takes a [`reload`](Self::reload). (A [list of callers](crate::rule::callers_file) and the roots of certificates are looked
+/// at by themselves.) A text that was refused is tried again every five seconds, so that a file which it names may come after
+/// it.
 ///
-/// Each reading is told by one event of target `tower_identity::settings`: `settings reloaded`, with the generation and the
-/// digest, or `settings refused`, with what is wrong.
+/// What comes of a text is told by one event of target `tower_identity::settings`: `settings reloaded`, with the generation
+/// and the digest, or `settings refused`, with what is wrong.
 ///
 /// ```
 /// use tower_identity::{LiveSettings, RequireLayer};
@@ -114,6 +114,14 @@ struct Reloading {
     number: u64,
     /// The rules that are in use.
     handles: BTreeSet<String>,
+    /// That reading, where it was refused.
+    refused: Option<Refused>,
+}
+
+/// A text that is none of settings, and why.
+struct Refused {
+    text: Result<Vec<u8>, io::ErrorKind>,
+    error: String,
 }
 
 impl LiveSettings {
@@ -142,7 +150,7 @@ impl LiveSettings {
         let digest = SettingsDigest::of(document.tables()?.get("inbound"));
         let rules = first.inbound.as_ref().map(|inbound| inbound.rules.clone()).unwrap_or_default();
         let at_work = AtWork { document, rules, told: Reloaded { generation: 1, digest } };
-        let reloading = Mutex::new(Reloading { number, handles: BTreeSet::new() });
+        let reloading = Mutex::new(Reloading { number, ..Reloading::default() });
         let state = Arc::new(State { file, name, first, at_work: ArcSwap::from_pointee(at_work), reloading });
         let upkeep = Arc::new(Upkeep::new({
             let state = Arc::clone(&state);
@@ -252,7 +260,16 @@ impl State {
                 }
             }
         };
-        file.watch(take).await;
+        let or_else = || {
+            let state = Arc::clone(&self);
+            async move {
+                let again = Arc::clone(&state);
+                if let Some(outcome) = blocking(move || again.retry()).await.flatten() {
+                    state.tell(&outcome);
+                }
+            }
+        };
+        file.watch_or(take, or_else).await;
     }
 
     fn tell(&self, outcome: &Result<Reloaded, SettingsError>) {
@@ -267,7 +284,22 @@ impl State {
             return None;
         }
         reloading.number = number;
-        Some(self.take(text, &reloading.handles))
+        let outcome = self.take(text.clone(), &reloading.handles);
+        reloading.refused = outcome.as_ref().err().map(|error| Refused { text, error: error.to_string() });
+        Some(outcome)
+    }
+
+    /// Takes the text that was refused, if one was: what it names may be there by now. Nothing where there is nothing to
+    /// tell, because it is refused for the same reason.
+    fn retry(&self) -> Option<Result<Reloaded, SettingsError>> {
+        let mut reloading = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = reloading.refused.take()?;
+        let outcome = self.take(before.text.clone(), &reloading.handles);
+        let Err(error) = &outcome else { return Some(outcome) };
+        let error = error.to_string();
+        let is_news = error != before.error;
+        reloading.refused = Some(Refused { error, ..before });
+        is_news.then_some(outcome)
     }
 
     fn take(&self, text: Result<Vec<u8>, io::ErrorKind>, in_use: &BTreeSet<String>) -> Result<Reloaded, SettingsError> {

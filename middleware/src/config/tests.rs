@@ -315,6 +315,28 @@ fn ssf_a1_a_file_says_whose_events_end_tokens_and_what_is_wrong_with_it() {
 }
 
 #[test]
+fn ssf_a2_how_much_the_list_of_what_is_revoked_holds_is_said_in_the_file() {
+    let login = "https://login.example.com";
+    let kept = |table: &str| {
+        let file = format!("{table}\n[[inbound.issuer]]\nissuer = '{login}'\naudience = 'orders'\n");
+        let settings = Settings::parse(&file, "orders.toml").map_err(|refused| refused.to_string())?;
+        let list = settings.verifier().expect("there is one").revocations().clone();
+        for user in ["alice", "bob", "carol"] {
+            let issuer = login.parse().expect("an issuer");
+            list.revoke(crate::Revocation::subject(issuer, user.parse().expect("a subject")));
+        }
+        Ok(list.entries())
+    };
+    assert_eq!(kept(""), Ok(3));
+    assert_eq!(kept("[inbound.revocations]\nretention_seconds = 1"), Ok(3));
+    assert_eq!(kept("[inbound.revocations]\nentries = 2"), Ok(2));
+    let refused = |rule: &str| Err(format!("orders.toml:2: inbound.revocations.{rule}"));
+    assert_eq!(kept("[inbound.revocations]\nentries = 0"), refused("entries: has room for none: 1 or more"));
+    let retention = refused("retention_seconds: is shorter than any token's life");
+    assert_eq!(kept("[inbound.revocations]\nretention_seconds = 0"), retention);
+}
+
+#[test]
 fn warm_a6_the_bounds_of_what_is_remembered_are_said_in_the_file() {
     let read = |table: &str| {
         let file = format!(

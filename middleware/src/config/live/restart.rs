@@ -75,6 +75,7 @@ issuer = 'a'
             ("realm = 'orders'\n", "", at("inbound.realm")),
             ("[inbound]\n", "[inbound]\nobserve = true\n", at("inbound.observe")),
             ("[inbound]\n", "[inbound]\nnever_heard_of = true\n", at("inbound.never_heard_of")),
+            ("[inbound]\n", "[inbound]\nrevocations = { entries = 1 }\n", at("inbound.revocations")),
             ("issuer = 'a'\n", "issuer = 'b'\n", at("outbound")),
             ("[outbound.server.login]\nissuer = 'a'\n", "", at("outbound")),
         ];

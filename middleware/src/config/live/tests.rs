@@ -238,6 +238,33 @@ async fn a_bad_file_changes_nothing_and_is_told_once() {
 }
 
 #[tokio::test]
+async fn a_text_that_was_refused_for_a_file_that_it_names_takes_effect_when_that_is_there() {
+    let world = World::warm().await;
+    let logs = LogCapture::start();
+    let callers = world.folder.path().join("callers.txt");
+    world.write(text(&[&world.login], "callers_file = 'callers.txt'"));
+    world.look().await;
+    for _ in 0..3 {
+        world.after(5).await;
+    }
+    assert_eq!((world.statuses().await, events(&logs)), ([200, 200, 401], vec![REFUSED.to_owned()]), "told once");
+    // Wrong in another way, which is news.
+    fs::write(&callers, "a name").expect("written");
+    for _ in 0..2 {
+        world.after(5).await;
+    }
+    assert_eq!((world.statuses().await, events(&logs)), ([200, 200, 401], vec![REFUSED.to_owned(); 2]));
+    fs::write(&callers, "stock\n").expect("written");
+    world.after(5).await;
+    assert_eq!((world.statuses().await, world.settings.generation()), ([403, 200, 401], 2));
+    for _ in 0..3 {
+        world.after(5).await;
+    }
+    assert_eq!(events(&logs), [REFUSED, REFUSED, RELOADED]);
+    assert_eq!(world.settings.generation(), 2, "and nothing is tried again");
+}
+
+#[tokio::test]
 async fn a_rule_is_in_use_from_its_first_handle_on() {
     let world = World::warm().await;
     let both = text(&[&world.login], "callers = ['stock']").replace("charge", "refund = 'user'\ncharge");

@@ -195,6 +195,22 @@ async fn ssf_a2_a_feed_that_never_answers_is_asked_again() {
     assert_eq!(refused(verifier.bearer(&bob).await), invalid("revoked"));
 }
 
+/// As where each test, or each attempt to start, has a runtime of its own.
+#[test]
+fn ssf_a2_a_feed_is_pulled_again_where_its_runtime_has_ended_and_tokens_are_remembered() {
+    let house = House::new();
+    let verifier = house.builder().revocation_feed(house.feed.clone()).build().expect("valid");
+    let bob = house.of("bob");
+    for pulls in 1..=3 {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            accepted(verifier.bearer(&bob).await);
+            house.settle().await;
+        });
+        assert_eq!(house.feed.asked().len(), pulls);
+    }
+}
+
 #[tokio::test]
 async fn ssf_a2_a_feed_that_panics_is_one_that_does_not_answer() {
     let house = House::new();
