@@ -26,6 +26,25 @@ pub struct ClientAuth {
     method: Method,
 }
 
+/// The same client, which proves it in the same way, by the same secret or key.
+impl PartialEq for ClientAuth {
+    fn eq(&self, other: &Self) -> bool {
+        self.client_id == other.client_id
+            && match (&self.method, &other.method) {
+                (Method::ClientSecretBasic { authorization: one }, Method::ClientSecretBasic { authorization }) => {
+                    one == authorization
+                }
+                (Method::ClientSecretPost { secret: one }, Method::ClientSecretPost { secret }) => one == secret,
+                (Method::PrivateKeyJwt { key: one }, Method::PrivateKeyJwt { key }) => {
+                    one.thumbprint() == key.thumbprint() && one.key_id() == key.key_id()
+                }
+                _ => false,
+            }
+    }
+}
+
+impl Eq for ClientAuth {}
+
 #[derive(Clone)]
 enum Method {
     ClientSecretBasic { authorization: HeaderValue },

@@ -75,6 +75,13 @@ impl Endpoint {
         &self.0
     }
 
+    /// The URL as operators are told of it: a query may hold anything.
+    pub(crate) fn without_query(&self) -> String {
+        let mut url = self.0.clone();
+        url.set_query(None);
+        url.into()
+    }
+
     /// Whether it is on the same host and port, in the same scheme.
     pub(crate) fn is_at_the_origin_of(&self, other: &Self) -> bool {
         self.0.origin() == other.0.origin()

@@ -34,7 +34,7 @@ use self::{
     error::unreachable,
     public_names::{Lookup, PublicNames, by_the_system},
 };
-use crate::Endpoint;
+use crate::{Endpoint, token_client::Servers};
 
 /// The most that is read of an answer, in bytes.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -73,6 +73,8 @@ pub struct Http {
     public_names_only: bool,
     /// For all clones, made when they are first needed.
     public_only: Arc<OnceLock<Clients>>,
+    /// What is known of the servers whose tokens are asked for, by all clones.
+    servers: Arc<Servers>,
 }
 
 /// Two, which share no connection.
@@ -93,7 +95,14 @@ impl Http {
     /// [`HttpSetupError`] when TLS cannot be set up.
     pub fn new(clock: Clock) -> Result<Self, HttpSetupError> {
         let clients = Clients::new(|| builder(None))?;
-        Ok(Self { clients, clock, authorities: None, public_names_only: false, public_only: Arc::default() })
+        Ok(Self {
+            clients,
+            clock,
+            authorities: None,
+            public_names_only: false,
+            public_only: Arc::default(),
+            servers: Arc::default(),
+        })
     }
 
     /// The same, but for servers that metadata names: it connects to no [private address](FetchError::Private) that a
@@ -121,6 +130,7 @@ impl Http {
             authorities: Some(authorities),
             public_names_only: false,
             public_only: Arc::default(),
+            servers: Arc::default(),
         })
     }
 
@@ -147,6 +157,10 @@ impl Http {
         &self.clock
     }
 
+    pub(crate) fn servers(&self) -> &Servers {
+        &self.servers
+    }
+
     /// Prepares a request for a JSON document: metadata, or a key set.
     pub fn get<'a>(&'a self, from: &'a Endpoint) -> Get<'a> {
         Get::new(self, from)
@@ -167,14 +181,17 @@ impl Http {
     }
 
     /// Posts a form, with the client's credentials in it or in the `Authorization` header. Whatever the status, the
-    /// body is the answer: a failure has one too (RFC 6749 §5.2).
+    /// body is the answer: a failure has one too (RFC 6749 §5.2). Takes no longer than `within`.
     pub(crate) async fn post_form(
         &self,
         to: &Endpoint,
         authorization: Option<&HeaderValue>,
         form: String,
+        within: Duration,
     ) -> Result<Answer, FetchError> {
-        self.post_form_for("application/json", to, authorization, form).await.map(|(answer, _)| answer)
+        let request = self.form("application/json", to, authorization, form);
+        let (status, headers, body) = self.send(request, within).await?;
+        Ok(Answer { status, retry_after: retry_after(&headers), body })
     }
 
     /// The same for an answer of another media type; and what the server says of which it is.
@@ -185,21 +202,35 @@ impl Http {
         authorization: Option<&HeaderValue>,
         form: String,
     ) -> Result<(Answer, Option<HeaderValue>), FetchError> {
-        let mut request = self
+        let (status, mut headers, body) = self.send(self.form(accept, to, authorization, form), DEADLINE).await?;
+        Ok((Answer { status, retry_after: retry_after(&headers), body }, headers.remove(CONTENT_TYPE)))
+    }
+
+    fn form(
+        &self,
+        accept: &'static str,
+        to: &Endpoint,
+        authorization: Option<&HeaderValue>,
+        form: String,
+    ) -> reqwest::RequestBuilder {
+        let request = self
             .clients
             .forms
             .post(to.url().clone())
             .header(ACCEPT, accept)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(form);
-        if let Some(credentials) = authorization {
-            request = request.header(AUTHORIZATION, credentials);
+        match authorization {
+            Some(credentials) => request.header(AUTHORIZATION, credentials),
+            None => request,
         }
-        let (status, mut headers, body) = self.send(request).await?;
-        Ok((Answer { status, retry_after: retry_after(&headers), body }, headers.remove(CONTENT_TYPE)))
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> Result<(StatusCode, HeaderMap, Bytes), FetchError> {
+    async fn send(
+        &self,
+        request: reqwest::RequestBuilder,
+        within: Duration,
+    ) -> Result<(StatusCode, HeaderMap, Bytes), FetchError> {
         let exchange = async {
             let mut response = request.send().await.map_err(unreachable)?;
             let status = response.status();
@@ -209,7 +240,7 @@ impl Http {
             let body = read_capped(&mut response).await?;
             Ok((status, std::mem::take(response.headers_mut()), body))
         };
-        self.clock.within(DEADLINE, exchange).await.unwrap_or(Err(FetchError::Timeout { after: DEADLINE }))
+        self.clock.within(within, exchange).await.unwrap_or(Err(FetchError::Timeout { after: within }))
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tower_identity_core::{Fingerprint, InvalidSetting, Issuer};
 
+use self::client::Where;
 pub use self::{
     answer::{Introspected, Members},
     client::IntrospectionClient,
@@ -18,9 +19,7 @@ pub use self::{
     settings::IntrospectionSettings,
     signed::{InvalidAnswer, SignedAnswer},
 };
-use crate::{
-    ClientAuth, Discovery, DiscoveryOptions, DiscoveryOrder, Endpoint, Http, discovery::url_of, token_client::Where,
-};
+use crate::{ClientAuth, Discovery, DiscoveryOptions, DiscoveryOrder, Endpoint, Http, discovery::url_of};
 
 /// How long an answer is remembered, where nothing else is said.
 const REMEMBERED: Duration = Duration::from_secs(60);

@@ -1,5 +1,7 @@
 //! What a token endpoint answers: checked against what was asked, before anything of it is used.
 
+mod demand;
+
 use std::time::Duration;
 
 use http::StatusCode;
@@ -11,6 +13,7 @@ use tower_identity_core::{
 };
 use tower_identity_jose::json;
 
+use self::demand::Demand;
 use crate::{
     Grant, TokenErrorKind,
     http::Answer,
@@ -58,12 +61,13 @@ struct Success {
     scope: Option<Value>,
 }
 
-/// The wire form of a failure (RFC 6749 §5.2), with the members that RFC 9470 names for a challenge.
-#[derive(Deserialize)]
+/// The wire form of a failure (RFC 6749 §5.2), with the members that say how the user is to sign in.
+#[derive(Default, Deserialize)]
 struct Failure {
     error: Option<Value>,
     acr_values: Option<Value>,
     max_age: Option<Value>,
+    claims: Option<Value>,
 }
 
 /// Reads the answer to this grant.
@@ -99,25 +103,30 @@ fn read_success(grant: &Grant, body: &[u8]) -> Result<IssuedToken, Nonsense> {
         None => asked.scopes.clone(),
         Some(granted) => Scopes::parse(granted).map_err(|_| Nonsense::Member("scope"))?,
     };
-    let extra = scopes.without(&asked.scopes).without(&asked.tolerated);
-    if !extra.is_empty() {
-        return Err(Nonsense::WiderScope(extra));
+    let accepted = asked.scopes.union(&asked.tolerated);
+    if !scopes.is_subset(&accepted) {
+        return Err(Nonsense::WiderScope { accepted, granted: scopes });
     }
-    let expires_in = success.expires_in.as_ref().map(|value| seconds(value).ok_or(Nonsense::Member("expires_in")));
-    Ok(IssuedToken { access_token, scopes, expires_in: expires_in.transpose()? })
+    let expires_in = success.expires_in.as_ref().map(lifetime).transpose()?;
+    Ok(IssuedToken { access_token, scopes, expires_in })
 }
 
 /// Never requires anything: a failure may be empty, HTML, or a proxy's own JSON.
 pub(crate) fn read_failure(answer: &Answer) -> FailureAnswer {
-    let body = json::from_slice(&answer.body).unwrap_or(Failure { error: None, acr_values: None, max_age: None });
-    let acr_values = body.acr_values.as_ref().and_then(Value::as_str).unwrap_or_default();
-    FailureAnswer {
-        status: answer.status,
-        retry_after: answer.retry_after,
-        code: body.error.as_ref().and_then(Value::as_str).and_then(ErrorCode::read),
-        // A class is what a scope is: a word that a challenge can quote. Their order means preference.
-        acr_values: acr_values.split(' ').filter(|class| is_quotable(class)).map(str::to_owned).collect(),
-        max_age: body.max_age.as_ref().and_then(seconds),
+    let body: Failure = json::from_slice(&answer.body).unwrap_or_default();
+    let Demand { acr_values, max_age } =
+        Demand::read(body.acr_values.as_ref(), body.max_age.as_ref(), body.claims.as_ref());
+    let code = body.error.as_ref().and_then(Value::as_str).and_then(ErrorCode::read);
+    FailureAnswer { status: answer.status, retry_after: answer.retry_after, code, acr_values, max_age }
+}
+
+/// How long the token is good yet.
+fn lifetime(value: &Value) -> Result<Duration, Nonsense> {
+    match seconds(value) {
+        Some(Duration::ZERO) => Err(Nonsense::NoLifetime),
+        Some(seconds) => Ok(seconds),
+        None if value.as_f64().is_some_and(|seconds| seconds < 0.0) => Err(Nonsense::NoLifetime),
+        None => Err(Nonsense::Member("expires_in")),
     }
 }
 
@@ -141,10 +150,6 @@ fn seconds(value: &Value) -> Option<Duration> {
         _ => return None,
     };
     Some(Duration::from_secs(whole))
-}
-
-fn is_quotable(word: &str) -> bool {
-    (1..=256).contains(&word.len()) && word.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 
 /// The longest `token_type` that is quoted: those that are registered are shorter, and tokens are longer.

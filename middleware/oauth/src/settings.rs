@@ -15,7 +15,8 @@ use crate::{ClientAuth, DiscoveryOrder, TokenEndpoint};
 /// | field | meaning |
 /// |---|---|
 /// | `issuer` | the server's exact issuer string |
-/// | `token_endpoint` | its token endpoint; left out, the issuer's metadata says |
+/// | `token_endpoint` | its token endpoint, or a list of several, of which the first that is in reach is asked; left out, the issuer's metadata says |
+/// | `line` | how many calls wait while 64 are under way; beyond it they fail at once; `256` |
 /// | `discovery` | where metadata is looked for: a name of [`DiscoveryOrder`]; `oauth_first` |
 /// | `default` | whether targets that name no server use this one; `false` |
 /// | `client_id` | which client we are there |
@@ -44,7 +45,8 @@ use crate::{ClientAuth, DiscoveryOrder, TokenEndpoint};
 #[serde(deny_unknown_fields)]
 pub struct ServerSettings {
     issuer: String,
-    token_endpoint: Option<String>,
+    token_endpoint: Option<Urls>,
+    line: Option<usize>,
     discovery: Option<DiscoveryOrder>,
     #[serde(default)]
     default: bool,
@@ -56,6 +58,23 @@ pub struct ServerSettings {
     token_endpoint_auth_method: Option<AuthMethod>,
     #[serde(default)]
     accepts_issuers: Vec<String>,
+}
+
+/// One URL, or several.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged, expecting = "expected a URL, or a list of URLs")]
+enum Urls {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Urls {
+    fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(url) => std::slice::from_ref(url),
+            Self::Several(urls) => urls,
+        }
+    }
 }
 
 impl ServerSettings {
@@ -73,14 +92,18 @@ impl ServerSettings {
     /// [`InvalidSetting`] names the field and the rule, for a file also its path, never what is in it.
     pub fn token_endpoint(&self, folder: &Path) -> Result<TokenEndpoint, InvalidSetting> {
         let auth = self.client_auth(folder)?;
-        let endpoint = match (&self.token_endpoint, self.discovery) {
+        let endpoint = match (self.token_endpoint.as_ref().map(Urls::as_slice), self.discovery) {
             (None, order) => TokenEndpoint::discover(&self.issuer, auth).discovery(order.unwrap_or_default()),
-            (Some(url), None) => TokenEndpoint::at(&self.issuer, url, auth),
+            (Some([first, others @ ..]), None) => {
+                others.iter().fold(TokenEndpoint::at(&self.issuer, first, auth), TokenEndpoint::also_at)
+            }
+            (Some([]), _) => return Err(InvalidSetting::new("token_endpoint", "is an empty list")),
             (Some(_), Some(_)) => {
                 return Err(InvalidSetting::new("discovery", "goes without token_endpoint: metadata is not read"));
             }
         };
         let endpoint = self.accepts_issuers.iter().fold(endpoint, TokenEndpoint::accepts_issuer);
+        let endpoint = self.line.into_iter().fold(endpoint, TokenEndpoint::line);
         endpoint.check()?;
         Ok(endpoint)
     }

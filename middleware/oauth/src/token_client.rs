@@ -1,49 +1,79 @@
 //! Asking for a token.
 
-use std::{fmt, sync::Arc};
+mod breaker;
+mod endpoints;
+mod line;
+mod not_asked;
+mod retry;
+mod server;
+mod telemetry;
+
+use std::{fmt, sync::Arc, time::Duration};
 
 use form_urlencoded::Serializer;
 use http::HeaderValue;
 use tower_identity_core::{ClientId, Clock, Fingerprint, Issuer};
 use tower_identity_jose::SignError;
 
-use crate::{ClientAuth, Discovery, Endpoint, Grant, Http, IssuedToken, TokenError, response, token_error::Cause};
+use self::{
+    breaker::Pass,
+    endpoints::{Endpoints, Tried},
+    retry::{Attempts, Health, Next},
+    server::Server,
+};
+pub(crate) use self::{endpoints::At, server::Servers};
+pub use self::{line::Urgency, not_asked::NotAsked};
+use crate::{ClientAuth, Grant, Http, IssuedToken, TokenError, response, token_error::Cause};
 
-/// A client of one authorization server's token endpoint. Cheap to clone; prints no secret.
+/// A client of one authorization server's token endpoint, or of several endpoints of it. Cheap to clone; prints no
+/// secret.
+///
+/// What it does when the server fails, for all clients of this server over the same [`Http`]:
+///
+/// - *Retries*: where there was no connection, or 502, 503 or 504, a call is made again, twice at most, after a short
+///   pause or as long as `Retry-After` says, within [`DEADLINE`](crate::DEADLINE) in all. So is one that was told by 429
+///   when to come back. No other answer leads to another attempt.
+/// - *The line*: 64 calls are under way at one time, and [so many](crate::TokenEndpoint::line) wait for a turn; beyond
+///   that a call fails at once, as unavailable. [Refreshes](Urgency::Refresh) give way to those who wait.
+/// - *The breaker* of each endpoint: after five outages in a row, with no answer in between, the endpoint is left alone
+///   for five seconds, or as long as it says; then one call tries it again. Calls that find no other endpoint fail at
+///   once, as unavailable for that long.
 #[derive(Clone)]
 pub struct TokenClient(Arc<Inner>);
 
 struct Inner {
-    issuer: Issuer,
+    server: Arc<Server>,
     accepts: Vec<Issuer>,
-    at: Where,
+    endpoints: Endpoints,
     auth: ClientAuth,
     http: Http,
+    room: usize,
     fingerprint: Fingerprint,
 }
 
-#[derive(Debug)]
-pub(crate) enum Where {
-    Known(Endpoint),
-    Discovered(Discovery),
+/// What a client is made of, all of it checked.
+pub(crate) struct Connection {
+    pub(crate) issuer: Issuer,
+    pub(crate) accepts: Vec<Issuer>,
+    pub(crate) at: At,
+    pub(crate) auth: ClientAuth,
+    /// How many calls may wait.
+    pub(crate) room: usize,
+    pub(crate) fingerprint: Fingerprint,
 }
 
 impl TokenClient {
-    pub(crate) fn new(
-        issuer: Issuer,
-        accepts: Vec<Issuer>,
-        at: Where,
-        auth: ClientAuth,
-        http: Http,
-        fingerprint: Fingerprint,
-    ) -> Self {
-        Self(Arc::new(Inner { issuer, accepts, at, auth, http, fingerprint }))
+    pub(crate) fn new(connection: Connection, http: Http) -> Self {
+        let Connection { issuer, accepts, at, auth, room, fingerprint } = connection;
+        let server = http.servers().of(&issuer);
+        let endpoints = Endpoints::new(at, &server, http.clock());
+        Self(Arc::new(Inner { server, accepts, endpoints, auth, http, room, fingerprint }))
     }
 
     /// The authorization server.
     #[must_use]
     pub fn issuer(&self) -> &Issuer {
-        &self.0.issuer
+        self.0.server.issuer()
     }
 
     /// Whether subject tokens of this issuer may be sent there. To be asked before an exchange.
@@ -58,7 +88,8 @@ impl TokenClient {
         self.0.auth.client_id()
     }
 
-    /// The server, the configured endpoint, and [who we are there](ClientAuth::fingerprint): part of a cache key.
+    /// The server, its configured endpoints, and [who we are there](ClientAuth::fingerprint): part of a cache key. In
+    /// which order the endpoints are listed, and which of them was asked, makes no other token.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         self.0.fingerprint
@@ -69,54 +100,88 @@ impl TokenClient {
         self.0.http.clock()
     }
 
-    /// Asks for a token, once. The answer is checked: a token of another kind, or one that allows more than was asked
-    /// for, is an error.
+    /// Asks for a token that somebody waits for. The answer is checked: a token of another kind, or one that allows more
+    /// than was asked for, is an error.
     ///
-    /// Writes one event for each request: `server`, `grant`, `outcome` and `duration_ms`, with the error where there
-    /// is one.
+    /// Tells one event for each request, with the error where there is one, and counts it.
     ///
     /// # Errors
     ///
-    /// [`TokenError`], whose [kind](TokenError::kind) says whose fault it is.
+    /// [`TokenError`], whose [kind](TokenError::kind) says whose fault it is. Where the server was not asked, its source
+    /// is [`NotAsked`].
     pub async fn request(&self, grant: &Grant) -> Result<IssuedToken, TokenError> {
-        let clock = self.0.http.clock();
-        let began = clock.monotonic();
-        let result = self.ask(grant).await.map_err(|cause| cause.of(grant.kind(), self.0.issuer.clone()));
-        let duration_ms = clock.monotonic().since(began).as_secs_f64() * 1e3;
-        let (server, grant) = (&self.0.issuer, grant.kind());
-        match &result {
-            Ok(_) => tracing::info!(%server, %grant, outcome = "issued", duration_ms, "token request"),
-            Err(error) => {
-                let outcome = error.kind().as_str();
-                let error = error as &(dyn std::error::Error + 'static);
-                tracing::warn!(%server, %grant, outcome, duration_ms, error, "token request");
-            }
-        }
+        self.request_with(grant, Urgency::Waiting).await
+    }
+
+    /// [`request`](Self::request), by somebody who waits for the token or by nobody yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`request`](Self::request).
+    pub async fn request_with(&self, grant: &Grant, urgency: Urgency) -> Result<IssuedToken, TokenError> {
+        let clock = self.clock();
+        let (began, mut tried) = (clock.monotonic(), Tried::new());
+        let result = self.ask(grant, urgency, &mut tried).await;
+        let result = result.map_err(|cause| cause.of(grant.kind(), self.issuer().clone()));
+        let took = clock.monotonic().since(began);
+        telemetry::ended(self.issuer(), grant.kind(), tried.len(), took, &result);
         result
     }
 
-    async fn ask(&self, grant: &Grant) -> Result<IssuedToken, Cause> {
-        let Inner { at, http, .. } = &*self.0;
-        let discovered;
-        let (endpoint, http) = match at {
-            Where::Known(endpoint) => (endpoint, http),
-            Where::Discovered(discovery) => {
-                discovered = discovery.metadata().await?;
-                let endpoint = discovered.token_endpoint()?;
-                (endpoint, discovery.http_to(endpoint))
+    async fn ask(&self, grant: &Grant, urgency: Urgency, tried: &mut Tried) -> Result<IssuedToken, Cause> {
+        let (Inner { server, endpoints, room, .. }, clock) = (&*self.0, self.clock());
+        endpoints.any()?;
+        let _place = server.line().enter(urgency, *room, clock).await?;
+        let mut attempts = Attempts::new(urgency, clock.monotonic());
+        let mut failed: Option<Cause> = None;
+        loop {
+            let (index, pass) = match endpoints.choose(tried) {
+                Ok(chosen) => chosen,
+                Err(not_asked) => return Err(failed.unwrap_or_else(|| not_asked.into())),
+            };
+            tried.push(index);
+            let left = attempts.time_left(clock.monotonic());
+            let (health, cause) = match self.attempt(grant, index, pass, left).await {
+                Ok(token) => return Ok(token),
+                Err(failure) => failure,
+            };
+            match attempts.after(health, endpoints.any_but(tried), clock.monotonic(), retry::random()) {
+                Next::Elsewhere => {}
+                Next::After(pause) if endpoints.any().is_ok() => clock.sleep(pause).await,
+                Next::GiveUp | Next::After(_) => return Err(cause),
             }
-        };
-        let (form, authorization) = self.compose(grant)?;
-        let answer = http.post_form(endpoint, authorization, form).await?;
-        response::read(grant, &answer)
+            failed = Some(cause);
+        }
+    }
+
+    async fn attempt(
+        &self,
+        grant: &Grant,
+        index: usize,
+        pass: Pass,
+        left: Duration,
+    ) -> Result<IssuedToken, (Health, Cause)> {
+        let Inner { endpoints, http, .. } = &*self.0;
+        let ours = |cause| (Health::Answers, cause);
+        let (endpoint, http) = endpoints.resolve(index, http, left).await.map_err(ours)?;
+        let (form, authorization) = self.compose(grant).map_err(|error| ours(error.into()))?;
+        let answer = http.post_form(&endpoint, authorization, form, left).await;
+        let health = Health::of(&answer);
+        if health.is_outage() {
+            pass.outage(health.retry_after());
+        } else {
+            pass.answered();
+        }
+        let answer = answer.map_err(|error| (health, error.into()))?;
+        response::read(grant, &answer).map_err(|cause| (health, cause))
     }
 
     /// The form, and the header's part of who we are.
     fn compose(&self, grant: &Grant) -> Result<(String, Option<&HeaderValue>), SignError> {
-        let Inner { issuer, auth, http, .. } = &*self.0;
+        let Inner { server, auth, http, .. } = &*self.0;
         let mut form = Serializer::new(String::new());
         grant.append_to(&mut form);
-        let authorization = auth.append_to(&mut form, issuer, http.clock())?;
+        let authorization = auth.append_to(&mut form, server.issuer(), http.clock())?;
         Ok((form.finish(), authorization))
     }
 }
@@ -124,9 +189,9 @@ impl TokenClient {
 impl fmt::Debug for TokenClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenClient")
-            .field("issuer", &self.0.issuer)
+            .field("issuer", self.issuer())
             .field("accepts", &self.0.accepts)
-            .field("at", &self.0.at)
+            .field("endpoints", &self.0.endpoints)
             .field("auth", &self.0.auth)
             .finish_non_exhaustive()
     }

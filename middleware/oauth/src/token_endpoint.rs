@@ -3,14 +3,22 @@
 use tower_identity_core::{Fingerprint, InvalidSetting, Issuer};
 
 use crate::{
-    ClientAuth, Discovery, DiscoveryOptions, DiscoveryOrder, Endpoint, Http, TokenClient, discovery::url_of,
-    token_client::Where,
+    ClientAuth, Discovery, DiscoveryOptions, DiscoveryOrder, Endpoint, Http, TokenClient,
+    discovery::url_of,
+    token_client::{At, Connection},
 };
+
+/// How many calls of one server wait for their turn, where nothing else is said.
+const LINE: usize = 256;
+
+/// The most endpoints that one server has.
+const MAX_ENDPOINTS: usize = 8;
 
 /// One authorization server and who we are there.
 ///
 /// A description: it holds what it was given, and the first thing that is wrong with it comes out of
-/// [`connect`](Self::connect).
+/// [`connect`](Self::connect). Descriptions that are equal, secrets and keys included, make clients that are alike: who
+/// reads a configuration again may keep the client that is there.
 ///
 /// ```
 /// use tower_identity_oauth::{ClientAuth, Http, TokenEndpoint};
@@ -26,20 +34,33 @@ use crate::{
 /// assert_eq!(rule, r#"issuer: "http://login.example.com" is neither https nor http on a loopback address"#);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenEndpoint {
     issuer: String,
     at: Option<String>,
+    also_at: Vec<String>,
     order: DiscoveryOrder,
     auth: ClientAuth,
     accepts: Vec<String>,
+    line: usize,
 }
 
 impl TokenEndpoint {
+    /// The largest number that can be set for [`line`](Self::line).
+    pub const MAX_LINE: usize = 65_536;
+
     /// The authorization server of this issuer, whose token endpoint is found in its metadata at first use.
     #[must_use]
     pub fn discover(issuer: impl Into<String>, auth: ClientAuth) -> Self {
-        Self { issuer: issuer.into(), at: None, order: DiscoveryOrder::default(), auth, accepts: Vec::new() }
+        Self {
+            issuer: issuer.into(),
+            at: None,
+            also_at: Vec::new(),
+            order: DiscoveryOrder::default(),
+            auth,
+            accepts: Vec::new(),
+            line: LINE,
+        }
     }
 
     /// The authorization server of this issuer, whose token endpoint is known. Nothing is fetched from the issuer,
@@ -47,6 +68,33 @@ impl TokenEndpoint {
     #[must_use]
     pub fn at(issuer: impl Into<String>, token_endpoint: impl Into<String>, auth: ClientAuth) -> Self {
         Self { at: Some(token_endpoint.into()), ..Self::discover(issuer, auth) }
+    }
+
+    /// Another endpoint of the same server, for an endpoint that is known: the same issuer, and the same client there. It
+    /// is asked where those before it are out of reach, or were so often that they are left alone for a while.
+    ///
+    /// ```
+    /// use tower_identity_oauth::{ClientAuth, TokenEndpoint};
+    ///
+    /// let orders = ClientAuth::client_secret_basic("orders", "s3cr3t")?;
+    /// let login = TokenEndpoint::at("https://login.example.com", "https://eu.login.example.com/token", orders)
+    ///     .also_at("https://us.login.example.com/token");
+    /// # let _ = login;
+    /// # Ok::<(), tower_identity_core::InvalidSetting>(())
+    /// ```
+    #[must_use]
+    pub fn also_at(mut self, token_endpoint: impl Into<String>) -> Self {
+        self.also_at.push(token_endpoint.into());
+        self
+    }
+
+    /// How many calls wait for their turn while 64 are under way at this server: 256 by default. Beyond it a call fails at
+    /// once, as unavailable; none waits longer than [`DEADLINE`](crate::DEADLINE). All clients of an issuer stand in one
+    /// line.
+    #[must_use]
+    pub fn line(mut self, calls: usize) -> Self {
+        self.line = calls;
+        self
     }
 
     /// Where the issuer's metadata is looked for, and in which order. Of no use to an endpoint that is known.
@@ -67,47 +115,82 @@ impl TokenEndpoint {
     ///
     /// # Errors
     ///
-    /// [`InvalidSetting`] of `issuer`, `token_endpoint` or `accepts_issuers`.
+    /// [`InvalidSetting`] of `issuer`, `token_endpoint`, `accepts_issuers` or `line`.
     pub fn connect(&self, http: &Http) -> Result<TokenClient, InvalidSetting> {
         let Checked { issuer, at, accepts } = self.check()?;
-        let at = match at {
-            None => {
-                let options = DiscoveryOptions::default().order(self.order);
-                Where::Discovered(Discovery::with(&options, issuer.clone(), http.clone())?)
-            }
-            Some(endpoint) => Where::Known(endpoint),
+        let fingerprint = self.fingerprint(&issuer, &at);
+        let at = if at.is_empty() {
+            let options = DiscoveryOptions::default().order(self.order);
+            At::Discovered(Discovery::with(&options, issuer.clone(), http.clone())?)
+        } else {
+            At::Known(at)
         };
-        let fingerprint = Fingerprint::of("token-endpoint")
+        let connection = Connection { issuer, accepts, at, auth: self.auth.clone(), room: self.line, fingerprint };
+        Ok(TokenClient::new(connection, http.clone()))
+    }
+
+    /// The endpoints of one server are ways to the same tokens, in whichever order they are listed. They count all the
+    /// same: what two configurations call by one issuer may be two servers.
+    fn fingerprint(&self, issuer: &Issuer, at: &[Endpoint]) -> Fingerprint {
+        let mut at: Vec<_> = at.iter().map(|endpoint| endpoint.url().as_str()).collect();
+        at.sort_unstable();
+        Fingerprint::of("token-endpoint")
             .field(issuer.as_str())
-            .optional(self.at.as_deref())
+            .list(at)
             .field(self.auth.fingerprint().as_bytes())
-            .finish();
-        Ok(TokenClient::new(issuer, accepts, at, self.auth.clone(), http.clone(), fingerprint))
+            .finish()
     }
 
     /// Everything that can be wrong, without a client.
     pub(crate) fn check(&self) -> Result<Checked, InvalidSetting> {
         let parse = |value: &str| Issuer::parse(value).map_err(|broken| broken.to_string());
         let issuer = parse(&self.issuer).map_err(|rule| InvalidSetting::new("issuer", rule))?;
-        let at = match &self.at {
-            None => url_of(&issuer).map(|_| None)?,
-            Some(url) => {
-                Some(Endpoint::parse(url).map_err(|broken| InvalidSetting::new("token_endpoint", broken.to_string()))?)
-            }
-        };
+        let at = self.endpoints(&issuer)?;
         let mut accepts = vec![issuer.clone()];
         for (index, other) in self.accepts.iter().enumerate() {
             let invalid = |rule| InvalidSetting::new(index, rule).within("accepts_issuers");
             accepts.push(parse(other).map_err(invalid)?);
         }
+        if self.line > Self::MAX_LINE {
+            return Err(InvalidSetting::new("line", format!("is more than {}", Self::MAX_LINE)));
+        }
         Ok(Checked { issuer, at, accepts })
+    }
+
+    /// The endpoints that are known; none where metadata names one.
+    fn endpoints(&self, issuer: &Issuer) -> Result<Vec<Endpoint>, InvalidSetting> {
+        const FIELD: &str = "token_endpoint";
+        let Some(first) = &self.at else {
+            url_of(issuer)?;
+            return match self.also_at[..] {
+                [] => Ok(Vec::new()),
+                _ => Err(InvalidSetting::new(FIELD, "others go with one that is known; here metadata names it")),
+            };
+        };
+        let mut at = Vec::new();
+        for (index, url) in [first].into_iter().chain(&self.also_at).enumerate() {
+            let invalid = |rule: String| match self.also_at[..] {
+                [] => InvalidSetting::new(FIELD, rule),
+                _ => InvalidSetting::new(index, rule).within(FIELD),
+            };
+            let endpoint = Endpoint::parse(url).map_err(|broken| invalid(broken.to_string()))?;
+            if at.contains(&endpoint) {
+                return Err(invalid("is listed twice".to_owned()));
+            }
+            if index == MAX_ENDPOINTS {
+                return Err(invalid(format!("is one too many: a server has {MAX_ENDPOINTS} at most")));
+            }
+            at.push(endpoint);
+        }
+        Ok(at)
     }
 }
 
 /// A description in which nothing is wrong.
 pub(crate) struct Checked {
     issuer: Issuer,
-    at: Option<Endpoint>,
+    /// None where metadata names one.
+    at: Vec<Endpoint>,
     accepts: Vec<Issuer>,
 }
 
@@ -156,6 +239,20 @@ mod tests {
         assert_eq!(refused(query), "issuer: \"https://as.example?a\" has a query");
         let plain = TokenEndpoint::at("https://as.example", "http://as.example/token", orders());
         assert_eq!(refused(plain), format!("token_endpoint: {rule}"));
+        let at = |url: &str| TokenEndpoint::at("https://as.example", url, orders());
+        let plain = at("https://as.example/token").also_at("http://as.example/token");
+        assert_eq!(refused(plain), format!("token_endpoint[1]: {rule}"));
+        let twice = at("https://as.example/token").also_at("https://as.example:443/token");
+        assert_eq!(refused(twice), "token_endpoint[1]: is listed twice");
+        let many = |others: usize| {
+            (1..=others).fold(at("https://0.example"), |at, n| at.also_at(format!("https://{n}.example")))
+        };
+        assert_eq!(refused(many(8)), "token_endpoint[8]: is one too many: a server has 8 at most");
+        connected(&many(7));
+        let found = TokenEndpoint::discover("https://as.example", orders()).also_at("https://as.example/token");
+        assert_eq!(refused(found), "token_endpoint: others go with one that is known; here metadata names it");
+        assert_eq!(refused(at("https://as.example/token").line(65_537)), "line: is more than 65536");
+        connected(&at("https://as.example/token").line(65_536));
         let nameless = TokenEndpoint::discover("https://as.example", orders()).accepts_issuer("");
         assert_eq!(refused(nameless), "accepts_issuers[0]: issuer is empty");
     }
@@ -169,11 +266,57 @@ mod tests {
             TokenEndpoint::discover("https://as.example", auth("payments")),
             TokenEndpoint::at("https://as.example", token, auth("orders")),
             TokenEndpoint::at("https://as.example", "https://inside.example/token", auth("orders")),
+            TokenEndpoint::at("https://as.example", token, auth("orders")).also_at("https://inside.example/token"),
+            TokenEndpoint::at("https://as.example", token, auth("orders")).also_at("https://us.example/token"),
         ];
         let fingerprints: Vec<_> = all.iter().map(|endpoint| connected(endpoint).fingerprint()).collect();
         for (at, one) in fingerprints.iter().enumerate() {
             assert!(!fingerprints[at + 1..].contains(one), "{at}");
         }
         assert_eq!(connected(&all[0]).fingerprint(), fingerprints[0]);
+    }
+
+    #[test]
+    fn out_b1_the_order_of_endpoints_and_how_calls_wait_make_no_other_token() {
+        let (one, other) = ("https://as.example/token", "https://inside.example/token");
+        let of =
+            |first: &str, second: &str| TokenEndpoint::at("https://as.example", first, auth("orders")).also_at(second);
+        let fingerprint = connected(&of(one, other)).fingerprint();
+        assert_eq!(connected(&of(other, one)).fingerprint(), fingerprint);
+        let patient = of(one, other).line(7).accepts_issuer("https://partner.example");
+        assert_eq!(connected(&patient).fingerprint(), fingerprint);
+    }
+
+    #[test]
+    fn descriptions_are_equal_where_they_make_the_same_client() {
+        use tower_identity_jose::{Algorithm, SigningKey};
+
+        let key = SigningKey::generate(Algorithm::Es256).expect("key");
+        let [basic, post] = [ClientAuth::client_secret_basic, ClientAuth::client_secret_post];
+        let signed = |key: SigningKey| ClientAuth::private_key_jwt("orders", key).expect("usable");
+        let of = |auth: ClientAuth| TokenEndpoint::at("https://as.example", "https://as.example/token", auth);
+        let usable = |auth: Result<ClientAuth, InvalidSetting>| of(auth.expect("usable"));
+        let all = || {
+            vec![
+                usable(basic("orders", "hunter2")),
+                usable(basic("orders", "hunter3")),
+                usable(basic("payments", "hunter2")),
+                usable(post("orders", "hunter2")),
+                usable(post("orders", "hunter3")),
+                of(signed(key.clone())),
+                of(signed(key.clone().with_key_id("2026"))),
+                of(signed(SigningKey::generate(Algorithm::Es256).expect("key"))),
+                usable(post("orders", "hunter2")).also_at("https://us.example/token"),
+                usable(post("orders", "hunter2")).line(7),
+                usable(post("orders", "hunter2")).accepts_issuer("https://partner.example"),
+                TokenEndpoint::discover("https://as.example", auth("orders")),
+                TokenEndpoint::discover("https://as.example", auth("orders")).discovery(DiscoveryOrder::OidcOnly),
+            ]
+        };
+        for (at, one) in all().iter().enumerate() {
+            for (other_at, other) in all().iter().enumerate().filter(|(other_at, _)| (at, *other_at) != (7, 7)) {
+                assert_eq!(one == other, at == other_at, "{at} {other_at}");
+            }
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! Why there is no token: whose fault that is, and what the peer learns of it.
 
+mod code;
 mod kind;
+mod nonsense;
+mod problem;
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
@@ -8,8 +11,13 @@ use tower_identity_core::{Fault, Issuer, Refusal};
 use tower_identity_jose::SignError;
 
 pub(crate) use self::kind::FailureAnswer;
-pub use self::kind::{ConfigurationProblem, DEFAULT_RETRY_AFTER, ErrorCode, Nonsense, TokenErrorKind};
-use crate::{DiscoveryError, FetchError, GrantKind, UnusableEndpoint};
+pub use self::{
+    code::ErrorCode,
+    kind::{DEFAULT_RETRY_AFTER, TokenErrorKind},
+    nonsense::Nonsense,
+    problem::ConfigurationProblem,
+};
+use crate::{DiscoveryError, FetchError, GrantKind, NotAsked, UnusableEndpoint};
 
 /// There is no token. Cheap to clone, so that equal waiters can share one. Never holds a token, a secret, or what the
 /// server said beyond its code.
@@ -74,6 +82,13 @@ impl From<UnusableEndpoint> for Cause {
     }
 }
 
+impl From<NotAsked> for Cause {
+    fn from(why: NotAsked) -> Self {
+        let kind = TokenErrorKind::Unavailable { retry_after: why.retry_after() };
+        Self { kind, source: Some(Box::new(why)) }
+    }
+}
+
 impl From<SignError> for Cause {
     fn from(error: SignError) -> Self {
         let problem = ConfigurationProblem::Assertion;
@@ -112,6 +127,18 @@ impl TokenError {
         &self.0.issuer
     }
 
+    /// Whether the same may well succeed later, without anybody acting.
+    #[must_use]
+    pub fn is_retriable(&self) -> bool {
+        self.0.kind.is_retriable()
+    }
+
+    /// Why the server was not asked at all, where it was not.
+    #[must_use]
+    pub fn not_asked(&self) -> Option<&NotAsked> {
+        self.source().and_then(<dyn Error + 'static>::downcast_ref)
+    }
+
     /// When it is worth another try; `None` when it is not.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
@@ -125,7 +152,7 @@ impl TokenError {
     ///
     /// | kind | refusal |
     /// |---|---|
-    /// | rejected, `invalid_grant` | [`InvalidToken`](tower_identity_core::RefusalKind::InvalidToken) |
+    /// | rejected, by `invalid_grant`, `invalid_token` or `token_revoked` | [`InvalidToken`](tower_identity_core::RefusalKind::InvalidToken) |
     /// | rejected, else | [`Denied`](tower_identity_core::RefusalKind::Denied) |
     /// | step-up | [`InsufficientAuthentication`](tower_identity_core::RefusalKind::InsufficientAuthentication) |
     /// | our configuration | [`Misconfigured`](tower_identity_core::RefusalKind::Misconfigured) |

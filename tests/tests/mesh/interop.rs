@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `oauth_as` | oauth-as (Rust), in this process: its user's tokens, its chains of actors, and its opaque tokens |
 //! | `oidc_provider` | oidc-provider (Node.js): each algorithm, ID tokens, rotated and withdrawn keys, an outage of keys; introspection, signed or not, and revocation |
+//! | `asked` | each of them, asked for tokens by our client over a line that fails |
 //! | `authgent` | authgent-server (Python), which writes `typ: JWT` |
 //! | `verifiers` | jose and oauth4webapi (Node.js), PyJWT, joserfc and Authlib (Python), which judge our authority's tokens |
 //!
 //! The programs are in `tests/interop`, and so are the exact versions of what they need, which `install` fetches once.
 //! They listen on loopback, at free ports, and end with their test.
 
+mod asked;
 mod authgent;
 mod install;
 mod oauth_as;

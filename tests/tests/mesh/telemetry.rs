@@ -20,13 +20,15 @@ use metrics_util::{
     MetricKind,
     debugging::{DebugValue, DebuggingRecorder},
 };
-use reqwest::RequestBuilder;
+use reqwest::{RequestBuilder, StatusCode};
 use tower_identity::{
     AuthLayer, BoxFuture, ClientAuth, EventReceiver, FeedError, Introspection, Issuer, Pulled, Received, Remember,
-    RequireLayer, Revocation, RevocationFeed, Revocations, RuleHandle, SecretToken, TrustedIssuer, Verifier, danger,
+    RequireLayer, Revocation, RevocationFeed, Revocations, RuleHandle, SecretToken, TokenEndpoint, TrustedIssuer,
+    Verifier, danger,
     rule::{scope, user},
     system_clock,
 };
+use tower_identity_oauth::{ClientCredentials, Http, TargetService};
 use tower_identity_testkit::{Endpoint, Failure, LogCapture, ManualClock, TestIssuer, TokenBuilder};
 use tracing::{
     Event, Subscriber,
@@ -221,6 +223,23 @@ fn forget(issuer: &TestIssuer) {
     }
 }
 
+/// An authorization server that is out of reach for a while.
+async fn lose_a_server() {
+    let clock = ManualClock::new();
+    let server = TestIssuer::builder().clock(clock.clock()).start();
+    let auth = ClientAuth::client_secret_basic("orders", "hunter2").expect("usable");
+    let endpoint = TokenEndpoint::at(server.issuer().as_str(), server.url(Endpoint::Token), auth);
+    let client = endpoint.connect(&Http::new(clock.clock()).expect("TLS can be set up")).expect("valid");
+    let grant = ClientCredentials::new(TargetService::default()).into();
+    server.fail(Endpoint::Token, Failure::Status(StatusCode::INTERNAL_SERVER_ERROR));
+    for _ in 0..5 {
+        client.request(&grant).await.expect_err("it is down");
+    }
+    server.recover(Endpoint::Token);
+    clock.advance(Duration::from_secs(5));
+    client.request(&grant).await.expect("it is back");
+}
+
 /// A stream that its token does not last for.
 async fn let_a_stream_end() -> Issuer {
     let clock = ManualClock::new();
@@ -297,6 +316,7 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
         trust_a_caller(&issuer);
         crate::reload::tell();
         runtime.block_on(make_room(&issuer));
+        runtime.block_on(lose_a_server());
         (runtime.block_on(let_a_stream_end()), runtime.block_on(drive(&issuer, &stranger)))
     });
     drop(listening);

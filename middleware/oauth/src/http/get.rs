@@ -112,7 +112,7 @@ impl<'a> Get<'a> {
         if let Some(credentials) = self.authorization {
             request = request.header(AUTHORIZATION, credentials);
         }
-        let (status, headers, body) = self.http.send(request).await?;
+        let (status, headers, body) = self.http.send(request, super::DEADLINE).await?;
         match status {
             StatusCode::OK => {
                 Ok(Refetched::Changed(Fetched { body, max_age: max_age(&headers), validator: Validator::of(&headers) }))

@@ -8,7 +8,7 @@ use tower_identity_core::{ClientId, Clock, Fingerprint, Issuer, SecretToken};
 use tower_identity_jose::SignError;
 
 use super::{AnswerForm, Introspected, IntrospectionError, answer, error::Cause};
-use crate::{ClientAuth, Http, token_client::Where};
+use crate::{ClientAuth, Discovery, Endpoint, Http};
 
 /// A client of one authorization server's introspection endpoint. Cheap to clone; prints no secret.
 #[derive(Clone)]
@@ -21,6 +21,12 @@ struct Inner {
     form: AnswerForm,
     http: Http,
     fingerprint: Fingerprint,
+}
+
+#[derive(Debug)]
+pub(super) enum Where {
+    Known(Endpoint),
+    Discovered(Discovery),
 }
 
 impl IntrospectionClient {

@@ -80,7 +80,6 @@ fn what_servers_really_answer_is_read() {
         ("a null lifetime", with("expires_in", Value::Null), issued("charge", None)),
         ("a lifetime in digits", with("expires_in", json!("3599")), issued("charge", Some(3599))),
         ("a lifetime with a fraction", with("expires_in", json!(299.9)), issued("charge", Some(299))),
-        ("a lifetime of zero", with("expires_in", json!(0)), issued("charge", Some(0))),
         ("null members that mean nothing", with("refresh_token", Value::Null), issued("charge", Some(300))),
         ("members of the server's own", with("expires_at", json!({"a": [1]})), issued("charge", Some(300))),
     ];
@@ -130,9 +129,13 @@ fn te_b1_an_exchange_issues_the_type_that_was_requested() {
 #[test]
 fn cve_2022_1245_a_scope_wider_than_asked_is_refused() {
     for grant in [exchange(), client_credentials()] {
-        let wider = success(&grant, &with("scope", json!("charge admin profile email")));
-        assert_eq!(wider, Err(Nonsense::WiderScope(scopes("admin email"))));
-        assert_eq!(success(&grant, &with("scope", json!("Charge"))), Err(Nonsense::WiderScope(scopes("Charge"))));
+        let wider = |granted: &str| {
+            let accepted = scopes("charge refund profile");
+            Err(Nonsense::WiderScope { accepted, granted: scopes(granted) })
+        };
+        for granted in ["charge admin profile email", "Charge"] {
+            assert_eq!(success(&grant, &with("scope", json!(granted))), wider(granted));
+        }
         assert_eq!(
             success(&grant, &with("scope", json!("charge refund profile"))),
             issued("charge refund profile", Some(300))
@@ -140,7 +143,8 @@ fn cve_2022_1245_a_scope_wider_than_asked_is_refused() {
     }
     let asks_for_nothing: Grant = ClientCredentials::new(TargetService::default()).into();
     let everything = success(&asks_for_nothing, &usual());
-    assert_eq!(everything, Err(Nonsense::WiderScope(scopes("charge"))), "a default is not what was asked");
+    let beyond = Nonsense::WiderScope { accepted: Scopes::default(), granted: scopes("charge") };
+    assert_eq!(everything, Err(beyond), "a default is not what was asked");
     assert_eq!(success(&asks_for_nothing, &without("scope")), issued("", Some(300)));
 }
 
@@ -158,7 +162,9 @@ fn members_outside_their_grammar_are_refused() {
         ("access_token", Value::Null),
         ("scope", json!(["charge"])),
         ("scope", json!("char\"ge")),
-        ("expires_in", json!(-1)),
+        ("expires_in", json!("-1")),
+        ("expires_in", json!("300.5")),
+        ("expires_in", json!([300])),
         ("expires_in", json!("soon")),
         ("expires_in", json!("")),
         ("expires_in", json!(1e300)),
@@ -169,6 +175,81 @@ fn members_outside_their_grammar_are_refused() {
         assert_eq!(refused, Err(Nonsense::Member(member)), "{member} {value}");
     }
     assert_eq!(success(&exchange(), &without("access_token")), Err(Nonsense::Member("access_token")));
+}
+
+#[test]
+fn out_b3_a_token_without_a_life_is_the_servers_fault() {
+    for ended in [json!(0), json!(0.0), json!(0.9), json!("0"), json!(-1), json!(-0.5), json!(-9_000_000_000_i64)] {
+        for grant in [exchange(), client_credentials()] {
+            assert_eq!(success(&grant, &with("expires_in", ended.clone())), Err(Nonsense::NoLifetime), "{ended}");
+        }
+    }
+    for (one, whole) in [(json!(1), 1), (json!(1.9), 1), (json!("1"), 1)] {
+        assert_eq!(success(&exchange(), &with("expires_in", one)), issued("charge", Some(whole)), "the control");
+    }
+    let error = TokenErrorKind::Nonsense { what: Nonsense::NoLifetime };
+    assert_eq!(error.to_string(), "the server's answer cannot be used: expires_in is zero or negative");
+    assert_eq!(error.refusal_kind().fault(), Fault::AuthorizationServer);
+}
+
+/// What servers of others were seen to answer, cut to a token that can be told.
+#[test]
+fn answers_that_were_seen_are_read_as_they_are_meant() {
+    let oidc_provider = json!({"access_token": "ZdT8M6", "expires_in": 300, "scope": "charge", "token_type": "Bearer"});
+    let authgent = json!({
+        "access_token": "ZdT8M6", "token_type": "Bearer", "expires_in": 300, "scope": "charge",
+        "refresh_token": null, "issued_token_type": null,
+    });
+    let authgent_exchanged = json!({
+        "access_token": "ZdT8M6", "token_type": "Bearer", "expires_in": 300, "scope": "charge",
+        "refresh_token": null, "issued_token_type": ACCESS,
+    });
+    let oauth_as = json!({
+        "access_token": "ZdT8M6", "issued_token_type": ACCESS, "token_type": "Bearer", "expires_in": 299,
+        "scope": "charge refund",
+    });
+    let in_c = json!({"access_token": "ZdT8M6", "token_type": "bearer", "expires_in": 300, "scope": "charge"});
+    let in_typescript = json!({
+        "access_token": "ZdT8M6", "token_type": "Bearer", "expires_in": 300, "expires_at": 1_796_112_936,
+        "scope": "charge", "id_token": "x", "iat": 1_796_112_636.080_216,
+    });
+    let silent = json!({"access_token": "ZdT8M6", "expires_in": 300, "token_type": "Bearer"});
+    let token = |granted: &str, seconds| {
+        let issued = issued(granted, Some(seconds)).expect("it is");
+        Ok(IssuedToken { access_token: SecretToken::new("ZdT8M6"), ..issued })
+    };
+    for (name, grant, body, expected) in [
+        ("oidc-provider", client_credentials(), oidc_provider, token("charge", 300)),
+        ("oidc-provider, of unknown scopes", client_credentials(), silent, token("charge refund", 300)),
+        ("authgent", client_credentials(), authgent.clone(), token("charge", 300)),
+        ("authgent, a plain grant for an exchange", exchange(), authgent, Err(Nonsense::Member("issued_token_type"))),
+        ("authgent, an exchange", exchange(), authgent_exchanged, token("charge", 300)),
+        ("oauth-as", exchange(), oauth_as, token("charge refund", 299)),
+        ("one in C", client_credentials(), in_c, token("charge", 300)),
+        ("one in TypeScript", client_credentials(), in_typescript, token("charge", 300)),
+    ] {
+        assert_eq!(success(&grant, &body), expected, "{name}");
+    }
+
+    // Transaction tokens, and grants for another server, are no access tokens.
+    for issued in ["txn_token", "jwt"] {
+        let issued = format!("urn:ietf:params:oauth:token-type:{issued}");
+        let body = json!({
+            "access_token": "ZdT8M6", "token_type": "N_A", "expires_in": 120, "scope": "charge",
+            "refresh_token": null, "issued_token_type": issued,
+        });
+        assert_eq!(success(&exchange(), &body), Err(Nonsense::TokenType("N_A".into())), "{issued}");
+    }
+}
+
+#[test]
+fn a_wider_scope_is_told_with_both_sets_and_what_to_do() {
+    let what = Nonsense::WiderScope { accepted: scopes("charge profile"), granted: scopes("admin charge") };
+    assert_eq!(
+        what.to_string(),
+        "the scope is wider than asked: \"admin charge\" is granted and \"charge profile\" accepted; where the rest may \
+         come unasked, name it in the target's tolerate_scopes"
+    );
 }
 
 #[test]
@@ -215,7 +296,7 @@ fn te_c1_each_failure_is_somebodys_fault_and_one_row_of_the_error_map() {
         RefusalKind::InsufficientAuthentication { scope: Scopes::default(), acr_values: vec![], max_age: None };
 
     // The status, the body, and what either grant makes of it.
-    let cases: [(u16, &str, TokenErrorKind, RefusalKind, TokenErrorKind); 26] = [
+    let cases: [(u16, &str, TokenErrorKind, RefusalKind, TokenErrorKind); 40] = [
         (
             400,
             r#"{"error":"invalid_grant"}"#,
@@ -244,6 +325,68 @@ fn te_c1_each_failure_is_somebodys_fault_and_one_row_of_the_error_map() {
             rejected("scope_escalation"),
             RefusalKind::Denied,
             ours("scope_escalation"),
+        ),
+        (
+            401,
+            r#"{"error":"invalid_token"}"#,
+            rejected("invalid_token"),
+            RefusalKind::InvalidToken,
+            ours("invalid_token"),
+        ),
+        (
+            403,
+            r#"{"error":"insufficient_scope","error_description":"x"}"#,
+            rejected("insufficient_scope"),
+            RefusalKind::Denied,
+            ours("insufficient_scope"),
+        ),
+        (
+            403,
+            r#"{"error":"may_act_violation"}"#,
+            rejected("may_act_violation"),
+            RefusalKind::Denied,
+            ours("may_act_violation"),
+        ),
+        (
+            403,
+            r#"{"error":"delegation_depth_exceeded"}"#,
+            rejected("delegation_depth_exceeded"),
+            RefusalKind::Denied,
+            ours("delegation_depth_exceeded"),
+        ),
+        // Nobody knows these here: the status decides.
+        (
+            400,
+            r#"{"error":"authorization_pending"}"#,
+            rejected("authorization_pending"),
+            RefusalKind::Denied,
+            ours("authorization_pending"),
+        ),
+        (401, r#"{"error":"no_such"}"#, ours("no_such"), RefusalKind::Misconfigured, ours("no_such")),
+        (404, r#"{"error":"not_found"}"#, ours("not_found"), RefusalKind::Misconfigured, ours("not_found")),
+        (405, r#"{"error":"x"}"#, ours("x"), RefusalKind::Misconfigured, ours("x")),
+        (406, r#"{"error":"x"}"#, ours("x"), RefusalKind::Misconfigured, ours("x")),
+        (410, r#"{"error":"x"}"#, ours("x"), RefusalKind::Misconfigured, ours("x")),
+        (415, r#"{"error":"x"}"#, ours("x"), RefusalKind::Misconfigured, ours("x")),
+        (422, r#"{"error":"x"}"#, rejected("x"), RefusalKind::Denied, ours("x")),
+        (
+            202,
+            r#"{"error":"authorization_pending"}"#,
+            nonsense(202),
+            RefusalKind::BadUpstream,
+            ours("authorization_pending"),
+        ),
+        (
+            400,
+            r#"{"error":"interaction_required","error_codes":[50076],"suberror":"basic_action",
+                "claims":"{\"access_token\":{\"acrs\":{\"essential\":true,\"value\":\"c1\"}}}"}"#,
+            TokenErrorKind::StepUp { code: code("interaction_required"), acr_values: vec!["c1".into()], max_age: None },
+            RefusalKind::InsufficientAuthentication {
+                scope: Scopes::default(),
+                acr_values: vec!["c1".into()],
+                max_age: None,
+            },
+            ours("interaction_required"),
         ),
         (
             400,
@@ -354,7 +497,78 @@ fn an_error_says_grant_server_and_reason_and_nothing_that_the_server_wrote_freel
     let error = cause.of(crate::GrantKind::TokenExchange, "https://as.example".parse().expect("issuer"));
     assert_eq!(
         error.to_string(),
-        "no token by token_exchange from https://as.example: the token is not accepted there: invalid_grant"
+        "no token by token_exchange from https://as.example: \
+         the caller's token is not accepted there, or no longer: invalid_grant; the caller needs a new one"
     );
     assert!(!format!("{error:?} {:?}", error.refusal()).contains("eyJhbGciOi"));
+}
+
+#[test]
+fn te_c1_each_failure_says_what_to_do_and_only_an_outage_is_worth_another_try() {
+    let code = |code: &str| ErrorCode::read(code).expect("code");
+    let ours = |problem| TokenErrorKind::OurConfiguration { problem };
+    let by_code = |name: &str| ours(ConfigurationProblem::Code(code(name)));
+    let cases = [
+        (
+            TokenErrorKind::Rejected { code: code("invalid_grant") },
+            "the caller's token is not accepted there, or no longer: invalid_grant; the caller needs a new one",
+        ),
+        (
+            TokenErrorKind::Rejected { code: code("access_denied") },
+            "what is asked for the caller is refused there: access_denied; the server's policy has to allow it",
+        ),
+        (
+            TokenErrorKind::StepUp { code: code("login_required"), acr_values: vec![], max_age: None },
+            "the user has to sign in again: login_required; the caller is told what will do",
+        ),
+        (
+            by_code("invalid_client"),
+            "our configuration is not accepted there: it answers invalid_client; check client_id, and the secret or key",
+        ),
+        (
+            by_code("unauthorized_client"),
+            "our configuration is not accepted there: it answers unauthorized_client; the client has to be allowed this \
+             grant there",
+        ),
+        (
+            by_code("invalid_target"),
+            "our configuration is not accepted there: it answers invalid_target; check the target's audience and resource",
+        ),
+        (
+            by_code("scope_invalid"),
+            "our configuration is not accepted there: it answers scope_invalid; check the target's scopes",
+        ),
+        (
+            by_code("use_dpop_nonce"),
+            "our configuration is not accepted there: it answers use_dpop_nonce; the server demands DPoP of the client, \
+             which is not sent",
+        ),
+        (by_code("x"), "our configuration is not accepted there: it answers x; check the client, and what it asks for"),
+        (
+            ours(ConfigurationProblem::Status(StatusCode::NOT_FOUND)),
+            "our configuration is not accepted there: it answers 404 Not Found without an error code; check the \
+             endpoint's URL, and the client",
+        ),
+        (
+            ours(ConfigurationProblem::Discovery),
+            "our configuration is not accepted there: it has no metadata at the configured issuer; check issuer, or name \
+             the endpoint",
+        ),
+        (
+            ours(ConfigurationProblem::Assertion),
+            "our configuration is not accepted there: the client assertion cannot be signed; check the key",
+        ),
+        (
+            TokenErrorKind::Unavailable { retry_after: DEFAULT_RETRY_AFTER },
+            "the server is unavailable, to be asked again after 2 s",
+        ),
+        (
+            TokenErrorKind::Nonsense { what: Nonsense::NotJson },
+            "the server's answer cannot be used: the answer is not a JSON object without duplicate names",
+        ),
+    ];
+    for (kind, text) in cases {
+        assert_eq!(kind.to_string(), text);
+        assert_eq!(kind.is_retriable(), matches!(kind, TokenErrorKind::Unavailable { .. }), "{text}");
+    }
 }

@@ -76,6 +76,13 @@ fn a_file_and_code_build_the_same() {
     let expected =
         TokenEndpoint::at(issuer, "https://inside.example/token", basic()).accepts_issuer("https://other.example");
     assert_eq!(accepted(&folder, &elsewhere), built(&expected));
+    let several = json!({
+        "client_secret": "hunter2",
+        "token_endpoint": ["https://eu.example/token", "https://us.example/token"],
+        "line": 7,
+    });
+    let expected = TokenEndpoint::at(issuer, "https://eu.example/token", basic()).also_at("https://us.example/token");
+    assert_eq!(accepted(&folder, &several), built(&expected.line(7)));
     let ordered = json!({"client_secret": "hunter2", "discovery": "oidc_only"});
     let expected = TokenEndpoint::discover(issuer, basic()).discovery(DiscoveryOrder::OidcOnly);
     assert_eq!(accepted(&folder, &ordered), built(&expected));
@@ -185,6 +192,12 @@ fn fields_that_do_not_go_together_and_values_that_break_a_rule_are_named() {
             json!({"client_secret": "hunter2", "token_endpoint": "http://as.example/token"}),
             "token_endpoint: is neither https nor http on a loopback address",
         ),
+        (json!({"client_secret": "hunter2", "token_endpoint": []}), "token_endpoint: is an empty list"),
+        (
+            json!({"client_secret": "hunter2", "token_endpoint": ["https://a.example", "http://b.example"]}),
+            "token_endpoint[1]: is neither https nor http on a loopback address",
+        ),
+        (json!({"client_secret": "hunter2", "line": 65_537}), "line: is more than 65536"),
         (
             json!({"client_secret": "hunter2", "accepts_issuers": ["https://a.example", " "]}),
             "accepts_issuers[1]: issuer is empty",

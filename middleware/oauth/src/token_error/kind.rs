@@ -3,118 +3,23 @@
 use std::{fmt, time::Duration};
 
 use http::StatusCode;
-use tower_identity_core::{RefusalKind, Scopes, bearer::MAX_TOKEN_BYTES};
+use tower_identity_core::{RefusalKind, Scopes};
 
+use super::{ConfigurationProblem, ErrorCode, Nonsense};
 use crate::{GrantKind, http::is_transient};
 
 /// When it is worth another try, where the server does not say.
 pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// The longest error code that is kept, in bytes.
-const MAX_CODE_BYTES: usize = 64;
-
-/// An error code of a token endpoint (RFC 6749 §5.2, RFC 8693 §2.2.2), in the characters that the RFC allows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ErrorCode(Box<str>);
-
-impl ErrorCode {
-    /// The code, or nothing for what cannot be one.
-    pub(crate) fn read(value: &str) -> Option<Self> {
-        let allowed = |b: u8| matches!(b, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-        let usable = (1..=MAX_CODE_BYTES).contains(&value.len()) && value.bytes().all(allowed);
-        usable.then(|| Self(value.into()))
-    }
-
-    /// The code, for example `invalid_grant`.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for ErrorCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// What of our configuration an authorization server does not go along with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ConfigurationProblem {
-    /// The server says so by this code.
-    Code(ErrorCode),
-    /// The server says so by the status alone: it does not know us, or this is not its token endpoint.
-    Status(StatusCode),
-    /// The server has no metadata at the configured issuer, or the metadata of another issuer.
-    Discovery,
-    /// The client assertion could not be signed.
-    Assertion,
-}
-
-impl fmt::Display for ConfigurationProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Code(code) => write!(f, "it answers {code}"),
-            Self::Status(status) => write!(f, "it answers {status} without an error code"),
-            Self::Discovery => f.write_str("it has no metadata at the configured issuer"),
-            Self::Assertion => f.write_str("the client assertion cannot be signed"),
-        }
-    }
-}
-
-/// What an authorization server answered and must not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Nonsense {
-    /// A redirect from its token endpoint.
-    Redirect(StatusCode),
-    /// More than the [cap](crate::MAX_BODY_BYTES).
-    TooLarge,
-    /// A status that says neither that there is a token nor why there is none.
-    Status(StatusCode),
-    /// A success that is not a JSON object without duplicate names.
-    NotJson,
-    /// A success that lacks this member, or has it in a form that is not allowed.
-    Member(&'static str),
-    /// A token of this many bytes, more than [`MAX_TOKEN_BYTES`]: no service that we could send it to reads it.
-    TokenTooLong(usize),
-    /// A token that is not to be used as a bearer token: `token_type` is this.
-    TokenType(String),
-    /// A token of another type than the requested one: `issued_token_type` is this.
-    IssuedTokenType(String),
-    /// A token that allows more than was asked for: these scopes beyond.
-    WiderScope(Scopes),
-    /// Another media type than this one, which was asked for: of an answer that has to be signed, a plain one.
-    MediaType(&'static str),
-    /// What is said to be a JWT, and has other characters.
-    NotAJwt,
-    /// Metadata that cannot be used.
-    Metadata,
-}
-
-impl fmt::Display for Nonsense {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Redirect(status) => write!(f, "it redirects ({status})"),
-            Self::TooLarge => f.write_str("the answer is too large"),
-            Self::Status(status) => write!(f, "the status is {status}"),
-            Self::NotJson => f.write_str("the answer is not a JSON object without duplicate names"),
-            Self::Member(member) => write!(f, "{member} is missing or malformed"),
-            Self::TokenTooLong(bytes) => {
-                write!(f, "the access token has {bytes} bytes, at most {MAX_TOKEN_BYTES} are read anywhere")
-            }
-            Self::TokenType(found) => write!(f, "token_type is {found:?}, not bearer"),
-            Self::IssuedTokenType(found) => write!(f, "issued_token_type is {found:?}, not the requested one"),
-            Self::WiderScope(extra) => write!(f, "the scope is wider than asked, by {extra}"),
-            Self::MediaType(asked) => write!(f, "the answer is not {asked}"),
-            Self::NotAJwt => f.write_str("the answer is not a JWT"),
-            Self::Metadata => f.write_str("its metadata is not usable"),
-        }
-    }
-}
-
-/// Why there is no token, and whose fault that is.
+/// Why there is no token, and whose fault that is: one of three families, which [`TokenError::fault`] tells apart.
+///
+/// | family | kinds | what to do |
+/// |---|---|---|
+/// | the caller's credential was rejected, or has expired since | `Rejected`, `StepUp` | hand the [refusal](crate::TokenError::refusal) on: the caller signs in again, or may not |
+/// | our configuration is wrong | `OurConfiguration` | an operator looks; its text says where |
+/// | the server is unavailable, or answers nonsense | `Unavailable`, `Nonsense` | come back after [`retry_after`](crate::TokenError::retry_after); of nonsense, whoever runs the server looks |
+///
+/// [`TokenError::fault`]: crate::TokenError::fault
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenErrorKind {
@@ -163,6 +68,12 @@ impl TokenErrorKind {
         }
     }
 
+    /// Whether the same may well succeed later, without anybody acting.
+    #[must_use]
+    pub const fn is_retriable(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
+    }
+
     pub(crate) fn unavailable(retry_after: Option<Duration>) -> Self {
         Self::Unavailable { retry_after: retry_after.unwrap_or(DEFAULT_RETRY_AFTER) }
     }
@@ -199,7 +110,29 @@ impl TokenErrorKind {
                 GrantKind::TokenExchange,
             ) => Self::StepUp { code, acr_values: failure.acr_values.clone(), max_age: failure.max_age },
             // `invalid_scope` too: which scopes there are to give depends on whose token it is.
-            (_, GrantKind::TokenExchange) => Self::Rejected { code },
+            (
+                "invalid_grant" | "invalid_token" | "token_revoked" | "invalid_request" | "invalid_scope"
+                | "scope_invalid" | "insufficient_scope" | "scope_escalation" | "access_denied",
+                GrantKind::TokenExchange,
+            ) => Self::Rejected { code },
+            (_, GrantKind::TokenExchange) => Self::of_unknown_code(*status, code),
+        }
+    }
+
+    /// A code of the server's own means what the status means: that this exchange is refused, or that we are not known
+    /// there, or that nobody is.
+    fn of_unknown_code(status: StatusCode, code: ErrorCode) -> Self {
+        match status {
+            StatusCode::UNAUTHORIZED
+            | StatusCode::NOT_FOUND
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::NOT_ACCEPTABLE
+            | StatusCode::GONE
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                Self::OurConfiguration { problem: ConfigurationProblem::Code(code) }
+            }
+            refused if refused.is_client_error() => Self::Rejected { code },
+            other => Self::Nonsense { what: Nonsense::Status(other) },
         }
     }
 
@@ -225,8 +158,15 @@ impl TokenErrorKind {
 impl fmt::Display for TokenErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rejected { code } => write!(f, "the token is not accepted there: {code}"),
-            Self::StepUp { code, .. } => write!(f, "the user has to sign in again: {code}"),
+            Self::Rejected { code } if self.refusal_kind() == RefusalKind::InvalidToken => {
+                write!(f, "the caller's token is not accepted there, or no longer: {code}; the caller needs a new one")
+            }
+            Self::Rejected { code } => {
+                write!(f, "what is asked for the caller is refused there: {code}; the server's policy has to allow it")
+            }
+            Self::StepUp { code, .. } => {
+                write!(f, "the user has to sign in again: {code}; the caller is told what will do")
+            }
             Self::OurConfiguration { problem } => write!(f, "our configuration is not accepted there: {problem}"),
             Self::Unavailable { retry_after } => {
                 write!(f, "the server is unavailable, to be asked again after {} s", retry_after.as_secs())

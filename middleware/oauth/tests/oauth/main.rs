@@ -1,8 +1,12 @@
 //! This room against real servers on loopback.
 
+mod breaker;
 mod discovery;
+mod endpoints;
 mod introspection;
+mod line;
 mod own_token;
+mod retries;
 mod support;
 mod telemetry;
 mod token_request;

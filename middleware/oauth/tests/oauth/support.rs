@@ -1,5 +1,7 @@
 //! A clock that moves by hand, and servers that answer what a test tells them to.
 
+pub(crate) mod failing;
+
 use std::{
     collections::VecDeque,
     future::{Future, poll_fn},

@@ -81,17 +81,22 @@ async fn one_event_says_server_grant_outcome_and_duration_and_nothing_secret_is_
     assert_eq!(
         token_requests(&log),
         [
-            json!({"level": "INFO", "server": "https://as.example", "grant": "token_exchange", "outcome": "issued"}),
+            json!({
+                "level": "INFO", "server": "https://as.example", "grant": "token_exchange", "outcome": "issued",
+                "attempts": 1,
+            }),
             json!({
                 "level": "WARN", "server": "https://as.example", "grant": "token_exchange", "outcome": "rejected",
-                "error": "no token by token_exchange from https://as.example: \
-                          the token is not accepted there: invalid_grant",
+                "attempts": 1,
+                "error": "no token by token_exchange from https://as.example: the caller's token is not accepted there, \
+                          or no longer: invalid_grant; the caller needs a new one",
             }),
             json!({
                 "level": "WARN", "server": "https://as.example", "grant": "client_credentials",
                 "outcome": "our_configuration",
-                "error": "no token by client_credentials from https://as.example: \
-                          our configuration is not accepted there: it answers invalid_grant",
+                "attempts": 1,
+                "error": "no token by client_credentials from https://as.example: our configuration is not accepted \
+                          there: it answers invalid_grant; check the client, and what it asks for",
             }),
         ]
     );

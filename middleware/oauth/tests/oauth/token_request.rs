@@ -9,7 +9,6 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tower_identity_core::{Fault, RefusalKind, Scopes, SecretToken};
-use tower_identity_jose::{Algorithm, SigningKey};
 use tower_identity_oauth::{
     ClientAuth, ClientCredentials, ConfigurationProblem, DEADLINE, DEFAULT_RETRY_AFTER, Grant, IssuedToken, Nonsense,
     ServerSettings, TargetService, TokenClient, TokenEndpoint, TokenError, TokenErrorKind, TokenExchange,
@@ -148,28 +147,6 @@ async fn client_credentials_from_a_file_are_the_same_on_the_wire() {
 }
 
 #[tokio::test]
-async fn rfc7523_b1_every_attempt_carries_an_assertion_of_its_own_and_no_header() {
-    let server = Server::start().await;
-    server.answer(|_| StatusCode::SERVICE_UNAVAILABLE).answer(issues(success()));
-    let key = SigningKey::generate(Algorithm::Es256).expect("key");
-    let auth = ClientAuth::private_key_jwt("orders", key).expect("usable");
-    let endpoint = TokenEndpoint::at("https://as.example", server.url("/token"), auth);
-    let client = endpoint.connect(&ManualTime::new().http()).expect("loopback");
-    let first = client.request(&exchange()).await.expect_err("503");
-    assert_eq!(seen(&first), unavailable(DEFAULT_RETRY_AFTER));
-    client.request(&exchange()).await.expect("a token");
-
-    let assertion = |request: &Arrived| {
-        assert_eq!(request.headers.get(header::AUTHORIZATION), None);
-        let form = request.form();
-        form.into_iter().find(|(name, _)| name == "client_assertion").expect("an assertion").1
-    };
-    let assertions: Vec<_> = server.arrived().iter().map(assertion).collect();
-    assert_eq!(assertions.len(), 2);
-    assert_ne!(assertions[0], assertions[1]);
-}
-
-#[tokio::test]
 async fn html_is_nonsense() {
     let server = Server::start().await;
     server.answer(|_| html());
@@ -204,7 +181,14 @@ async fn out_b5_a_token_of_another_kind_or_wider_than_asked_is_nonsense() {
         ("token_type", "N_A", Nonsense::TokenType("N_A".into())),
         ("token_type", "DPoP", Nonsense::TokenType("DPoP".into())),
         ("issued_token_type", jwt, Nonsense::IssuedTokenType(jwt.into())),
-        ("scope", "charge admin", Nonsense::WiderScope(Scopes::parse("admin").expect("scopes"))),
+        (
+            "scope",
+            "charge admin",
+            Nonsense::WiderScope {
+                accepted: Scopes::parse("charge").expect("scopes"),
+                granted: Scopes::parse("admin charge").expect("scopes"),
+            },
+        ),
     ];
     let server = Server::start().await;
     for (member, value, what) in cases {
@@ -216,11 +200,7 @@ async fn out_b5_a_token_of_another_kind_or_wider_than_asked_is_nonsense() {
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_up_or_hangs_is_unavailable() {
-    let (url, _arrivals) = raw_server(b"", true).await;
-    let error = client_at(&url).request(&exchange()).await.expect_err("nothing came");
-    assert_eq!(seen(&error), unavailable(DEFAULT_RETRY_AFTER));
-
+async fn a_server_that_hangs_is_unavailable() {
     let (url, mut arrivals) = raw_server(b"", false).await;
     let time = ManualTime::new();
     let client = TokenEndpoint::at("https://as.example", url, auth()).connect(&time.http()).expect("loopback");
@@ -231,7 +211,7 @@ async fn a_server_that_hangs_up_or_hangs_is_unavailable() {
         arrived = arrivals.recv() => assert_eq!(arrived, Some(())),
     }
     time.advance(DEADLINE);
-    let ended = poll_once(asking.as_mut()).await.expect("the deadline is over");
+    let ended = poll_once(asking.as_mut()).await.expect("the deadline is over, and another attempt would be too late");
     let error = ended.expect_err("nothing came");
     assert_eq!(seen(&error), unavailable(DEFAULT_RETRY_AFTER));
 }
@@ -243,8 +223,9 @@ async fn out_b4_retry_after_is_honoured_in_seconds_up_to_a_minute() {
         (StatusCode::SERVICE_UNAVAILABLE, Some("7"), Duration::from_secs(7)),
         (StatusCode::TOO_MANY_REQUESTS, Some("30"), Duration::from_secs(30)),
         (StatusCode::SERVICE_UNAVAILABLE, Some("3600"), Duration::from_secs(60)),
-        (StatusCode::SERVICE_UNAVAILABLE, Some("soon"), DEFAULT_RETRY_AFTER),
-        (StatusCode::SERVICE_UNAVAILABLE, None, DEFAULT_RETRY_AFTER),
+        (StatusCode::INTERNAL_SERVER_ERROR, Some("soon"), DEFAULT_RETRY_AFTER),
+        (StatusCode::INTERNAL_SERVER_ERROR, None, DEFAULT_RETRY_AFTER),
+        (StatusCode::TOO_MANY_REQUESTS, None, DEFAULT_RETRY_AFTER),
     ] {
         server.answer(move |_| match header_value {
             Some(value) => (status, [(header::RETRY_AFTER, value)]).into_response(),

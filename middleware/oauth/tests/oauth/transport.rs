@@ -19,7 +19,7 @@ use axum::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower_identity_oauth::{
     ClientAuth, ClientCredentials, DEADLINE, DEFAULT_RETRY_AFTER, Endpoint, FetchError, Fetched, MAX_BODY_BYTES,
-    Refetched, TargetService, TokenEndpoint, TokenErrorKind,
+    Refetched, TargetService, TokenEndpoint, TokenErrorKind, Urgency,
 };
 
 use crate::support::{ManualTime, Server, json, poll_once, raw_server};
@@ -218,7 +218,8 @@ async fn jwks_a3_a_server_that_closes_an_idle_connection_is_not_out_of_reach() {
         idle().await;
     }
 
-    // The control: token requests share one, and the second comes upon the server that hangs up.
+    // The control: token requests share one, and the second comes upon the server that hangs up; it is made again only
+    // where somebody waits.
     let token = serde_json::json!({"access_token": "a", "token_type": "Bearer"}).to_string();
     let (url, connections) = hangs_up_on_the_second(token).await;
     let auth = ClientAuth::client_secret_basic("orders", "hunter2").expect("usable");
@@ -226,7 +227,7 @@ async fn jwks_a3_a_server_that_closes_an_idle_connection_is_not_out_of_reach() {
     let grant = ClientCredentials::new(TargetService::default()).into();
     client.request(&grant).await.expect("a token");
     idle().await;
-    let refused = client.request(&grant).await.expect_err("hung up on");
+    let refused = client.request_with(&grant, Urgency::Refresh).await.expect_err("hung up on");
     assert_eq!(refused.kind(), &TokenErrorKind::Unavailable { retry_after: DEFAULT_RETRY_AFTER });
     assert_eq!(connections.load(Ordering::Relaxed), 1);
 }

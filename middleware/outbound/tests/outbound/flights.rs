@@ -104,7 +104,7 @@ async fn out_b4_one_users_failure_is_not_anothers() {
     let world = World::new().await;
     let http = world.for_users();
     let send = |user| http.get(world.payments.url("/")).on_behalf_of(&world.caller(user)).send();
-    world.authority.answers(Answer::error(503, "down"));
+    world.authority.answers(Answer::error(500, "down"));
     refused(send("alice").await);
     world.authority.answers(issued(300));
     assert_eq!(echoed(send("bob").await).await, "Bearer token-1");

@@ -22,6 +22,11 @@ pub enum Failure {
         /// In seconds.
         retry_after: u32,
     },
+    /// 429 with `Retry-After`, and a problem document without an error code.
+    TooManyRequests {
+        /// In seconds.
+        retry_after: u32,
+    },
     /// An error of a token endpoint (RFC 6749 §5.2).
     Error {
         /// The status: usually 400.
@@ -83,6 +88,12 @@ impl Failure {
             Self::Status(status) => plain(*status, Bytes::new()),
             Self::Unavailable { retry_after } => {
                 with(StatusCode::SERVICE_UNAVAILABLE, header::RETRY_AFTER, HeaderValue::from(*retry_after))
+            }
+            Self::TooManyRequests { retry_after } => {
+                let problem = json!({"type": "about:blank", "title": "Too Many Requests", "status": 429});
+                let mut response = json_response(StatusCode::TOO_MANY_REQUESTS, &problem);
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
+                response
             }
             Self::Error { status, code } => json_response(*status, &json!({ "error": code })),
             Self::Html => {

@@ -15,6 +15,11 @@ async fn each_failure_is_what_it_says_and_passes() {
         (Failure::Status(StatusCode::NOT_FOUND), 404, ""),
         (Failure::Unavailable { retry_after: 9 }, 503, ""),
         (
+            Failure::TooManyRequests { retry_after: 9 },
+            429,
+            r#"{"status":429,"title":"Too Many Requests","type":"about:blank"}"#,
+        ),
+        (
             Failure::Error { status: StatusCode::BAD_REQUEST, code: "invalid_grant" },
             400,
             r#"{"error":"invalid_grant"}"#,
@@ -28,7 +33,7 @@ async fn each_failure_is_what_it_says_and_passes() {
         let response = ask().await;
         let headers = response.headers().clone();
         let header = |name| headers.get(name).map(|value| value.to_str().expect("text"));
-        assert_eq!(header("retry-after"), (status == 503).then_some("9"));
+        assert_eq!(header("retry-after"), [429, 503].contains(&status).then_some("9"));
         assert_eq!(header("location"), (status == 302).then_some("https://evil.example/"));
         assert_eq!((response.status().as_u16(), response.text().await.expect("text").as_str()), (status, body));
         assert_eq!(ask().await.status(), StatusCode::OK, "once: {failure:?}");

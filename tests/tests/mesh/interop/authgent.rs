@@ -11,22 +11,22 @@ use super::{
     service::{Service, claims, client, invalid_token, tampered},
 };
 
-const OURS: &str = "https://orders.test";
+pub(super) const OURS: &str = "https://orders.test";
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 
 /// A running authgent-server, and one agent that is registered there.
-struct Authgent {
+pub(super) struct Authgent {
     _peer: Peer,
-    issuer: String,
+    pub(super) issuer: String,
     client: Client,
-    agent: String,
-    secret: String,
+    pub(super) agent: String,
+    pub(super) secret: String,
 }
 
 impl Authgent {
     /// Starts one that exchanges the ID tokens of these issuers.
-    async fn start(trusted: &[&str]) -> Option<Self> {
+    pub(super) async fn start(trusted: &[&str]) -> Option<Self> {
         let script = include_str!("../../../interop/authgent.py");
         let (peer, says) = Peer::python("authgent-server", install::python()?, script, trusted).await;
         let (issuer, client) = (says["issuer"].as_str().expect("its issuer").to_owned(), client());

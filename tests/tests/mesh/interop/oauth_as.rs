@@ -21,10 +21,10 @@ use super::service::{Service, claims, client, invalid_token, tampered};
 use crate::servers::Server;
 
 const GATEWAY: &str = "https://gateway.test";
-const ORDERS: &str = "https://orders.test";
+pub(super) const ORDERS: &str = "https://orders.test";
 const PAYMENTS: &str = "https://payments.test";
 const SCOPES: &str = "orders:read payments:charge";
-const SECRET: &str = "a secret that every client of the tests has";
+pub(super) const SECRET: &str = "a secret that every client of the tests has";
 const BACK: &str = "https://gateway.test/signed-in";
 
 /// The pair that RFC 7636, appendix B, prints.
@@ -41,14 +41,14 @@ impl oauth_as::server::Clock for Late {
 }
 
 /// A running oauth-as.
-struct OauthAs {
+pub(super) struct OauthAs {
     _server: Server,
-    issuer: String,
+    pub(super) issuer: String,
     client: Client,
 }
 
 impl OauthAs {
-    async fn start(late: Duration) -> Self {
+    pub(super) async fn start(late: Duration) -> Self {
         Self::with(late, |issuer, config| {
             let signing = JwtConfig::new(EcdsaP256Key::generate("the only key"), GATEWAY);
             let signing = signing.with_jwks_uri(format!("{issuer}/jwks"));
@@ -96,12 +96,12 @@ impl OauthAs {
     }
 
     /// A client's own token.
-    async fn own(&self, id: &str) -> String {
+    pub(super) async fn own(&self, id: &str) -> String {
         self.token(id, &[("grant_type", "client_credentials"), ("scope", SCOPES), ("resource", ORDERS)]).await
     }
 
     /// Alice's token at the gateway, good for every resource.
-    async fn signed_in(&self) -> String {
+    pub(super) async fn signed_in(&self) -> String {
         let mut address = Url::parse(&format!("{}/authorize", self.issuer)).expect("a URL");
         address.query_pairs_mut().extend_pairs([
             ("response_type", "code"),

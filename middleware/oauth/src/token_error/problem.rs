@@ -1,0 +1,48 @@
+//! What of our configuration is not as the authorization server has it.
+
+use std::fmt;
+
+use http::StatusCode;
+
+use super::ErrorCode;
+
+/// What of our configuration an authorization server does not go along with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigurationProblem {
+    /// The server says so by this code.
+    Code(ErrorCode),
+    /// The server says so by the status alone: it does not know us, or this is not its token endpoint.
+    Status(StatusCode),
+    /// The server has no metadata at the configured issuer, or the metadata of another issuer.
+    Discovery,
+    /// The client assertion could not be signed.
+    Assertion,
+}
+
+impl fmt::Display for ConfigurationProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "it answers {code}; {}", advice(code.as_str())),
+            Self::Status(status) => {
+                write!(f, "it answers {status} without an error code; check the endpoint's URL, and the client")
+            }
+            Self::Discovery => {
+                f.write_str("it has no metadata at the configured issuer; check issuer, or name the endpoint")
+            }
+            Self::Assertion => f.write_str("the client assertion cannot be signed; check the key"),
+        }
+    }
+}
+
+/// What to look at.
+fn advice(code: &str) -> &'static str {
+    match code {
+        "invalid_client" => "check client_id, and the secret or key",
+        "unauthorized_client" | "unsupported_grant_type" => "the client has to be allowed this grant there",
+        "invalid_target" => "check the target's audience and resource",
+        "invalid_scope" | "scope_invalid" | "insufficient_scope" | "scope_escalation" => "check the target's scopes",
+        "invalid_dpop_proof" | "use_dpop_nonce" => "the server demands DPoP of the client, which is not sent",
+        _ => "check the client, and what it asks for",
+    }
+}
