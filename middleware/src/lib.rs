@@ -18,7 +18,7 @@
 //! | say who may | [`RequireLayer`] and [`rule`] |
 //! | tell clients where to get a token | [`ResourceMetadata`] |
 //! | know who it is, in a handler | [`Caller`], [`UserCaller`], [`WorkloadCaller`], [`PathUser`], [`Claims`] |
-//! | call on, with the right token | [`Outbound`], [`Target`], [`TokenEndpoint`], [`ClientAuth`], [`HttpClient`] |
+//! | call on, with the right token | [`Outbound`], [`Target`], [`TokenEndpoint`], [`ClientAuth`], [`HttpClient`]; over gRPC, `Outbound::channel` |
 //! | carry the caller into a task or a stream | [`CallerContext::scope`], [`CallerContext::scope_stream`] |
 //! | end long work with the caller's credential | [`CallerContext::ended`], [`AuthLayer::streams`] |
 //! | answer errors of downstream calls | [`Problem`] |
@@ -63,7 +63,8 @@
 //! What is told to the operator, as events and metrics: `docs/telemetry.md` in the repository.
 //!
 //! Feature `axum` (default) brings the extractors, feature `reqwest` (default) brings [`HttpClient`], feature `tonic`
-//! turns what a gRPC service refuses into its `Status`: `Caller::of(request.extensions())?`. Feature `retry` brings
+//! turns what a gRPC service refuses into its `Status`: `Caller::of(request.extensions())?`, and brings `GrpcChannel`, to
+//! call on over gRPC. Feature `retry` brings
 //! `RetryRefused`, a policy for tower's retry layer.
 
 mod config;
@@ -96,6 +97,8 @@ pub use tower_identity_outbound::{
     Demand, MAX_CREDENTIAL_BYTES, OnBehalfOf, Outbound, OutboundBuilder, OutboundError, OutboundLayer, OutboundService,
     Plaintext, ReadableJwt, RequestExt, Retries, Strategy, Target, TargetRefusal, TargetSettings,
 };
+#[cfg(feature = "tonic")]
+pub use tower_identity_outbound::{GrpcChannel, GrpcFuture};
 #[cfg(feature = "reqwest")]
 pub use tower_identity_outbound::{HttpClient, RequestBuilder, ResponseExt, SendError, Unsuccessful};
 #[cfg(feature = "retry")]

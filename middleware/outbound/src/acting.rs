@@ -79,10 +79,25 @@ impl RequestExt for request::Builder {
     }
 }
 
+#[cfg(feature = "tonic")]
+impl<M> RequestExt for tonic::Request<M> {
+    fn on_behalf_of(mut self, caller: &CallerContext) -> Self {
+        self.extensions_mut().insert(Acting::OnBehalfOf(caller.clone()));
+        self
+    }
+
+    fn as_service(mut self) -> Self {
+        self.extensions_mut().insert(Acting::AsService);
+        self
+    }
+}
+
 mod private {
     /// Keeps the trait ours, so that methods can be added.
     pub trait Sealed {}
 
     impl<B> Sealed for http::Request<B> {}
     impl Sealed for http::request::Builder {}
+    #[cfg(feature = "tonic")]
+    impl<M> Sealed for tonic::Request<M> {}
 }

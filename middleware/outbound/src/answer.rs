@@ -6,14 +6,17 @@ use http::{StatusCode, header::RETRY_AFTER};
 use reqwest::Response;
 use tower_identity_core::{Refusal, RefusalKind};
 
+use crate::TargetRefusal;
+
 /// How long to wait for a target that is unavailable and does not say for how long.
 const UNSAID: Duration = Duration::from_secs(1);
 
 /// A target answered, and its answer is no success.
 ///
-/// To our own caller that is 503 where the target was unavailable, for as long as it says, and 502 for any other
-/// status: what went wrong between two services is not the caller's to set right. Names the target's origin, and
-/// nothing else of its address or its answer.
+/// To our own caller that is 503 where the target was unavailable, for as long as it says, and 502 for most other
+/// answers: what went wrong between two services is not the caller's to set right. One thing is: where the target wants
+/// the user to sign in again, or by stronger means (RFC 9470), whose token it was sent, our caller is challenged to that.
+/// Names the target's origin, and nothing else of its address or its answer.
 #[derive(Debug, thiserror::Error)]
 #[error("{origin} answered {status}")]
 pub struct Unsuccessful {
@@ -55,7 +58,9 @@ impl ResponseExt for Response {
         if status.is_success() {
             return Ok(self);
         }
-        let kind = if status == StatusCode::SERVICE_UNAVAILABLE {
+        let kind = if let Some(sign_in) = self.extensions().get().and_then(TargetRefusal::sign_in) {
+            sign_in
+        } else if status == StatusCode::SERVICE_UNAVAILABLE {
             let seconds = self.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
             RefusalKind::Unavailable { retry_after: seconds.map_or(UNSAID, Duration::from_secs) }
         } else {
@@ -68,6 +73,8 @@ impl ResponseExt for Response {
 
 #[cfg(test)]
 mod tests {
+    use tower_identity_core::Scopes;
+
     use super::*;
 
     fn answer(status: u16, retry_after: Option<&str>) -> Response {
@@ -99,5 +106,26 @@ mod tests {
         for status in [200, 201, 204] {
             assert_eq!(answer(status, None).successful().expect("a success").status().as_u16(), status);
         }
+    }
+
+    #[test]
+    fn rfc9470_b1_a_sign_in_that_the_target_wants_of_the_user_is_told_and_of_a_service_is_not() {
+        let challenge =
+            r#"Bearer error="insufficient_user_authentication", scope="a", acr_values="urn:mfa", max_age="300""#;
+        let refused = |challenge: &str, of_user| {
+            let mut answer = answer(401, None);
+            answer.headers_mut().insert("www-authenticate", challenge.parse().expect("a value"));
+            let refusal = TargetRefusal::read(answer.status(), answer.headers(), of_user, || true);
+            answer.extensions_mut().insert(refusal.expect("a refusal"));
+            answer.successful().expect_err("no success").refusal.kind().clone()
+        };
+        let again = RefusalKind::InsufficientAuthentication {
+            scope: Scopes::default(),
+            acr_values: vec!["urn:mfa".to_owned()],
+            max_age: Some(Duration::from_secs(300)),
+        };
+        assert_eq!(refused(challenge, true), again);
+        assert_eq!(refused(challenge, false), RefusalKind::BadUpstream);
+        assert_eq!(refused(r#"Bearer error="invalid_token""#, true), RefusalKind::BadUpstream);
     }
 }

@@ -1,8 +1,8 @@
 //! The same over reqwest: a client whose requests carry the credential of their target.
 
-use std::{fmt, future::Future};
+use std::{fmt, future::Future, time::Duration};
 
-use http::{HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use reqwest::{Body, ClientBuilder, Response, redirect, retry};
 use serde::Serialize;
 use tower_identity_core::{CallerContext, Refusal};
@@ -17,8 +17,9 @@ impl Outbound {
     ///
     /// Whatever the builder says, the client follows no redirect (a 3xx answer is returned as it is), repeats no
     /// request on its own, and uses no proxy, neither from the environment nor from the builder. For egress through
-    /// a proxy, put [`layer`](Self::layer) over a client that has one. A cookie store would be shared by all users:
-    /// give the builder none.
+    /// a proxy, put [`layer`](Self::layer) over a client that has one. What a target refuses for its token is tried once
+    /// again, with a new one: see [`HttpClient::retries`]. A cookie store would be shared by all users, and no builder
+    /// tells whether it has one: give it none.
     ///
     /// ```
     /// # use tower_identity_jose::{Algorithm, SigningKey};
@@ -63,6 +64,8 @@ pub struct HttpClient {
 
 /// A request of an [`HttpClient`]. Made for the caller in whose scope [`send`](Self::send) is called, unless it says
 /// otherwise.
+///
+/// There is no `bearer_auth` and no `basic_auth`: the credential is the target's.
 #[must_use = "a request does nothing until it is sent"]
 pub struct RequestBuilder {
     client: HttpClient,
@@ -121,6 +124,11 @@ impl HttpClient {
         self.request(Method::GET, address)
     }
 
+    /// A `HEAD` request.
+    pub fn head(&self, address: impl AsRef<str>) -> RequestBuilder {
+        self.request(Method::HEAD, address)
+    }
+
     /// A `POST` request.
     pub fn post(&self, address: impl AsRef<str>) -> RequestBuilder {
         self.request(Method::POST, address)
@@ -161,6 +169,33 @@ impl RequestBuilder {
         HeaderValue: TryFrom<V, Error: Into<http::Error>>,
     {
         self.with(|request| request.header(name, value))
+    }
+
+    /// Adds headers, in the place of others of the same names. `Authorization` is the target's and is replaced.
+    pub fn headers(self, headers: HeaderMap) -> Self {
+        self.with(|request| request.headers(headers))
+    }
+
+    /// How long the target may take for its whole answer, from when the request is sent. Default: what the builder of
+    /// the client says.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.with(|request| request.timeout(timeout))
+    }
+
+    /// Which version of HTTP. Default: what the connection agrees on.
+    pub fn version(self, version: Version) -> Self {
+        self.with(|request| request.version(version))
+    }
+
+    /// The same request once more, unless its body is a stream.
+    #[must_use]
+    pub fn try_clone(&self) -> Option<Self> {
+        Some(Self {
+            client: self.client.clone(),
+            request: self.request.try_clone()?,
+            address: self.address.clone(),
+            acting: self.acting.clone(),
+        })
     }
 
     /// Sends a value as JSON.
@@ -251,8 +286,9 @@ impl Attempt {
         };
         credential.attach(request.headers_mut());
         let mut response = client.execute(request).await?;
-        let drop_token = || credential.drop_token();
-        if let Some(refusal) = TargetRefusal::read(response.status(), response.headers(), drop_token) {
+        let (of_user, drop_token) = (credential.is_users(), || credential.drop_token());
+        let refusal = TargetRefusal::read(response.status(), response.headers(), of_user, drop_token);
+        if let Some(refusal) = refusal {
             response.extensions_mut().insert(refusal);
         }
         Ok(response)

@@ -114,6 +114,11 @@ impl Credential {
         self.entry.bearer.attach(headers);
     }
 
+    /// Whether the token was made from a user's.
+    pub(crate) fn is_users(&self) -> bool {
+        self.entry.key().subject.is_some()
+    }
+
     /// The target refused this token: forgets it. Whether the next request gets another.
     ///
     /// What counts is when requests were made: of those that were on their way together all may get another token, and

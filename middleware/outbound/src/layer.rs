@@ -162,8 +162,9 @@ where
                 }
                 PhaseProjection::Calling { response, credential } => {
                     let mut response = ready!(response.poll(cx)).map_err(Into::into)?;
-                    let drop_token = || credential.drop_token();
-                    if let Some(refusal) = TargetRefusal::read(response.status(), response.headers(), drop_token) {
+                    let (of_user, drop_token) = (credential.is_users(), || credential.drop_token());
+                    let refusal = TargetRefusal::read(response.status(), response.headers(), of_user, drop_token);
+                    if let Some(refusal) = refusal {
                         response.extensions_mut().insert(refusal);
                     }
                     return Poll::Ready(Ok(response));

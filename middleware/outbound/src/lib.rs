@@ -23,7 +23,7 @@
 //! | `bearer`, `strip` | a token as a header, and the headers that are taken away for it |
 //! | `telemetry` | what the operator is told |
 //! | `builder`, `outbound` | all of the above, checked, put together, and used |
-//! | `layer`, `client` | over a tower service, and over reqwest |
+//! | `layer`, `client`, `channel` | over a tower service, over reqwest, and over a channel of tonic |
 //! | `refused`, `challenges` | what it means that a target refuses its credential, and what it wants instead |
 //! | `retries`, `retry`, `replay` | the second attempt: which requests get one, for tower's retry layer, with which body |
 //! | `answer` | what a target's failure becomes for our own caller |
@@ -36,6 +36,8 @@ mod bearer;
 mod builder;
 mod cache;
 mod challenges;
+#[cfg(feature = "tonic")]
+mod channel;
 #[cfg(feature = "reqwest")]
 mod client;
 mod deadline;
@@ -66,6 +68,8 @@ mod targets;
 mod telemetry;
 mod when;
 
+#[cfg(feature = "tonic")]
+pub use self::channel::{GrpcChannel, GrpcFuture};
 pub use self::{
     acting::RequestExt,
     builder::OutboundBuilder,

@@ -4,6 +4,9 @@
 use http::Extensions;
 use http::{HeaderMap, HeaderName, StatusCode, header::CONTENT_TYPE};
 
+#[cfg(feature = "reqwest")]
+use tower_identity_core::{RefusalKind, Scopes};
+
 use crate::Demand;
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -27,6 +30,8 @@ const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 pub struct TargetRefusal {
     demand: Demand,
     token_dropped: bool,
+    /// Whether the token was made from a user's.
+    of_user: bool,
 }
 
 impl TargetRefusal {
@@ -53,6 +58,19 @@ impl TargetRefusal {
         }
     }
 
+    /// What our own caller is told, where its user has to sign in again: what would do there. A scope that is missing
+    /// there besides is none of our caller's.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn sign_in(&self) -> Option<RefusalKind> {
+        match &self.demand {
+            Demand::SignIn { acr_values, max_age, .. } if self.of_user => {
+                let (acr_values, max_age) = (acr_values.clone(), *max_age);
+                Some(RefusalKind::InsufficientAuthentication { scope: Scopes::default(), acr_values, max_age })
+            }
+            _ => None,
+        }
+    }
+
     /// Whether an answer with these extensions is one after which its request is tried again.
     #[cfg(any(feature = "retry", feature = "reqwest"))]
     pub(crate) fn is_invitation(extensions: &Extensions) -> bool {
@@ -61,13 +79,18 @@ impl TargetRefusal {
 
     /// Reads an answer; if it is a refusal, ends the life of the token that it was sent. No new token brings a nonce
     /// or another sign-in: where one of them is wanted, the token stays.
-    pub(crate) fn read(status: StatusCode, headers: &HeaderMap, drop_token: impl FnOnce() -> bool) -> Option<Self> {
+    pub(crate) fn read(
+        status: StatusCode,
+        headers: &HeaderMap,
+        of_user: bool,
+        drop_token: impl FnOnce() -> bool,
+    ) -> Option<Self> {
         if !is_refusal(status, headers) {
             return None;
         }
         let demand = Demand::of(headers);
         let token_dropped = matches!(demand, Demand::Token | Demand::Unsaid) && drop_token();
-        Some(Self { demand, token_dropped })
+        Some(Self { demand, token_dropped, of_user })
     }
 }
 
@@ -125,7 +148,7 @@ mod tests {
         for (status, fields, expected) in cases {
             let asked = Cell::new(false);
             let status = StatusCode::from_u16(status).expect("a status");
-            let refusal = TargetRefusal::read(status, &headers(fields), || {
+            let refusal = TargetRefusal::read(status, &headers(fields), true, || {
                 asked.set(true);
                 true
             });
@@ -150,7 +173,8 @@ mod tests {
             let mut fields = HeaderMap::new();
             let pairs = [(WWW_AUTHENTICATE, challenge), (HeaderName::from_static("dpop-nonce"), nonce)];
             fields.extend(pairs.into_iter().filter_map(|(name, value)| Some((name, value?.parse().expect("a value")))));
-            let refusal = TargetRefusal::read(StatusCode::UNAUTHORIZED, &fields, || can_be_dropped).expect("refused");
+            let refusal =
+                TargetRefusal::read(StatusCode::UNAUTHORIZED, &fields, true, || can_be_dropped).expect("refused");
             assert_eq!((refusal.token_dropped(), refusal.invites_retry()), (dropped, again), "{challenge:?}");
         }
     }

@@ -56,7 +56,11 @@ const GUARDED: &[(&str, &[&str], &str)] = &[
     ("hyper-util", &[TESTKIT], "libraries do not choose an HTTP server"),
     ("axum", &[], "libraries stand on axum-core, http and tower, not on a framework"),
     ("axum-core", &[EXTRACTORS], "the layers fit every framework"),
-    ("tonic", &[EXTRACTORS], "the layers fit every gRPC server; one room writes a refusal as a status of this one"),
+    (
+        "tonic",
+        &[EXTRACTORS, OUTBOUND],
+        "the layers fit every gRPC server; one room writes a refusal as a status of this one, one adapts its channel",
+    ),
     ("loom", &[REFRESH], "one room has a state machine to explore"),
 ];
 

@@ -25,5 +25,6 @@ mod replay;
 mod revocation;
 mod revoke_now;
 mod servers;
+mod step_up;
 mod telemetry;
 mod wire;

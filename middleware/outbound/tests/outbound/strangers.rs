@@ -115,6 +115,64 @@ async fn a_builder_that_follows_redirects_and_has_a_proxy_is_set_right() {
     assert_eq!((world.payments.got().len(), proxy.got().len()), (1, 1));
 }
 
+#[tokio::test]
+async fn over_http_2_too_a_redirect_is_the_answer_and_nothing_below_us_repeats_a_request() {
+    let world = World::new().await;
+    let stranger = Callee::start().await;
+    let origin = world.payments.url("");
+    let builder = || {
+        let again = reqwest::retry::for_host("127.0.0.1").max_extra_load(10.0).classify_fn(|answer| {
+            if answer.status().is_some_and(|status| status == 503) { answer.retryable() } else { answer.success() }
+        });
+        reqwest::Client::builder().http2_prior_knowledge().no_proxy().retry(again)
+    };
+    let outbound = world.builder().target(world.payments.target().client_credentials()).build().expect("outbound");
+    let http = outbound.reqwest(builder()).expect("client");
+    assert_eq!(echoed(http.get(&origin).send().await).await, "Bearer token-0");
+    for (status, location) in [(503, None), (307, Some(stranger.url("/collect")))] {
+        world.payments.answers(status, location);
+        let before = world.payments.got().len();
+        assert_eq!(http.get(&origin).send().await.expect("a response").status(), status);
+        assert_eq!(world.payments.got().len(), before + 1);
+    }
+    assert_eq!(stranger.got().len(), 0);
+    assert!(world.payments.got().iter().all(|got| got.version == axum::http::Version::HTTP_2));
+
+    // The control: what the builder makes by itself.
+    world.payments.answers(503, None);
+    let before = world.payments.got().len();
+    builder().build().expect("client").get(&origin).send().await.expect("a response");
+    assert!(world.payments.got().len() > before + 1);
+}
+
+#[tokio::test]
+async fn a_request_has_what_is_said_of_it_but_the_credential() {
+    let world = World::new().await;
+    let http = world.for_itself();
+    let headers = [("authorization", "Bearer theirs"), ("x-order", "7"), ("x-request-id", "a")];
+    let headers = headers.map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value")));
+    let request = http
+        .head(world.payments.url("/v1"))
+        .header("x-order", "6")
+        .headers(headers.into_iter().collect())
+        .timeout(std::time::Duration::from_secs(30))
+        .version(axum::http::Version::HTTP_11);
+    let again = request.try_clone().expect("no stream");
+    for request in [request, again] {
+        assert_eq!(request.send().await.expect("a response").status(), 200);
+    }
+    for got in world.payments.got() {
+        assert_eq!((got.method.as_str(), got.authorization(), &*got.path), ("HEAD", vec!["Bearer token-0"], "/v1"));
+        assert_eq!(got.headers.get_all("x-order").iter().collect::<Vec<_>>(), ["7"]);
+        assert_eq!(got.headers["x-request-id"], "a");
+    }
+    let stream = reqwest::Body::wrap(http_body_util::Full::<axum::body::Bytes>::from("charge"));
+    assert!(http.post(world.payments.url("/")).body(stream).try_clone().is_none());
+
+    let late = http.get(world.payments.url("/")).timeout(std::time::Duration::ZERO).send().await;
+    assert!(late.expect_err("no time").refusal().is_none());
+}
+
 /// Sees its own environment only in a process of its own.
 #[tokio::test]
 async fn a_proxy_of_the_environment_sees_no_token() {
