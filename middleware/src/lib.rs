@@ -94,8 +94,8 @@ pub use tower_identity_oauth::{
     TokenEndpoint,
 };
 pub use tower_identity_outbound::{
-    Demand, MAX_CREDENTIAL_BYTES, OnBehalfOf, Outbound, OutboundBuilder, OutboundError, OutboundLayer, OutboundService,
-    Plaintext, ReadableJwt, RequestExt, Retries, Strategy, Target, TargetRefusal, TargetSettings,
+    BoxError, Demand, MAX_CREDENTIAL_BYTES, OnBehalfOf, Outbound, OutboundBuilder, OutboundError, OutboundLayer,
+    OutboundService, Plaintext, ReadableJwt, RequestExt, Retries, Strategy, Target, TargetRefusal, TargetSettings,
 };
 #[cfg(feature = "tonic")]
 pub use tower_identity_outbound::{GrpcChannel, GrpcFuture};
