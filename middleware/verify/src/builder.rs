@@ -223,7 +223,7 @@ impl VerifierBuilder {
         let (mut of_callers, of_users) = (of(&callers), of(if users.is_empty() { &callers } else { &users }));
         let of_tokens = [&*of_callers, &*of_users].concat();
         let certificates =
-            Certificates::build(self.certificates, &of_tokens, home.as_ref(), &revocations, !users.is_empty())?;
+            Certificates::build(self.certificates, &of_tokens, home.as_ref(), &revocations, !users.is_empty(), &clock)?;
         of_callers.extend(certificates.issuers().cloned());
         let trusted = [&*of_callers, &*of_users].concat();
         let names = Namespace { home: home.as_ref(), trusted: &trusted };

@@ -7,20 +7,25 @@ mod beside;
 mod leaf;
 mod path;
 mod remembered;
+mod rooted;
 mod settings;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use rustls_pki_types::CertificateDer;
 use tower_identity_core::{
-    ActorChain, Attributes, AuthenticationContext, Credential, Evidence, Identity, InvalidSetting, Issuer, Refusal,
-    RefusalKind, Revocations, Scopes, Subject, Timestamp, VerifiedToken, VerifiedTokenParts, Workload,
+    ActorChain, Attributes, AuthenticationContext, Clock, Credential, Evidence, Identity, InvalidSetting, Issuer,
+    Refusal, RefusalKind, Revocations, Scopes, Subject, Timestamp, VerifiedToken, VerifiedTokenParts, Workload,
 };
 
 use self::{
     leaf::Leaf,
-    path::{Held, Roots},
+    path::Held,
     remembered::Remembered,
+    rooted::{Rooted, RootsIn},
 };
 pub use self::{leaf::NameKind, settings::CertificateSettings};
 use crate::{check, shown::Shown, spiffe::TrustDomain, trusted::in_force};
@@ -42,11 +47,11 @@ use crate::{check, shown::Shown, spiffe::TrustDomain, trusted::in_force};
 /// ```
 ///
 /// What is wrong in it is reported by [`VerifierBuilder::build`](crate::VerifierBuilder::build). The roots are those that it
-/// was given: a verifier with other roots is another one.
+/// was given; those of a [file](CertificateSettings::anchor) follow it.
 #[derive(Debug, Clone)]
 pub struct CertificateAnchor {
     whose: Whose,
-    roots: Vec<u8>,
+    roots: RootsIn,
 }
 
 #[derive(Debug, Clone)]
@@ -61,7 +66,7 @@ impl CertificateAnchor {
     /// The workload is the one URI name of the certificate, a SPIFFE ID of this domain, and its issuer is `spiffe://<trust
     /// domain>`, the same as of the domain's [JWT-SVIDs](crate::TrustedIssuer::trust_domain) (X509-SVID §2, §5).
     pub fn trust_domain(name: impl Into<String>, roots: impl Into<Vec<u8>>) -> Self {
-        Self { whose: Whose::TrustDomain(name.into()), roots: roots.into() }
+        Self { whose: Whose::TrustDomain(name.into()), roots: RootsIn::Text(roots.into()) }
     }
 
     /// Trusts the certificates of a private authority, by its certificates in PEM.
@@ -71,10 +76,10 @@ impl CertificateAnchor {
     /// here, which is no token issuer's: what is the same workload there is said by
     /// [`workload`](crate::VerifierBuilder::workload).
     pub fn private_authority(issuer: impl Into<String>, name: NameKind, roots: impl Into<Vec<u8>>) -> Self {
-        Self { whose: Whose::Authority { issuer: issuer.into(), name }, roots: roots.into() }
+        Self { whose: Whose::Authority { issuer: issuer.into(), name }, roots: RootsIn::Text(roots.into()) }
     }
 
-    fn check(self) -> Result<Anchor, InvalidSetting> {
+    fn check(self, changes: &Arc<AtomicU64>, clock: &Clock) -> Result<Anchor, InvalidSetting> {
         let (issuer, names) = match self.whose {
             Whose::TrustDomain(name) => {
                 let rule = "is no trust domain: lower case letters, digits, dots, dashes and underscores";
@@ -84,7 +89,8 @@ impl CertificateAnchor {
             Whose::Authority { issuer, name } => (Issuer::parse(issuer), Names::Of(name)),
         };
         let issuer = issuer.map_err(|wrong| InvalidSetting::new("issuer", wrong.to_string()))?;
-        Ok(Anchor { issuer, names, roots: Roots::parse(&self.roots)? })
+        let roots = Rooted::read(self.roots, &issuer, changes, clock)?;
+        Ok(Anchor { issuer, names, roots })
     }
 }
 
@@ -93,7 +99,7 @@ impl CertificateAnchor {
 struct Anchor {
     issuer: Issuer,
     names: Names,
-    roots: Roots,
+    roots: Rooted,
 }
 
 #[derive(Debug)]
@@ -111,6 +117,8 @@ pub(crate) struct Certificates {
     /// Whether users' tokens are of other issuers than callers'.
     users_are_apart: bool,
     remembered: Remembered,
+    /// How often roots of any anchor were replaced.
+    changes: Arc<AtomicU64>,
 }
 
 impl Certificates {
@@ -121,11 +129,13 @@ impl Certificates {
         home: Option<&Issuer>,
         revocations: &Revocations,
         users_are_apart: bool,
+        clock: &Clock,
     ) -> Result<Self, InvalidSetting> {
+        let changes = Arc::default();
         let mut all: Vec<Anchor> = Vec::with_capacity(anchors.len());
         for (at, anchor) in anchors.into_iter().enumerate() {
             let of = |wrong: InvalidSetting| wrong.within(at).within("certificates");
-            let anchor = anchor.check().map_err(of)?;
+            let anchor = anchor.check(&changes, clock).map_err(of)?;
             if all.iter().any(|other| other.issuer == anchor.issuer) {
                 return Err(of(InvalidSetting::new("issuer", "is trusted twice")));
             }
@@ -141,6 +151,7 @@ impl Certificates {
             revocations: revocations.clone(),
             users_are_apart,
             remembered: Remembered::new(),
+            changes,
         })
     }
 
@@ -150,22 +161,30 @@ impl Certificates {
 
     /// Whom the chain names, now. The last check of all is that it was not revoked, which is asked each time.
     fn verify(&self, chain: &[CertificateDer<'static>], now: Timestamp) -> Result<Arc<VerifiedToken>, Refusal> {
-        let token = match self.remembered.get(chain, now) {
+        self.anchors.iter().for_each(|anchor| anchor.roots.keep());
+        // Before the roots: what they vouch for is remembered for no newer ones.
+        let changes = self.changes.load(Ordering::Acquire);
+        let token = match self.remembered.get(chain, changes, now) {
             Some(token) => token,
-            None => self.verify_anew(chain, now)?,
+            None => self.verify_anew(chain, changes, now)?,
         };
         in_force(&token).map_err(|refusal| refusal.issuer(token.issuer().clone()))?;
         Ok(token)
     }
 
-    fn verify_anew(&self, chain: &[CertificateDer<'static>], now: Timestamp) -> Result<Arc<VerifiedToken>, Refusal> {
+    fn verify_anew(
+        &self,
+        chain: &[CertificateDer<'static>],
+        changes: u64,
+        now: Timestamp,
+    ) -> Result<Arc<VerifiedToken>, Refusal> {
         let leaf = Leaf::read(chain)?;
         let (anchor, found) = self.anchor_of(&leaf, chain, now)?;
         let of = |refusal: Refusal| refusal.issuer(anchor.issuer.clone());
         leaf.is_of_a_client().map_err(of)?;
         let id = anchor.workload(&leaf).map_err(of)?;
         let token = Arc::new(self.vouch(anchor, id, (&chain[0], leaf.issued_at), found));
-        self.remembered.insert(chain, found.begins, Arc::clone(&token));
+        self.remembered.insert(chain, changes, found.begins, Arc::clone(&token));
         Ok(token)
     }
 
@@ -177,7 +196,7 @@ impl Certificates {
         chain: &[CertificateDer<'static>],
         now: Timestamp,
     ) -> Result<(&'a Anchor, Held), Refusal> {
-        let vouches = |anchor: &'a Anchor| match anchor.roots.vouch(chain, now) {
+        let vouches = |anchor: &'a Anchor| match anchor.roots.roots().vouch(chain, now) {
             Ok(found) => Ok((anchor, found)),
             Err(refusal) => Err(refusal.issuer(anchor.issuer.clone())),
         };

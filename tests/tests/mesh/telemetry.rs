@@ -38,10 +38,17 @@ use tracing_subscriber::{Layer, Registry, layer::Context, layer::SubscriberExt};
 
 use crate::servers::{Server, verifier};
 
-/// What is told where a key set or a list of callers is kept in a file, by threads that nobody listens to here, or once
+/// What is told where a key set, a list of callers or roots are kept in a file, by threads that nobody listens to here, or once
 /// the file has changed. Their rooms test it.
-const OF_FILES: [&str; 5] =
-    ["keys seeded", "seed refused", "keys cannot be saved", "callers read", "callers refused: those before them stay"];
+const OF_FILES: [&str; 7] = [
+    "keys seeded",
+    "seed refused",
+    "keys cannot be saved",
+    "callers read",
+    "callers refused: those before them stay",
+    "roots read",
+    "roots refused: those before them stay",
+];
 
 const DOCUMENT: &str = include_str!("../../../docs/telemetry.md");
 

@@ -68,6 +68,10 @@ impl Roots {
         Ok(Self { anchors: anchors.into(), held: held.into() })
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.anchors.len()
+    }
+
     /// Finds the way from the leaf, the first of the chain, to a root, for a client, now; and how long every certificate on
     /// it holds, the root included.
     pub(super) fn vouch(&self, chain: &[CertificateDer<'static>], now: Timestamp) -> Result<Held, Refusal> {

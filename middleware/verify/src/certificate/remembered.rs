@@ -22,6 +22,8 @@ pub(super) struct Remembered(Cache<Chain, Verified, ByBytes>);
 
 #[derive(Debug, Clone)]
 struct Verified {
+    /// The number of the roots that vouched for it.
+    changes: u64,
     begins: Timestamp,
     token: Arc<VerifiedToken>,
 }
@@ -41,13 +43,25 @@ impl Remembered {
         Self(Cache::with_weighter(CHAINS, BYTES, ByBytes))
     }
 
-    /// Whom this very chain named, if that still holds.
-    pub(super) fn get(&self, chain: &[CertificateDer<'static>], now: Timestamp) -> Option<Arc<VerifiedToken>> {
-        let Verified { begins, token } = self.0.get(chain)?;
-        (begins <= now && now < token.expires_at()).then_some(token)
+    /// Whom this very chain named, if that still holds, and the roots are those that vouched for it.
+    pub(super) fn get(
+        &self,
+        chain: &[CertificateDer<'static>],
+        changes: u64,
+        now: Timestamp,
+    ) -> Option<Arc<VerifiedToken>> {
+        let found = self.0.get(chain)?;
+        let holds = found.changes == changes && found.begins <= now && now < found.token.expires_at();
+        holds.then_some(found.token)
     }
 
-    pub(super) fn insert(&self, chain: &[CertificateDer<'static>], begins: Timestamp, token: Arc<VerifiedToken>) {
-        self.0.insert(chain.into(), Verified { begins, token });
+    pub(super) fn insert(
+        &self,
+        chain: &[CertificateDer<'static>],
+        changes: u64,
+        begins: Timestamp,
+        token: Arc<VerifiedToken>,
+    ) {
+        self.0.insert(chain.into(), Verified { changes, begins, token });
     }
 }

@@ -1,18 +1,11 @@
 //! An anchor of certificates, from a file.
 
-use std::{
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use tower_identity_core::InvalidSetting;
-use tower_identity_refresh::open_regular;
 
-use super::{CertificateAnchor, NameKind, Whose};
-
-/// The largest file of roots that is read.
-const MAX_BYTES: u64 = 1024 * 1024;
+use super::{CertificateAnchor, NameKind, Whose, rooted::RootsIn};
 
 /// Whose client certificates are trusted, as a table of a file: a SPIFFE trust domain's, or a private authority's.
 ///
@@ -21,7 +14,7 @@ const MAX_BYTES: u64 = 1024 * 1024;
 /// | `trust_domain` | a SPIFFE trust domain ([`CertificateAnchor::trust_domain`]) | this or `issuer` |
 /// | `issuer` | what a private authority is called here ([`CertificateAnchor::private_authority`]) | this or `trust_domain` |
 /// | `name` | of a private authority, which name is the workload's: `dns` or `uri` | required beside `issuer` |
-/// | `roots` | a file with the certificates of its authorities, in PEM; read once | required |
+/// | `roots` | a file with the certificates of its authorities, in PEM, 1 MiB at most; while the verifier is in use it is looked at every five seconds, and other roots count when they have stood there for a second | required |
 ///
 /// ```
 /// use tower_identity_verify::CertificateSettings;
@@ -41,7 +34,11 @@ pub struct CertificateSettings {
 }
 
 impl CertificateSettings {
-    /// Reads the roots. Relative paths start at `folder`: the one that the file is in.
+    /// The anchor, whose roots are read when the verifier is built. Relative paths start at `folder`: the one that the file is
+    /// in.
+    ///
+    /// A file that changes is taken whole or not at all: where it holds what are no roots, or is gone, those before them stay,
+    /// and the event `roots refused` says so. What was verified by other roots is verified again.
     ///
     /// # Errors
     ///
@@ -57,14 +54,6 @@ impl CertificateSettings {
             (None, None, _) => return Err(InvalidSetting::new("trust_domain", "is missing, and issuer too")),
             (Some(_), Some(_), _) => return Err(InvalidSetting::new("trust_domain", "stands beside an issuer")),
         };
-        let path = folder.join(&self.roots);
-        let mut roots = Vec::new();
-        open_regular(&path)
-            .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut roots))
-            .map_err(|error| InvalidSetting::new("roots", format!("{} cannot be read: {error}", path.display())))?;
-        if roots.len() as u64 > MAX_BYTES {
-            return Err(InvalidSetting::new("roots", format!("{} is larger than {MAX_BYTES} bytes", path.display())));
-        }
-        Ok(CertificateAnchor { whose, roots })
+        Ok(CertificateAnchor { whose, roots: RootsIn::File(folder.join(self.roots)) })
     }
 }

@@ -3,6 +3,7 @@
 mod beside;
 mod building;
 mod remembered;
+mod roots;
 mod waiting;
 
 use std::{error::Error, net::Ipv4Addr, time::Duration};

@@ -14,7 +14,7 @@ use crate::support::{accepted, invalid, refused};
 
 /// Answers what is scripted, and then nothing new; remembers what it was asked.
 #[derive(Debug, Clone, Default)]
-struct Script(Arc<Mutex<Lines>>);
+pub(crate) struct Script(Arc<Mutex<Lines>>);
 
 #[derive(Debug, Default)]
 struct Lines {

@@ -107,19 +107,25 @@ fn cert_a11_a_file_names_one_kind_of_anchor_and_its_roots() {
         of(json!({"trust_domain": "example.org", "issuer": PKI, "roots": "ca.pem"})),
         wrong("trust_domain: stands beside an issuer"),
     );
-    let missing = of(json!({"trust_domain": "example.org", "roots": "other.pem"})).expect_err("no such file");
-    assert!(missing.starts_with("roots: ") && missing.contains("other.pem cannot be read: "), "{missing}");
-    let at = |name: &str| json!({"trust_domain": "example.org", "roots": name});
     let place = |name: &str| folder.path().join(name).display().to_string();
+    let missing = of(json!({"trust_domain": "example.org", "roots": "other.pem"})).expect_err("no such file");
+    assert_eq!(missing, format!("certificates[0].roots: {} cannot be read: entity not found", place("other.pem")));
+    let at = |name: &str| json!({"trust_domain": "example.org", "roots": name});
     std::fs::create_dir(folder.path().join("folder")).expect("made");
-    assert_eq!(of(at("folder")), wrong(&format!("roots: {} cannot be read: is a directory", place("folder"))));
+    assert_eq!(
+        of(at("folder")),
+        wrong(&format!("certificates[0].roots: {} cannot be read: is a directory", place("folder")))
+    );
     let mut roots = std::fs::read(folder.path().join("ca.pem")).expect("read");
     roots.resize(1024 * 1024, b'\n');
     std::fs::write(folder.path().join("most.pem"), &roots).expect("written");
     assert_eq!(of(at("most.pem")), Ok(()));
     roots.push(b'\n');
     std::fs::write(folder.path().join("more.pem"), &roots).expect("written");
-    assert_eq!(of(at("more.pem")), wrong(&format!("roots: {} is larger than 1048576 bytes", place("more.pem"))));
+    assert_eq!(
+        of(at("more.pem")),
+        wrong(&format!("certificates[0].roots: {} is larger than 1048576 bytes", place("more.pem")))
+    );
     for unread in [json!({"trust_domain": "example.org"}), json!({"roots": "ca.pem", "root": "ca.pem"})] {
         assert!(serde_json::from_value::<CertificateSettings>(unread.clone()).is_err(), "{unread}");
     }

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use tower_identity_core::{CallerName, Revocation, Revocations};
+use tower_identity_core::{CallerName, RefusalKind, Revocation, Revocations};
 use tower_identity_testkit::{ManualClock, TestIssuer};
 use tower_identity_verify::TrustedIssuer;
 
 use super::{House, SECOND, STOREFRONT};
-use crate::support::accepted;
+use crate::{
+    feed::Script,
+    support::{accepted, at_once, refused},
+};
 
 /// What happens while the token waits.
 type Meanwhile<'a> = &'a dyn Fn(&Revocations, &ManualClock);
@@ -56,5 +59,34 @@ async fn ssf_a2_a_certificate_that_ends_while_its_token_waits_is_no_longer_good(
             }
             (Ok(caller), Some(check)) => panic!("{what}: {caller:?} in the place of {check}"),
         }
+    }
+}
+
+/// Whether it is revoked is not known before the feed has answered, where that is asked for.
+#[tokio::test]
+async fn ssf_a2_before_the_first_pull_certificates_wait_as_tokens_do() {
+    let undecided = (RefusalKind::Unavailable { retry_after: SECOND }, "revoked");
+    for comes_first in [true, false] {
+        let house = House::new();
+        let builder = house.builder();
+        let verifier = if comes_first {
+            builder.require_revocation_feed(Script::default())
+        } else {
+            builder.revocation_feed(Script::default())
+        };
+        let verifier = verifier.build().expect("valid");
+        let svid = house.svid().build();
+        let alone = || verifier.certificate(svid.chain());
+        let beside = || at_once(verifier.certificate_and_token(svid.chain(), "not-a-token"));
+        if comes_first {
+            assert_eq!([refused(alone()), refused(beside())], [undecided.clone(), undecided.clone()]);
+        } else {
+            accepted(alone());
+        }
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
+        }
+        accepted(alone());
+        assert_eq!(refused(beside()), (RefusalKind::InvalidToken, "format"), "{comes_first}");
     }
 }
