@@ -4,6 +4,7 @@ mod ambient;
 mod answers;
 mod backends;
 mod browsers;
+mod certificates;
 mod demo;
 mod door;
 mod edge;
