@@ -25,7 +25,7 @@ struct Lines {
 }
 
 impl Script {
-    fn says(&self, answer: Result<Pulled, FeedError>) {
+    pub(crate) fn says(&self, answer: Result<Pulled, FeedError>) {
         self.0.lock().expect("no panic").answers.push_back(answer);
     }
 
