@@ -162,7 +162,7 @@ async fn cert_a9_a_workload_by_its_certificate_and_the_user_of_the_token_beside_
     let alone = |id: &str, issuer: &str| {
         let seen = json!({
             "caller": {"id": id, "issuer": issuer}, "user": null, "actors": [], "scopes": [], "audience": [],
-            "evidence": "proven", "binding": "none", "token_id": null,
+            "evidence": "proven", "binding": "same_token", "token_id": null,
         });
         (200, seen)
     };
@@ -176,7 +176,7 @@ async fn cert_a9_a_workload_by_its_certificate_and_the_user_of_the_token_beside_
     };
 
     assert_eq!(house.ask(Some(&orders), Some(&house.alice_at("orders"))).await, for_alice());
-    assert_eq!(house.ask(Some(&orders), None).await.0, 200);
+    assert_eq!(house.ask(Some(&orders), None).await, alone("orders", login.as_str()));
     assert_eq!(house.ask(Some(&stock), None).await, alone("spiffe://example.org/stock", "spiffe://example.org"));
     let gateway = house.pki.certificate().dns("gateway.internal").build();
     assert_eq!(house.ask(Some(&gateway), None).await, alone("gateway.internal", "https://pki.example.com"));
