@@ -156,7 +156,7 @@ fn first_claimed(name: &str, families: &BTreeSet<&str>) -> Option<String> {
         return Some(family.to_owned());
     }
     let is_rfc = family.strip_prefix("rfc").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
-    let is_word = WORDS.contains(&family) && !numbered(number, "abcp");
+    let is_word = WORDS.contains(&family) && !numbered(number, "abcdpt");
     ((is_rfc || families.contains(family)) && !is_word).then(|| format!("{family}_{number}"))
 }
 
@@ -175,7 +175,8 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder of the workspace") {
         let path = entry.expect("an entry").path();
         let name = path.file_name().unwrap_or_default();
-        if path.is_dir() && name != "target" && !name.as_encoded_bytes().starts_with(b".") {
+        let is_built = path.join("CACHEDIR.TAG").exists();
+        if path.is_dir() && !is_built && !name.as_encoded_bytes().starts_with(b".") {
             sources(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.push(path);
