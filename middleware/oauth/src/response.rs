@@ -29,6 +29,13 @@ pub struct IssuedToken {
 }
 
 impl IssuedToken {
+    /// A token that came otherwise than from a token endpoint: what a source of tokens of its own gives. It is good for so
+    /// long from now, where that is known.
+    #[must_use]
+    pub fn new(access_token: SecretToken, scopes: Scopes, expires_in: Option<Duration>) -> Self {
+        Self { access_token, scopes, expires_in }
+    }
+
     /// The token: opaque to us (RFC 9068 §6), of characters that an `Authorization` header may hold.
     #[must_use]
     pub fn access_token(&self) -> &SecretToken {
