@@ -69,12 +69,22 @@ impl TokenCache {
         if let Some(refusal) = slot.failure() {
             return (Came::Negative, Err(refusal));
         }
+        let (came, result) = self.wait(&slot, ask).await;
+        // A flight that began before anybody waited gave way to others and gave up early. Its failure says nothing, and
+        // is not remembered.
+        if came == Came::Coalesced && result.is_err() && slot.failure().is_none() {
+            return self.wait(&slot, ask).await;
+        }
+        (came, result)
+    }
+
+    async fn wait(self: &Arc<Self>, slot: &Slot<Landed, Refusal>, ask: &Ask) -> (Came, Result<Landed, Refusal>) {
         let mut came = Came::Coalesced;
-        let result = slot.get(|| {
+        let got = slot.get(|| {
             came = Came::Miss;
             load::load(Arc::downgrade(self), ask.clone())
         });
-        let result = result.await;
+        let result = got.await;
         (came, result)
     }
 
@@ -97,8 +107,8 @@ impl TokenCache {
     }
 
     /// Keeps what a flight brought.
-    pub(crate) fn keep(&self, entry: &Arc<Entry>) {
-        self.kept.add(entry);
+    pub(crate) fn keep(&self, entry: &Arc<Entry>, now: Timestamp) {
+        self.kept.add(entry, now);
         self.asked.remove(&entry.key());
     }
 
@@ -124,3 +134,6 @@ impl Lifecycle<CacheKey, Slot<Landed, Refusal>> for Busy {
         gone.push(slot);
     }
 }
+
+#[cfg(test)]
+mod mixing;

@@ -1,8 +1,11 @@
 //! One token that is remembered.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use http::HeaderMap;
@@ -25,6 +28,15 @@ const REFRESH_PAUSE: Millis = 1_000;
 /// What an entry takes besides its token, in bytes: itself, its places in the map, and what the allocator adds.
 const OVERHEAD: usize = 288;
 
+/// The target refused this token, and it is not sent again.
+const DROPPED: u64 = 1;
+
+/// Another is there in its place.
+const REPLACED: u64 = 2;
+
+/// How many bits those are.
+const BITS: u32 = 2;
+
 /// Since the epoch: what a [`Timestamp`] is, in half the room.
 type Millis = u64;
 
@@ -41,7 +53,7 @@ pub(crate) struct Entry {
     ends_at: Millis,
     /// When a refresh may be begun next.
     next_refresh: AtomicU64,
-    /// When a target last made us forget the token of this key, shifted by one; the lowest bit says that it was this one.
+    /// When a target last made us forget a token of this key, above the bits of what became of this one.
     refused: AtomicU64,
 }
 
@@ -71,7 +83,9 @@ impl Entry {
             refresh_at,
             ends_at: millis(began.saturating_add(lifetime.usable())),
             next_refresh: AtomicU64::new(refresh_at),
-            refused: AtomicU64::new(before.map_or(0, |before| before.refused.load(Ordering::Relaxed) & !1)),
+            refused: AtomicU64::new(
+                before.map_or(0, |before| before.refused.load(Ordering::Relaxed) & !(DROPPED | REPLACED)),
+            ),
         }
     }
 
@@ -87,7 +101,17 @@ impl Entry {
     /// Whether it may be sent now.
     pub(crate) fn is_usable(&self, now: Timestamp) -> bool {
         let now = millis(now);
-        self.began <= now && now < self.ends_at && self.refused.load(Ordering::Relaxed) & 1 == 0
+        self.began <= now && now < self.ends_at && self.refused.load(Ordering::Relaxed) & DROPPED == 0
+    }
+
+    /// When it ends.
+    pub(crate) fn ends_at(&self) -> Timestamp {
+        Timestamp::from_unix(Duration::from_millis(self.ends_at))
+    }
+
+    /// Says that another is there in its place. Those who found it before may send it still.
+    pub(crate) fn replaced(&self) {
+        self.refused.fetch_or(REPLACED, Ordering::Relaxed);
     }
 
     /// Whether another should be there before it ends.
@@ -121,24 +145,24 @@ impl Credential {
 
     /// The target refused this token: forgets it. Whether the next request gets another.
     ///
-    /// What counts is when requests were made: of those that were on their way together all may get another token, and
-    /// of those that were made soon after the last refusal none.
+    /// What counts is when requests were made: of those that were on their way together all may get another token, as
+    /// where there is another one already, and of those that were made soon after the last refusal none.
     pub(crate) fn drop_token(&self) -> bool {
         let refuse = |state: u64| {
-            let last = state >> 1;
+            let last = state >> BITS;
             let is_heard = last == 0 || self.at.saturating_sub(last) >= DROP_PAUSE;
-            (state & 1 == 0 && is_heard).then_some(self.at << 1 | 1)
+            (state & (DROPPED | REPLACED) == 0 && is_heard).then_some(self.at << BITS | DROPPED)
         };
         let Err(state) = self.entry.refused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, refuse) else {
             return true;
         };
-        state & 1 == 1
+        state & (DROPPED | REPLACED) != 0
     }
 }
 
 fn millis(time: Timestamp) -> Millis {
-    // Half of the range, so that it can be shifted; some 292 million years.
-    u64::try_from(time.since_epoch().as_millis()).unwrap_or(u64::MAX).min(u64::MAX >> 1)
+    // Of a range that can be shifted: some 146 million years.
+    u64::try_from(time.since_epoch().as_millis()).unwrap_or(u64::MAX).min(u64::MAX >> BITS)
 }
 
 #[cfg(test)]

@@ -2,10 +2,14 @@
 
 use std::{
     hash::{Hash, Hasher},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use quick_cache::{DefaultHashBuilder, Equivalent, Lifecycle, OptionsBuilder, Weighter, sync::Cache};
+use tower_identity_core::Timestamp;
 
 use crate::{entry::Entry, key::Looked, telemetry::Entries};
 
@@ -14,6 +18,9 @@ const USUAL: u64 = 1536;
 
 /// The share of the room that tokens have which were used again. Those of a flood of users make do with the rest.
 const USED_AGAIN: f64 = 0.97;
+
+/// How often those that have ended make room before others do, in milliseconds: all of them are looked at for it.
+const SWEEP_PAUSE: u64 = 30_000;
 
 /// How much is kept.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +34,8 @@ pub(crate) struct Bounds {
 pub(crate) struct Kept {
     cache: Cache<Own, Arc<Entry>, Weight, DefaultHashBuilder, Evicted>,
     told: Entries,
+    /// When those that have ended are forgotten next, at the earliest.
+    next_sweep: AtomicU64,
 }
 
 /// An entry as its own key.
@@ -57,7 +66,7 @@ impl Kept {
             .build()
             .expect("a capacity is all that options need");
         let cache = Cache::with_options(options, weight, DefaultHashBuilder::default(), Evicted);
-        Self { cache, told: Entries::default() }
+        Self { cache, told: Entries::default(), next_sweep: AtomicU64::new(0) }
     }
 
     pub(crate) fn get(&self, key: &Looked<'_>) -> Option<Arc<Entry>> {
@@ -70,11 +79,24 @@ impl Kept {
     }
 
     /// Puts an entry in the place of the one of its key.
-    pub(crate) fn add(&self, entry: &Arc<Entry>) {
+    pub(crate) fn add(&self, entry: &Arc<Entry>, now: Timestamp) {
         let mut gone = Vec::new();
         self.cache.insert_with_lifecycle(Own(Arc::clone(entry)), Arc::clone(entry), &mut gone);
         let evicted = gone.iter().filter(|gone| gone.key() != entry.key()).count();
+        if evicted > 0 {
+            self.forget_ended(now);
+        }
         self.told.are(self.cache.len(), evicted);
+    }
+
+    /// Nobody asks again for a token that was made from a user's last one. It would keep its place until it is the one
+    /// that was used least.
+    fn forget_ended(&self, now: Timestamp) {
+        let millis = u64::try_from(now.since_epoch().as_millis()).unwrap_or(u64::MAX);
+        let due = |next: u64| (next <= millis).then(|| millis.saturating_add(SWEEP_PAUSE));
+        if self.next_sweep.fetch_update(Ordering::Relaxed, Ordering::Relaxed, due).is_ok() {
+            self.cache.retain(|_, entry| now < entry.ends_at());
+        }
     }
 }
 
@@ -111,3 +133,6 @@ impl Lifecycle<Own, Arc<Entry>> for Evicted {
         gone.push(entry);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,19 +37,19 @@ const REFUSED: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub(crate) struct Landed {
     pub(crate) entry: Arc<Entry>,
-    /// Until when those may send it who waited for it, if that is longer than it is kept.
+    /// Until when those may send it who waited for it: its own end, where it is not kept for as long.
     until: Timestamp,
 }
 
 impl Landed {
     /// A token that was kept already.
     pub(crate) fn of(entry: Arc<Entry>) -> Self {
-        Self { entry, until: Timestamp::default() }
+        Self { until: entry.ends_at(), entry }
     }
 
     /// Whether it may be sent now, by one who waited for it.
     pub(crate) fn is_usable(&self, now: Timestamp) -> bool {
-        now < self.until || self.entry.is_usable(now)
+        now < self.until
     }
 }
 
@@ -59,6 +59,7 @@ pub(crate) async fn load(cache: Weak<TokenCache>, ask: Ask) -> Result<Loaded<Lan
     let (began, asked) = (recipe.clock.wall(), recipe.clock.monotonic());
     let issued = recipe.source.obtain(&ask).await;
     recipe.told.acquired(recipe.clock.monotonic().since(asked));
+    let failed = |error| if ask.ahead { Failed { error, retry_after: Duration::ZERO } } else { failed(error) };
     let issued = issued.map_err(failed)?;
     // Revoked while the exchange was in the air: what came of it is for nobody, and not kept.
     if ask.subject.as_ref().is_some_and(|subject| subject.is_revoked()) {
@@ -81,7 +82,10 @@ pub(crate) async fn load(cache: Weak<TokenCache>, ask: Ask) -> Result<Loaded<Lan
     let own_end = began.saturating_add(life.unwrap_or(UNSAID));
     let until = subject_end.map_or(own_end, |end| end.min(own_end));
     if let Some(cache) = cache.filter(|_| !lifetime.usable().is_zero()) {
-        cache.keep(&entry);
+        cache.keep(&entry, began);
+    }
+    if let Some(before) = before {
+        before.replaced();
     }
     Ok(Loaded { value: Landed { entry, until }, lifetime })
 }
@@ -107,9 +111,14 @@ fn jittered(wanted: Duration, limit: Duration) -> Duration {
 /// How long a token is used: never past its own end, nor past the end of the user's token that it was made from. It
 /// is refreshed ahead of its own end only; ahead of the user's there is nothing to gain.
 pub(crate) fn lifetime(expires_in: Option<Duration>, subject_left: Option<Duration>) -> Lifetime {
+    let said = expires_in.unwrap_or(UNSAID);
     let own = expires_in.map_or(UNSAID, |life| life.saturating_sub(SKEW)).min(LONGEST);
     match subject_left {
-        Some(left) if left <= own => Lifetime::new(left, left),
+        // Servers that cap what they issue by the user's token say what that has left, in whole seconds: the two end
+        // together, and another would end then, too.
+        Some(left) if left <= said.saturating_add(Duration::from_secs(1)) && left.min(said) <= LONGEST => {
+            Lifetime::new(left.min(said), left.min(said))
+        }
         _ => Lifetime::of(own),
     }
 }
@@ -145,6 +154,12 @@ mod tests {
             ((Some(300), None), 290, true),
             ((Some(300), Some(1000)), 290, true),
             ((Some(300), Some(290)), 290, false),
+            ((Some(300), Some(300)), 300, false),
+            ((Some(300), Some(301)), 300, false),
+            ((Some(300), Some(302)), 290, true),
+            ((Some(5), Some(5)), 5, false),
+            ((Some(3600), Some(3600)), 3600, false),
+            ((Some(3601), Some(3601)), 3600, true),
             ((Some(300), Some(100)), 100, false),
             ((Some(300), Some(0)), 0, false),
             ((None, None), 60, true),

@@ -96,9 +96,9 @@ impl Outbound {
         let found = ambient::with(|scope| {
             let asked = row.ask(acting, scope, now)?;
             Ok(match cache.find(&asked.key(), now) {
-                Some(entry) if entry.is_stale(now) => Found::Stale(entry, asked.to_ask()),
+                Some(entry) if entry.is_stale(now) => Found::Stale(entry, asked.to_ask(true)),
                 Some(entry) => Found::Fresh(entry, asked.recipe),
-                None => Found::None(asked.to_ask(), asked.to_caller()),
+                None => Found::None(asked.to_ask(false), asked.to_caller()),
             })
         });
         let entry = match found.map_err(refused)? {

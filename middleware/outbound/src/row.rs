@@ -38,9 +38,9 @@ impl Asked<'_, '_> {
         self.recipe.key(self.subject.map(|subject| &**subject))
     }
 
-    /// The same, to be taken to the authorization server.
-    pub(crate) fn to_ask(self) -> Ask {
-        Ask { recipe: Arc::clone(self.recipe), subject: self.subject.cloned() }
+    /// The same, to be taken to the authorization server: now, or ahead of time.
+    pub(crate) fn to_ask(self, ahead: bool) -> Ask {
+        Ask { recipe: Arc::clone(self.recipe), subject: self.subject.cloned(), ahead }
     }
 
     /// For whom, to be asked about again.

@@ -7,7 +7,7 @@ mod exchange;
 use std::{fmt, sync::Arc};
 
 use tower_identity_core::{Audience, BoxFuture, Clock, Fingerprint, Refusal, VerifiedToken};
-use tower_identity_oauth::{IssuedToken, Resource, TargetService, TokenClient};
+use tower_identity_oauth::{IssuedToken, Resource, TargetService, TokenClient, Urgency};
 
 pub(crate) use self::{actor::ActorTokens, client_credentials::ClientCredentials, exchange::Exchange};
 use crate::{
@@ -74,9 +74,16 @@ pub(crate) struct Ask {
     pub(crate) recipe: Arc<Recipe>,
     /// The verified token of the user; of nobody, where the token is this service's own.
     pub(crate) subject: Option<Arc<VerifiedToken>>,
+    /// Whether nobody waits for it yet: it is for when the one that is at hand has ended. No part of the key.
+    pub(crate) ahead: bool,
 }
 
 impl Ask {
+    /// How much there is to be lost.
+    pub(crate) fn urgency(&self) -> Urgency {
+        if self.ahead { Urgency::Refresh } else { Urgency::Waiting }
+    }
+
     pub(crate) fn key(&self) -> Looked<'_> {
         self.recipe.key(self.subject.as_deref())
     }

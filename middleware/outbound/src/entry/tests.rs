@@ -62,6 +62,21 @@ fn rfc6750_b2_a_token_that_is_refused_is_not_used_again_and_one_that_comes_soon_
 }
 
 #[test]
+fn rfc6750_b2_where_another_token_is_there_already_the_next_request_gets_it() {
+    let first = entry(None);
+    assert!(sent(&first, 110).drop_token());
+    let second = entry(Some(&first));
+    assert!(!sent(&second, 112).drop_token());
+    second.replaced();
+    assert!(sent(&second, 112).drop_token());
+    assert!(second.is_usable(at(112)), "whoever found it before may send it");
+    // The pause goes on with the one in its place.
+    let third = entry(Some(&second));
+    assert!(!sent(&third, 114).drop_token());
+    assert!(sent(&third, 115).drop_token());
+}
+
+#[test]
 fn the_end_of_time_is_no_overflow() {
     let end = Timestamp::from_unix(Duration::MAX);
     let entry = entry(None);

@@ -14,10 +14,10 @@ impl TokenSource for ClientCredentials {
     }
 
     fn obtain(&self, ask: &Ask) -> BoxFuture<'static, Result<IssuedToken, Refusal>> {
-        let recipe = ask.recipe.clone();
+        let (recipe, urgency) = (ask.recipe.clone(), ask.urgency());
         Box::pin(async move {
             let grant = oauth::ClientCredentials::new(recipe.terms.clone()).into();
-            recipe.client.request(&grant).await.map_err(|error| error.refusal())
+            recipe.client.request_with(&grant, urgency).await.map_err(|error| error.refusal())
         })
     }
 }

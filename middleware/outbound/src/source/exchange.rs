@@ -17,7 +17,7 @@ impl TokenSource for Exchange {
     }
 
     fn obtain(&self, ask: &Ask) -> BoxFuture<'static, Result<IssuedToken, Refusal>> {
-        let (recipe, actor) = (ask.recipe.clone(), self.actor.clone());
+        let (recipe, actor, urgency) = (ask.recipe.clone(), self.actor.clone(), ask.urgency());
         let subject = ask.subject.clone();
         let Some((subject, token)) = subject.and_then(|subject| subject.token().cloned().map(|token| (subject, token)))
         else {
@@ -36,7 +36,7 @@ impl TokenSource for Exchange {
                 exchange = exchange.actor(actor.token(&recipe).await?);
             }
             let grant = exchange.into();
-            recipe.client.request(&grant).await.map_err(|error| error.refusal())
+            recipe.client.request_with(&grant, urgency).await.map_err(|error| error.refusal())
         })
     }
 }
