@@ -71,8 +71,9 @@ impl TokenCache {
         }
         let (came, result) = self.wait(&slot, ask).await;
         // A flight that began before anybody waited gave way to others and gave up early. Its failure says nothing, and
-        // is not remembered.
-        if came == Came::Coalesced && result.is_err() && slot.failure().is_none() {
+        // is not remembered. (Nor is that somebody was revoked, which stays so.)
+        let is_of_refresh = came == Came::Coalesced && result.is_err() && slot.failure().is_none();
+        if is_of_refresh && !ask.subject.as_ref().is_some_and(|subject| subject.is_revoked()) {
             return self.wait(&slot, ask).await;
         }
         (came, result)

@@ -159,7 +159,7 @@ mod tests {
             ((Some(300), Some(302)), 290, true),
             ((Some(5), Some(5)), 5, false),
             ((Some(3600), Some(3600)), 3600, false),
-            ((Some(3601), Some(3601)), 3600, true),
+            ((Some(3601), Some(3601)), 3591, true),
             ((Some(300), Some(100)), 100, false),
             ((Some(300), Some(0)), 0, false),
             ((None, None), 60, true),

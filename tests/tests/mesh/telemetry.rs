@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
     fmt, io,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -10,6 +11,7 @@ use std::{
 use axum::{
     Router,
     body::Body,
+    http::{Request, Response},
     routing::{any, get},
 };
 use axum_identity::{Problem, UserCaller};
@@ -21,15 +23,16 @@ use metrics_util::{
     debugging::{DebugValue, DebuggingRecorder},
 };
 use reqwest::{RequestBuilder, StatusCode};
+use tower::{Layer as _, ServiceExt, service_fn};
 use tower_identity::{
-    AuthLayer, BoxFuture, ClientAuth, EventReceiver, FeedError, Introspection, Issuer, Pulled, Received, Remember,
-    RequireLayer, Revocation, RevocationFeed, Revocations, RuleHandle, SecretToken, TokenEndpoint, TrustedIssuer,
-    Verifier, danger,
+    AuthLayer, BoxFuture, ClientAuth, EventReceiver, FeedError, Introspection, Issuer, Outbound, Pulled, Received,
+    Remember, RequireLayer, Revocation, RevocationFeed, Revocations, RuleHandle, SecretToken, Target, TokenEndpoint,
+    TrustedIssuer, Verifier, danger,
     rule::{scope, user},
     system_clock,
 };
 use tower_identity_oauth::{ClientCredentials, Http, TargetService};
-use tower_identity_testkit::{Endpoint, Failure, LogCapture, ManualClock, TestIssuer, TokenBuilder};
+use tower_identity_testkit::{Endpoint, Failure, LogCapture, ManualClock, TestCaller, TestIssuer, TokenBuilder};
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -265,6 +268,25 @@ async fn let_a_stream_end() -> Issuer {
     issuer.issuer().clone()
 }
 
+/// Requests to targets: one to a stranger, and of two users where one's token is remembered.
+async fn call_on(issuer: &TestIssuer) {
+    let auth = ClientAuth::client_secret_basic("orders", "hunter2").expect("usable");
+    let payments = Target::origin("https://payments.internal").expect("valid").audience("payments").token_exchange();
+    let outbound = Outbound::builder(TokenEndpoint::discover(issuer.issuer().as_str(), auth)).cache_capacity(1);
+    let client = outbound
+        .target(payments)
+        .build()
+        .expect("valid")
+        .layer()
+        .layer(service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(()))));
+    let get = |address: &str| client.clone().oneshot(Request::get(address).body(()).expect("valid"));
+    get("https://stranger.internal/").await.expect_err("not listed");
+    for user in ["alice", "bob"] {
+        let caller = TestCaller::workload("storefront").user(user).signed_by(issuer).context();
+        caller.scope(async { get("https://payments.internal/").await }).await.expect("sent");
+    }
+}
+
 /// One request of each kind, and what is answered.
 async fn drive(issuer: &TestIssuer, stranger: &TestIssuer) -> Vec<(&'static str, u16)> {
     let client = reqwest::Client::builder().no_proxy().build().expect("client");
@@ -324,6 +346,7 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
         crate::reload::tell();
         runtime.block_on(make_room(&issuer));
         runtime.block_on(lose_a_server());
+        runtime.block_on(call_on(&issuer));
         (runtime.block_on(let_a_stream_end()), runtime.block_on(drive(&issuer, &stranger)))
     });
     drop(listening);

@@ -84,6 +84,26 @@ async fn a_token_near_its_end_is_refreshed_behind_the_callers_back() {
 }
 
 #[tokio::test]
+async fn who_waits_at_a_refresh_that_fails_asks_for_itself() {
+    let world = World::new().await;
+    let http = world.for_users();
+    let alice = world.caller("alice");
+    let send = || http.get(world.payments.url("/")).on_behalf_of(&alice).send();
+    assert_eq!(echoed(send().await).await, "Bearer token-0");
+    world.time.advance(250);
+    world.authority.closes();
+    assert_eq!(echoed(soon(send()).await).await, "Bearer token-0");
+    world.authority.called(2).await;
+    world.time.advance(50);
+    let waiting = tokio::spawn(send());
+    tokio::task::yield_now().await;
+    world.authority.answers(Answer::error(400, "invalid_grant"));
+    world.authority.opens();
+    assert_eq!(refused(waiting.await.expect("joined")).0, "token_request");
+    assert_eq!(world.authority.calls().len(), 3);
+}
+
+#[tokio::test]
 async fn rfc6750_b2_a_token_that_the_target_refuses_is_forgotten_and_the_request_not_repeated() {
     let world = World::new().await;
     let http = world.for_users();
