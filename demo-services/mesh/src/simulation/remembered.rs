@@ -22,6 +22,9 @@ const REFUSED: (u64, u64) = (750, 250);
 /// How long after one refresh was begun the next one is, in milliseconds.
 const REFRESH_PAUSE: u64 = 1_000;
 
+/// How often those that have ended make room before others do, in milliseconds.
+const SWEEP_PAUSE: u64 = 30_000;
+
 /// What an entry takes beside the text of its token, in bytes.
 const ENTRY_BYTES: u64 = 295;
 
@@ -99,6 +102,7 @@ type Hash = BuildHasherDefault<DefaultHasher>;
 pub(super) struct Remembered {
     kept: Cache<Key, Token, UnitWeighter, Hash>,
     asked: HashMap<Key, Asked, Hash>,
+    next_sweep: u64,
 }
 
 impl Remembered {
@@ -112,7 +116,7 @@ impl Remembered {
             .build()
             .expect("a capacity is all that options need");
         let kept = Cache::with_options(options, UnitWeighter, Hash::default(), Default::default());
-        Self { kept, asked: HashMap::default() }
+        Self { kept, asked: HashMap::default(), next_sweep: 0 }
     }
 
     /// A request that needs a token now, and whether the server is asked for one.
@@ -150,7 +154,13 @@ impl Remembered {
         let (fresh, usable) = life(fleet, ends.saturating_sub(began), rng);
         let refresh_at = began + fresh;
         if usable > 0 {
+            let more = self.kept.len() + usize::from(self.kept.peek(&key).is_none());
             self.kept.insert(key, Token { next_refresh: refresh_at, refresh_at, ends_at: began + usable });
+            let has_made_room = self.kept.len() < more;
+            if has_made_room && self.next_sweep <= began {
+                self.next_sweep = began + SWEEP_PAUSE;
+                self.kept.retain(|_, token| began < token.ends_at);
+            }
         }
     }
 
@@ -166,11 +176,16 @@ impl Remembered {
     }
 }
 
-/// How long a token is fresh and usable, from when it was asked for: no longer than it, an hour, or what the user's token
-/// had left. It is refreshed after 70 to 80 % of that, unless the user's token is what ends it.
+/// How long a token is fresh and usable, from when it was asked for. The server says no more than what the user's token
+/// has left. Where that is what ends it, it is used until then; else until a while before its end or for an hour, and
+/// refreshed after 70 to 80 % of that.
 fn life(fleet: &Fleet, left: u64, rng: &mut Rng) -> (u64, u64) {
-    let own = (u64::from(fleet.token_seconds) * 1000).saturating_sub(SKEW).min(LONGEST);
-    if left <= own { (left, left) } else { (own / 10 * 7 + rng.u64(0..=own / 10), own) }
+    let said = left.min(u64::from(fleet.token_seconds) * 1000);
+    if left <= said + 1000 && said <= LONGEST {
+        return (said, said);
+    }
+    let own = said.saturating_sub(SKEW).min(LONGEST);
+    (own / 10 * 7 + rng.u64(0..=own / 10), own)
 }
 
 /// What an entry takes, in bytes.

@@ -28,7 +28,7 @@ pub struct Figures {
     pub tokens: f64,
     /// What they take, in megabytes.
     pub megabytes: f64,
-    /// What all take that are remembered, in megabytes: those that have ended stay until there is no more room.
+    /// What all take that are remembered, in megabytes: those that have ended stay until room is needed.
     pub held_megabytes: f64,
 }
 

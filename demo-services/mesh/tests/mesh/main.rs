@@ -1,5 +1,6 @@
 //! The whole demo over real HTTP: the story, the command, foreign issuers, and who may take which route.
 
+mod agreement;
 mod foreign_issuer;
 mod inspect;
 mod program;

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use demo_mesh::simulation::{Axis, Chart, Fleet, Sweep, Table, simulate, sweeps};
+use demo_mesh::simulation::{Axis, Chart, Figures, Fleet, Sweep, Table, simulate, sweeps};
 
 fn picture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/outbound-cache.svg")
@@ -49,6 +49,24 @@ fn the_picture_in_the_documentation_is_of_these_figures_and_its_numbers_are_the_
         fs::read_to_string(picture()).expect("the picture") == drawn,
         "draw it anew: cargo run -p demo-mesh -- simulate --svg docs/outbound-cache.svg"
     );
+}
+
+/// The figures that the documentation names: they change with the rules, and with nothing else.
+#[test]
+fn the_documentation_names_these_figures() {
+    let told = |fleet: &Fleet| {
+        let Figures { hit_percent, calls_per_second, ahead_percent, megabytes, .. } = simulate(fleet);
+        [
+            format!("{hit_percent:.1} %"),
+            format!("{calls_per_second:.0}/s"),
+            format!("{ahead_percent:.0} %"),
+            format!("{megabytes:.0} MB"),
+        ]
+    };
+    assert_eq!(told(&Fleet::default()), ["74.9 %", "371/s", "32 %", "33 MB"]);
+    let more = Fleet { users: 30_000, ..Fleet::default() };
+    assert_eq!(told(&more)[0], "47.6 %");
+    assert_eq!(told(&Fleet { cache_mebibytes: 128, ..more })[0], "74.8 %");
 }
 
 #[test]
