@@ -179,6 +179,13 @@ mod tests {
     }
 
     #[test]
+    fn operators_are_told_no_query() {
+        let told = |url: &str| Endpoint::parse(url).expect(url).without_query();
+        assert_eq!(told("https://as.example/t1/token?key=hunter2"), "https://as.example/t1/token");
+        assert_eq!(told("https://as.example/t1/token"), "https://as.example/t1/token");
+    }
+
+    #[test]
     fn addresses_of_special_use_are_known_in_every_spelling() {
         let special = [
             "https://127.0.0.1/",

@@ -42,6 +42,10 @@ pub const MAX_BODY_BYTES: usize = 256 * 1024;
 /// How long one request may take, from connecting to the last byte of the answer.
 pub const DEADLINE: Duration = Duration::from_secs(5);
 
+/// How long connecting may take, TLS included: a server that does not even say that nobody is there leaves time for
+/// another attempt, or another endpoint.
+const CONNECTING: Duration = Duration::from_secs(2);
+
 /// The TLS side of the HTTP client could not be set up, for lack of usable root certificates for example.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client cannot be set up")]
@@ -257,7 +261,12 @@ fn builder(authorities: Option<&Authorities>) -> reqwest::ClientBuilder {
         None => builder,
         Some(Authorities(certificates)) => builder.tls_certs_only(certificates.iter().cloned()),
     };
-    builder.redirect(Policy::none()).no_proxy().retry(reqwest::retry::never()).referer(false).connect_timeout(DEADLINE)
+    builder
+        .redirect(Policy::none())
+        .no_proxy()
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .connect_timeout(CONNECTING)
 }
 
 /// Reads the body, and stops at the cap: at once where the length is announced, else at the chunk that exceeds it.

@@ -20,7 +20,7 @@
 //! | `grant` | [`Grant`]: what a token is asked for |
 //! | `response` | [`IssuedToken`]: what came back, checked against what was asked |
 //! | `token_error` | [`TokenError`]: why there is no token, and whose fault that is |
-//! | `token_endpoint`, `token_client` | the description of a server, and the client of it: retries, the line, the breaker |
+//! | `token_endpoint`, `token_client` | the description of a server, and its client: retries, line, breaker |
 //! | `introspection` | [`Introspection`]: what a token is that only its server can read |
 //! | `own_token` | [`OwnToken`], a token for what this service fetches itself |
 //! | `token_file` | [`TokenFile`], such a token that somebody else puts into a file |

@@ -15,7 +15,7 @@ use crate::{ClientAuth, DiscoveryOrder, TokenEndpoint};
 /// | field | meaning |
 /// |---|---|
 /// | `issuer` | the server's exact issuer string |
-/// | `token_endpoint` | its token endpoint, or a list of several, of which the first that is in reach is asked; left out, the issuer's metadata says |
+/// | `token_endpoint` | its token endpoint, or a list; left out, the issuer's metadata says |
 /// | `line` | how many calls wait while 64 are under way; beyond it they fail at once; `256` |
 /// | `discovery` | where metadata is looked for: a name of [`DiscoveryOrder`]; `oauth_first` |
 /// | `default` | whether targets that name no server use this one; `false` |

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::oneshot;
+use futures_channel::oneshot;
 use tower_identity_core::Clock;
 
 use super::NotAsked;
@@ -123,8 +123,8 @@ impl State {
     }
 
     fn forget_those_who_left(&mut self) {
-        self.waiting.retain(|turn| !turn.is_closed());
-        self.refreshes.retain(|turn| !turn.is_closed());
+        self.waiting.retain(|turn| !turn.is_canceled());
+        self.refreshes.retain(|turn| !turn.is_canceled());
     }
 
     /// Whose turn it is now that a call has ended, and whether anybody's: else there is one call less under way.
@@ -133,7 +133,7 @@ impl State {
             while self.in_flight <= places(urgency)
                 && let Some(turn) = self.of(urgency).pop_front()
             {
-                if !turn.is_closed() {
+                if !turn.is_canceled() {
                     return Some(turn);
                 }
             }

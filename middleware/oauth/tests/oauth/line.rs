@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use tower_identity_oauth::{DEADLINE, DEFAULT_RETRY_AFTER, NotAsked, TokenErrorKind, Urgency};
-use tower_identity_testkit::Endpoint;
+use axum::http::StatusCode;
+use tower_identity_oauth::{
+    ClientAuth, DEADLINE, DEFAULT_RETRY_AFTER, NotAsked, TokenEndpoint, TokenErrorKind, Urgency,
+};
+use tower_identity_testkit::{Endpoint, Failure};
 
-use crate::support::failing::{Failing, grant, settle};
+use crate::support::failing::{Failing, ISSUER, grant, settle};
 
 #[tokio::test]
 async fn out_b22_sixty_four_are_under_way_two_wait_and_no_more() {
@@ -72,4 +75,28 @@ async fn out_b22_a_turn_that_does_not_come_in_time_is_none() {
     let error = early.await.expect("no panic").expect_err("nobody is there");
     assert_eq!(error.not_asked(), Some(&NotAsked::BreakerOpen { left: Duration::from_secs(5) }));
     assert_eq!(server.calls(), [64]);
+}
+
+#[tokio::test]
+async fn out_b21_who_finds_a_breaker_open_does_not_wait_for_a_turn_first() {
+    let server = Failing::new(2);
+    let at = |index: usize| {
+        let auth = ClientAuth::client_secret_basic("orders", "hunter2").expect("usable");
+        let endpoint = TokenEndpoint::at(ISSUER, server.at[index].url(Endpoint::Token), auth);
+        endpoint.connect(&server.http).expect("loopback")
+    };
+    let (slow, down) = (at(0), at(1));
+    server.at[1].fail(Endpoint::Token, Failure::Status(StatusCode::INTERNAL_SERVER_ERROR));
+    for _ in 0..5 {
+        down.request(&grant()).await.expect_err("down");
+    }
+    let _held = server.at[0].hold(Endpoint::Token);
+    let ask = |_| {
+        let slow = slow.clone();
+        tokio::spawn(async move { slow.request(&grant()).await })
+    };
+    let _under_way: Vec<_> = (0..64).map(ask).collect();
+    server.at[0].arrived(Endpoint::Token, 64).await;
+    let error = down.request(&grant()).await.expect_err("open");
+    assert_eq!(error.not_asked(), Some(&NotAsked::BreakerOpen { left: Duration::from_secs(5) }));
 }

@@ -284,7 +284,7 @@ async fn out_b3_a_token_that_we_may_read_is_used_no_longer_than_it_says_itself()
 
 #[tokio::test]
 async fn out_b3_a_lifetime_of_zero_is_none() {
-    for (expires_in, expected) in [("0", Some("expires_in")), ("\"0\"", Some("expires_in")), ("1", None)] {
+    for (expires_in, expected) in [("0", Some("token_request")), ("\"0\"", Some("token_request")), ("1", None)] {
         let world = World::new().await;
         let answer = bringing("opaque").body.replace("300", expires_in);
         world.authority.answers(Answer::ok(answer));

@@ -12,6 +12,7 @@ mod issued;
 mod layer;
 mod lifetime;
 mod on_behalf_of;
+mod outage;
 mod partition;
 mod retries;
 #[cfg(feature = "retry")]
