@@ -138,3 +138,5 @@ impl Lifecycle<CacheKey, Slot<Landed, Refusal>> for Busy {
 
 #[cfg(test)]
 mod mixing;
+#[cfg(test)]
+mod tests;

@@ -64,14 +64,14 @@ const ROOM: usize = 480;
 
 /// Milliseconds since the start.
 #[derive(Clone, Default)]
-struct Time(Arc<AtomicU64>);
+pub(super) struct Time(Arc<AtomicU64>);
 
 impl Time {
     fn now(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
     }
 
-    fn advance(&self, millis: u64) {
+    pub(super) fn advance(&self, millis: u64) {
         self.0.fetch_add(millis, Ordering::SeqCst);
     }
 }
@@ -169,10 +169,10 @@ impl Recorder {
 }
 
 /// One of those who call, with the token of the time.
-struct Person {
+pub(super) struct Person {
     number: usize,
     generation: usize,
-    caller: CallerContext,
+    pub(super) caller: CallerContext,
 }
 
 struct World {
@@ -366,7 +366,7 @@ impl TokenSource for Named {
 
 /// Of a number made of all that tells people's tokens apart.
 #[expect(clippy::disallowed_methods, reason = "these tests stand where verification stands")]
-fn person(number: usize, generation: usize, time: &Time, revocations: &Revocations) -> Person {
+pub(super) fn person(number: usize, generation: usize, time: &Time, revocations: &Revocations) -> Person {
     let issuer: Issuer = ISSUER.parse().expect("an issuer");
     let (user, rest) = (number % USERS, number / USERS);
     let (tenant, rest) = (rest % TENANTS, rest / TENANTS);

@@ -19,5 +19,6 @@ mod retries;
 mod retry_policy;
 mod revoked;
 mod secrets;
+mod slow;
 mod strangers;
 mod support;

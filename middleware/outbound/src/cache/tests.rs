@@ -1,0 +1,84 @@
+//! What is on its way is never lost.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Semaphore;
+use tower_identity_core::{BoxFuture, RefusalKind, Revocations, Scopes, SecretToken};
+use tower_identity_oauth::{ClientAuth, Http, IssuedToken, TargetService, TokenEndpoint};
+
+use super::{
+    mixing::{Time, person},
+    *,
+};
+use crate::{
+    Target,
+    issued::Demands,
+    source::{Recipe, TokenSource},
+};
+
+/// Gives the first who asks a token, when it is let, and refuses everybody else.
+#[derive(Debug, Clone)]
+struct Slow(Arc<(AtomicUsize, Semaphore)>);
+
+impl TokenSource for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    fn obtain(&self, _: &Ask) -> BoxFuture<'static, Result<IssuedToken, Refusal>> {
+        let Self(shared) = self.clone();
+        Box::pin(async move {
+            if shared.0.fetch_add(1, Ordering::Relaxed) > 0 {
+                return Err(Refusal::new(RefusalKind::Denied, "slow"));
+            }
+            shared.1.acquire().await.expect("never closed").forget();
+            Ok(IssuedToken::new(SecretToken::new("token"), Scopes::default(), None))
+        })
+    }
+}
+
+fn recipe(source: Slow, clock: &Clock) -> Arc<Recipe> {
+    let auth = ClientAuth::client_secret_post("orders", SecretToken::new("secret")).expect("a client");
+    let http = Http::new(clock.clone()).expect("a client");
+    let client = TokenEndpoint::at("https://as.test", "https://as.test/token", auth).connect(&http).expect("a server");
+    let target = Target::origin("https://payments.test").expect("an origin").audience("payments");
+    let terms = TargetService { audience: target.audience.clone(), ..TargetService::default() };
+    let demands = Demands::of(&target, &terms, client.client_id()).expect("none");
+    Arc::new(Recipe::new(&"payments".into(), source, client, terms, demands, clock.clone()))
+}
+
+#[tokio::test]
+async fn out_b4_whatever_fails_meanwhile_one_flight_of_a_key_is_in_the_air() {
+    let time = Time::default();
+    let clock = Clock::new(time.clone());
+    let slow = Slow(Arc::new((AtomicUsize::new(0), Semaphore::new(0))));
+    let recipe = recipe(slow.clone(), &clock);
+    let cache = TokenCache::new(Bounds { entries: 100, bytes: 1 << 20 }, clock.clone());
+    let revocations = Revocations::new(clock);
+    let ask = |generation| {
+        let subject = person(0, generation, &time, &revocations).caller.caller_token().clone();
+        Ask { recipe: recipe.clone(), subject: Some(subject), ahead: false }
+    };
+    let asking = |generation| {
+        let (cache, ask) = (cache.clone(), ask(generation));
+        tokio::spawn(async move { cache.ask(&ask).await })
+    };
+    let first = asking(0);
+    tokio::task::yield_now().await;
+    first.abort();
+    assert!(first.await.expect_err("it has left").is_cancelled());
+
+    for generation in 1..=2 * FAILURES {
+        let (came, result) = cache.ask(&ask(generation)).await;
+        assert_eq!((came, result.expect_err("refused").check()), (Came::Miss, "slow"));
+    }
+    assert!(cache.asked.len() <= FAILURES + 1, "{}", cache.asked.len());
+
+    let again = asking(0);
+    tokio::task::yield_now().await;
+    slow.0.1.add_permits(1);
+    let (came, result) = again.await.expect("joined");
+    assert_eq!((came, result.is_ok()), (Came::Coalesced, true));
+    assert_eq!(slow.0.0.load(Ordering::Relaxed), 1 + 2 * FAILURES, "none of them twice");
+    assert_eq!(cache.ask(&ask(0)).await.0, Came::Hit);
+}
