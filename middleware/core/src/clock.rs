@@ -142,6 +142,7 @@ impl Clock {
 
     /// The wall time now.
     #[must_use]
+    #[inline]
     pub fn wall(&self) -> Timestamp {
         self.0.wall()
     }

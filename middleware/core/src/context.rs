@@ -87,6 +87,7 @@ impl CallerContext {
 
     /// The token that speaks for the user: the user's own where there is one, else the caller's if it names a user.
     #[must_use]
+    #[inline]
     pub fn user_token(&self) -> Option<&Arc<VerifiedToken>> {
         let names_a_user = |token: &&Arc<VerifiedToken>| token.identity().user.is_some();
         self.0.beside.iter().chain([&self.0.caller]).find(names_a_user)
@@ -107,6 +108,7 @@ impl CallerContext {
 
     /// Whether one of the request's tokens was [revoked](VerifiedToken::is_revoked).
     #[must_use]
+    #[inline]
     pub fn is_revoked(&self) -> bool {
         self.0.caller.is_revoked() || self.0.beside.as_ref().is_some_and(|beside| beside.is_revoked())
     }
@@ -163,6 +165,7 @@ impl CallerContext {
 
     /// The context, read as a principal.
     #[must_use]
+    #[inline]
     pub fn principal(&self) -> Principal<'_> {
         Principal(self)
     }
@@ -248,6 +251,7 @@ impl<'a> Principal<'a> {
 
     /// How caller and user are tied.
     #[must_use]
+    #[inline]
     pub fn binding(self) -> Binding {
         self.0.0.standing.binding()
     }

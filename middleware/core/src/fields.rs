@@ -10,6 +10,6 @@ mod pattern;
 
 pub use self::{
     identity::{CREDENTIALS, IDENTITY, Identity},
-    listed::is_identity,
+    listed::{is_credential, is_identity},
     pattern::{Pattern, same},
 };

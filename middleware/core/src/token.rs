@@ -106,6 +106,7 @@ impl VerifiedToken {
 
     /// The token as it was presented, for relaying and exchanging. None of a certificate: there is nothing to pass on.
     #[must_use]
+    #[inline]
     pub fn token(&self) -> Option<&SecretToken> {
         match &self.parts.credential {
             Credential::Token { token, .. } => Some(token),
@@ -115,6 +116,7 @@ impl VerifiedToken {
 
     /// Whose key verified it.
     #[must_use]
+    #[inline]
     pub fn issuer(&self) -> &Issuer {
         &self.parts.issuer
     }
@@ -181,6 +183,7 @@ impl VerifiedToken {
 
     /// When it ends.
     #[must_use]
+    #[inline]
     pub fn expires_at(&self) -> Timestamp {
         self.parts.expires_at
     }
@@ -189,6 +192,7 @@ impl VerifiedToken {
     ///
     /// Whoever keeps a token asks before each use: that is two atomic loads, and a look at the list only where something
     /// was revoked in between.
+    #[inline]
     pub fn is_revoked(&self) -> bool {
         let epoch = self.parts.revocations.epoch();
         match self.in_force_at.load(Ordering::Relaxed) {
@@ -221,6 +225,7 @@ impl VerifiedToken {
     }
 
     /// SHA-256 of the token, or of the certificate, computed at first use: the subject part of a cache key.
+    #[inline]
     pub fn fingerprint(&self) -> Fingerprint {
         *self.fingerprint.get_or_init(|| self.parts.credential.fingerprint())
     }

@@ -146,6 +146,11 @@ impl<'a> OriginOf<'a> {
     }
 
     fn new(scheme: Scheme, authority: &'a Authority) -> Result<Self, NoOrigin> {
+        let text = authority.as_str();
+        // Most are a name and nothing else.
+        if !text.bytes().fold(false, |found, byte| found | matches!(byte, b':' | b'@' | b'[')) {
+            return Ok(Self { scheme, host: text, bits: bits(text), port: scheme.default_port() });
+        }
         let host = authority.host();
         // Read from the text: `Authority::port` takes a port that is none for an absent one.
         let port = match authority.as_str().strip_prefix(host) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tower_identity_core::{
     InvalidSetting,
-    fields::{CREDENTIALS, Pattern, is_identity},
+    fields::{Pattern, is_credential, is_identity},
 };
 
 /// The fields that speak of an identity: those that are [listed](tower_identity_core::fields), those that credentials
@@ -46,7 +46,7 @@ impl Strip {
     fn takes(&self, name: &HeaderName) -> bool {
         let name = name.as_str();
         is_identity(name)
-            || CREDENTIALS.iter().any(|pattern| pattern.matches(name))
+            || is_credential(name)
             || self.also.iter().flat_map(|also| also.iter()).any(|pattern| pattern.matches(name))
     }
 }
@@ -58,7 +58,7 @@ fn names_authorization(connection: &HeaderValue) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use tower_identity_core::fields::IDENTITY;
+    use tower_identity_core::fields::{CREDENTIALS, IDENTITY};
 
     use super::*;
 

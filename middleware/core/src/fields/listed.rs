@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::{IDENTITY, Pattern, pattern::folded};
+use super::{CREDENTIALS, IDENTITY, Pattern, pattern::folded};
 
 /// Longer than any name that is listed.
 const LONGEST: usize = 64;
@@ -16,26 +16,42 @@ const LONGEST: usize = 64;
 /// assert!(!is_identity("x-request-id") && !is_identity("traceparent"));
 /// ```
 #[must_use]
+#[inline]
 pub fn is_identity(name: &str) -> bool {
     let Some(first) = name.bytes().next() else { return false };
     // Most fields of most requests begin with no letter that a listed one begins with.
-    let listed = &*LISTED;
-    listed.begin_with & bit(first.to_ascii_lowercase()) != 0 && listed.has(name.as_bytes())
+    BEGIN_WITH & bit(first.to_ascii_lowercase()) != 0 && LISTED.has(name.as_bytes())
 }
+
+/// Whether a header field is one that credentials come in: one of [those](CREDENTIALS), in whatever spelling.
+#[must_use]
+#[inline]
+pub fn is_credential(name: &str) -> bool {
+    // By their lengths, which few others have.
+    matches!(name.len(), 4 | 6 | 13 | 19) && CREDENTIALS.iter().any(|pattern| pattern.matches(name))
+}
+
+/// The letters that listed names begin with.
+const BEGIN_WITH: u32 = {
+    let letters = b"cilorstwx";
+    let (mut all, mut at) = (0, 0);
+    while at < letters.len() {
+        all |= bit(letters[at]);
+        at += 1;
+    }
+    all
+};
 
 struct Listed {
     /// In their order. None begins with another that stands for longer ones: so of all that are not behind a name only
     /// the last one can match it.
     sorted: Vec<&'static Pattern>,
-    /// The letters that they begin with.
-    begin_with: u32,
 }
 
 static LISTED: LazyLock<Listed> = LazyLock::new(|| {
     let mut sorted: Vec<_> = IDENTITY.iter().flat_map(|row| row.names).collect();
     sorted.sort_unstable_by_key(|pattern| pattern.as_bytes());
-    let begin_with = sorted.iter().fold(0, |all, pattern| all | bit(pattern.as_bytes()[0]));
-    Listed { sorted, begin_with }
+    Listed { sorted }
 });
 
 /// One for each small letter, and none for any other byte.
@@ -103,5 +119,10 @@ mod tests {
             assert_eq!(is_identity(&name), expected, "{} bytes", name.len());
         }
         assert!(LISTED.sorted.iter().all(|pattern| pattern.as_bytes().len() < LONGEST));
+        assert!(LISTED.sorted.iter().all(|pattern| BEGIN_WITH & bit(pattern.as_bytes()[0]) != 0));
+        let lengths: Vec<_> = CREDENTIALS.iter().map(|pattern| pattern.to_string().len()).collect();
+        assert_eq!(lengths, [13, 19, 4, 6]);
+        assert!(["Cookie", "authorization", "DPoP", "proxy_authorization"].into_iter().all(is_credential));
+        assert!(!is_credential("accept") && !is_credential("cookie2"));
     }
 }
