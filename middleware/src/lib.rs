@@ -124,3 +124,9 @@ pub struct Readme;
 #[doc = include_str!("../../docs/revocation.md")]
 #[derive(Debug)]
 pub struct RevocationDocument;
+
+/// These are about clients of others, too.
+#[cfg(all(doctest, feature = "tonic"))]
+#[doc = include_str!("../../docs/outbound.md")]
+#[derive(Debug)]
+pub struct OutboundDocument;

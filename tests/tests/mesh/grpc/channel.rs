@@ -175,11 +175,12 @@ async fn g3_what_is_not_sent_is_a_status_of_ours_that_says_nothing_of_us() {
         assert!(status.metadata().is_empty() && status.details().is_empty(), "{check}");
     }
 
-    // What was sent and not answered is what tonic makes of it.
+    // What was sent and not answered is what tonic makes of it. To another client, which remembers no outage.
     issuer.restart();
     let gone = till.origin();
     drop(till);
-    let mut client = PaymentsClient::new(outbound.channel(Endpoint::from_shared(gone).expect("an origin")));
+    let channel = self::outbound(&issuer, &[&gone]).channel(Endpoint::from_shared(gone).expect("an origin"));
+    let mut client = PaymentsClient::new(channel);
     let status = alice.scope(client.charge(asked(1))).await.expect_err("nobody there");
     assert_eq!((status.code(), Refusal::find(&status).is_none()), (Code::Unavailable, true), "{status:?}");
 }
