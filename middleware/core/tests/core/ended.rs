@@ -117,6 +117,11 @@ fn long_a1_it_ends_at_the_expiry_and_not_before() {
     stage.manual.advance(Duration::from_nanos(1));
     assert_eq!((task.run(), task.ended.try_now()), (EXPIRED, Some(EndReason::Expired)));
     assert_eq!(task.poll(), EXPIRED, "and says so again");
+
+    let stage = Stage::new();
+    let sooner = stage.caller("bob").expires_at(stage.later_by(MINUTE / 3)).context();
+    let _task = Task::start(sooner.ended());
+    assert_eq!(stage.manual.next_wake(), Some(MINUTE / 3), "no later than that");
 }
 
 #[test]
@@ -147,6 +152,7 @@ fn long_a1_it_ends_at_once_when_a_token_is_revoked_and_another_users_goes_on() {
         assert_eq!((of_alice.run(), of_bob.run()), (REVOKED, Poll::Pending), "{revocation:?}");
         assert_eq!(of_alice.poll(), REVOKED, "and says so again");
         // What comes within a second of that is seen after the second, and what comes later at once again.
+        assert_eq!(stage.manual.next_wake(), Some(SECOND));
         stage.list.revoke(subject("bob"));
         assert_eq!(of_bob.run(), Poll::Pending, "{revocation:?}");
         stage.manual.advance(SECOND);

@@ -250,6 +250,14 @@ async fn ssf_a2_the_time_of_an_event_is_when_it_happened_and_never_the_future() 
         assert_eq!(post.send(event).await, Ok(Received::Applied), "{what}");
         assert_eq!([post.is_revoked(&before).await, post.is_revoked(&now).await], expected, "{what}");
     }
+    // In milliseconds, as drafts of CAEP had it.
+    let post = Post::new();
+    let before = post.of("alice").build();
+    post.clock.advance(Duration::from_secs(10));
+    let now = post.of("alice").build();
+    let event = with(json!({"event_timestamp": 1_000 * told(&post, -5)}))(post.event());
+    assert_eq!(post.send(event).await, Ok(Received::Applied));
+    assert_eq!([post.is_revoked(&before).await, post.is_revoked(&now).await], [true, false]);
     for far in [told(&Post::new(), 1_000_000), 1_000 * told(&Post::new(), 0)] {
         let post = Post::new();
         let now = post.of("alice").build();

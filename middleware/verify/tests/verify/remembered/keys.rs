@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use tower_identity_core::RefusalKind;
+use tower_identity_jose::SigningKey;
 use tower_identity_testkit::Endpoint;
 
 use super::{accepted_at_once, assert_remembered, assert_verified_again};
 use crate::support::{HOUR, MINUTE, SECOND, Stage, accepted, forger, invalid, refused, text, until};
+
+/// Worth nothing: everybody can read it.
+const RSA: &str = include_str!("../../../../jose/tests/jose/fixtures/rsa-2048.pem");
 
 /// Fetches the keys as they are now.
 async fn refresh(stage: &Stage) {
@@ -76,6 +80,31 @@ async fn warm_a4_a_key_under_another_id_issuer_or_algorithm_takes_its_tokens_alo
             assert_remembered(&first, accepted(verdict).caller_token());
         } else {
             assert_eq!(refused(verdict), invalid(check), "{member}");
+        }
+    }
+}
+
+/// One RSA key serves several algorithms, and is published for one.
+#[tokio::test]
+async fn warm_a4_a_key_for_another_algorithm_takes_its_tokens_along() {
+    let key = SigningKey::from_pem(RSA).expect("a key");
+    for (algorithm, expected) in [("RS256", None), ("PS256", Some(RefusalKind::InvalidToken))] {
+        let stage = Stage::new();
+        let published = |algorithm: &str| {
+            let mut jwk = key.public_jwk();
+            jwk["alg"] = algorithm.into();
+            stage.issuer.publish_jwk(jwk);
+        };
+        published("RS256");
+        accepted(stage.verifier.bearer(&stage.token()).await);
+        let token = text(stage.good().sign_with(&key));
+        let first = accepted_at_once(&stage.verifier, &token);
+        stage.issuer.withdraw_key(key.key_id());
+        published(algorithm);
+        refresh(&stage).await;
+        match (stage.verifier.bearer(&token).await, expected) {
+            (verdict, None) => assert_remembered(&first, accepted(verdict).caller_token()),
+            (verdict, Some(kind)) => assert_eq!(refused(verdict), (kind, "key"), "{algorithm}"),
         }
     }
 }
