@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tower_identity_core::{RefusalKind, SecretToken};
 use tower_identity_jose::{Algorithm, SigningKey};
+use tower_identity_oauth::{ClientAuth, Introspection};
 use tower_identity_testkit::{Endpoint, Failure, ManualClock, TestIssuer, TokenBuilder};
 use tower_identity_verify::{EventReceiver, Received, TrustedIssuer, Verifier};
 
@@ -365,6 +366,39 @@ async fn ssf_a1_who_is_trusted_no_longer_is_no_transmitter_and_what_it_revoked_s
     post.verifier.replace(Verifier::builder(trusted())).expect("valid");
     assert!(post.is_revoked(&alice).await);
     assert_eq!(post.send(post.event()).await, Ok(Received::Applied));
+}
+
+/// Their keys sign no JWTs that are taken here, or JWT-SVIDs alone.
+#[tokio::test]
+async fn ssf_a1_an_issuer_of_opaque_tokens_and_a_trust_domain_are_no_transmitters() {
+    let clock = ManualClock::new();
+    let issuer = TestIssuer::builder().clock(clock.clock()).start();
+    let auth = || ClientAuth::client_secret_basic("orders", "hunter2").expect("usable");
+    let introspection = || Introspection::at(issuer.url(Endpoint::Introspection), auth());
+    let opaque = || TrustedIssuer::opaque(issuer.issuer().as_str(), introspection()).audience("orders");
+    let domain = TrustedIssuer::trust_domain("example.org", issuer.url(Endpoint::Keys)).audience("orders");
+    let verifier = Verifier::builder(opaque()).issuer(domain).clock(clock.clock()).build().expect("valid");
+    let receiver = EventReceiver::builder(&verifier, RECEIVER).build().expect("valid");
+    for iss in [issuer.issuer().as_str(), "spiffe://example.org"] {
+        let event = issuer.user_revoked("alice").audience(RECEIVER).claim("iss", iss).build();
+        let refused = receiver.receive(event.expose()).await.map_err(|refusal| refusal.check());
+        assert_eq!(refused, Err("iss"), "{iss}");
+    }
+    let row = EventReceiver::builder(&verifier, RECEIVER).transmitter(opaque(), [issuer.issuer().as_str()]).build();
+    let told = row.expect_err("an event is a JWT").to_string();
+    assert_eq!(told, "transmitter[0].introspection: is of tokens, and an event is a JWT");
+}
+
+/// What no key makes an event is worth no fetch, and no outage.
+#[tokio::test]
+async fn ssf_a1_what_is_no_event_is_refused_without_keys() {
+    let post = Post::new();
+    post.issuer.fail(Endpoint::Keys, Failure::Close);
+    assert_eq!(post.send(post.event().header("typ", "at+jwt")).await, Err(invalid("typ")));
+    assert_eq!(post.issuer.calls(Endpoint::Keys), 0);
+    let (kind, _) = post.send(post.event()).await.expect_err("the control needs them");
+    assert!(matches!(kind, RefusalKind::Unavailable { .. }), "{kind:?}");
+    assert_eq!(post.issuer.calls(Endpoint::Keys), 1);
 }
 
 #[tokio::test]
