@@ -7,7 +7,7 @@ use tower_identity_jose::{Algorithm, SigningKey};
 use tower_identity_oauth::{ClientAuth, DEADLINE, DEFAULT_RETRY_AFTER, TokenEndpoint, TokenErrorKind, Urgency};
 use tower_identity_testkit::{Endpoint, Failure};
 
-use crate::support::failing::{Failing, ISSUER, grant, settle};
+use crate::support::failing::{Failing, ISSUER, grant, settle, until};
 
 const MS: Duration = Duration::from_millis(1);
 const S: Duration = Duration::from_secs(1);
@@ -108,12 +108,7 @@ async fn out_b20_a_server_that_says_when_is_asked_then() {
         let asking = server.asks(Urgency::Waiting);
         server.at[0].arrived(Endpoint::Token, 1).await;
         // The call itself sleeps until its deadline; then the pause does.
-        let pause = loop {
-            match server.clock.next_wake() {
-                Some(pause) if pause < DEADLINE => break pause,
-                _ => tokio::task::yield_now().await,
-            }
-        };
+        let pause = until(|| server.clock.next_wake().filter(|wake| *wake < DEADLINE)).await;
         assert!((3 * S..=3 * S + 100 * MS).contains(&pause), "{pause:?}");
         server.clock.advance(3 * S - MS);
         settle().await;
@@ -146,9 +141,7 @@ async fn out_b20_no_attempt_goes_on_past_the_deadline_of_the_first() {
     server.at[0].fail_once(Endpoint::Token, Failure::Unavailable { retry_after: 3 });
     server.at[0].fail(Endpoint::Token, Failure::Silence);
     let asking = server.asks(Urgency::Waiting);
-    while server.clock.next_wake().is_none_or(|wake| wake >= DEADLINE) {
-        tokio::task::yield_now().await;
-    }
+    until(|| server.clock.next_wake().filter(|wake| *wake < DEADLINE)).await;
     server.clock.advance(3 * S + 100 * MS);
     server.at[0].arrived(Endpoint::Token, 2).await;
     assert_eq!(server.clock.next_wake(), Some(DEADLINE - 3 * S - 100 * MS), "what is left of it");
@@ -182,12 +175,13 @@ async fn rfc7523_b1_every_attempt_carries_an_assertion_of_its_own_and_no_header(
         server.at[0].fail_once(Endpoint::Token, Failure::Close);
     }
     let asking = tokio::spawn(async move { client.request(&grant()).await });
-    while !asking.is_finished() {
+    let ended = || {
         if let Some(pause) = server.clock.next_wake().filter(|wake| *wake <= 200 * MS) {
             server.clock.advance(pause);
         }
-        tokio::task::yield_now().await;
-    }
+        asking.is_finished().then_some(())
+    };
+    until(ended).await;
     asking.await.expect("no panic").expect("a token");
     let calls = server.at[0].token_calls();
     let assertion = |call: &tower_identity_testkit::TokenCall| {

@@ -120,14 +120,14 @@ fn out_b22_who_leaves_makes_room_and_takes_nobodys_turn() {
 #[test]
 fn out_b22_refreshes_leave_places_free_and_give_way_to_those_who_wait() {
     let line = Line::default();
-    let mut refreshing = take(&line, Refresh, IN_FLIGHT - NOT_FOR_REFRESHES);
+    let mut refreshing = take(&line, Refresh, 56);
     let mut refresh = wait(&line, Refresh, 4);
-    let mut waiting = take(&line, Waiting, NOT_FOR_REFRESHES);
+    let mut waiting = take(&line, Waiting, 8);
     let mut waits = wait(&line, Waiting, 4);
     refreshing.pop();
     assert!(poll(&mut refresh).is_none(), "it came first, and comes last");
     waiting.push(poll(&mut waits).expect("its turn").unwrap_or_else(|refused| panic!("{refused}")));
-    for _ in 0..NOT_FOR_REFRESHES {
+    for _ in 0..8 {
         waiting.pop();
         assert!(poll(&mut refresh).is_none(), "those places are for others");
     }

@@ -16,6 +16,9 @@ pub(crate) const ISSUER: &str = "https://as.example";
 /// Longer than any pause between two attempts, shorter than any deadline.
 const PAUSES: Duration = Duration::from_millis(201);
 
+/// How often a test lets others run while it waits for what has to come.
+const PATIENCE: usize = 10_000_000;
+
 /// One server, its endpoints in their order, and a client of it.
 pub(crate) struct Failing {
     pub(crate) clock: ManualClock,
@@ -55,13 +58,14 @@ impl Failing {
 
     pub(crate) async fn ask_with(&self, urgency: Urgency) -> (Result<IssuedToken, TokenError>, Vec<Duration>) {
         let (asking, mut pauses) = (self.asks(urgency), Vec::new());
-        while !asking.is_finished() {
+        let ended = || {
             if let Some(pause) = self.clock.next_wake().filter(|wake| *wake < PAUSES) {
                 self.clock.advance(pause);
                 pauses.push(pause);
             }
-            tokio::task::yield_now().await;
-        }
+            asking.is_finished().then_some(())
+        };
+        until(ended).await;
         (asking.await.expect("no panic"), pauses)
     }
 
@@ -93,6 +97,17 @@ fn endpoint(at: &[TestIssuer]) -> TokenEndpoint {
 pub(crate) fn grant() -> Grant {
     let scopes = Scopes::parse("charge").expect("scopes");
     ClientCredentials::new(TargetService { scopes, ..TargetService::default() }).into()
+}
+
+/// Lets others run until there is this.
+pub(crate) async fn until<T>(mut found: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..PATIENCE {
+        if let Some(found) = found() {
+            return found;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("it still waits")
 }
 
 /// Lets everything happen that can happen without the test.
