@@ -94,8 +94,9 @@ pub use tower_identity_oauth::{
     TokenEndpoint,
 };
 pub use tower_identity_outbound::{
-    BoxError, Demand, MAX_CREDENTIAL_BYTES, OnBehalfOf, Outbound, OutboundBuilder, OutboundError, OutboundLayer,
-    OutboundService, Plaintext, ReadableJwt, RequestExt, Retries, Strategy, Target, TargetRefusal, TargetSettings,
+    BoxError, Candidate, Demand, MAX_CREDENTIAL_BYTES, OnBehalfOf, Outbound, OutboundBuilder, OutboundError,
+    OutboundLayer, OutboundService, Plaintext, ReadableJwt, RequestExt, Retries, Strategy, Target, TargetRefusal,
+    TargetSettings,
 };
 #[cfg(feature = "tonic")]
 pub use tower_identity_outbound::{GrpcChannel, GrpcFuture};

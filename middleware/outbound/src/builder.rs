@@ -6,8 +6,9 @@ use tower_identity_core::{Clock, InvalidSetting};
 use tower_identity_oauth::{Http, TargetService, TokenClient, TokenEndpoint};
 
 use crate::{
-    Outbound, Plaintext, Strategy, Target,
+    Candidate, Outbound, Plaintext, Strategy, Target,
     cache::Bounds,
+    candidate::{Trial, Which},
     issued::Demands,
     outbound::Table,
     row::{Row, Takes},
@@ -125,7 +126,7 @@ impl OutboundBuilder {
         let mut in_the_clear = Vec::new();
         for (index, target) in rows.into_iter().enumerate() {
             let within = |wrong: InvalidSetting| wrong.within(index).within("target");
-            let row = clients.row(&target, &clock).map_err(within)?;
+            let row = clients.row(&target, Which::Current, &clock).map_err(within)?;
             let plaintext = target.plaintext.unwrap_or(plaintext);
             plaintext.check(&target.origin).map_err(within)?;
             if plaintext.trusts_the_network(&target.origin) {
@@ -152,7 +153,7 @@ struct Clients {
 }
 
 impl Clients {
-    fn row(&self, target: &Target, clock: &Clock) -> Result<Row, InvalidSetting> {
+    fn row(&self, target: &Target, which: Which, clock: &Clock) -> Result<Row, InvalidSetting> {
         let strategy = target.check()?;
         let client = match &target.server {
             None => &self.default,
@@ -169,16 +170,31 @@ impl Clients {
         };
         let name = format!("{}{}{}", target.origin, target.path_prefix.as_str(), target.when).into();
         let demands = Demands::of(target, &terms, client.client_id())?;
-        let own = Recipe::new(&name, ClientCredentials, client.clone(), terms.clone(), demands.clone(), clock.clone());
+        let own = Recipe::new(
+            (&name, which),
+            ClientCredentials,
+            client.clone(),
+            terms.clone(),
+            demands.clone(),
+            clock.clone(),
+        );
         let own = Arc::new(own);
         let takes = match strategy {
             Strategy::ClientCredentials => Takes::Services { own },
             Strategy::TokenExchange => {
                 let actor = target.actor_token.then(|| ActorTokens::new(clock.clone()));
-                let exchange = Recipe::new(&name, Exchange { actor }, client.clone(), terms, demands, clock.clone());
+                let exchange =
+                    Recipe::new((&name, which), Exchange { actor }, client.clone(), terms, demands, clock.clone());
                 Takes::Exchanged { of: target.on_behalf_of.unwrap_or_default(), exchange: Arc::new(exchange), own }
             }
         };
-        Ok(Row { name, takes, deadline: target.deadline })
+        let trial = target.candidate.as_ref().map(|candidate| self.trial(candidate, target, clock)).transpose();
+        let trial = trial.map_err(|wrong| wrong.within("candidate"))?;
+        Ok(Row { name, takes, deadline: target.deadline, trial })
+    }
+
+    fn trial(&self, candidate: &Candidate, target: &Target, clock: &Clock) -> Result<Trial, InvalidSetting> {
+        let row = self.row(&candidate.over(target), Which::Candidate, clock)?;
+        Ok(Trial::new(candidate.check()?, &target.scopes, row, clock))
     }
 }

@@ -82,7 +82,7 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    fn refusal(&self) -> Refusal {
+    pub(crate) fn refusal(&self) -> Refusal {
         let (kind, check) = match self {
             Self::NoToken(refusal) => return refusal.clone(),
             Self::Unlisted(Unlisted::Nobody { .. }) => (RefusalKind::Misconfigured, "no_caller"),

@@ -20,6 +20,7 @@
 //! | `key`, `entry`, `kept`, `cache` | which tokens are remembered, under which key, and which are on their way |
 //! | `load` | what happens on a miss, and for how long what comes is good |
 //! | `issued` | what is checked of a token that was issued, before it is kept and sent |
+//! | `candidate` | another way to a token, tried before it is the way for all |
 //! | `bearer`, `strip` | a token as a header, and the headers that are taken away for it |
 //! | `telemetry` | what the operator is told |
 //! | `builder`, `outbound` | all of the above, checked, put together, and used |
@@ -35,6 +36,7 @@ mod answer;
 mod bearer;
 mod builder;
 mod cache;
+mod candidate;
 mod challenges;
 #[cfg(feature = "tonic")]
 mod channel;
@@ -73,6 +75,7 @@ pub use self::channel::{GrpcChannel, GrpcFuture};
 pub use self::{
     acting::RequestExt,
     builder::OutboundBuilder,
+    candidate::Candidate,
     challenges::Demand,
     error::OutboundError,
     issued::{MAX_CREDENTIAL_BYTES, ReadableJwt},

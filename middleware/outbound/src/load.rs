@@ -6,10 +6,11 @@ use std::{
     time::Duration,
 };
 
-use tower_identity_core::{Refusal, RefusalKind, Timestamp};
+use tower_identity_core::{Refusal, RefusalKind, Scopes, Timestamp};
 use tower_identity_refresh::{Failed, Lifetime, Loaded};
 
 use crate::{
+    bearer::Bearer,
     cache::TokenCache,
     entry::Entry,
     error::REVOKED,
@@ -53,11 +54,20 @@ impl Landed {
     }
 }
 
-/// Asks, and keeps what comes.
-pub(crate) async fn load(cache: Weak<TokenCache>, ask: Ask) -> Result<Loaded<Landed>, Failed<Refusal>> {
+/// A token that was asked for, and that may be sent.
+#[derive(Debug)]
+pub(crate) struct Obtained {
+    pub(crate) bearer: Bearer,
+    pub(crate) scopes: Scopes,
+    /// How long it is good for, where the server says so.
+    pub(crate) life: Option<Duration>,
+}
+
+/// Asks the source, and checks what it brings.
+pub(crate) async fn obtain(ask: &Ask) -> Result<Obtained, Failed<Refusal>> {
     let recipe = &ask.recipe;
-    let (began, asked) = (recipe.clock.wall(), recipe.clock.monotonic());
-    let issued = recipe.source.obtain(&ask).await;
+    let asked = recipe.clock.monotonic();
+    let issued = recipe.source.obtain(ask).await;
     recipe.told.acquired(recipe.clock.monotonic().since(asked));
     let failed = |error| if ask.ahead { Failed { error, retry_after: Duration::ZERO } } else { failed(error) };
     let issued = issued.map_err(failed)?;
@@ -66,13 +76,21 @@ pub(crate) async fn load(cache: Weak<TokenCache>, ask: Ask) -> Result<Loaded<Lan
         let refusal = Refusal::new(RefusalKind::InvalidToken, REVOKED);
         return Err(Failed { error: refusal, retry_after: Duration::ZERO });
     }
-    let Checked { bearer, life } = issued::check(&ask, &issued).map_err(failed)?;
+    let Checked { bearer, life } = issued::check(ask, &issued).map_err(failed)?;
+    Ok(Obtained { bearer, scopes: issued.scopes().clone(), life })
+}
+
+/// Asks, and keeps what comes.
+pub(crate) async fn load(cache: Weak<TokenCache>, ask: Ask) -> Result<Loaded<Landed>, Failed<Refusal>> {
+    let recipe = &ask.recipe;
+    let began = recipe.clock.wall();
+    let Obtained { bearer, scopes, life } = obtain(&ask).await?;
     let subject_end = ask.subject.as_ref().map(|subject| subject.expires_at());
     let lifetime = lifetime(life, subject_end.map(|end| end.since(began)));
     tracing::debug!(
         issuer = recipe.client.issuer().as_str(),
         strategy = recipe.source.name(),
-        scope = %issued.scopes(),
+        scope = %scopes,
         seconds = lifetime.usable().as_secs(),
         "token obtained"
     );

@@ -11,6 +11,7 @@ use crate::{
     OutboundBuilder, OutboundError, OutboundLayer,
     acting::Acting,
     cache::{Bounds, TokenCache},
+    candidate::Shadow,
     deadline,
     entry::{Credential, Entry},
     error::Reason,
@@ -94,14 +95,16 @@ impl Outbound {
         let now = clock.wall();
         // Whoever is in the scope is not counted on unless the token is not at hand.
         let found = ambient::with(|scope| {
-            let asked = row.ask(acting, scope, now)?;
-            Ok(match cache.find(&asked.key(), now) {
+            let asked = row.picked(acting, scope).ask(acting, scope, now)?;
+            let found = match cache.find(&asked.key(), now) {
                 Some(entry) if entry.is_stale(now) => Found::Stale(entry, asked.to_ask(true)),
                 Some(entry) => Found::Fresh(entry, asked.recipe),
                 None => Found::None(asked.to_ask(false), asked.to_caller()),
-            })
+            };
+            Ok((found, row.shadow(acting, scope, now)))
         });
-        let entry = match found.map_err(refused)? {
+        let (found, shadow) = found.map_err(refused)?;
+        let entry = match found {
             Found::Fresh(entry, recipe) => {
                 recipe.told.at_hand(false);
                 entry
@@ -114,12 +117,15 @@ impl Outbound {
                 entry
             }
             Found::None(ask, caller) => {
-                let waiting = Waiting { outbound: self.clone(), name: row.name.clone(), ask, caller };
+                let waiting = Waiting { outbound: self.clone(), name: row.name.clone(), ask, caller, shadow };
                 let (limit, name) = (deadline::of(row.deadline, headers), row.name.clone());
                 let obtaining = waiting.wait(table.strip.clone());
                 return Ok(Obtained::Later(Box::pin(deadline::within(limit, clock.clone(), name, obtaining))));
             }
         };
+        if let Some(shadow) = shadow {
+            shadow.begin();
+        }
         Ok(Obtained::Now(Credential::new(entry, table.strip.clone(), now)))
     }
 
@@ -148,6 +154,7 @@ struct Waiting {
     name: Arc<str>,
     ask: Ask,
     caller: Option<CallerContext>,
+    shadow: Option<Box<Shadow>>,
 }
 
 impl Waiting {
@@ -156,9 +163,11 @@ impl Waiting {
         let (came, landed) = cache.ask(&self.ask).await;
         self.ask.recipe.told.came(came);
         let now = clock.wall();
-        self.check(landed, now)
-            .map(|entry| Credential::new(entry, strip, now))
-            .map_err(|reason| OutboundError::new(Some(self.name), reason))
+        let entry = self.check(landed, now).map_err(|reason| OutboundError::new(Some(self.name), reason))?;
+        if let Some(shadow) = self.shadow {
+            shadow.begin();
+        }
+        Ok(Credential::new(entry, strip, now))
     }
 
     /// What was so when it was asked for may be so no longer now that it is here.

@@ -7,6 +7,7 @@ use tower_identity_core::{CallerContext, Timestamp, VerifiedToken};
 use crate::{
     OnBehalfOf,
     acting::Acting,
+    candidate::{Shadow, Trial},
     error::Reason,
     key::Looked,
     source::{Ask, Recipe},
@@ -20,6 +21,8 @@ pub(crate) struct Row {
     pub(crate) takes: Takes,
     /// How long a request waits for its token, where the row says.
     pub(crate) deadline: Option<Duration>,
+    /// Another way to the token, for some.
+    pub(crate) trial: Option<Trial>,
 }
 
 /// What a request takes to be sent, as it is found where the request is made.
@@ -59,6 +62,27 @@ pub(crate) enum Takes {
 }
 
 impl Row {
+    /// The row that this request goes by: this one, or its candidate's.
+    pub(crate) fn picked(&self, acting: Option<&Acting>, scope: Option<&CallerContext>) -> &Self {
+        self.trial.as_ref().and_then(|trial| trial.picks(acting, scope)).unwrap_or(self)
+    }
+
+    /// What is to be tried beside the token of this row, once that was obtained.
+    pub(crate) fn shadow(
+        &self,
+        acting: Option<&Acting>,
+        scope: Option<&CallerContext>,
+        now: Timestamp,
+    ) -> Option<Box<Shadow>> {
+        self.trial.as_ref().and_then(|trial| trial.shadow(acting, scope, now))
+    }
+
+    /// How the token is obtained that it takes for callers.
+    pub(crate) fn strategy(&self) -> &'static str {
+        let (Takes::Exchanged { exchange: recipe, .. } | Takes::Services { own: recipe }) = &self.takes;
+        recipe.source.name()
+    }
+
     /// Whose token a request takes. What the request says wins over the scope that it is made in; a user is never
     /// dropped, and never replaced by this service.
     pub(crate) fn ask<'r, 'c>(

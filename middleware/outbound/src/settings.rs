@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, Scopes};
 
-use crate::{OnBehalfOf, Plaintext, ReadableJwt, Strategy, Target};
+use crate::{Candidate, OnBehalfOf, Plaintext, ReadableJwt, Strategy, Target};
 
 /// One `[[outbound.target]]` row. Each field means what the method of [`Target`] of the same name means, and `path` is its
 /// [`path_prefix`](Target::path_prefix).
@@ -69,6 +69,8 @@ pub struct TargetSettings {
     pub max_credential_bytes: Option<usize>,
     /// How long a request waits for its token, in seconds. Default: as its `grpc-timeout` says, else 5.
     pub deadline_seconds: Option<u64>,
+    /// Another way to the token, a table: `mode = "shadow"` or `percent`, and what it changes of the row. Default: none.
+    pub candidate: Option<Candidate>,
 }
 
 impl TryFrom<TargetSettings> for Target {
@@ -83,6 +85,7 @@ impl TryFrom<TargetSettings> for Target {
         target.server = row.server;
         target.actor_token = row.actor_token;
         target.readable_jwt = row.readable_jwt;
+        target.candidate = row.candidate;
         if let Some(bytes) = row.max_credential_bytes {
             target = target.max_credential_bytes(bytes);
         }
@@ -140,7 +143,8 @@ mod tests {
                      server = 'partner'\nactor_token = true\nplaintext = 'never'\n\
                      readable_jwt = { user_claim = 'oid' }\nmax_credential_bytes = 4096\nmethods = ['GET', 'HEAD']\n\
                      subjects_of = ['https://login.example.com']\ntenant = 'acme'\n\
-                     on_behalf_of = 'whoever-called'\ndeadline_seconds = 2";
+                     on_behalf_of = 'whoever-called'\ndeadline_seconds = 2\n\
+                     candidate = { percent = 10, server = 'new' }";
         let code = code
             .path_prefix("/v1")
             .resource("https://a.internal/v1")
@@ -157,7 +161,8 @@ mod tests {
             .subjects_of("https://login.example.com")
             .tenant("acme")
             .on_behalf_of(OnBehalfOf::WhoeverCalled)
-            .deadline(Duration::from_secs(2));
+            .deadline(Duration::from_secs(2))
+            .candidate(Candidate::percent(10).server("new"));
         assert_eq!(format!("{:?}", read(every).expect("row")), format!("{code:?}"));
     }
 

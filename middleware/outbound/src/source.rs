@@ -11,6 +11,7 @@ use tower_identity_oauth::{IssuedToken, Resource, TargetService, TokenClient, Ur
 
 pub(crate) use self::{actor::ActorTokens, client_credentials::ClientCredentials, exchange::Exchange};
 use crate::{
+    candidate::Which,
     issued::Demands,
     key::{AskedFor, Looked},
     telemetry::Requests,
@@ -40,7 +41,7 @@ pub(crate) struct Recipe {
 impl Recipe {
     /// `target` is what the operator knows it by.
     pub(crate) fn new(
-        target: &Arc<str>,
+        (target, which): (&Arc<str>, Which),
         source: impl TokenSource + 'static,
         client: TokenClient,
         terms: TargetService,
@@ -57,7 +58,7 @@ impl Recipe {
             .field(demands.fingerprint().as_bytes())
             .finish();
         let asked = Arc::new(AskedFor { us: client.fingerprint(), row });
-        let told = Requests::new(Arc::clone(target), source.name());
+        let told = Requests::new(Arc::clone(target), which, source.name());
         Self { source: Box::new(source), client, terms, demands, clock, told, asked }
     }
 

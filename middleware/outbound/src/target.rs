@@ -7,7 +7,9 @@ use serde::Deserialize;
 use tower_identity_core::{Audience, InvalidSetting, Issuer, Scopes, Tenant};
 use tower_identity_oauth::Resource;
 
-use crate::{MAX_CREDENTIAL_BYTES, OnBehalfOf, Plaintext, ReadableJwt, origin::Origin, path::PathPrefix, when::When};
+use crate::{
+    Candidate, MAX_CREDENTIAL_BYTES, OnBehalfOf, Plaintext, ReadableJwt, origin::Origin, path::PathPrefix, when::When,
+};
 
 /// How a target's token is obtained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
@@ -55,6 +57,7 @@ pub struct Target {
     pub(crate) readable_jwt: Option<ReadableJwt>,
     pub(crate) max_credential_bytes: usize,
     pub(crate) deadline: Option<Duration>,
+    pub(crate) candidate: Option<Candidate>,
     /// The first value that broke a rule.
     wrong: Option<InvalidSetting>,
 }
@@ -84,6 +87,7 @@ impl Target {
             readable_jwt: None,
             max_credential_bytes: MAX_CREDENTIAL_BYTES,
             deadline: None,
+            candidate: None,
             wrong: None,
         })
     }
@@ -248,6 +252,12 @@ impl Target {
         self
     }
 
+    /// Another way to the target's token, to be tried before it is the way for all. Default: none.
+    pub fn candidate(mut self, candidate: Candidate) -> Self {
+        self.candidate = Some(candidate);
+        self
+    }
+
     /// How long a request waits for its token before it is given up, unsent. The `grpc-timeout` of a request counts where
     /// it is shorter. It bounds nothing else: how long the target takes is the client's matter. Default: what
     /// `grpc-timeout` says, else 5 s.
@@ -267,6 +277,10 @@ impl Target {
     pub(crate) fn check(&self) -> Result<Strategy, InvalidSetting> {
         if let Some(wrong) = &self.wrong {
             return Err(wrong.clone());
+        }
+        if let Some(candidate) = &self.candidate {
+            let checked = candidate.check().and_then(|_| candidate.over(self).check());
+            checked.map_err(|wrong| wrong.within("candidate"))?;
         }
         if self.audience.is_none() && self.resource.is_none() && self.scopes.is_empty() {
             return Err(InvalidSetting::new("audience", "is missing, as are resource and scope: a token for what?"));

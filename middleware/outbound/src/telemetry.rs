@@ -10,7 +10,7 @@ use std::{
 
 use metrics::{Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
-use crate::cache::Came;
+use crate::{cache::Came, candidate::Which};
 
 /// The counter of requests that needed a token, by how they came by it.
 const REQUESTS: &str = "tower_identity_token_requests_total";
@@ -29,6 +29,7 @@ const EVICTIONS: &str = "tower_identity_tokens_cached_evictions_total";
 #[derive(Debug)]
 pub(crate) struct Requests {
     target: Arc<str>,
+    which: Which,
     strategy: &'static str,
     hit: OnceLock<Counter>,
     stale: OnceLock<Counter>,
@@ -39,9 +40,10 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    pub(crate) fn new(target: Arc<str>, strategy: &'static str) -> Self {
+    pub(crate) fn new(target: Arc<str>, which: Which, strategy: &'static str) -> Self {
         Self {
             target,
+            which,
             strategy,
             hit: OnceLock::new(),
             stale: OnceLock::new(),
@@ -72,14 +74,16 @@ impl Requests {
     pub(crate) fn acquired(&self, took: Duration) {
         let histogram = || {
             describe_histogram!(ACQUISITION, Unit::Seconds, "how long it took to obtain a token, or to fail");
-            metrics::histogram!(ACQUISITION, "target" => self.target.to_string(), "strategy" => self.strategy)
+            let (target, which) = (self.target.to_string(), self.which.as_str());
+            metrics::histogram!(ACQUISITION, "target" => target, "which" => which, "strategy" => self.strategy)
         };
         self.acquisition.get_or_init(histogram).record(took);
     }
 
     fn counter(&self, result: &'static str) -> Counter {
         describe_counter!(REQUESTS, Unit::Count, "requests that needed a token, by how they came by it");
-        counter!(REQUESTS, "target" => self.target.to_string(), "strategy" => self.strategy, "result" => result)
+        let (target, which) = (self.target.to_string(), self.which.as_str());
+        counter!(REQUESTS, "target" => target, "which" => which, "strategy" => self.strategy, "result" => result)
     }
 }
 

@@ -25,9 +25,9 @@ use metrics_util::{
 use reqwest::{RequestBuilder, StatusCode};
 use tower::{Layer as _, ServiceExt, service_fn};
 use tower_identity::{
-    AuthLayer, BoxFuture, ClientAuth, EventReceiver, FeedError, Introspection, Issuer, Outbound, Pulled, Received,
-    Remember, RequireLayer, Revocation, RevocationFeed, Revocations, RuleHandle, SecretToken, Target, TokenEndpoint,
-    TrustedIssuer, Verifier, danger,
+    AuthLayer, BoxFuture, Candidate, ClientAuth, EventReceiver, FeedError, Introspection, Issuer, Outbound, Pulled,
+    Received, Remember, RequireLayer, Revocation, RevocationFeed, Revocations, RuleHandle, SecretToken, Target,
+    TokenEndpoint, TrustedIssuer, Verifier, danger,
     rule::{scope, user},
     system_clock,
 };
@@ -99,6 +99,12 @@ struct Told {
 
 #[derive(Debug, Clone, Default)]
 struct Listener(Arc<Mutex<BTreeSet<Told>>>);
+
+impl Listener {
+    fn has_heard(&self, message: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|told| told.message == message)
+    }
+}
 
 impl<S: Subscriber> Layer<S> for Listener {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
@@ -268,10 +274,11 @@ async fn let_a_stream_end() -> Issuer {
     issuer.issuer().clone()
 }
 
-/// Requests to targets: one to a stranger, and of two users where one's token is remembered.
-async fn call_on(issuer: &TestIssuer) {
+/// Requests to targets: one to a stranger, and of two users where one's token is remembered, and another one tried.
+async fn call_on(issuer: &TestIssuer, listener: &Listener) {
     let auth = ClientAuth::client_secret_basic("orders", "hunter2").expect("usable");
     let payments = Target::origin("https://payments.internal").expect("valid").audience("payments").token_exchange();
+    let payments = payments.candidate(Candidate::shadow().audience("payments-new"));
     let outbound = Outbound::builder(TokenEndpoint::discover(issuer.issuer().as_str(), auth)).cache_capacity(1);
     let client = outbound
         .target(payments)
@@ -284,6 +291,9 @@ async fn call_on(issuer: &TestIssuer) {
     for user in ["alice", "bob"] {
         let caller = TestCaller::workload("storefront").user(user).signed_by(issuer).context();
         caller.scope(async { get("https://payments.internal/").await }).await.expect("sent");
+    }
+    while !listener.has_heard("candidate tried") {
+        tokio::task::yield_now().await;
     }
 }
 
@@ -346,7 +356,7 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
         crate::reload::tell();
         runtime.block_on(make_room(&issuer));
         runtime.block_on(lose_a_server());
-        runtime.block_on(call_on(&issuer));
+        runtime.block_on(call_on(&issuer, &listener));
         (runtime.block_on(let_a_stream_end()), runtime.block_on(drive(&issuer, &stranger)))
     });
     drop(listening);

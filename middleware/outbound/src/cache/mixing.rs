@@ -29,6 +29,7 @@ use super::Bounds;
 use crate::{
     OnBehalfOf, Outbound, Target,
     acting::Acting,
+    candidate::Which,
     issued::Demands,
     outbound::{Obtained, Table},
     path::PathPrefix,
@@ -337,14 +338,21 @@ fn row(path: &str, audience: &str, scope: &str, client: &TokenClient, recorder: 
         TargetService { audience: target.audience.clone(), scopes: target.scopes.clone(), ..Default::default() };
     let demands = Demands::of(&target, &terms, client.client_id()).expect("none");
     let recipe = |source: Named| {
-        Arc::new(Recipe::new(&name, source, client.clone(), terms.clone(), demands.clone(), clock.clone()))
+        Arc::new(Recipe::new(
+            (&name, Which::Current),
+            source,
+            client.clone(),
+            terms.clone(),
+            demands.clone(),
+            clock.clone(),
+        ))
     };
     let takes = Takes::Exchanged {
         of: OnBehalfOf::User,
         exchange: recipe(Named { name: "for users", recorder: recorder.clone() }),
         own: recipe(Named { name: "for itself", recorder: recorder.clone() }),
     };
-    Row { name: name.clone(), takes, deadline: None }
+    Row { name: name.clone(), takes, deadline: None, trial: None }
 }
 
 /// The same source by another name.

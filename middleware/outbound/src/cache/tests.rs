@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     Target,
+    candidate::Which,
     issued::Demands,
     source::{Recipe, TokenSource},
 };
@@ -44,7 +45,7 @@ fn recipe(source: Slow, clock: &Clock) -> Arc<Recipe> {
     let target = Target::origin("https://payments.test").expect("an origin").audience("payments");
     let terms = TargetService { audience: target.audience.clone(), ..TargetService::default() };
     let demands = Demands::of(&target, &terms, client.client_id()).expect("none");
-    Arc::new(Recipe::new(&"payments".into(), source, client, terms, demands, clock.clone()))
+    Arc::new(Recipe::new((&"payments".into(), Which::Current), source, client, terms, demands, clock.clone()))
 }
 
 #[tokio::test]

@@ -60,18 +60,32 @@ fn user(claims: &Claims, subject: &VerifiedToken, server: &Issuer, readable: &Re
     if sub.is_some_and(|sub| readable.is_us(sub)) {
         return Err(refuse(CHECK, "expected a token of the subject token's user, found one of this service's own"));
     }
-    let user = subject.identity().user.as_ref().filter(|user| user.issuer == *server);
-    let (Users::Same { claim }, Some(user)) = (&readable.users, user) else {
-        // What another issuer, or another service, calls its subject cannot be compared; but it is somebody's.
+    let Users::Same { claim } = &readable.users else {
+        return sub.map(drop).ok_or_else(|| missing(CHECK, "sub"));
+    };
+    let user = subject.identity().user.as_ref();
+    let (Some(expected), true) = (whom(subject, claim), subject.issuer() == server) else {
+        // What another issuer calls its subject cannot be compared; but it is somebody's.
         return sub.map(drop).ok_or_else(|| missing(CHECK, "sub"));
     };
     let found = text(CHECK, claims, claim)?.ok_or_else(|| missing(CHECK, claim))?;
-    if user.id != *found {
+    if expected != found {
         return Err(refuse(CHECK, format!("{claim} is another than the subject token's")));
     }
-    match (&user.tenant, text(CHECK, claims, "tid")?) {
+    match (user.and_then(|user| user.tenant.as_ref()), text(CHECK, claims, "tid")?) {
         (Some(tenant), Some(tid)) if *tenant != *tid => Err(refuse(CHECK, "tid is another than the subject token's")),
         _ => Ok(()),
+    }
+}
+
+/// What a subject token calls whom it is about: its user, or the workload whose own it is, by this claim.
+fn whom(subject: &VerifiedToken, claim: &str) -> Option<String> {
+    match &subject.identity().user {
+        Some(user) => Some(user.id.as_str().to_owned()),
+        None => match subject.claims::<Claims>().ok()?.remove(claim)? {
+            Value::String(workload) => Some(workload),
+            _ => None,
+        },
     }
 }
 

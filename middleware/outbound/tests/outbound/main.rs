@@ -4,6 +4,7 @@
 
 mod acting;
 mod build;
+mod candidate;
 mod clients;
 mod deadline;
 mod fail_closed;

@@ -1,0 +1,432 @@
+//! Another way to a target's token, tried before it is the way for all.
+
+mod budget;
+mod pick;
+mod shadow;
+mod telemetry;
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use tower_identity_core::{CallerContext, Clock, InvalidSetting, Scopes, Timestamp};
+
+pub(crate) use self::shadow::Shadow;
+use self::{budget::Budget, pick::is_picked, shadow::Shadows};
+use crate::{OnBehalfOf, ReadableJwt, Strategy, Target, acting::Acting, row::Row};
+
+/// What is changed of a target's row, and for whom: see [`Target::candidate`].
+///
+/// What it says takes the place of what the row says; what it leaves out is as in the row. (An audience or a resource
+/// takes the place of both; what a row says of an exchange, its actor token and on whose behalf, stays with the row's
+/// strategy.) It is either
+///
+/// - a [shadow](Self::shadow): the row's own token is sent, and the candidate's is only asked for, behind the caller's
+///   back and within a budget, to see whether it could be had; or
+/// - sent for a [percentage](Self::percent) of the callers, who get it each time or, where it cannot be had, are refused.
+///   To nobody is the row's own token sent when the candidate's fails: that would hide what is tried.
+///
+/// ```
+/// use tower_identity_outbound::{Candidate, Target};
+///
+/// let payments = Target::origin("https://payments.internal")?.audience("payments").client_credentials();
+/// let watched = payments.clone().candidate(Candidate::shadow().token_exchange());
+/// let begun = payments.candidate(Candidate::percent(10).token_exchange());
+/// # let _ = (watched, begun);
+/// # Ok::<(), tower_identity_core::InvalidSetting>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[must_use = "a candidate does nothing until a target has it"]
+pub struct Candidate {
+    mode: Option<ModeName>,
+    percent: Option<u8>,
+    max_in_flight: Option<u16>,
+    max_per_second: Option<u16>,
+    audience: Option<String>,
+    resource: Option<String>,
+    scope: Option<Scopes>,
+    tolerate_scope: Option<Scopes>,
+    strategy: Option<Strategy>,
+    server: Option<String>,
+    on_behalf_of: Option<OnBehalfOf>,
+    actor_token: Option<bool>,
+    readable_jwt: Option<ReadableJwt>,
+    /// The first value that broke a rule, of those that code says.
+    #[serde(skip)]
+    wrong: Option<InvalidSetting>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ModeName {
+    Shadow,
+}
+
+impl Candidate {
+    /// Asks for the candidate's token after the row's own was obtained, and sends the row's own.
+    ///
+    /// Nobody waits for it. One caller's is asked for at most every five minutes, and of all callers' no more than a
+    /// budget of its own allows: [so many at one time](Self::max_in_flight) and [in any second](Self::max_per_second).
+    /// What is beyond it is counted and left. What comes is checked as if it were to be sent, told in one event, and
+    /// thrown away.
+    pub fn shadow() -> Self {
+        Self { mode: Some(ModeName::Shadow), ..Self::default() }
+    }
+
+    /// Sends the candidate's token for so many of a hundred callers, 0 to 100.
+    ///
+    /// They are picked by a digest of the user (of the workload, where there is no user; of this service, where there is
+    /// no caller): always the same ones, others at another row, and all of them still when the number is raised.
+    pub fn percent(percent: u8) -> Self {
+        Self { percent: Some(percent), ..Self::default() }
+    }
+
+    /// How many of a shadow's tokens are asked for at one time. Default: 4; at most 64.
+    pub fn max_in_flight(mut self, tokens: u16) -> Self {
+        self.max_in_flight = Some(tokens);
+        self
+    }
+
+    /// How many of a shadow's tokens are asked for in any one second. Default: 10; at most 1000.
+    pub fn max_per_second(mut self, tokens: u16) -> Self {
+        self.max_per_second = Some(tokens);
+        self
+    }
+
+    /// As [`Target::audience`], in the place of the row's audience and resource.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience = Some(audience.into());
+        self
+    }
+
+    /// As [`Target::resource`], in the place of the row's audience and resource.
+    pub fn resource(mut self, resource: impl Into<String>) -> Self {
+        self.resource = Some(resource.into());
+        self
+    }
+
+    /// As [`Target::scope`], in the place of all the row's scopes. Adds to those named here before.
+    pub fn scope(mut self, scopes: &str) -> Self {
+        match Scopes::parse(scopes) {
+            Ok(more) => self.scope = Some(self.scope.unwrap_or_default().union(&more)),
+            Err(wrong) => self.note("scope", wrong.to_string()),
+        }
+        self
+    }
+
+    /// As [`Target::tolerate_scope`], in the place of all the row's. Adds to those named here before.
+    pub fn tolerate_scope(mut self, scopes: &str) -> Self {
+        match Scopes::parse(scopes) {
+            Ok(more) => self.tolerate_scope = Some(self.tolerate_scope.unwrap_or_default().union(&more)),
+            Err(wrong) => self.note("tolerate_scope", wrong.to_string()),
+        }
+        self
+    }
+
+    /// As [`Target::token_exchange`].
+    pub fn token_exchange(self) -> Self {
+        self.strategy(Strategy::TokenExchange)
+    }
+
+    /// As [`Target::client_credentials`].
+    pub fn client_credentials(self) -> Self {
+        self.strategy(Strategy::ClientCredentials)
+    }
+
+    /// As [`Target::strategy`].
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.strategy = Some(strategy);
+        self
+    }
+
+    /// As [`Target::server`].
+    pub fn server(mut self, name: impl Into<String>) -> Self {
+        self.server = Some(name.into());
+        self
+    }
+
+    /// As [`Target::on_behalf_of`].
+    pub fn on_behalf_of(mut self, whose: OnBehalfOf) -> Self {
+        self.on_behalf_of = Some(whose);
+        self
+    }
+
+    /// Whether this service's own token goes along, as with [`Target::actor_token`].
+    pub fn actor_token(mut self, sent: bool) -> Self {
+        self.actor_token = Some(sent);
+        self
+    }
+
+    /// As [`Target::readable_jwt`].
+    pub fn readable_jwt(mut self, readable: ReadableJwt) -> Self {
+        self.readable_jwt = Some(readable);
+        self
+    }
+
+    fn note(&mut self, field: &str, rule: String) {
+        self.wrong.get_or_insert_with(|| InvalidSetting::new(field, rule));
+    }
+
+    /// The row as it would be.
+    pub(crate) fn over(&self, row: &Target) -> Target {
+        let mut target = row.clone();
+        target.candidate = None;
+        if self.audience.is_some() || self.resource.is_some() {
+            (target.audience, target.resource) = (None, None);
+        }
+        if let Some(audience) = &self.audience {
+            target = target.audience(audience);
+        }
+        if let Some(resource) = &self.resource {
+            target = target.resource(resource);
+        }
+        if let Some(scopes) = &self.scope {
+            target.scopes = scopes.clone();
+        }
+        if let Some(tolerated) = &self.tolerate_scope {
+            target.tolerated = tolerated.clone();
+        }
+        if let Some(strategy) = self.strategy {
+            if target.strategy != Some(strategy) {
+                (target.actor_token, target.on_behalf_of) = (false, None);
+            }
+            target.strategy = Some(strategy);
+        }
+        if let Some(server) = &self.server {
+            target.server = Some(server.clone());
+        }
+        if let Some(whose) = self.on_behalf_of {
+            target.on_behalf_of = Some(whose);
+        }
+        if let Some(sent) = self.actor_token {
+            target.actor_token = sent;
+        }
+        if let Some(readable) = &self.readable_jwt {
+            target.readable_jwt = Some(readable.clone());
+        }
+        target
+    }
+
+    /// For whom it is, once everything about it alone is in order.
+    pub(crate) fn check(&self) -> Result<Mode, InvalidSetting> {
+        const IN_FLIGHT: u16 = 4;
+        const PER_SECOND: u16 = 10;
+        if let Some(wrong) = &self.wrong {
+            return Err(wrong.clone());
+        }
+        let refused = |field: &str, rule: &str| Err(InvalidSetting::new(field, rule));
+        match (self.mode, self.percent) {
+            (None, None) => refused("mode", "is missing: mode = \"shadow\", or percent"),
+            (Some(_), Some(_)) => refused("percent", "is of no use to a shadow, which is sent for nobody"),
+            (None, Some(101..)) => refused("percent", "is more than 100"),
+            (None, Some(_)) if self.max_in_flight.is_some() => refused("max_in_flight", "is of a shadow's budget"),
+            (None, Some(_)) if self.max_per_second.is_some() => refused("max_per_second", "is of a shadow's budget"),
+            (None, Some(percent)) => Ok(Mode::Percent(percent)),
+            (Some(ModeName::Shadow), None) => {
+                let in_flight = self.max_in_flight.unwrap_or(IN_FLIGHT);
+                let per_second = self.max_per_second.unwrap_or(PER_SECOND);
+                if !(1..=64).contains(&in_flight) {
+                    return refused("max_in_flight", "is not from 1 to 64");
+                }
+                if !(1..=1000).contains(&per_second) {
+                    return refused("max_per_second", "is not from 1 to 1000");
+                }
+                Ok(Mode::Shadow { in_flight, per_second })
+            }
+        }
+    }
+}
+
+/// Whose tokens are counted: those of a row, or those of its candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    Current,
+    Candidate,
+}
+
+impl Which {
+    /// A stable word for metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Candidate => "candidate",
+        }
+    }
+}
+
+/// For whom a candidate is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// For nobody yet.
+    Shadow { in_flight: u16, per_second: u16 },
+    /// For so many of a hundred callers.
+    Percent(u8),
+}
+
+/// A row's candidate, compiled.
+#[derive(Debug)]
+pub(crate) enum Trial {
+    Shadow(Arc<Shadows>),
+    Percent { percent: u8, row: Box<Row> },
+}
+
+impl Trial {
+    /// The candidate of a row that asks for these scopes. `row` is the candidate's own.
+    pub(crate) fn new(mode: Mode, asked: &Scopes, row: Row, clock: &Clock) -> Self {
+        match mode {
+            Mode::Shadow { in_flight, per_second } => {
+                let budget = Budget::new(in_flight, per_second, clock.clone());
+                Self::Shadow(Arc::new(Shadows::new(row, asked.clone(), budget, clock.clone())))
+            }
+            Mode::Percent(percent) => Self::Percent { percent, row: Box::new(row) },
+        }
+    }
+
+    /// The candidate's row, if this caller gets it: from then on it is the only one for this request.
+    pub(crate) fn picks(&self, acting: Option<&Acting>, scope: Option<&CallerContext>) -> Option<&Row> {
+        match self {
+            Self::Percent { percent, row } if is_picked(&row.name, caller(acting, scope), *percent) => Some(row),
+            Self::Percent { .. } | Self::Shadow(_) => None,
+        }
+    }
+
+    /// What is to be tried beside the row's own token, once that was obtained.
+    pub(crate) fn shadow(
+        &self,
+        acting: Option<&Acting>,
+        scope: Option<&CallerContext>,
+        now: Timestamp,
+    ) -> Option<Box<Shadow>> {
+        match self {
+            Self::Shadow(shadows) => Some(Box::new(Shadow::of(shadows, acting, scope, now))),
+            Self::Percent { .. } => None,
+        }
+    }
+}
+
+/// For whom a request is made.
+fn caller<'c>(acting: Option<&'c Acting>, scope: Option<&'c CallerContext>) -> Option<&'c CallerContext> {
+    match acting {
+        Some(Acting::OnBehalfOf(caller)) => Some(caller),
+        Some(Acting::AsService) => None,
+        None => scope,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row() -> Target {
+        Target::origin("https://payments.internal")
+            .expect("origin")
+            .path_prefix("/v1")
+            .audience("payments")
+            .resource("https://payments.internal/")
+            .scope("a b")
+            .tolerate_scope("profile")
+            .server("old")
+            .token_exchange()
+            .actor_token()
+    }
+
+    fn read(text: &str) -> Candidate {
+        toml::from_str(text).unwrap_or_else(|wrong| panic!("{text}: {wrong}"))
+    }
+
+    #[test]
+    fn what_a_candidate_leaves_out_is_as_in_the_row() {
+        let text = |target: &Target| format!("{target:?}");
+        let same = Candidate::shadow();
+        assert_eq!(text(&same.over(&row())), text(&row()));
+        assert_eq!(text(&same.over(&row().candidate(Candidate::shadow()))), text(&row()), "one, and no other in it");
+
+        let every = Candidate::percent(10)
+            .audience("ledger")
+            .scope("c")
+            .scope("d")
+            .tolerate_scope("email")
+            .client_credentials()
+            .server("new")
+            .readable_jwt(ReadableJwt::new());
+        let expected = Target::origin("https://payments.internal")
+            .expect("origin")
+            .path_prefix("/v1")
+            .audience("ledger")
+            .scope("c d")
+            .tolerate_scope("email")
+            .server("new")
+            .client_credentials()
+            .readable_jwt(ReadableJwt::new());
+        assert_eq!(text(&every.over(&row())), text(&expected));
+    }
+
+    #[test]
+    fn whom_the_token_is_for_is_said_anew_or_not_at_all() {
+        let resource = Candidate::shadow().resource("https://ledger.internal/").over(&row());
+        assert_eq!((resource.audience.is_none(), resource.resource.is_some()), (true, true));
+        let audience = Candidate::shadow().audience("ledger").over(&row());
+        assert_eq!((audience.audience.is_some(), audience.resource.is_none()), (true, true));
+    }
+
+    #[test]
+    fn what_is_of_an_exchange_goes_with_the_strategy_that_it_belongs_to() {
+        let of_workloads = row().on_behalf_of(OnBehalfOf::Workload);
+        assert_eq!(Candidate::shadow().over(&of_workloads).on_behalf_of, Some(OnBehalfOf::Workload));
+        assert_eq!(Candidate::shadow().client_credentials().over(&of_workloads).on_behalf_of, None);
+        let of_users = Candidate::shadow().on_behalf_of(OnBehalfOf::User).over(&of_workloads);
+        assert_eq!(of_users.on_behalf_of, Some(OnBehalfOf::User));
+        assert!(Candidate::shadow().token_exchange().over(&row()).actor_token);
+        assert!(!Candidate::shadow().client_credentials().over(&row()).actor_token);
+        assert!(!Candidate::shadow().actor_token(false).over(&row()).actor_token);
+        let own = Target::origin("https://a.internal").expect("origin").audience("a").client_credentials();
+        assert!(Candidate::shadow().token_exchange().actor_token(true).over(&own).actor_token);
+    }
+
+    #[test]
+    fn a_file_says_what_code_says() {
+        assert_eq!(read("mode = 'shadow'"), Candidate::shadow());
+        let file = read(
+            "percent = 10\naudience = 'ledger'\nscope = ['c', 'd']\ntolerate_scope = 'email'\n\
+             strategy = 'token_exchange'\nserver = 'new'\nactor_token = false\nreadable_jwt = {}\non_behalf_of = 'workload'",
+        );
+        let code = Candidate::percent(10)
+            .audience("ledger")
+            .scope("c d")
+            .tolerate_scope("email")
+            .token_exchange()
+            .server("new")
+            .actor_token(false)
+            .on_behalf_of(OnBehalfOf::Workload)
+            .readable_jwt(ReadableJwt::new());
+        assert_eq!(file, code);
+        assert!(toml::from_str::<Candidate>("mode = 'shadow'\norigin = 'https://a.internal'").is_err());
+        assert!(toml::from_str::<Candidate>("mode = 'percent'").is_err());
+    }
+
+    #[test]
+    fn it_is_for_nobody_yet_or_for_a_percentage() {
+        let budget = |in_flight, per_second| Ok(Mode::Shadow { in_flight, per_second });
+        let refused = |rule: &str| Err(rule.to_owned());
+        let cases = [
+            ("mode = 'shadow'", budget(4, 10)),
+            ("mode = 'shadow'\nmax_in_flight = 64\nmax_per_second = 1000", budget(64, 1000)),
+            ("percent = 0", Ok(Mode::Percent(0))),
+            ("percent = 100", Ok(Mode::Percent(100))),
+            ("percent = 101", refused("percent: is more than 100")),
+            ("server = 'new'", refused("mode: is missing: mode = \"shadow\", or percent")),
+            ("mode = 'shadow'\npercent = 10", refused("percent: is of no use to a shadow, which is sent for nobody")),
+            ("mode = 'shadow'\nmax_in_flight = 0", refused("max_in_flight: is not from 1 to 64")),
+            ("mode = 'shadow'\nmax_in_flight = 65", refused("max_in_flight: is not from 1 to 64")),
+            ("mode = 'shadow'\nmax_per_second = 0", refused("max_per_second: is not from 1 to 1000")),
+            ("mode = 'shadow'\nmax_per_second = 1001", refused("max_per_second: is not from 1 to 1000")),
+            ("percent = 1\nmax_in_flight = 1", refused("max_in_flight: is of a shadow's budget")),
+            ("percent = 1\nmax_per_second = 1", refused("max_per_second: is of a shadow's budget")),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(read(text).check().map_err(|wrong| wrong.to_string()), expected, "{text}");
+        }
+        let scope = Candidate::shadow().scope("a\"b").check().expect_err("no scope").to_string();
+        assert!(scope.starts_with("scope: "), "{scope}");
+    }
+}
