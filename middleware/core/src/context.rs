@@ -90,7 +90,8 @@ impl CallerContext {
     #[inline]
     pub fn user_token(&self) -> Option<&Arc<VerifiedToken>> {
         let names_a_user = |token: &&Arc<VerifiedToken>| token.identity().user.is_some();
-        self.0.beside.iter().chain([&self.0.caller]).find(names_a_user)
+        let beside = self.0.beside.as_ref().filter(names_a_user);
+        beside.or_else(|| Some(&self.0.caller).filter(names_a_user))
     }
 
     /// When the request was judged, by the verifier's clock: what a rule on the age of a sign-in counts from.

@@ -134,6 +134,7 @@ pin_project! {
 }
 
 impl<S: Service<Request<B>>, B> Phase<S, B> {
+    #[inline]
     fn calling(ready_inner: &mut S, mut request: Request<B>, credential: Credential) -> Self {
         credential.attach(request.headers_mut());
         Self::Calling { response: ready_inner.call(request), credential }

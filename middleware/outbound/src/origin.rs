@@ -36,8 +36,9 @@ impl Scheme {
 pub(crate) struct Origin {
     scheme: Scheme,
     host: Box<str>,
-    bits: u64,
     port: u16,
+    /// Host and port, the latter where it is not the scheme's own.
+    authority: Box<str>,
     loopback: bool,
 }
 
@@ -68,7 +69,8 @@ impl Origin {
         };
         let port = url.port().unwrap_or(scheme.default_port());
         let host: Box<str> = host.to_string().into();
-        Ok(Self { scheme, bits: bits(&host), host, port, loopback })
+        let written = if port == scheme.default_port() { host.clone() } else { format!("{host}:{port}").into() };
+        Ok(Self { scheme, host, port, authority: written, loopback })
     }
 
     /// Whether a token sent there could be read on the way.
@@ -81,18 +83,29 @@ impl Origin {
         self.loopback
     }
 
+    /// What [`is_written`](Self::is_written) asks about first.
+    pub(crate) fn bits(&self) -> u64 {
+        bits(&self.authority)
+    }
+
+    /// Whether an address has this origin, and writes it so. One that writes it otherwise may have it, too.
+    pub(crate) fn is_written(&self, uri: &Uri) -> bool {
+        let is_scheme = |scheme: &uri::Scheme| match self.scheme {
+            Scheme::Https => *scheme == uri::Scheme::HTTPS,
+            Scheme::Http => *scheme == uri::Scheme::HTTP,
+        };
+        uri.scheme().is_some_and(is_scheme) && uri.authority().is_some_and(|other| other.as_str() == &*self.authority)
+    }
+
     /// Whether a request to that origin comes here. Host names know no case (RFC 3986 §3.2.2).
     pub(crate) fn is(&self, other: &OriginOf<'_>) -> bool {
-        self.bits == other.bits
-            && self.port == other.port
-            && self.scheme == other.scheme
-            && self.host.eq_ignore_ascii_case(other.host)
+        self.port == other.port && self.scheme == other.scheme && self.host.eq_ignore_ascii_case(other.host)
     }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        OriginOf { scheme: self.scheme, host: &self.host, bits: self.bits, port: self.port }.fmt(f)
+        OriginOf { scheme: self.scheme, host: &self.host, port: self.port }.fmt(f)
     }
 }
 
@@ -107,21 +120,23 @@ impl fmt::Debug for Origin {
 pub(crate) struct OriginOf<'a> {
     scheme: Scheme,
     host: &'a str,
-    bits: u64,
     port: u16,
 }
 
-/// Something of every byte of a host name, but for the case of its letters: names that differ in it are not the same,
-/// which is known sooner than by comparing them.
-fn bits(host: &str) -> u64 {
-    const SMALL: u64 = u64::from_ne_bytes([0x20; 8]);
+/// Something of every byte of a text: texts that differ in it are not the same, which is known sooner than by comparing
+/// them.
+pub(crate) fn bits(text: &str) -> u64 {
     let mix = |state: u64, bytes: [u8; 8]| {
-        (state.rotate_left(5) ^ (u64::from_le_bytes(bytes) | SMALL)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        (state.rotate_left(5) ^ u64::from_le_bytes(bytes)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     };
-    let (words, rest) = host.as_bytes().as_chunks();
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    mix(words.iter().copied().fold(host.len() as u64, mix), last)
+    let bytes = text.as_bytes();
+    // The last word begins in the one before it, where there is one.
+    let last = bytes.last_chunk().copied().unwrap_or_else(|| {
+        let mut short = [0; 8];
+        short[..bytes.len()].copy_from_slice(bytes);
+        short
+    });
+    mix(bytes.as_chunks().0.iter().copied().fold(bytes.len() as u64, mix), last)
 }
 
 /// Why an address has no origin.
@@ -146,11 +161,6 @@ impl<'a> OriginOf<'a> {
     }
 
     fn new(scheme: Scheme, authority: &'a Authority) -> Result<Self, NoOrigin> {
-        let text = authority.as_str();
-        // Most are a name and nothing else.
-        if !text.bytes().fold(false, |found, byte| found | matches!(byte, b':' | b'@' | b'[')) {
-            return Ok(Self { scheme, host: text, bits: bits(text), port: scheme.default_port() });
-        }
         let host = authority.host();
         // Read from the text: `Authority::port` takes a port that is none for an absent one.
         let port = match authority.as_str().strip_prefix(host) {
@@ -163,7 +173,7 @@ impl<'a> OriginOf<'a> {
             },
             _ => return Err(NoOrigin::Credentials),
         };
-        Ok(Self { scheme, host, bits: bits(host), port })
+        Ok(Self { scheme, host, port })
     }
 
     /// Whether a `Host` header names the same host and port. Behind one address, it is what chooses the server.
@@ -248,13 +258,34 @@ mod tests {
     }
 
     #[test]
-    fn names_of_hosts_that_are_the_same_have_the_same_bits() {
-        let same = ["payments.internal", "Payments.Internal", "PAYMENTS.INTERNAL"].map(bits);
-        assert!(same.iter().all(|bits| *bits == same[0]));
-        let others =
-            ["payments.interna", "payments.internal.", "qayments.internal", "payments.jnternal", "payments_internal"];
-        for other in others {
-            assert_ne!(bits(other), same[0], "{other}");
+    fn rfc6750_b1_an_origin_that_is_written_as_it_is_listed_is_that_one() {
+        for (listed, address, expected) in [
+            ("https://a.internal", "https://a.internal/x", true),
+            ("https://a.internal:443", "https://a.internal/x", true),
+            ("https://a.internal:8443", "https://a.internal:8443/x", true),
+            ("http://[::1]:80", "http://[::1]/x", true),
+            // The same one, and written otherwise: found by reading it.
+            ("https://a.internal", "https://A.internal/x", false),
+            ("https://a.internal", "https://a.internal:443/x", false),
+            // Others.
+            ("https://a.internal", "http://a.internal/x", false),
+            ("http://a.internal", "https://a.internal/x", false),
+            ("http://a.internal:443", "https://a.internal/x", false),
+            ("https://a.internal", "https://a.internal:8443/x", false),
+            ("https://a.internal", "https://me@a.internal/x", false),
+            ("https://a.internal", "/a.internal", false),
+        ] {
+            let uri: Uri = address.parse().expect("uri");
+            let origin = Origin::parse(listed).expect("origin");
+            assert_eq!(origin.is_written(&uri), expected, "{listed} {address}");
+            let read = OriginOf::uri(&uri).is_ok_and(|other| origin.is(&other));
+            assert!(!expected || read, "{listed} {address}");
+            assert!(!expected || origin.bits() == bits(uri.authority().expect("one").as_str()));
+        }
+        let all =
+            ["a.internal", "b.internal", "a.internam", "a.interna", "a", "b", "", "aaaaaaaa", "aaaaaaaaa"].map(bits);
+        for (at, one) in all.iter().enumerate() {
+            assert!(!all[..at].contains(one), "{at}");
         }
     }
 
