@@ -8,7 +8,7 @@ use tower_identity_outbound::{HttpClient, ReadableJwt, Target};
 use crate::support::{Answer, START, World, client, echoed};
 
 /// What a good server puts into the token of an exchange for alice.
-fn good() -> Map<String, Value> {
+pub(crate) fn good() -> Map<String, Value> {
     let claims = json!({
         "iss": "https://login.example.com",
         "sub": "alice",
@@ -22,7 +22,7 @@ fn good() -> Map<String, Value> {
 }
 
 /// The same but for these claims; `null` takes one away.
-fn but(changes: &Value) -> Map<String, Value> {
+pub(crate) fn but(changes: &Value) -> Map<String, Value> {
     let mut claims = good();
     for (name, value) in changes.as_object().expect("an object") {
         claims.insert(name.clone(), value.clone());
@@ -31,13 +31,13 @@ fn but(changes: &Value) -> Map<String, Value> {
     claims
 }
 
-fn signed(claims: &Map<String, Value>) -> String {
+pub(crate) fn signed(claims: &Map<String, Value>) -> String {
     let key = SigningKey::generate(Algorithm::Es256).expect("key");
     key.sign(&MediaType::ACCESS_TOKEN, claims).expect("signed").expose().to_owned()
 }
 
 /// The answer that brings this token.
-fn bringing(token: &str) -> Answer {
+pub(crate) fn bringing(token: &str) -> Answer {
     Answer::ok(format!(
         r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":300,
             "issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}}"#

@@ -8,6 +8,7 @@ mod candidate;
 mod clients;
 mod deadline;
 mod fail_closed;
+mod faults;
 mod flights;
 mod issued;
 mod layer;

@@ -3,17 +3,20 @@
 use std::{
     collections::BTreeMap,
     future::poll_fn,
+    io,
     sync::{Arc, Mutex},
     task::Poll,
 };
 
 use axum::{
     Form, Router,
+    body::{Body, Bytes},
     extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::post,
 };
+use futures_util::stream;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tower_identity_core::SecretToken;
 use tower_identity_oauth::{ClientAuth, TokenEndpoint};
@@ -43,6 +46,11 @@ impl Answer {
     pub(crate) fn error(status: u16, code: &str) -> Self {
         let status = StatusCode::from_u16(status).expect("status");
         Self { status, ..Self::ok(format!(r#"{{"error":"{code}"}}"#)) }
+    }
+
+    /// The head of an answer, and no body: the connection is closed.
+    pub(crate) fn broken_off() -> Self {
+        Self::ok("{break off}")
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: &'static str) -> Self {
@@ -141,7 +149,12 @@ async fn token(State(authority): State<Authority>, Form(mut call): Form<Call>) -
     authority.0.gate.add_permits(1);
     let answer = authority.0.answer.lock().expect("unpoisoned").clone();
     let body = answer.body.replace("{token}", &format!("token-{number}"));
-    let mut response = (answer.status, body).into_response();
+    let mut response = (answer.status, body.clone()).into_response();
+    if body == "{break off}" {
+        let broken = stream::once(async { Err::<Bytes, _>(io::Error::other("closed")) });
+        *response.body_mut() = Body::from_stream(broken);
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
     response.headers_mut().remove(header::CONTENT_TYPE);
     for (name, value) in answer.headers {
         response.headers_mut().append(name, value.parse().expect("value"));
