@@ -102,9 +102,14 @@ impl Sample {
     }
 
     fn service_that(&self, issuer: &TestIssuer, remember: Remember) -> Authenticated {
+        AuthLayer::new(self.verifier(issuer, remember)).layer(Inner)
+    }
+
+    /// A verifier of this issuer's tokens that has seen none.
+    pub(crate) fn verifier(&self, issuer: &TestIssuer, remember: Remember) -> Verifier {
         let keys = KeySet::from_keys([self.key.verifying_key()]).expect("a key");
         let trusted = TrustedIssuer::keys(issuer.issuer().as_str(), keys).audience("payments").algorithms(ALGORITHMS);
-        AuthLayer::new(Verifier::builder(trusted).remember(remember).build().expect("valid")).layer(Inner)
+        Verifier::builder(trusted).remember(remember).build().expect("valid")
     }
 
     /// One request through the layer.

@@ -130,7 +130,7 @@ pub(crate) fn names_a_token(uri: &Uri) -> bool {
 /// No part of the value is ever quoted in a refusal: a client that forgets the scheme sends its token in that place.
 fn token(found: Found<'_>, max_token_bytes: usize) -> Result<&str, Refusal> {
     // What `HeaderValue::to_str` says, without its walk of a byte at a time: a header value has no control characters.
-    let ascii = std::str::from_utf8(found.value).ok().filter(|text| text.is_ascii());
+    let ascii = simdutf8::basic::from_utf8(found.value).ok().filter(|text| text.is_ascii());
     let text = ascii.ok_or_else(|| malformed(found.form.check()).detail("a character outside visible ASCII"))?;
     let token = match found.form {
         Form::Token => text,

@@ -1,6 +1,10 @@
 //! Time for production.
 
-use std::{sync::OnceLock, time::SystemTime};
+use std::{
+    cell::Cell,
+    sync::OnceLock,
+    time::{Duration, SystemTime},
+};
 
 use tokio::time::Instant;
 use tower_identity_core::{BoxFuture, Clock, Moment, TimeSource, Timestamp};
@@ -32,6 +36,15 @@ struct TokioTime {
     origin: Instant,
 }
 
+/// For how long a thread goes on from the last wall time that it read, by monotonic time: so much later it sees that wall
+/// time was set. Reading a clock is among the dearest things that a request with a remembered token does.
+const GOES_ON: Duration = Duration::from_millis(1);
+
+thread_local! {
+    /// The last wall time that this thread read in [`TokioTime::both`], and when.
+    static READ: Cell<Option<(Timestamp, Moment)>> = const { Cell::new(None) };
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the clock that the ban points to")]
 fn now() -> Instant {
     Instant::now()
@@ -46,6 +59,19 @@ impl TimeSource for TokioTime {
     fn monotonic(&self) -> Moment {
         // A runtime whose time is paused may stand before the origin, which then counts as the origin.
         Moment::from_origin(now().saturating_duration_since(self.origin))
+    }
+
+    fn both(&self) -> (Timestamp, Moment) {
+        let now = self.monotonic();
+        if let Some((wall, at)) = READ.get()
+            && let Some(since) = now.since_origin().checked_sub(at.since_origin())
+            && since < GOES_ON
+        {
+            return (wall.saturating_add(since), now);
+        }
+        let wall = self.wall();
+        READ.set(Some((wall, now)));
+        (wall, now)
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the clock that the ban points to")]
@@ -77,6 +103,26 @@ mod tests {
         let second = system_clock().monotonic();
         assert!(first <= second);
         assert!(system_clock().wall() > Timestamp::from_secs(1_750_000_000), "some time after 2025");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn both_times_at_once_are_those_of_each_within_a_millisecond() {
+        let clock = system_clock();
+        let (wall, at) = clock.both();
+        assert_eq!(at, clock.monotonic());
+        // Here monotonic time moves by hand alone, and wall time goes on by it.
+        for (step, since) in [(0, 0), (400, 400), (599, 999)] {
+            tokio::time::advance(Duration::from_micros(step)).await;
+            let both = (wall.saturating_add(Duration::from_micros(since)), clock.monotonic());
+            assert_eq!(clock.both(), both, "{since}");
+        }
+        // It is read again, and is what it is however far monotonic time was moved.
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        let (before, (read, at), after) = (clock.wall(), clock.both(), clock.wall());
+        assert!(before <= read && read <= after);
+        assert_eq!(at, clock.monotonic());
+        let (other, _) = std::thread::spawn(|| system_clock().both()).join().expect("read");
+        assert!(read <= other, "each thread reads for itself");
     }
 
     #[tokio::test(start_paused = true)]

@@ -23,12 +23,14 @@
 //! | `plan` | the same, checked, and how it begins |
 //! | `row` | the same, to be compared with what was said before |
 //! | `snapshot` | the keys at hand, and their times |
+//! | `at_hand` | the one that verifies, and whether it has changed |
 //! | `loader` | one fetch, and what follows from it |
 //! | `keeper` | the task that fetches while nobody asks |
 //! | `unknown` | tokens whose key is not among them |
 //! | `seed`, `save` | files that outlive the process |
 //! | `telemetry` | what the operator is told |
 
+mod at_hand;
 mod keeper;
 mod loader;
 mod options;
@@ -49,7 +51,14 @@ use tower_identity_jose::KeySet;
 use tower_identity_refresh::{Failed, Lifetime, Loaded, Slot, Upkeep};
 
 pub use self::settings::KeySettings;
+use self::{
+    at_hand::AtHand,
+    loader::Loader,
+    snapshot::{Bequest, Due, Fetch},
+    unknown::Lacked,
+};
 pub(crate) use self::{
+    at_hand::Seen,
     keeper::pause,
     loader::NoKeys,
     options::{KeyLocation, KeyOptions},
@@ -57,11 +66,6 @@ pub(crate) use self::{
     row::Row,
     snapshot::Snapshot,
     unknown::{Asked, NotYet, RELOAD_WINDOW},
-};
-use self::{
-    loader::{AtHand, Loader},
-    snapshot::{Bequest, Due, Fetch},
-    unknown::Lacked,
 };
 
 /// How long the last good keys verify while the issuer is down.
@@ -90,7 +94,7 @@ struct Fetching {
 impl Keys {
     /// Keys that never change.
     fn given(keys: KeySet) -> Self {
-        let at_hand = Arc::new(AtHand::from_pointee(Snapshot::given(keys)));
+        let at_hand = Arc::new(AtHand::new(Some(Arc::new(Snapshot::given(keys)))));
         Self { row: Row::unlike_any(), at_hand, fetching: None }
     }
 
@@ -122,6 +126,16 @@ impl Keys {
         self.at_hand.load().as_ref()?.bequest(now)
     }
 
+    /// What is known of the keys by whoever looks at them [at hand](Self::at_hand) next.
+    pub(crate) fn seen(&self) -> Seen {
+        self.at_hand.seen()
+    }
+
+    /// Whether the keys at hand are those that were seen then, and [at hand](Self::at_hand) has nothing to do about them.
+    pub(crate) fn stand_since(&self, then: Seen, now: Moment) -> bool {
+        self.at_hand.stand_since(then, now)
+    }
+
     /// The keys at hand, while they are usable. Begins a refresh in the background when they are due for one.
     pub(crate) fn at_hand(&self, now: Moment) -> Guard<Option<Arc<Snapshot>>> {
         loop {
@@ -132,7 +146,7 @@ impl Keys {
                 Due::Removal => {
                     let without = Arc::new(snapshot.without_lapsed(now));
                     // Whoever was faster did this too, or brought newer keys.
-                    self.at_hand.compare_and_swap(snapshot, Some(without));
+                    self.at_hand.replace(snapshot, without);
                 }
                 Due::Refresh => {
                     self.begin_refresh();

@@ -14,7 +14,7 @@ use crate::{
     claim::refuse,
     claims::Claims,
     judge::{Presented, Rules, judge},
-    keys::{Keys, NotYet, Snapshot},
+    keys::{Keys, NotYet, Seen},
     remembered::{Grounds, Period},
     shown::Shown,
 };
@@ -92,7 +92,9 @@ impl Trusted {
 
     /// Opens and judges a token with the keys at hand, without waiting.
     pub(crate) fn attempt<'t>(&self, token: Token<'t>) -> Attempt<'t> {
-        let at_hand = self.keys.at_hand(self.clock.monotonic());
+        let (now, moment) = self.clock.both();
+        let seen = self.keys.seen();
+        let at_hand = self.keys.at_hand(moment);
         let Some(snapshot) = at_hand.as_deref() else {
             // What no key makes acceptable is worth no fetch, and no outage.
             return match token.faults(None, &self.accept).into_iter().next() {
@@ -103,7 +105,7 @@ impl Trusted {
         match token.open(&snapshot.keys, &self.accept) {
             Ok(opened) => {
                 self.headers.learn(&opened);
-                Attempt::Decided(self.judge(&opened, snapshot))
+                Attempt::Decided(self.judge(&opened, seen, now))
             }
             Err(unopened) => match unopened.error() {
                 OpenError::UnknownKey { .. } => {
@@ -158,18 +160,17 @@ impl Trusted {
         }
     }
 
-    fn judge(&self, opened: &Opened<&Claims<'_>, &Compact>, snapshot: &Snapshot) -> Result<Vouched, Refusal> {
+    fn judge(&self, opened: &Opened<&Claims<'_>, &Compact>, seen: Seen, now: Timestamp) -> Result<Vouched, Refusal> {
         let presented = Presented {
             token: opened.token().clone(),
             payload: Arc::clone(opened.payload()),
             key_issuer: opened.key().issuer(),
         };
-        let now = self.clock.wall();
         let parts = judge(opened.claims(), presented, &self.rules, now);
         let caller = parts.and_then(|parts| self.vouch(parts, now));
         let grounds = Grounds {
             key: opened.key().clone(),
-            seen_in: snapshot.number,
+            seen,
             period: Period::of(opened.claims(), self.rules.leeway),
             payload: opened.payload().len(),
         };

@@ -18,7 +18,10 @@ impl Settings {
         if let Some(caller) = verifier.recall(token) {
             return Some(Verdict::Decided(Ok(Inbound::Caller(caller))));
         }
-        let token = std::str::from_utf8(token).ok().filter(|token| token.len() <= verifier.max_token_bytes())?;
+        if token.len() > verifier.max_token_bytes() {
+            return None;
+        }
+        let token = simdutf8::basic::from_utf8(token).ok()?;
         let verdict = Verdict::of(verifier.bearer_anew(token));
         // What is accepted is of the grammar of a token, and what is not of it is refused for that and nothing else.
         (verdict.accepts() || is_token68(token)).then_some(verdict)
@@ -29,10 +32,10 @@ impl Settings {
         if self.client_certificate.is_some() || !self.sources.are_authorization() || names_a_token(request.uri()) {
             return None;
         }
-        let mut fields = request.headers().get_all(AUTHORIZATION).into_iter();
-        match (fields.next(), fields.next()) {
-            (Some(only), None) => only.as_bytes().strip_prefix(b"Bearer "),
-            _ => None,
-        }
+        let headers = request.headers();
+        let field = headers.get(AUTHORIZATION)?;
+        // Where no field of any name is repeated, this one is not.
+        let is_only = headers.len() == headers.keys_len() || headers.get_all(AUTHORIZATION).iter().count() == 1;
+        field.as_bytes().strip_prefix(b"Bearer ").filter(|_| is_only)
     }
 }

@@ -108,7 +108,7 @@ impl<'de> Unread<'de> {
     }
 
     fn within(bytes: &'de [u8], depth: u8) -> Result<Self, JsonError> {
-        let text = std::str::from_utf8(bytes).map_err(|_| JsonError::from(JsonErrorKind::NotUtf8))?;
+        let text = simdutf8::basic::from_utf8(bytes).map_err(|_| JsonError::from(JsonErrorKind::NotUtf8))?;
         Ok(Self { text, depth })
     }
 

@@ -8,12 +8,12 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwapOption;
 use tower_identity_core::{Clock, Issuer, Moment, Timestamp};
 use tower_identity_refresh::{Failed, Lifetime, Loaded};
 
 use super::{
     USABLE,
+    at_hand::AtHand,
     save::Saver,
     snapshot::{Fetch, Snapshot},
     telemetry::{self, RefreshOutcome},
@@ -25,8 +25,6 @@ const PAUSE_COLD: Duration = Duration::from_secs(2);
 
 /// How long a failure stands while there are keys: nobody waits for the next attempt.
 const PAUSE_WARM: Duration = Duration::from_secs(30);
-
-pub(super) type AtHand = ArcSwapOption<Snapshot>;
 
 /// What it takes to fetch an issuer's keys.
 #[derive(Debug)]
@@ -115,7 +113,7 @@ impl Loader {
     /// Uses the keys at hand no more, in this process and after it.
     fn withdraw(&self, keys: &Snapshot, fetched_at: Timestamp, now: Moment) -> Arc<Snapshot> {
         let withdrawn = Arc::new(keys.withdrawn(now));
-        self.at_hand.store(Some(Arc::clone(&withdrawn)));
+        self.at_hand.store(Arc::clone(&withdrawn));
         if let Some(saver) = &self.saver {
             saver.forget();
             saver.save(fetched_at);
@@ -124,7 +122,7 @@ impl Loader {
     }
 
     fn take_over(&self, next: Snapshot) {
-        self.at_hand.store(Some(Arc::new(next)));
+        self.at_hand.store(Arc::new(next));
         telemetry::age(&self.issuer, Duration::ZERO);
     }
 

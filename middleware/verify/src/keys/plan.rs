@@ -15,7 +15,8 @@ use tower_identity_oauth::{
 
 use super::{
     Keys,
-    loader::{AtHand, Loader},
+    at_hand::AtHand,
+    loader::Loader,
     row::Row,
     save::Saver,
     seed::{self, MayBeAbsent},

@@ -1,7 +1,7 @@
 //! The keys at hand, and their times.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -15,8 +15,6 @@ use crate::source::{Document, Known};
 /// A key set, and its times. Never changed: the next one takes its place.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
-    /// Of no other snapshot in this process.
-    pub(crate) number: u64,
     /// Those that verify: the issuer's, and those that it took away within the grace.
     pub(crate) keys: KeySet,
     /// The issuer's.
@@ -32,9 +30,6 @@ pub(crate) struct Snapshot {
     /// Whether somebody has said that they are gone.
     told_gone: AtomicBool,
 }
-
-/// Of the snapshots that are to come.
-static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
 /// Where the keys are from.
 #[derive(Debug, Clone, Copy)]
@@ -155,8 +150,7 @@ impl Snapshot {
         let next_removal = removed.iter().map(|(_, until)| *until).min();
         let settled_until = next_removal.into_iter().chain([refresh_at, gone_at]).min().unwrap_or(refresh_at);
         let told_gone = AtomicBool::new(false);
-        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        Self { number, keys, current, removed, origin, known, refresh_at, gone_at, settled_until, told_gone }
+        Self { keys, current, removed, origin, known, refresh_at, gone_at, settled_until, told_gone }
     }
 
     /// The keys that `new` no longer has: those that it takes away now, which may verify `until` then and no longer than
@@ -191,6 +185,11 @@ impl Snapshot {
     /// Whether they are too old to be used, and nobody has said so.
     pub(super) fn is_newly_gone(&self, now: Moment) -> bool {
         !self.is_usable(now) && !self.told_gone.swap(true, Ordering::Relaxed)
+    }
+
+    /// Before that there is [nothing](Due::Nothing) due.
+    pub(super) fn settled_until(&self) -> Moment {
+        self.settled_until
     }
 
     pub(super) fn refresh_at(&self) -> Moment {

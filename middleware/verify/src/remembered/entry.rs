@@ -9,7 +9,7 @@ use tower_identity_core::{CallerContext, SecretToken, VerifiedToken};
 use tower_identity_jose::{KeySet, VerifyingKey};
 
 use super::period::{Period, Phase};
-use crate::trusted::Trusted;
+use crate::{keys::Seen, trusted::Trusted};
 
 /// What an entry takes besides its token and its claims, in bytes: itself, the fields of a verified token, the memory
 /// that was asked for each text, and its places in the maps. Reckoned, on the safe side.
@@ -20,8 +20,8 @@ const OVERHEAD: usize = 1024;
 pub(crate) struct Grounds {
     /// The key that verified the token.
     pub(crate) key: VerifyingKey,
-    /// The snapshot of its issuer's keys that it was in.
-    pub(crate) seen_in: u64,
+    /// Its issuer's keys, when it was among them.
+    pub(crate) seen: Seen,
     /// `None` for a token without an end.
     pub(crate) period: Option<Period>,
     /// How long the payload is, in bytes.
@@ -35,8 +35,8 @@ pub(super) struct Entry {
     token: Arc<VerifiedToken>,
     trusted: Arc<Trusted>,
     key: VerifyingKey,
-    /// The last snapshot that the key was found in.
-    seen_in: AtomicU64,
+    /// The [keys](Seen) among which it was found last.
+    seen: AtomicU64,
     period: Period,
     bytes: usize,
 }
@@ -53,7 +53,7 @@ pub(super) enum Again {
 impl Entry {
     /// `None` where the token has no end, so that there is nothing that a hit could ask, or is none: a certificate.
     pub(super) fn new(token: &Arc<VerifiedToken>, trusted: &Arc<Trusted>, grounds: Grounds) -> Option<Self> {
-        let Grounds { key, seen_in, period, payload } = grounds;
+        let Grounds { key, seen, period, payload } = grounds;
         let text = token.token()?.clone();
         Some(Self {
             period: period?,
@@ -63,7 +63,7 @@ impl Entry {
             token: Arc::clone(token),
             trusted: Arc::clone(trusted),
             key,
-            seen_in: AtomicU64::new(seen_in),
+            seen: AtomicU64::new(seen.0),
         })
     }
 
@@ -85,14 +85,16 @@ impl Entry {
             Phase::Within => {}
             Phase::After => return Again::Over,
         }
-        let at_hand = self.trusted.keys.at_hand(moment);
-        let Some(snapshot) = at_hand.as_deref() else { return Again::NotNow };
-        if self.seen_in.load(Ordering::Relaxed) != snapshot.number {
+        let keys = &self.trusted.keys;
+        if !keys.stand_since(Seen(self.seen.load(Ordering::Relaxed)), moment) {
+            let seen = keys.seen();
+            let at_hand = keys.at_hand(moment);
+            let Some(snapshot) = at_hand.as_deref() else { return Again::NotNow };
             if !is_in(&snapshot.keys, &self.key) {
                 return Again::Over;
             }
-            // Whoever writes another number here has found the key in that snapshot: each of them is true.
-            self.seen_in.store(snapshot.number, Ordering::Relaxed);
+            // Whoever writes another number here has found the key among those keys: each of them is true.
+            self.seen.store(seen.0, Ordering::Relaxed);
         }
         if self.token.is_revoked() {
             return Again::Over;
