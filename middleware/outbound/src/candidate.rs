@@ -264,7 +264,7 @@ pub(crate) enum Mode {
 }
 
 /// A row's candidate, compiled.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Trial {
     Shadow(Arc<Shadows>),
     Percent { percent: u8, row: Box<Row> },

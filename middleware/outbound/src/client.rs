@@ -9,7 +9,7 @@ use tower_identity_core::{CallerContext, Refusal};
 
 use crate::{
     Outbound, OutboundError, Retries, TargetRefusal, acting::Acting, outbound::Obtained, retries::MadeIn,
-    targets::Unlisted,
+    targets::NoTarget,
 };
 
 impl Outbound {
@@ -71,7 +71,7 @@ pub struct RequestBuilder {
     client: HttpClient,
     request: reqwest::RequestBuilder,
     /// As it was written: reading it as a URL hides dot segments.
-    address: Result<Uri, Unlisted>,
+    address: Result<Uri, NoTarget>,
     acting: Option<Acting>,
 }
 
@@ -155,7 +155,7 @@ impl HttpClient {
         RequestBuilder {
             client: self.clone(),
             request: self.client.request(method, address),
-            address: address.parse().map_err(|_| Unlisted::NotUri),
+            address: address.parse().map_err(|_| NoTarget::NotUri),
             acting: None,
         }
     }
@@ -262,7 +262,7 @@ impl RequestBuilder {
         outbound.lists(&address).map_err(OutboundError::from)?;
         let request = self.request.build()?;
         // What is sent is the URL, so that is what a credential is for.
-        let sent = request.url().as_str().parse().map_err(|_| OutboundError::from(Unlisted::NotUri))?;
+        let sent = request.url().as_str().parse().map_err(|_| OutboundError::from(NoTarget::NotUri))?;
         let copy = if retries.allow(request.method()) { request.try_clone() } else { None };
         let acting = self.acting;
         let obtained = outbound.obtain(request.method(), &sent, request.headers(), acting.as_ref())?;

@@ -60,7 +60,8 @@ pub(crate) struct Entry {
 /// A token for one request.
 #[derive(Debug)]
 pub(crate) struct Credential {
-    entry: Arc<Entry>,
+    /// None of a request that goes without one.
+    entry: Option<Arc<Entry>>,
     strip: Strip,
     /// When the request was made.
     at: Millis,
@@ -129,13 +130,20 @@ impl Entry {
 
 impl Credential {
     pub(crate) fn new(entry: Arc<Entry>, strip: Strip, now: Timestamp) -> Self {
-        Self { entry, strip, at: millis(now) }
+        Self { entry: Some(entry), strip, at: millis(now) }
+    }
+
+    /// That there is none.
+    pub(crate) fn bare(strip: Strip, now: Timestamp) -> Self {
+        Self { entry: None, strip, at: millis(now) }
     }
 
     /// Makes this the request's only credential, and takes away whatever else speaks of an identity.
     pub(crate) fn attach(&self, headers: &mut HeaderMap) {
         self.strip.remove_from(headers);
-        self.entry.bearer.attach(headers);
+        if let Some(entry) = &self.entry {
+            entry.bearer.attach(headers);
+        }
     }
 
     /// Whether the token was made from a user's.
@@ -153,7 +161,8 @@ impl Credential {
             let is_heard = last == 0 || self.at.saturating_sub(last) >= DROP_PAUSE;
             (state & (DROPPED | REPLACED) == 0 && is_heard).then_some(self.at << BITS | DROPPED)
         };
-        let Err(state) = self.entry.refused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, refuse) else {
+        let Some(entry) = &self.entry else { return false };
+        let Err(state) = entry.refused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, refuse) else {
             return true;
         };
         state & (DROPPED | REPLACED) != 0

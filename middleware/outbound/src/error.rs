@@ -4,7 +4,7 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use tower_identity_core::{Issuer, Refusal, RefusalKind};
 
-use crate::targets::Unlisted;
+use crate::targets::NoTarget;
 
 /// A request was not sent, because it has no target or its target's token cannot be obtained.
 ///
@@ -30,7 +30,7 @@ const AFTER_LATE: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Reason {
     #[error(transparent)]
-    Unlisted(#[from] Unlisted),
+    NoTarget(#[from] NoTarget),
     #[error(
         "the request's Host header is not the host of its address, so another server could get the token; leave the \
          header out"
@@ -85,8 +85,8 @@ impl Reason {
     pub(crate) fn refusal(&self) -> Refusal {
         let (kind, check) = match self {
             Self::NoToken(refusal) => return refusal.clone(),
-            Self::Unlisted(Unlisted::Nobody { .. }) => (RefusalKind::Misconfigured, "no_caller"),
-            Self::Unlisted(_) => (RefusalKind::Misconfigured, "target"),
+            Self::NoTarget(NoTarget::Nobody { .. }) => (RefusalKind::Misconfigured, "no_caller"),
+            Self::NoTarget(_) => (RefusalKind::Misconfigured, "target"),
             Self::Host => (RefusalKind::Misconfigured, "host"),
             Self::NoCaller => (RefusalKind::Misconfigured, "no_caller"),
             Self::ServiceOnly => (RefusalKind::Misconfigured, "service_only"),
@@ -126,8 +126,8 @@ impl OutboundError {
     }
 }
 
-impl From<Unlisted> for OutboundError {
-    fn from(unlisted: Unlisted) -> Self {
+impl From<NoTarget> for OutboundError {
+    fn from(unlisted: NoTarget) -> Self {
         Self::new(None, unlisted)
     }
 }

@@ -23,7 +23,9 @@
 //! | `candidate` | another way to a token, tried before it is the way for all |
 //! | `bearer`, `strip` | a token as a header, and the headers that are taken away for it |
 //! | `telemetry` | what the operator is told |
-//! | `builder`, `outbound` | all of the above, checked, put together, and used |
+//! | `builder`, `table`, `outbound` | all of the above, checked, put together, and used |
+//! | `unlisted` | what becomes of requests that have no row |
+//! | `replacement` | another list in its place, while it is used |
 //! | `layer`, `client`, `channel` | over a tower service, over reqwest, and over a channel of tonic |
 //! | `refused`, `challenges` | what it means that a target refuses its credential, and what it wants instead |
 //! | `retries`, `retry`, `replay` | the second attempt: which requests get one, for tower's retry layer, with which body |
@@ -56,6 +58,7 @@ mod outbound;
 mod path;
 mod plaintext;
 mod refused;
+mod replacement;
 #[cfg(feature = "retry")]
 mod replay;
 mod retries;
@@ -65,9 +68,11 @@ mod row;
 mod settings;
 mod source;
 mod strip;
+mod table;
 mod target;
 mod targets;
 mod telemetry;
+mod unlisted;
 mod when;
 
 #[cfg(feature = "tonic")]
@@ -84,9 +89,11 @@ pub use self::{
     outbound::Outbound,
     plaintext::Plaintext,
     refused::TargetRefusal,
+    replacement::Replacement,
     retries::Retries,
     settings::TargetSettings,
     target::{Strategy, Target},
+    unlisted::Unlisted,
 };
 #[cfg(feature = "reqwest")]
 pub use self::{

@@ -1,11 +1,15 @@
 //! [`Outbound`]: the targets, their tokens, and what gives a request its credential.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, Method, Uri, header};
 use tower_identity_core::{BoxFuture, CallerContext, Clock, Refusal, RefusalKind, Timestamp, ambient};
-use tower_identity_oauth::TokenEndpoint;
+use tower_identity_oauth::{Http, TokenEndpoint};
 
 use crate::{
     OutboundBuilder, OutboundError, OutboundLayer,
@@ -17,10 +21,11 @@ use crate::{
     error::Reason,
     load::Landed,
     origin::OriginOf,
-    row::Row,
     source::{Ask, Recipe},
     strip::Strip,
-    targets::{Targets, Unlisted},
+    table::Table,
+    targets::NoTarget,
+    telemetry,
 };
 
 /// Gives every request to a listed target the right credential, and lets no other request out.
@@ -30,26 +35,27 @@ use crate::{
 #[derive(Clone)]
 pub struct Outbound(Arc<Shared>);
 
-struct Shared {
-    table: ArcSwap<Table>,
+pub(crate) struct Shared {
+    pub(crate) table: ArcSwap<Table>,
+    /// Held while the table is replaced.
+    pub(crate) replacing: Mutex<()>,
     cache: Arc<TokenCache>,
-    clock: Clock,
-}
-
-/// The list of targets, as it is now.
-#[derive(Debug)]
-pub(crate) struct Table {
-    pub(crate) targets: Targets<Row>,
-    pub(crate) strip: Strip,
+    pub(crate) http: Http,
+    pub(crate) clock: Clock,
 }
 
 /// When it is worth another try for a token that came too late.
 const LATE: Duration = Duration::from_secs(1);
 
 impl Outbound {
-    pub(crate) fn new(table: Table, bounds: Bounds, clock: Clock) -> Self {
+    pub(crate) fn new(table: Table, bounds: Bounds, http: Http, clock: Clock) -> Self {
         let cache = TokenCache::new(bounds, clock.clone());
-        Self(Arc::new(Shared { table: ArcSwap::from_pointee(table), cache, clock }))
+        let table = ArcSwap::from_pointee(table);
+        Self(Arc::new(Shared { table, replacing: Mutex::new(()), cache, http, clock }))
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0
     }
 
     /// Begins with the authorization server that issues the tokens of every target that names no other.
@@ -85,14 +91,18 @@ impl Outbound {
         headers: &HeaderMap,
         acting: Option<&Acting>,
     ) -> Result<Obtained, OutboundError> {
-        let Shared { table, cache, clock } = &*self.0;
+        let Shared { table, cache, clock, .. } = &*self.0;
         let table = table.load();
-        let row = table.targets.resolve(method, uri, || Acting::whose(acting))?;
-        let refused = |reason: Reason| OutboundError::new(Some(row.name.clone()), reason);
+        let row = table.row(method, uri, acting)?;
+        let refused = |reason: Reason| OutboundError::new(row.map(|row| row.name.clone()), reason);
         if !is_same_host(uri, headers) {
             return Err(refused(Reason::Host));
         }
         let now = clock.wall();
+        let Some(row) = row else {
+            telemetry::sent_bare();
+            return Ok(Obtained::Now(Credential::bare(table.strip.clone(), now)));
+        };
         // Whoever is in the scope is not counted on unless the token is not at hand.
         let found = ambient::with(|scope| {
             let asked = row.picked(acting, scope).ask(acting, scope, now)?;
@@ -130,8 +140,8 @@ impl Outbound {
     }
 
     /// Whether an address is a target's.
-    pub(crate) fn lists(&self, uri: &Uri) -> Result<(), Unlisted> {
-        self.0.table.load().targets.lists(uri)
+    pub(crate) fn lists(&self, uri: &Uri) -> Result<(), NoTarget> {
+        self.0.table.load().lists(uri)
     }
 }
 
@@ -197,6 +207,6 @@ fn is_same_host(uri: &Uri, headers: &HeaderMap) -> bool {
 
 impl fmt::Debug for Outbound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outbound").field("targets", &self.0.table.load().targets).finish_non_exhaustive()
+        f.debug_struct("Outbound").field("table", &self.0.table.load()).finish_non_exhaustive()
     }
 }

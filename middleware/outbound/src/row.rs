@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A target that requests resolve to.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Row {
     /// Origin and prefix, for messages.
     pub(crate) name: Arc<str>,
@@ -53,7 +53,7 @@ impl Asked<'_, '_> {
 }
 
 /// Whose tokens a target takes, and how each is obtained.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Takes {
     /// One made from the caller's; this service's own only if a request says so.
     Exchanged { of: OnBehalfOf, exchange: Arc<Recipe>, own: Arc<Recipe> },

@@ -39,7 +39,7 @@ pub enum Strategy {
 /// # let _ = payments;
 /// # Ok::<(), tower_identity_core::InvalidSetting>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[must_use = "a target does nothing until an outbound lists it"]
 pub struct Target {
     pub(crate) origin: Origin,

@@ -42,7 +42,7 @@ pub(crate) enum Clash {
 
 /// Why an address is no target's. Displays as what to do about it; shows the origin and nothing else of the address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unlisted {
+pub(crate) enum NoTarget {
     #[error("the request's address has no scheme and host, so nobody can say whose it is; send absolute addresses")]
     NotAbsolute,
     #[cfg(feature = "reqwest")]
@@ -97,7 +97,7 @@ impl Clash {
     }
 }
 
-impl From<NoOrigin> for Unlisted {
+impl From<NoOrigin> for NoTarget {
     fn from(none: NoOrigin) -> Self {
         match none {
             NoOrigin::NotAbsolute => Self::NotAbsolute,
@@ -139,7 +139,7 @@ impl<T> Targets<T> {
     }
 
     /// The target of a request. For whom it is made is asked only where a row is not for everybody.
-    pub(crate) fn resolve(&self, method: &Method, uri: &Uri, whose: impl FnOnce() -> Whose) -> Result<&T, Unlisted> {
+    pub(crate) fn resolve(&self, method: &Method, uri: &Uri, whose: impl FnOnce() -> Whose) -> Result<&T, NoTarget> {
         let whose = LazyCell::new(whose);
         let mut is_of_method = false;
         for Listed { when, target, .. } in self.at(uri)?.filter(|row| row.when.is_of_method(method)) {
@@ -150,15 +150,15 @@ impl<T> Targets<T> {
         }
         let origin = OriginOf::uri(uri)?.to_string();
         Err(match &*whose {
-            _ if !is_of_method => Unlisted::Method { origin, method: method.clone() },
-            Whose::Subject(subject) => Unlisted::Subject { origin, subject: subject.issuer().clone() },
-            Whose::Service => Unlisted::Service { origin },
-            Whose::Nobody => Unlisted::Nobody { origin },
+            _ if !is_of_method => NoTarget::Method { origin, method: method.clone() },
+            Whose::Subject(subject) => NoTarget::Subject { origin, subject: subject.issuer().clone() },
+            Whose::Service => NoTarget::Service { origin },
+            Whose::Nobody => NoTarget::Nobody { origin },
         })
     }
 
     /// Whether an address is that of some target, whatever the request.
-    pub(crate) fn lists(&self, uri: &Uri) -> Result<(), Unlisted> {
+    pub(crate) fn lists(&self, uri: &Uri) -> Result<(), NoTarget> {
         self.at(uri).map(drop)
     }
 
@@ -171,22 +171,22 @@ impl<T> Targets<T> {
     }
 
     /// The rows of an address, at least one, in the order in which they are tried.
-    fn at<'t, 'u>(&'t self, uri: &'u Uri) -> Result<impl Iterator<Item = &'t Listed<T>> + use<'t, 'u, T>, Unlisted> {
+    fn at<'t, 'u>(&'t self, uri: &'u Uri) -> Result<impl Iterator<Item = &'t Listed<T>> + use<'t, 'u, T>, NoTarget> {
+        let path = uri.path();
+        if !path::is_plain(path) {
+            return Err(NoTarget::HiddenPath { origin: OriginOf::uri(uri)?.to_string() });
+        }
         let rows = match self.as_written(uri) {
             Some(rows) => rows,
             None => {
                 let origin = OriginOf::uri(uri)?;
                 let listed = self.origins.iter().find(|(listed, _)| listed.is(&origin));
-                &listed.ok_or_else(|| Unlisted::Origin { origin: origin.to_string() })?.1
+                &listed.ok_or_else(|| NoTarget::Origin { origin: origin.to_string() })?.1
             }
         };
-        let path = uri.path();
-        if !path::is_plain(path) {
-            return Err(Unlisted::HiddenPath { origin: OriginOf::uri(uri)?.to_string() });
-        }
         let mut rows = rows.iter().filter(|row| row.prefix.covers(path)).peekable();
         if rows.peek().is_none() {
-            return Err(Unlisted::Path { origin: OriginOf::uri(uri)?.to_string() });
+            return Err(NoTarget::Path { origin: OriginOf::uri(uri)?.to_string() });
         }
         Ok(rows)
     }

@@ -24,6 +24,15 @@ const ENTRIES: &str = "tower_identity_tokens_cached";
 /// The counter of tokens that made room for others.
 const EVICTIONS: &str = "tower_identity_tokens_cached_evictions_total";
 
+/// The counter of requests to addresses that no target lists.
+const UNLISTED: &str = "tower_identity_unlisted_requests_total";
+
+/// A request goes without a credential to an address that no target lists.
+pub(crate) fn sent_bare() {
+    describe_counter!(UNLISTED, Unit::Count, "requests sent without a credential to addresses that no target lists");
+    counter!(UNLISTED).increment(1);
+}
+
 /// The requests of one target by one strategy. Handles are made at first use, so that a recorder is found which was
 /// installed after the targets were listed.
 #[derive(Debug)]

@@ -28,4 +28,5 @@ mod revoke_now;
 mod servers;
 mod step_up;
 mod telemetry;
+mod two_servers;
 mod wire;

@@ -31,11 +31,11 @@ use crate::{
     acting::Acting,
     candidate::Which,
     issued::Demands,
-    outbound::{Obtained, Table},
+    outbound::Obtained,
     path::PathPrefix,
     row::{Row, Takes},
     source::{Ask, Recipe, TokenSource},
-    strip::Strip,
+    table::Table,
     targets::Targets,
     when::When,
 };
@@ -211,7 +211,7 @@ impl World {
             }
         }
         let bounds = Bounds { entries: ROOM, bytes: 1 << 30 };
-        let outbound = Outbound::new(Table { targets, strip: Strip::default() }, bounds, clock.clone());
+        let outbound = Outbound::new(Table::of_targets(targets), bounds, http, clock.clone());
         let revocations = Revocations::new(clock);
         let people = (0..PEOPLE).map(|number| RwLock::new(Arc::new(person(number, 0, &time, &revocations)))).collect();
         Self {

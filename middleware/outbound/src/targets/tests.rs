@@ -5,7 +5,7 @@ use super::*;
 mod chosen;
 
 /// What a request with this method for nobody resolves to.
-fn get(targets: &Targets<&'static str>, uri: &Uri) -> Result<&'static str, Unlisted> {
+fn get(targets: &Targets<&'static str>, uri: &Uri) -> Result<&'static str, NoTarget> {
     targets.resolve(&Method::GET, uri, || Whose::Nobody).copied()
 }
 
@@ -37,11 +37,11 @@ fn the_longest_prefix_wins_in_whatever_order_rows_are_listed() {
             ("https://a.internal/v1x", Ok("all")),
             ("https://a.internal", Ok("all")),
             ("https://b.internal/v1/admin", Ok("b")),
-            ("https://b.internal/v2", Err(Unlisted::Path { origin: "https://b.internal".into() })),
-            ("https://c.internal/v1", Err(Unlisted::Origin { origin: "https://c.internal".into() })),
-            ("https://a.internal/v1/../v1/admin", Err(Unlisted::HiddenPath { origin: "https://a.internal".into() })),
-            ("https://me@a.internal/v1", Err(Unlisted::Credentials)),
-            ("/v1", Err(Unlisted::NotAbsolute)),
+            ("https://b.internal/v2", Err(NoTarget::Path { origin: "https://b.internal".into() })),
+            ("https://c.internal/v1", Err(NoTarget::Origin { origin: "https://c.internal".into() })),
+            ("https://a.internal/v1/../v1/admin", Err(NoTarget::HiddenPath { origin: "https://a.internal".into() })),
+            ("https://me@a.internal/v1", Err(NoTarget::Credentials)),
+            ("/v1", Err(NoTarget::NotAbsolute)),
         ];
         for (address, expected) in cases {
             let uri = address.parse().expect("uri");

@@ -179,7 +179,7 @@ fn out_t1_a_request_that_no_row_is_for_is_told_what_to_add() {
     };
     let origin = || "https://s.internal".to_owned();
     let foreign =
-        |issuer: &str| Unlisted::Subject { origin: origin(), subject: Issuer::parse(issuer).expect("issuer") };
+        |issuer: &str| NoTarget::Subject { origin: origin(), subject: Issuer::parse(issuer).expect("issuer") };
     let cases = [
         (Method::GET, "/v1", of(ISSUERS[0], None), Ok("reads of a")),
         (Method::GET, "/v1", of(ISSUERS[0], Some("umbrella")), Ok("reads of a")),
@@ -188,10 +188,10 @@ fn out_t1_a_request_that_no_row_is_for_is_told_what_to_add() {
         (Method::GET, "/v1/x", of(ISSUERS[0], None), Ok("reads of a")),
         (Method::POST, "/v1/x", of(ISSUERS[1], None), Ok("writes")),
         (Method::POST, "/v1/x", Whose::Service, Ok("writes")),
-        (Method::POST, "/v1", of(ISSUERS[0], None), Err(Unlisted::Method { origin: origin(), method: Method::POST })),
-        (Method::GET, "/v1", Whose::Service, Err(Unlisted::Service { origin: origin() })),
-        (Method::GET, "/v1", Whose::Nobody, Err(Unlisted::Nobody { origin: origin() })),
-        (Method::GET, "/v2", Whose::Nobody, Err(Unlisted::Path { origin: origin() })),
+        (Method::POST, "/v1", of(ISSUERS[0], None), Err(NoTarget::Method { origin: origin(), method: Method::POST })),
+        (Method::GET, "/v1", Whose::Service, Err(NoTarget::Service { origin: origin() })),
+        (Method::GET, "/v1", Whose::Nobody, Err(NoTarget::Nobody { origin: origin() })),
+        (Method::GET, "/v2", Whose::Nobody, Err(NoTarget::Path { origin: origin() })),
     ];
     for (method, path, whose, expected) in cases {
         assert_eq!(ask(method.clone(), path, whose.clone()), expected, "{method} {path} {whose:?}");

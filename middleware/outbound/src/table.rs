@@ -1,0 +1,184 @@
+//! [`Table`]: the list of targets, checked and put together, and what of the one before it goes on.
+
+use http::{Method, Uri};
+use tower_identity_core::{Clock, InvalidSetting};
+use tower_identity_oauth::{Http, TargetService, TokenClient, TokenEndpoint};
+
+use crate::{
+    Candidate, Strategy, Target, Unlisted,
+    acting::Acting,
+    builder::Listed,
+    candidate::{Trial, Which},
+    issued::Demands,
+    row::{Row, Takes},
+    source::{ActorTokens, ClientCredentials, Exchange, Recipe},
+    strip::Strip,
+    targets::{NoTarget, Targets},
+};
+
+/// The list of targets, as it is now.
+#[derive(Debug)]
+pub(crate) struct Table {
+    targets: Targets<Row>,
+    pub(crate) strip: Strip,
+    unlisted: Unlisted,
+    servers: Vec<Server>,
+    made: Vec<Made>,
+    pub(crate) generation: u64,
+}
+
+/// An authorization server, as it was described, and connected.
+#[derive(Debug, Clone)]
+struct Server {
+    /// None of the default one.
+    name: Option<String>,
+    description: TokenEndpoint,
+    client: TokenClient,
+}
+
+/// A row, and what it was made of.
+#[derive(Debug)]
+struct Made {
+    target: Target,
+    /// The servers that it names: its own, and its candidate's.
+    servers: Vec<TokenEndpoint>,
+    row: Row,
+}
+
+impl Table {
+    /// Checks what was listed, and puts it together. Of the table before it, the clients go on whose server is described
+    /// as it was, with what they know of it; and the rows that say what they said, with their actor tokens.
+    pub(crate) fn of(
+        listed: &Listed,
+        before: Option<&Self>,
+        http: &Http,
+        clock: &Clock,
+    ) -> Result<Self, InvalidSetting> {
+        let Listed { default, servers: named, targets: rows, plaintext, unlisted, strip_also } = listed;
+        let strip = Strip::parse(strip_also)?;
+        let connect = |name: Option<&String>, description: &TokenEndpoint| {
+            let connected = before.into_iter().flat_map(|before| &before.servers);
+            let same = connected.into_iter().find(|server| server.description == *description);
+            let client = same.map_or_else(|| description.connect(http), |server| Ok(server.client.clone()))?;
+            Ok(Server { name: name.cloned(), description: description.clone(), client })
+        };
+        let first = connect(None, default).map_err(|wrong: InvalidSetting| wrong.within("default"))?;
+        let mut servers = vec![first];
+        for (name, description) in named {
+            let server = connect(Some(name), description)
+                .map_err(|wrong: InvalidSetting| wrong.within(&**name).within("server"))?;
+            if servers.iter().any(|other| other.name == server.name) {
+                return Err(InvalidSetting::new("server", format!("has two servers of the name {name:?}")));
+            }
+            servers.push(server);
+        }
+        let mut targets = Targets::new();
+        let (mut made, mut in_the_clear) = (Vec::new(), Vec::new());
+        for (index, target) in rows.iter().enumerate() {
+            let within = |wrong: InvalidSetting| wrong.within(index).within("target");
+            let named = descriptions(target, &servers).map_err(within)?;
+            let row = match before.and_then(|before| before.row_of(target, &named)) {
+                Some(row) => row.clone(),
+                None => row(target, Which::Current, &servers, clock).map_err(within)?,
+            };
+            let plaintext = target.plaintext.unwrap_or(*plaintext);
+            plaintext.check(&target.origin).map_err(within)?;
+            if plaintext.trusts_the_network(&target.origin) {
+                in_the_clear.push(row.name.clone());
+            }
+            targets
+                .insert(&target.origin, target.path_prefix.clone(), target.when.clone(), row.clone())
+                .map_err(|clash| within(InvalidSetting::new("origin", clash.rule())))?;
+            made.push(Made { target: target.clone(), servers: named, row });
+        }
+        if !in_the_clear.is_empty() {
+            tracing::warn!(
+                targets = in_the_clear.join(", "),
+                "tokens go out over http to these targets, which plaintext = \"sidecar-mtls\" takes for encrypted below us"
+            );
+        }
+        let generation = before.map_or(1, |before| before.generation + 1);
+        Ok(Self { targets, strip, unlisted: *unlisted, servers, made, generation })
+    }
+
+    /// Rows that no list describes, for tests with sources of their own.
+    #[cfg(test)]
+    pub(crate) fn of_targets(targets: Targets<Row>) -> Self {
+        let (strip, unlisted) = (Strip::default(), Unlisted::default());
+        Self { targets, strip, unlisted, servers: Vec::new(), made: Vec::new(), generation: 1 }
+    }
+
+    /// The row of a request. For whom it is made is asked only where rows of its address are for some and not for others.
+    /// None where no row lists the address, and it goes there bare.
+    pub(crate) fn row(&self, method: &Method, uri: &Uri, acting: Option<&Acting>) -> Result<Option<&Row>, NoTarget> {
+        match self.targets.resolve(method, uri, || Acting::whose(acting)) {
+            Ok(row) => Ok(Some(row)),
+            // What a request says of for whom it is would be lost.
+            Err(none) if acting.is_none() && self.goes_bare(&none) => Ok(None),
+            Err(none) => Err(none),
+        }
+    }
+
+    /// Whether requests to an address are sent, if nothing else stands in the way.
+    pub(crate) fn lists(&self, uri: &Uri) -> Result<(), NoTarget> {
+        self.targets.lists(uri).or_else(|none| if self.goes_bare(&none) { Ok(()) } else { Err(none) })
+    }
+
+    fn goes_bare(&self, none: &NoTarget) -> bool {
+        self.unlisted == Unlisted::Bare && matches!(none, NoTarget::Origin { .. } | NoTarget::Path { .. })
+    }
+
+    /// The row that was made of this, at servers of these descriptions.
+    fn row_of(&self, target: &Target, servers: &[TokenEndpoint]) -> Option<&Row> {
+        let same = |made: &&Made| made.target == *target && made.servers == servers;
+        self.made.iter().find(same).map(|made| &made.row)
+    }
+}
+
+fn server_of<'s>(target: &Target, servers: &'s [Server]) -> Result<&'s Server, InvalidSetting> {
+    let unknown = || {
+        let name = target.server.as_deref().unwrap_or_default();
+        InvalidSetting::new("server", format!("names {name:?}, and there is no such server"))
+    };
+    servers.iter().find(|server| server.name == target.server).ok_or_else(unknown)
+}
+
+/// How the servers are described that a target names, and its candidate.
+fn descriptions(target: &Target, servers: &[Server]) -> Result<Vec<TokenEndpoint>, InvalidSetting> {
+    let own = server_of(target, servers)?;
+    let other = target.candidate.as_ref().map(|candidate| server_of(&candidate.over(target), servers)).transpose();
+    let other = other.map_err(|wrong| wrong.within("candidate"))?;
+    Ok([own].into_iter().chain(other).map(|server| server.description.clone()).collect())
+}
+
+fn row(target: &Target, which: Which, servers: &[Server], clock: &Clock) -> Result<Row, InvalidSetting> {
+    let strategy = target.check()?;
+    let client = &server_of(target, servers)?.client;
+    let terms = TargetService {
+        audience: target.audience.clone(),
+        resource: target.resource.clone(),
+        scopes: target.scopes.clone(),
+        tolerated: target.tolerated.clone(),
+    };
+    let name = format!("{}{}{}", target.origin, target.path_prefix.as_str(), target.when).into();
+    let demands = Demands::of(target, &terms, client.client_id())?;
+    let own =
+        Recipe::new((&name, which), ClientCredentials, client.clone(), terms.clone(), demands.clone(), clock.clone());
+    let own = own.into();
+    let takes = match strategy {
+        Strategy::ClientCredentials => Takes::Services { own },
+        Strategy::TokenExchange => {
+            let actor = target.actor_token.then(|| ActorTokens::new(clock.clone()));
+            let exchange =
+                Recipe::new((&name, which), Exchange { actor }, client.clone(), terms, demands, clock.clone());
+            Takes::Exchanged { of: target.on_behalf_of.unwrap_or_default(), exchange: exchange.into(), own }
+        }
+    };
+    let trial = |candidate: &Candidate| {
+        let row = row(&candidate.over(target), Which::Candidate, servers, clock)?;
+        Ok(Trial::new(candidate.check()?, &target.scopes, row, clock))
+    };
+    let trial = target.candidate.as_ref().map(trial).transpose();
+    let trial = trial.map_err(|wrong: InvalidSetting| wrong.within("candidate"))?;
+    Ok(Row { name, takes, deadline: target.deadline, trial })
+}
