@@ -95,8 +95,8 @@ pub use tower_identity_oauth::{
 };
 pub use tower_identity_outbound::{
     BoxError, Candidate, Demand, MAX_CREDENTIAL_BYTES, OnBehalfOf, Outbound, OutboundBuilder, OutboundError,
-    OutboundLayer, OutboundService, Plaintext, ReadableJwt, RequestExt, Retries, Strategy, Target, TargetRefusal,
-    TargetSettings,
+    OutboundLayer, OutboundService, Plaintext, ReadableJwt, Replacement, RequestExt, Retries, Strategy, Target,
+    TargetRefusal, TargetSettings, Unlisted,
 };
 #[cfg(feature = "tonic")]
 pub use tower_identity_outbound::{GrpcChannel, GrpcFuture};

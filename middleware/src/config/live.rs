@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! the file ──another text, for a second──▶ well formed? nothing that waits for a restart? every rule kept?
-//!                                             │ yes: the next generation, of verifier and rules at once
+//!                                             │ yes: the next generation, of verifier, rules and targets
 //!                                             └ no: told once, the generation before it stays
 //! ```
 
@@ -17,11 +17,12 @@ use arc_swap::ArcSwap;
 use serde::de::DeserializeOwned;
 use tower_identity_core::{Clock, InvalidSetting};
 use tower_identity_inbound::{AtEdge, AuthLayer, RuleHandle, RuleSet};
+use tower_identity_outbound::{Outbound, Replacement};
 use tower_identity_refresh::{FileText, Upkeep, WatchedFile, blocking, system_clock};
 
 pub use self::digest::SettingsDigest;
 use self::restart::waits_for_restart;
-use super::{Settings, SettingsError, document::Document, inbound::InboundTable};
+use super::{Settings, SettingsError, document::Document, inbound::InboundTable, outbound::OutboundTable};
 
 mod digest;
 mod restart;
@@ -37,10 +38,12 @@ const MAX_FILE_BYTES: usize = 1024 * 1024;
 /// `[inbound]`), and who may (`[inbound.rule]`, by [`rule`](Self::rule)). Every layer and handle that these settings gave
 /// out has the new ones, from the next request on, and a request is judged by one generation of them, whole: nothing that
 /// was verified by others is remembered. An issuer that is as it was goes on with its keys
-/// ([`Verifier::replace`](crate::Verifier::replace)).
+/// ([`Verifier::replace`](crate::Verifier::replace)). And where the service calls on, with which tokens: `server`, `target`,
+/// `plaintext`, `unlisted` and `strip_also` of `[outbound]`, for every client that the settings gave out; tokens of targets
+/// that ask for what they asked for are kept ([`Outbound::replace`](crate::Outbound::replace)).
 ///
 /// A file that breaks a rule is refused whole, and the settings before it stay: so does one that is empty, cut short or
-/// gone, one without a rule that is in use, and one that changes what waits for a restart: any other field of `[inbound]`,
+/// gone, one without a rule that is in use, and one that changes what waits for a restart: any other field of `[inbound]`
 /// or `[outbound]`. Tables of the service's own are read anew by [`section`](Self::section); what the service made of them
 /// is its own matter. Whoever writes the file best renames a finished one into its place.
 ///
@@ -147,7 +150,7 @@ impl LiveSettings {
         let text = readable(text, &name)?;
         let first = Settings::parse(&text, name.as_str())?;
         let document = Document::parse(&text, name.clone())?;
-        let digest = SettingsDigest::of(document.tables()?.get("inbound"));
+        let digest = SettingsDigest::of(&document.tables()?);
         let rules = first.inbound.as_ref().map(|inbound| inbound.rules.clone()).unwrap_or_default();
         let at_work = AtWork { document, rules, told: Reloaded { generation: 1, digest } };
         let reloading = Mutex::new(Reloading { number, ..Reloading::default() });
@@ -189,6 +192,16 @@ impl LiveSettings {
     /// As [`Settings::edge_layer`].
     pub fn edge_layer(&self) -> Result<AuthLayer<AtEdge>, SettingsError> {
         Ok(self.state.first.edge_layer()?.kept_by(Arc::clone(&self.upkeep)))
+    }
+
+    /// As [`Settings::outbound`]; its targets follow the file for as long as it is looked at.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::outbound`].
+    pub fn outbound(&self) -> Result<Outbound, SettingsError> {
+        self.upkeep.keep();
+        self.state.first.outbound()
     }
 
     /// The rule of this name in the `[inbound.rule]` table, as it stands at any time: for a
@@ -306,7 +319,18 @@ impl State {
         let before = self.at_work.load_full();
         let document = Document::parse(&readable(text, &self.name)?, self.name.clone())?;
         let table = document.table::<InboundTable>("inbound")?;
+        let outbound = document.table::<OutboundTable>("outbound")?;
         may_follow(&before.document, &document)?;
+        // In order, and not yet in its place: that depends on the rest of the file.
+        let targets = match (&self.first.outbound, outbound) {
+            (Some(outbound), Some(table)) => {
+                let placed = |invalid: InvalidSetting| document.locate(&invalid.within("outbound"));
+                let next = table.builder(document.directory()).and_then(|builder| outbound.check(builder));
+                Some(next.map_err(placed)?)
+            }
+            // A file that says nothing of calling on, as the one before it.
+            _ => None,
+        };
         let rules = match (&self.first.inbound, table) {
             (Some(inbound), Some(mut table)) => {
                 let placed = |invalid: InvalidSetting| document.locate(&invalid.within("inbound"));
@@ -322,7 +346,8 @@ impl State {
             // A file that says nothing of callers, as the one before it.
             _ => before.rules.clone(),
         };
-        let digest = SettingsDigest::of(document.tables()?.get("inbound"));
+        targets.map(Replacement::take_effect);
+        let digest = SettingsDigest::of(&document.tables()?);
         let told = Reloaded { generation: before.told.generation + 1, digest };
         self.at_work.store(Arc::new(AtWork { document, rules, told }));
         Ok(told)

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Deserialize;
 use tower_identity_core::InvalidSetting;
 use tower_identity_oauth::ServerSettings;
-use tower_identity_outbound::{Outbound, OutboundBuilder, Plaintext, Target, TargetSettings};
+use tower_identity_outbound::{Outbound, OutboundBuilder, Plaintext, Target, TargetSettings, Unlisted};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -13,6 +13,12 @@ pub(super) struct OutboundTable {
     server: BTreeMap<String, ServerSettings>,
     #[serde(default)]
     plaintext: Plaintext,
+    #[serde(default)]
+    unlisted: Unlisted,
+    #[serde(default)]
+    strip_also: Vec<String>,
+    cache_capacity: Option<usize>,
+    cache_bytes: Option<u64>,
     #[serde(default)]
     target: Vec<TargetSettings>,
 }
@@ -23,7 +29,8 @@ impl OutboundTable {
         self.builder(beside)?.build()
     }
 
-    fn builder(self, beside: &Path) -> Result<OutboundBuilder, InvalidSetting> {
+    /// The same, for an [`Outbound`] that is there already.
+    pub(super) fn builder(self, beside: &Path) -> Result<OutboundBuilder, InvalidSetting> {
         let default = self.default_server()?;
         let mut servers = BTreeMap::new();
         for (name, settings) in self.server {
@@ -32,7 +39,14 @@ impl OutboundTable {
             servers.insert(name, endpoint);
         }
         let default = servers.get(&default).expect("the default is one of the servers").clone();
-        let mut builder = Outbound::builder(default).plaintext(self.plaintext);
+        let mut builder =
+            Outbound::builder(default).plaintext(self.plaintext).unlisted(self.unlisted).strip_also(self.strip_also);
+        if let Some(entries) = self.cache_capacity {
+            builder = builder.cache_capacity(entries);
+        }
+        if let Some(bytes) = self.cache_bytes {
+            builder = builder.cache_bytes(bytes);
+        }
         for (name, endpoint) in servers {
             builder = builder.server(name, endpoint);
         }
@@ -94,5 +108,22 @@ strategy = 'token_exchange'
         assert!(word("allowed").expect_err("unknown").starts_with(unknown));
         assert_eq!(read("plaintext = 'never'", "").expect_err("the default"), word("never").expect_err("said"));
         assert_eq!(read("http://", "https://"), Ok(()));
+    }
+
+    #[test]
+    fn what_concerns_all_targets_is_said_once() {
+        let with = |field: &str| read("plaintext = 'never'", &format!("plaintext = 'sidecar-mtls'\n{field}"));
+        for good in ["unlisted = 'bare'", "strip_also = ['x-api-*']", "cache_capacity = 10", "cache_bytes = 1048576"] {
+            assert_eq!(with(good), Ok(()), "{good}");
+        }
+        let cases = [
+            ("unlisted = 'send'", "unlisted: unknown variant `send`, expected `refuse` or `bare`"),
+            ("strip_also = ['x a']", "strip_also[0]: is no name of header fields, nor the beginning of some"),
+            ("cache_capacity = 0", "cache_capacity: is zero; without remembering, every request asks"),
+            ("cache_bytes = 0", "cache_bytes: is zero; without remembering, every request asks"),
+        ];
+        for (field, expected) in cases {
+            assert_eq!(with(field), Err(format!("orders.toml:3: outbound.{expected}")));
+        }
     }
 }

@@ -16,6 +16,7 @@ mod lifetime;
 mod on_behalf_of;
 mod outage;
 mod partition;
+mod replace;
 mod retries;
 #[cfg(feature = "retry")]
 mod retry_policy;
@@ -24,3 +25,4 @@ mod secrets;
 mod slow;
 mod strangers;
 mod support;
+mod unlisted;

@@ -8,8 +8,8 @@ use tower_identity_core::Fingerprint;
 /// The names of fields that hold a secret. It may be short enough to be guessed, and a digest tells whether a guess is right.
 const SECRETS: [&str; 1] = ["client_secret"];
 
-/// A SHA-256 digest of what the table `[inbound]` of a settings file says: equal for two files that say the same, in
-/// whatever order and layout and with whatever comments. Shown in hexadecimal.
+/// A SHA-256 digest of what the tables `[inbound]` and `[outbound]` of a settings file say: equal for two files that say the
+/// same, in whatever order and layout and with whatever comments. Shown in hexadecimal.
 ///
 /// It may be logged: secrets that stand in the file are left out, and so are the files that it names. Two services with
 /// one digest go by the same settings.
@@ -17,8 +17,10 @@ const SECRETS: [&str; 1] = ["client_secret"];
 pub struct SettingsDigest(Fingerprint);
 
 impl SettingsDigest {
-    pub(super) fn of(inbound: Option<&Value>) -> Self {
-        Self(inbound.map_or_else(|| table(&Table::new()), value))
+    pub(super) fn of(file: &Table) -> Self {
+        let part = |name: &str| file.get(name).map_or_else(|| table(&Table::new()), value);
+        let [inbound, outbound] = ["inbound", "outbound"].map(part);
+        Self(Fingerprint::of("settings").field(inbound.as_bytes()).field(outbound.as_bytes()).finish())
     }
 }
 
@@ -59,7 +61,7 @@ mod tests {
     use super::*;
 
     fn digest(text: &str) -> SettingsDigest {
-        SettingsDigest::of(toml::from_str::<Table>(text).expect("well formed").get("inbound"))
+        SettingsDigest::of(&toml::from_str(text).expect("well formed"))
     }
 
     #[test]
@@ -78,6 +80,7 @@ mod tests {
         {
             assert_ne!(digest(file), digest(&file.replace(from, to)), "{to}");
         }
+        assert_ne!(digest("[inbound]\na = 1"), digest("[outbound]\na = 1"));
         assert_ne!(digest("inbound = 1"), digest("inbound = '1'"));
         assert_eq!(digest(""), digest("[inbound]"));
         assert_eq!(digest(file).to_string().len(), 64);

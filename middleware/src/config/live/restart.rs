@@ -3,37 +3,59 @@
 use toml::{Table, Value};
 use tower_identity_core::InvalidSetting;
 
-/// The fields of `[inbound]` that take effect while the service runs: those that the verifier is made of, and the rules.
-/// Whatever is not among them waits for a restart, fields that nobody has thought of yet included.
-const LIVE: [&str; 10] = [
-    "issuer",
-    "user_issuer",
-    "certificates",
-    "workload",
-    "accept_may_act",
-    "trusted_caller",
-    "max_token_bytes",
-    "max_json_depth",
-    "remember",
-    "rule",
+/// The fields that take effect while the service runs: those that the verifier is made of, and the rules; and those that the
+/// list of targets is. Whatever is not among them waits for a restart, fields that nobody has thought of yet included.
+const LIVE: [Live; 2] = [
+    Live {
+        table: "inbound",
+        fields: &[
+            "issuer",
+            "user_issuer",
+            "certificates",
+            "workload",
+            "accept_may_act",
+            "trusted_caller",
+            "max_token_bytes",
+            "max_json_depth",
+            "remember",
+            "rule",
+        ],
+        gone: "is gone, and this service has callers",
+    },
+    Live {
+        table: "outbound",
+        fields: &["server", "target", "plaintext", "unlisted", "strip_also"],
+        gone: "is gone, and this service calls on",
+    },
 ];
+
+struct Live {
+    table: &'static str,
+    fields: &'static [&'static str],
+    /// What is told of a file without the table, after one that had it.
+    gone: &'static str,
+}
 
 const RULE: &str = "takes effect at a restart only, and nothing else that this file says does before";
 
 /// Why one file may not follow the other while the service runs: a field that waits for a restart is another, comes or
 /// goes. Tables of the service's own are its own matter.
 pub(super) fn waits_for_restart(before: &Table, now: &Table) -> Option<InvalidSetting> {
-    let inbound = |tables: &Table| tables.get("inbound").and_then(Value::as_table).cloned();
-    let (own, other) = match (inbound(before), inbound(now)) {
-        (None, Some(_)) => return Some(InvalidSetting::new("inbound", RULE)),
-        (Some(_), None) => return Some(InvalidSetting::new("inbound", "is gone, and this service has callers")),
-        (own, other) => (own.unwrap_or_default(), other.unwrap_or_default()),
-    };
-    let is_another = |name: &&String| !LIVE.contains(&name.as_str()) && own.get(*name) != other.get(*name);
-    if let Some(name) = other.keys().chain(own.keys()).find(is_another) {
-        return Some(InvalidSetting::new(name.as_str(), RULE).within("inbound"));
+    LIVE.iter().find_map(|live| live.waits(before, now))
+}
+
+impl Live {
+    fn waits(&self, before: &Table, now: &Table) -> Option<InvalidSetting> {
+        let of = |tables: &Table| tables.get(self.table).and_then(Value::as_table).cloned();
+        let (own, other) = match (of(before), of(now)) {
+            (None, Some(_)) => return Some(InvalidSetting::new(self.table, RULE)),
+            (Some(_), None) => return Some(InvalidSetting::new(self.table, self.gone)),
+            (own, other) => (own.unwrap_or_default(), other.unwrap_or_default()),
+        };
+        let is_another = |name: &&String| !self.fields.contains(&name.as_str()) && own.get(*name) != other.get(*name);
+        let waiting = other.keys().chain(own.keys()).find(is_another)?;
+        Some(InvalidSetting::new(waiting.as_str(), RULE).within(self.table))
     }
-    (before.get("outbound") != now.get("outbound")).then(|| InvalidSetting::new("outbound", RULE))
 }
 
 #[cfg(test)]
@@ -63,6 +85,7 @@ issuer = 'a'
     #[test]
     fn what_is_not_known_to_take_effect_waits() {
         let at = |field: &str| Some(format!("file.{field}: {RULE}"));
+        let gone = Some("file.outbound: is gone, and this service calls on".to_owned());
         let cases = [
             ("realm = 'orders'", "realm = 'orders' # ours", None),
             ("max_token_bytes = 1", "max_token_bytes = 2", None),
@@ -76,8 +99,15 @@ issuer = 'a'
             ("[inbound]\n", "[inbound]\nobserve = true\n", at("inbound.observe")),
             ("[inbound]\n", "[inbound]\nnever_heard_of = true\n", at("inbound.never_heard_of")),
             ("[inbound]\n", "[inbound]\nrevocations = { entries = 1 }\n", at("inbound.revocations")),
-            ("issuer = 'a'\n", "issuer = 'b'\n", at("outbound")),
-            ("[outbound.server.login]\nissuer = 'a'\n", "", at("outbound")),
+            ("issuer = 'a'\n", "issuer = 'b'\n", None),
+            ("[outbound.server.login]\n", "[[outbound.target]]\norigin = 'a'\n[outbound.server.login]\n", None),
+            ("[outbound.server.login]\n", "[outbound]\nplaintext = 'never'\n[outbound.server.login]\n", None),
+            (
+                "[outbound.server.login]\n",
+                "[outbound]\ncache_bytes = 1\n[outbound.server.login]\n",
+                at("outbound.cache_bytes"),
+            ),
+            ("[outbound.server.login]\nissuer = 'a'\n", "", gone),
         ];
         for (change, to, expected) in cases {
             assert_eq!(waits(change, to), expected, "{change} to {to}");

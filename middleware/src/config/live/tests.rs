@@ -18,6 +18,8 @@ use tower::ServiceExt;
 use tower_identity_refresh::FileText;
 use tower_identity_testkit::{Endpoint, Failure, LogCapture, ManualClock, TestIssuer};
 
+mod outbound;
+
 use crate::{LiveSettings, RequireLayer, SecretToken, Settings};
 
 const SERVICE: &str = "[service]\ncolour = \"blue\"\n";
