@@ -148,7 +148,7 @@ impl Credential {
 
     /// Whether the token was made from a user's.
     pub(crate) fn is_users(&self) -> bool {
-        self.entry.key().subject.is_some()
+        self.entry.as_ref().is_some_and(|entry| entry.key().subject.is_some())
     }
 
     /// The target refused this token: forgets it. Whether the next request gets another.

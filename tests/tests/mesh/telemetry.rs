@@ -25,9 +25,9 @@ use metrics_util::{
 use reqwest::{RequestBuilder, StatusCode};
 use tower::{Layer as _, ServiceExt, service_fn};
 use tower_identity::{
-    AuthLayer, BoxFuture, Candidate, ClientAuth, EventReceiver, FeedError, Introspection, Issuer, Outbound, Pulled,
-    Received, Remember, RequireLayer, Revocation, RevocationFeed, Revocations, RuleHandle, SecretToken, Target,
-    TokenEndpoint, TrustedIssuer, Verifier, danger,
+    AuthLayer, BoxFuture, Candidate, ClientAuth, EventReceiver, FeedError, Introspection, Issuer, Outbound,
+    OutboundBuilder, Pulled, Received, Remember, RequireLayer, Revocation, RevocationFeed, Revocations, RuleHandle,
+    SecretToken, Target, TokenEndpoint, TrustedIssuer, Unlisted, Verifier, danger,
     rule::{scope, user},
     system_clock,
 };
@@ -279,15 +279,19 @@ async fn call_on(issuer: &TestIssuer, listener: &Listener) {
     let auth = ClientAuth::client_secret_basic("orders", "hunter2").expect("usable");
     let payments = Target::origin("https://payments.internal").expect("valid").audience("payments").token_exchange();
     let payments = payments.candidate(Candidate::shadow().audience("payments-new"));
-    let outbound = Outbound::builder(TokenEndpoint::discover(issuer.issuer().as_str(), auth)).cache_capacity(1);
-    let client = outbound
-        .target(payments)
-        .build()
-        .expect("valid")
-        .layer()
-        .layer(service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(()))));
+    let builder = || {
+        let server = TokenEndpoint::discover(issuer.issuer().as_str(), auth.clone());
+        Outbound::builder(server).cache_capacity(1).target(payments.clone())
+    };
+    let client = |builder: OutboundBuilder| {
+        let inner = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(())));
+        builder.build().expect("valid").layer().layer(inner)
+    };
+    let (bare, client) = (client(builder().unlisted(Unlisted::Bare)), client(builder()));
+    let stranger = || Request::get("https://stranger.internal/").body(()).expect("valid");
+    bare.oneshot(stranger()).await.expect("sent without a credential");
+    client.clone().oneshot(stranger()).await.expect_err("not listed");
     let get = |address: &str| client.clone().oneshot(Request::get(address).body(()).expect("valid"));
-    get("https://stranger.internal/").await.expect_err("not listed");
     for user in ["alice", "bob"] {
         let caller = TestCaller::workload("storefront").user(user).signed_by(issuer).context();
         caller.scope(async { get("https://payments.internal/").await }).await.expect("sent");

@@ -108,10 +108,9 @@ async fn out_t1_each_authorization_server_sees_only_its_own_users() {
 #[tokio::test]
 async fn out_t1_with_a_row_missing_nothing_is_sent() {
     let mesh = Mesh::start().await;
-    for (which, served, refused) in [
-        ([true, false], &mesh.login, &mesh.partner),
-        ([false, true], &mesh.partner, &mesh.login),
-    ] {
+    for (which, served, refused) in
+        [([true, false], &mesh.login, &mesh.partner), ([false, true], &mesh.partner, &mesh.login)]
+    {
         mesh.lists(which);
         let before = mesh.asked();
         let (status, problem) = mesh.ask(refused, "bob").await;
