@@ -169,8 +169,13 @@ async fn a_request_has_what_is_said_of_it_but_the_credential() {
     let stream = reqwest::Body::wrap(http_body_util::Full::<axum::body::Bytes>::from("charge"));
     assert!(http.post(world.payments.url("/")).body(stream).try_clone().is_none());
 
-    let late = http.get(world.payments.url("/")).timeout(std::time::Duration::ZERO).send().await;
-    assert!(late.expect_err("no time").refusal().is_none());
+    // Connections to it are made, and never answered.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let origin = format!("http://{}", silent.local_addr().expect("address"));
+    let target = Target::origin(&origin).expect("origin").audience("payments").client_credentials();
+    let http = client(&world.builder().target(target).build().expect("outbound"));
+    let late = http.get(format!("{origin}/")).timeout(std::time::Duration::from_millis(1)).send().await;
+    assert!(late.expect_err("no answer in time").refusal().is_none());
 }
 
 /// Sees its own environment only in a process of its own.

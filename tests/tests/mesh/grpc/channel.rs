@@ -16,8 +16,9 @@ use tonic::{
 };
 use tonic_prost::ProstCodec;
 use tower_identity::{
-    AuthLayer, ClientAuth, GrpcChannel, Outbound, OutboundError, Plaintext, Refusal, RequestExt, RequireLayer, Retries,
-    Revocation, Revocations, Target, TokenEndpoint, TrustedIssuer, Verifier, rule::user, system_clock,
+    AuthLayer, ClientAuth, GrpcChannel, Outbound, OutboundBuilder, OutboundError, Plaintext, Refusal, RequestExt,
+    RequireLayer, Retries, Revocation, Revocations, Target, TokenEndpoint, TrustedIssuer, Verifier, rule::user,
+    system_clock,
 };
 use tower_identity_testkit::{Endpoint as At, TestCaller, TestIssuer};
 
@@ -30,7 +31,7 @@ fn outbound(issuer: &TestIssuer, origins: &[&str]) -> Outbound {
     let server = TokenEndpoint::discover(issuer.issuer().as_str(), auth);
     let builder = Outbound::builder(server).plaintext(Plaintext::Loopback);
     let target = |origin: &&str| Target::origin(origin).expect("an origin").audience("payments").token_exchange();
-    origins.iter().map(target).fold(builder, |builder, target| builder.target(target)).build().expect("outbound")
+    origins.iter().map(target).fold(builder, OutboundBuilder::target).build().expect("outbound")
 }
 
 fn endpoint(till: &Served) -> Endpoint {
@@ -171,7 +172,10 @@ async fn g3_what_is_not_sent_is_a_status_of_ours_that_says_nothing_of_us() {
         let status = status.expect_err("not sent");
         assert_eq!((status.code(), status.message()), expected, "{check}");
         assert_eq!(Refusal::find(&status).map(Refusal::check), Some(check));
-        assert!(std::error::Error::source(&status).is_some_and(|source| source.is::<OutboundError>()), "{check}");
+        assert!(
+            std::error::Error::source(&status).is_some_and(<dyn std::error::Error>::is::<OutboundError>),
+            "{check}"
+        );
         assert!(status.metadata().is_empty() && status.details().is_empty(), "{check}");
     }
 
