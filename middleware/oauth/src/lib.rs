@@ -63,7 +63,7 @@ pub use self::{
     },
     metadata::{MetadataError, ServerMetadata, UnusableEndpoint},
     own_token::OwnToken,
-    response::IssuedToken,
+    response::{IssuedToken, MAX_ISSUED_TOKEN_BYTES},
     secret_file::SecretFileError,
     settings::ServerSettings,
     token_client::{NotAsked, TokenClient, Urgency},

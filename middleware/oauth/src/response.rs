@@ -7,11 +7,8 @@ use std::time::Duration;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
-use tower_identity_core::{
-    Scopes, SecretToken,
-    bearer::{MAX_TOKEN_BYTES, is_token68},
-};
-use tower_identity_jose::json;
+use tower_identity_core::{Scopes, SecretToken, bearer::is_token68};
+use tower_identity_jose::{Limits, json};
 
 use self::demand::Demand;
 use crate::{
@@ -19,6 +16,10 @@ use crate::{
     http::Answer,
     token_error::{Cause, ErrorCode, FailureAnswer, Nonsense},
 };
+
+/// The longest token that is taken from an authorization server, in bytes. What its target reads may be less: that is
+/// for whoever sends it to know.
+pub const MAX_ISSUED_TOKEN_BYTES: usize = *Limits::TOKEN_BYTES.end();
 
 /// A bearer token that was issued, as it was asked for or narrower.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +102,7 @@ fn read_success(grant: &Grant, body: &[u8]) -> Result<IssuedToken, Nonsense> {
         }
     }
     let access_token = match text("access_token", success.access_token.as_ref())? {
-        Some(token) if token.len() > MAX_TOKEN_BYTES => return Err(Nonsense::TokenTooLong(token.len())),
+        Some(token) if token.len() > MAX_ISSUED_TOKEN_BYTES => return Err(Nonsense::TokenTooLong(token.len())),
         Some(token) if is_token68(token) => SecretToken::new(token),
         _ => return Err(Nonsense::Member("access_token")),
     };

@@ -246,8 +246,7 @@ impl Target {
     }
 
     /// The longest value of the header that carries the credential, in bytes: a longer one is not sent. Default:
-    /// [`MAX_CREDENTIAL_BYTES`]; at most 65,536. An issued token of more than 8,192 bytes is refused before, where it is
-    /// read.
+    /// [`MAX_CREDENTIAL_BYTES`]; at most 65,536.
     pub fn max_credential_bytes(mut self, bytes: usize) -> Self {
         self.max_credential_bytes = bytes;
         self

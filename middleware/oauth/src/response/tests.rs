@@ -257,14 +257,14 @@ fn a_wider_scope_is_told_with_both_sets_and_what_to_do() {
 #[test]
 fn g7_a_token_that_nobody_reads_for_its_length_is_the_servers_fault() {
     let of = |length: usize| success(&exchange(), &with("access_token", json!("a".repeat(length))));
-    assert_eq!(of(MAX_TOKEN_BYTES + 1), Err(Nonsense::TokenTooLong(MAX_TOKEN_BYTES + 1)));
-    let longest = of(MAX_TOKEN_BYTES).expect("as long as is read");
-    assert_eq!(longest.access_token().expose().len(), MAX_TOKEN_BYTES);
+    assert_eq!(of(MAX_ISSUED_TOKEN_BYTES + 1), Err(Nonsense::TokenTooLong(MAX_ISSUED_TOKEN_BYTES + 1)));
+    let longest = of(MAX_ISSUED_TOKEN_BYTES).expect("as long as is read");
+    assert_eq!(longest.access_token().expose().len(), MAX_ISSUED_TOKEN_BYTES);
 
-    let error = TokenErrorKind::Nonsense { what: Nonsense::TokenTooLong(9000) };
+    let error = TokenErrorKind::Nonsense { what: Nonsense::TokenTooLong(90_000) };
     assert_eq!(
         error.to_string(),
-        "the server's answer cannot be used: the access token has 9000 bytes, at most 8192 are read anywhere"
+        "the server's answer cannot be used: the access token has 90000 bytes, at most 65536 are read anywhere"
     );
     assert_eq!(
         (error.refusal_kind(), error.refusal_kind().fault()),

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use http::StatusCode;
-use tower_identity_core::{Scopes, bearer::MAX_TOKEN_BYTES};
+use tower_identity_core::Scopes;
+
+use crate::MAX_ISSUED_TOKEN_BYTES;
 
 /// What an authorization server answered and must not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +21,7 @@ pub enum Nonsense {
     NotJson,
     /// A success that lacks this member, or has it in a form that is not allowed.
     Member(&'static str),
-    /// A token of this many bytes, more than [`MAX_TOKEN_BYTES`]: no service that we could send it to reads it.
+    /// A token of this many bytes, more than [`MAX_ISSUED_TOKEN_BYTES`]: no service can be set to read it.
     TokenTooLong(usize),
     /// A token that is not to be used as a bearer token: `token_type` is this.
     TokenType(String),
@@ -51,7 +53,7 @@ impl fmt::Display for Nonsense {
             Self::NotJson => f.write_str("the answer is not a JSON object without duplicate names"),
             Self::Member(member) => write!(f, "{member} is missing or malformed"),
             Self::TokenTooLong(bytes) => {
-                write!(f, "the access token has {bytes} bytes, at most {MAX_TOKEN_BYTES} are read anywhere")
+                write!(f, "the access token has {bytes} bytes, at most {MAX_ISSUED_TOKEN_BYTES} are read anywhere")
             }
             Self::TokenType(found) => write!(f, "token_type is {found:?}, not bearer"),
             Self::IssuedTokenType(found) => write!(f, "issued_token_type is {found:?}, not the requested one"),
