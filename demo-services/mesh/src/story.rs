@@ -2,9 +2,11 @@
 
 mod answer;
 mod clients;
+mod counted;
 mod enforcement;
 mod revoked;
 mod sessions;
+mod shadow;
 mod slow;
 mod steps;
 mod stream;
@@ -19,6 +21,7 @@ use self::{
     enforcement::observe_then_enforce,
     revoked::{revoked_while_listening, signed_in_again},
     sessions::{session_cookie, signed_out},
+    shadow::in_shadow,
     slow::slow_authority,
     steps::{
         another_audience, at_night, authority_stops, first_order, her_statement, own_orders_only, skipping_a_service,
@@ -61,6 +64,7 @@ pub async fn tell<W: Write>(mesh: &mut Mesh, page: &mut Page<W>) -> Result<Told,
     walk.step("Alice is revoked, while she and Bob each listen for news of their orders", revoked_while_listening)
         .await?;
     walk.step("Alice signs in again", signed_in_again).await?;
+    walk.step("Orders tries another way to tokens for payments, in shadow", in_shadow).await?;
     walk.step("In another shop tokens for payments live for 20 seconds, and the authority is slow", slow_authority)
         .await?;
     walk.step("The authority is stopped", authority_stops).await?;

@@ -1,11 +1,10 @@
 //! The step from observing a rule to enforcing it.
 
-use std::{io::Write, sync::OnceLock};
-
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::io::Write;
 
 use super::{
     clients::As,
+    counted::counted,
     walk::{Broken, Walk},
 };
 use crate::Part;
@@ -30,16 +29,8 @@ pub(super) async fn observe_then_enforce<W: Write>(walk: &mut Walk<'_, W>) -> Re
     walk.holds("and counts no other", 1, would_be_refusals(walk.issuer()) - before)
 }
 
-/// How often a list of callers would have refused a caller that this issuer vouches for, as an operator's dashboard has it.
+/// How often a list of callers would have refused a caller that this issuer vouches for.
 fn would_be_refusals(issuer: &str) -> u64 {
-    static COUNTED: OnceLock<PrometheusHandle> = OnceLock::new();
-    let counted = COUNTED.get_or_init(|| {
-        PrometheusBuilder::new().install_recorder().expect("no other recorder is installed in this process")
-    });
-    let page = counted.render();
-    let labels = ["stage=\"rule\"", "enforced=\"false\"", "reason=\"denied:callers\"", &format!("issuer=\"{issuer}\"")];
-    let of_these = |line: &&str| {
-        line.starts_with("tower_identity_decisions_total{") && labels.iter().all(|label| line.contains(label))
-    };
-    page.lines().filter(of_these).filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    let labels = [("stage", "rule"), ("enforced", "false"), ("reason", "denied:callers"), ("issuer", issuer)];
+    counted("tower_identity_decisions_total", &labels)
 }

@@ -127,6 +127,10 @@ impl<'a, W: Write> Walk<'a, W> {
         Ok(Answer::to(self.http.get(format!("{origin}{path}")).bearer_auth(token)).await?)
     }
 
+    pub(super) async fn post_at(&self, origin: &str, path: &str, token: &str, body: Value) -> Result<Answer, Broken> {
+        Ok(Answer::to(self.http.post(format!("{origin}{path}")).bearer_auth(token).json(&body)).await?)
+    }
+
     /// The same with these headers in the place of a bearer token.
     pub(super) async fn get_with(&self, part: Part, path: &str, headers: Headers<'_>) -> Result<Answer, Broken> {
         Ok(Answer::to(with(self.request(Method::GET, part, path), headers)).await?)

@@ -1,0 +1,41 @@
+//! The step of another way to a token that is tried before anybody depends on it.
+
+use std::io::Write;
+
+use super::{
+    clients::As,
+    counted::{counted_more, recorded},
+    steps::{AT_PAYMENTS, basket},
+    walk::{Broken, Walk},
+};
+use crate::Part;
+
+const TRIED: &str = "tower_identity_candidate_tokens_total";
+const SCOPE: &str = "scope = \"payments:charge payments:read\"";
+
+pub(super) async fn in_shadow<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
+    recorded();
+    let alice = walk.sign_in("alice").await?;
+    let token = walk.exchange(As::Storefront, &alice, ("orders", "prices:read orders:read orders:write")).await?;
+    let payments = walk.origin(Part::Payments).to_owned();
+
+    let own = "candidate = { mode = \"shadow\", strategy = \"client_credentials\", scope = \"payments:settle\" }";
+    let orders = walk.start_another(Part::Orders, (SCOPE, &format!("{SCOPE}\n{own}"))).await?;
+    let order = walk.post_at(&orders, "/orders", &token, basket()).await?;
+    walk.holds("it tries a token of its own behind Alice's back, who orders: 201", "201", order.outcome())?;
+    let trace = walk.get_at(&orders, "/trace", &token).await?;
+    walk.saw(AT_PAYMENTS, &trace.body[1]["principal"])?;
+    let could = counted_more(TRIED, &[("target", &payments), ("outcome", "obtained")], 0).await;
+    walk.holds("the other could be had, by the count", 1, could)?;
+
+    let elsewhere = "candidate = { mode = \"shadow\", audience = \"ledger\" }";
+    let orders = walk.start_another(Part::Orders, (SCOPE, &format!("{SCOPE}\n{elsewhere}"))).await?;
+    let order = walk.post_at(&orders, "/orders", &token, basket()).await?;
+    walk.holds(
+        "it tries one for an audience that the authority does not know; she orders: 201",
+        "201",
+        order.outcome(),
+    )?;
+    let could_not = counted_more(TRIED, &[("target", &payments), ("outcome", "refused")], 0).await;
+    walk.holds("that one could not, by the count", 1, could_not)
+}
