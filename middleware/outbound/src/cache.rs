@@ -3,9 +3,9 @@
 //! Two maps of one key. What is *kept* are tokens, bounded by their number and by their bytes; a hit reads there, and
 //! nowhere else. What is *asked* are slots: of the keys whose token is on its way, or could not be had a moment ago. A
 //! slot that somebody waits at is never forgotten, so there is one flight for a key, however many come; a token that
-//! arrives goes to those that are kept, and its slot is gone.
+//! arrives goes to those that are kept, and the slot, which holds none, is forgotten when its place is needed.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, UnitWeighter, sync::Cache};
 use tower_identity_core::{Clock, Refusal, Timestamp};
@@ -21,7 +21,7 @@ use crate::{
 
 pub(crate) use crate::kept::Bounds;
 
-/// How many keys that nobody waits for are known to have failed a moment ago.
+/// How many slots there are that nobody waits at: of keys that failed a moment ago, most of all.
 const FAILURES: usize = 16_384;
 
 /// All tokens of an [`Outbound`](crate::Outbound).
@@ -62,10 +62,10 @@ impl TokenCache {
 
     /// The token that is not there: from a flight, this one's or another's.
     pub(crate) async fn ask(self: &Arc<Self>, ask: &Ask) -> (Came, Result<Landed, Refusal>) {
-        let slot = match self.slot(ask, |_| true) {
-            Ok(slot) => slot,
-            Err(entry) => return (Came::Hit, Ok(Landed::of(entry))),
-        };
+        if let Some(entry) = self.meanwhile(ask) {
+            return (Came::Hit, Ok(Landed::of(entry)));
+        }
+        let slot = self.slot(ask);
         if let Some(refusal) = slot.failure() {
             return (Came::Negative, Err(refusal));
         }
@@ -90,27 +90,26 @@ impl TokenCache {
     }
 
     /// Has a token fetched that will be needed, and does not wait for it.
-    pub(crate) fn refresh(self: &Arc<Self>, ask: Ask, now: Timestamp) {
-        if let Ok(slot) = self.slot(&ask, |entry| !entry.is_stale(now)) {
-            slot.refresh(|| load::load(Arc::downgrade(self), ask));
-        }
+    pub(crate) fn refresh(self: &Arc<Self>, ask: Ask) {
+        self.slot(&ask).refresh(|| load::load(Arc::downgrade(self), ask));
     }
 
-    /// The slot of a key, unless a token that will do has come meanwhile.
-    fn slot(&self, ask: &Ask, will_do: impl Fn(&Entry) -> bool) -> Result<Slot<Landed, Refusal>, Arc<Entry>> {
-        let key = ask.key();
-        // A token is kept before its slot goes: whoever finds no slot finds the token, if there was one.
-        let new = || match self.find(&key, self.clock.wall()).filter(|entry| will_do(entry)) {
-            Some(entry) => Err(entry),
-            None => Ok(Slot::new(self.clock.clone())),
-        };
-        self.asked.get_or_insert_with(&key.to_key(), new)
+    /// The slot of a key: the same one for all who hold it at one time.
+    fn slot(&self, ask: &Ask) -> Slot<Landed, Refusal> {
+        let new = || Ok::<_, Infallible>(Slot::new(self.clock.clone()));
+        self.asked.get_or_insert_with(&ask.key().to_key(), new).unwrap_or_else(|never| match never {})
+    }
+
+    /// A token that will do, and came after it was looked for. Asked by each flight before it asks anybody else: flights
+    /// of a slot follow one another, so whatever one of them brought the next one finds.
+    pub(crate) fn meanwhile(&self, ask: &Ask) -> Option<Arc<Entry>> {
+        let now = self.clock.wall();
+        self.find(&ask.key(), now).filter(|entry| !ask.ahead || !entry.is_stale(now))
     }
 
     /// Keeps what a flight brought.
     pub(crate) fn keep(&self, entry: &Arc<Entry>, now: Timestamp) {
         self.kept.add(entry, now);
-        self.asked.remove(&entry.key());
     }
 
     /// The token in whose place another comes, whatever became of it.

@@ -84,6 +84,11 @@ pub(crate) async fn obtain(ask: &Ask) -> Result<Obtained, Failed<Refusal>> {
 pub(crate) async fn load(cache: Weak<TokenCache>, ask: Ask) -> Result<Loaded<Landed>, Failed<Refusal>> {
     let recipe = &ask.recipe;
     let began = recipe.clock.wall();
+    // Nobody's to hold but the cache's: who comes later looks there.
+    let landed = |landed| Ok(Loaded { value: landed, lifetime: Lifetime::new(Duration::ZERO, Duration::ZERO) });
+    if let Some(entry) = cache.upgrade().and_then(|cache| cache.meanwhile(&ask)) {
+        return landed(Landed::of(entry));
+    }
     let Obtained { bearer, scopes, life } = obtain(&ask).await?;
     let subject_end = ask.subject.as_ref().map(|subject| subject.expires_at());
     let lifetime = lifetime(life, subject_end.map(|end| end.since(began)));
@@ -105,7 +110,7 @@ pub(crate) async fn load(cache: Weak<TokenCache>, ask: Ask) -> Result<Loaded<Lan
     if let Some(before) = before {
         before.replaced();
     }
-    Ok(Loaded { value: Landed { entry, until }, lifetime })
+    landed(Landed { entry, until })
 }
 
 /// A failure, which everybody who waits for it gets, and whoever asks within a moment.

@@ -122,7 +122,7 @@ impl Outbound {
             Found::Stale(entry, ask) => {
                 ask.recipe.told.at_hand(true);
                 if entry.begins_refresh(now) {
-                    cache.refresh(ask, now);
+                    cache.refresh(ask);
                 }
                 entry
             }
