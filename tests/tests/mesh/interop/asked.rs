@@ -75,10 +75,10 @@ async fn carry(mut connection: TcpStream, fault: Option<Fault>, to: String) {
     let mut request = [0; 4096];
     match fault {
         Some(Fault::Closed) => {
-            connection.read(&mut request).await.ok();
+            assert_ne!(connection.read(&mut request).await.expect("a request"), 0);
         }
         Some(Fault::Busy) => {
-            connection.read(&mut request).await.ok();
+            assert_ne!(connection.read(&mut request).await.expect("a request"), 0);
             connection.write_all(BUSY).await.ok();
         }
         None => {
