@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    io,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
 };
@@ -135,6 +136,13 @@ pub(crate) struct Moved {
 impl Moved {
     fn parse(text: String, path: String) -> Result<Self, StartError> {
         Ok(Self { settings: Settings::parse(&text, path.as_str())?, text, path })
+    }
+
+    /// What it says, where it does not matter where it lies: the keys that it names beside itself are named by their whole
+    /// paths.
+    pub(crate) fn alone(&self, directory: &Path) -> io::Result<String> {
+        let keys = std::path::absolute(directory)?.join("keys").display().to_string();
+        Ok(self.text.replace("\"keys/", &format!("\"{keys}/")))
     }
 
     /// The same, where it says something else.

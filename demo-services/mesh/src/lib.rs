@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `mesh` | starting and stopping the four |
 //! | `files` | their settings, moved to other addresses where asked |
+//! | `rollout` | a file that one of them follows while it runs |
 //! | `invitation` | what is printed once they are up |
 //! | [`story`] | the walk: what is done, and what each hop must have seen |
 //! | `page` | how the walk looks in a terminal |
@@ -16,6 +17,7 @@ mod inspect;
 mod invitation;
 mod mesh;
 mod page;
+mod rollout;
 pub mod simulation;
 pub mod story;
 

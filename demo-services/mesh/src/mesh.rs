@@ -10,7 +10,10 @@ use demo_kit::{Serving, StartError, listen};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tower_identity::Settings;
 
-use crate::files::{Addresses, Files, Moved, Part};
+use crate::{
+    files::{Addresses, Files, Moved, Part},
+    rollout::Rollout,
+};
 
 /// The mesh at work.
 #[derive(Debug)]
@@ -68,6 +71,16 @@ impl Mesh {
         }
         let directory = directory.to_owned();
         Ok(Self { running: checked.into_iter().map(Checked::serve).collect(), files, directory })
+    }
+
+    /// Starts a program once more, at a port of its own and from a file that it follows, and gives its origin.
+    pub(crate) async fn start_following(&mut self, part: Part) -> Result<(String, Rollout), StartError> {
+        let rollout = Rollout::of(part.name(), self.files[part as usize].alone(&self.directory)?)?;
+        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0)), ANY_PORT).await?;
+        let checked = Checked::new(part, listener, rollout.settings())?;
+        let origin = format!("http://{}", checked.address);
+        self.running.push(checked.serve());
+        Ok((origin, rollout))
     }
 
     /// Starts all four once more, at ports that are free and with these changes to their files.

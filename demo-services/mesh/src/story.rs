@@ -4,6 +4,7 @@ mod answer;
 mod clients;
 mod counted;
 mod enforcement;
+mod reload;
 mod revoked;
 mod sessions;
 mod shadow;
@@ -19,6 +20,7 @@ use demo_kit::StartError;
 
 use self::{
     enforcement::observe_then_enforce,
+    reload::rolled_out,
     revoked::{revoked_while_listening, signed_in_again},
     sessions::{session_cookie, signed_out},
     shadow::in_shadow,
@@ -65,6 +67,7 @@ pub async fn tell<W: Write>(mesh: &mut Mesh, page: &mut Page<W>) -> Result<Told,
         .await?;
     walk.step("Alice signs in again", signed_in_again).await?;
     walk.step("Orders tries another way to tokens for payments, in shadow", in_shadow).await?;
+    walk.step("Orders is given another file while it runs: first a wrong one, then a good one", rolled_out).await?;
     walk.step("In another shop tokens for payments live for 20 seconds, and the authority is slow", slow_authority)
         .await?;
     walk.step("The authority is stopped", authority_stops).await?;

@@ -23,7 +23,7 @@ use super::{
     closing,
     stream::Stream,
 };
-use crate::{Mesh, Page, Part, mesh::Change};
+use crate::{Mesh, Page, Part, mesh::Change, rollout::Rollout};
 
 /// Why a step ended early.
 #[derive(Debug, thiserror::Error)]
@@ -199,6 +199,11 @@ impl<'a, W: Write> Walk<'a, W> {
     /// A token of a service's own.
     pub(super) async fn own_token(&self, client: As, to: (&str, &str)) -> Result<String, Broken> {
         Ok(self.clients.own(client, to).await?)
+    }
+
+    /// Starts a program once more, from a copy of its file that it follows, and gives its origin.
+    pub(super) async fn start_following(&mut self, part: Part) -> Result<(String, Rollout), Broken> {
+        Ok(self.mesh.start_following(part).await?)
     }
 
     /// Starts a shop besides, whose files differ in this; to be stopped by whoever asked for it.

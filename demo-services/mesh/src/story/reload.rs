@@ -1,0 +1,47 @@
+//! The step of a settings file that is rolled out while its service runs.
+
+use std::io::Write;
+
+use super::{
+    answer::Seen,
+    clients::As,
+    counted::{counted, counted_more, recorded},
+    steps::{AT_PAYMENTS, basket},
+    walk::{Broken, Walk},
+};
+use crate::Part;
+
+const READINGS: &str = "tower_identity_settings_reloads_total";
+const SCOPE: &str = "scope = \"payments:charge payments:read\"";
+
+/// The row says in one line that its token goes nowhere without TLS, and in another that it goes to where there is none.
+const WRONG: [(&str, &str); 2] = [
+    ("strategy = \"token_exchange\"", "strategy = \"token_exchange\"\nplaintext = \"never\""),
+    (SCOPE, "scope = \"payments:read\""),
+];
+const GOOD: [(&str, &str); 1] = [(SCOPE, "scope = \"payments:charge\"")];
+
+pub(super) async fn rolled_out<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
+    recorded();
+    let (orders, file) = walk.start_following(Part::Orders).await?;
+    let name = file.name();
+    let (refused, taken) = ([("file", &*name), ("outcome", "refused")], [("file", &*name), ("outcome", "reloaded")]);
+    let alice = walk.sign_in("alice").await?;
+    let token = walk.exchange(As::Storefront, &alice, ("orders", "prices:read orders:read orders:write")).await?;
+    let before = walk.get_at(&orders, "/trace", &token).await?;
+    let seen = &before.body[1]["principal"];
+    walk.saw(AT_PAYMENTS, seen)?;
+
+    file.roll_out(&WRONG)?;
+    walk.holds("a file with a wrong row is refused, and told of", 1, counted_more(READINGS, &refused, 0).await)?;
+    let order = walk.post_at(&orders, "/orders", &token, basket()).await?;
+    walk.holds("orders goes on by the file before it, and Alice orders: 201", "201", order.outcome())?;
+    let after = walk.get_at(&orders, "/trace", &token).await?;
+    walk.holds("with the token that it has remembered", seen.clone(), after.body[1]["principal"].clone())?;
+
+    file.roll_out(&GOOD)?;
+    walk.holds("the file is mended, and asks for less: it is taken", 1, counted_more(READINGS, &taken, 0).await)?;
+    let trace = walk.get_at(&orders, "/trace", &token).await?;
+    walk.saw(Seen { scopes: &["payments:charge"], ..AT_PAYMENTS }, &trace.body[1]["principal"])?;
+    walk.holds("and of the wrong one was told once", 1, counted(READINGS, &refused))
+}
