@@ -31,6 +31,7 @@ fn routes() -> Vec<(Part, Method, &'static str, Value)> {
         (Part::Authority, Method::POST, "/dev/sign-in", json!({ "user": "alice" })),
         (Part::Authority, Method::POST, "/dev/sign-out", Value::Null),
         (Part::Authority, Method::POST, "/dev/revoke", json!({ "user": "carol" })),
+        (Part::Authority, Method::POST, "/dev/slow", json!({ "milliseconds": 0 })),
         (Part::Storefront, Method::GET, "/products", Value::Null),
         (Part::Storefront, Method::POST, "/orders", basket.clone()),
         (Part::Storefront, Method::GET, "/orders", Value::Null),
