@@ -75,8 +75,8 @@ async fn rfc6750_a9_the_edge_is_a_setting_of_the_file() {
 fn storefront(issuer: &TestIssuer) -> String {
     let text = include_str!("../../../demo-services/settings/storefront.toml");
     let (inbound, rest) = text.split_once("[inbound.issuer.introspection]").expect("its tokens are opaque");
-    let (_, outbound) = rest.split_once("[outbound.").expect("it calls on");
-    format!("{inbound}[outbound.{outbound}").replace("http://127.0.0.1:7000", issuer.issuer().as_str())
+    let (_, outbound) = rest.split_once("[outbound]").expect("it calls on");
+    format!("{inbound}[outbound]{outbound}").replace("http://127.0.0.1:7000", issuer.issuer().as_str())
 }
 
 #[tokio::test]
