@@ -186,11 +186,9 @@ impl Candidate {
         if let Some(tolerated) = &self.tolerate_scope {
             target.tolerated = tolerated.clone();
         }
-        if let Some(strategy) = self.strategy {
-            if target.strategy != Some(strategy) {
-                (target.actor_token, target.on_behalf_of) = (false, None);
-            }
-            target.strategy = Some(strategy);
+        if self.strategy.is_some() && self.strategy != target.strategy {
+            (target.actor_token, target.on_behalf_of) = (false, None);
+            target.strategy.clone_from(&self.strategy);
         }
         if let Some(server) = &self.server {
             target.server = Some(server.clone());

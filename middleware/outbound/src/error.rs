@@ -2,7 +2,8 @@
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-use tower_identity_core::{Issuer, Refusal, RefusalKind};
+use tower_identity_core::{Issuer, Refusal, RefusalKind, VerifiedToken};
+use tower_identity_oauth::TokenClient;
 
 use crate::targets::NoTarget;
 
@@ -82,6 +83,14 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
+    /// A subject token goes only to a server that takes tokens of its issuer.
+    pub(crate) fn unless_accepted(server: &TokenClient, subject: &VerifiedToken) -> Result<(), Self> {
+        if server.accepts(subject.issuer()) {
+            return Ok(());
+        }
+        Err(Self::ForeignSubject { server: server.issuer().clone(), subject: subject.issuer().clone() })
+    }
+
     pub(crate) fn refusal(&self) -> Refusal {
         let (kind, check) = match self {
             Self::NoToken(refusal) => return refusal.clone(),

@@ -12,11 +12,15 @@ use std::time::Duration;
 
 use tower_identity_core::{ClientId, Fingerprint, InvalidSetting, Refusal, RefusalKind};
 use tower_identity_jose::Limits;
-use tower_identity_oauth::{IssuedToken, TargetService};
+use tower_identity_oauth::TargetService;
 
 pub(crate) use self::readable::Readable;
 pub use self::{readable::ReadableJwt, size::MAX_CREDENTIAL_BYTES};
-use crate::{Target, bearer::Bearer, source::Ask};
+use crate::{
+    Target,
+    bearer::Bearer,
+    source::{Ask, Brought},
+};
 
 /// What a row demands of the tokens that are issued for it, beyond its terms.
 #[derive(Debug, Clone)]
@@ -55,21 +59,23 @@ pub(crate) struct Checked {
     pub(crate) life: Option<Duration>,
 }
 
-/// Checks a token that was issued for this ask.
-pub(crate) fn check(ask: &Ask, issued: &IssuedToken) -> Result<Checked, Refusal> {
-    let recipe = &ask.recipe;
-    judge(ask, issued).map_err(|refusal| refusal.issuer(recipe.client.issuer().clone()))
+/// Checks a token that was brought for this ask.
+pub(crate) fn check(ask: &Ask, brought: &Brought) -> Result<Checked, Refusal> {
+    judge(ask, brought).map_err(|refusal| match &brought.server {
+        Some(server) => refusal.issuer(server.clone()),
+        None => refusal,
+    })
 }
 
-fn judge(ask: &Ask, issued: &IssuedToken) -> Result<Checked, Refusal> {
+fn judge(ask: &Ask, brought: &Brought) -> Result<Checked, Refusal> {
     let Demands { max_credential_bytes, readable } = &ask.recipe.demands;
-    let token = issued.access_token();
-    let said = issued.expires_in();
+    let (token, said) = (brought.token.access_token(), brought.token.expires_in());
     let bearer = Bearer::new(token).ok_or_else(|| refuse("access_token", "holds what no header may hold"))?;
     size::check(bearer.bytes(), *max_credential_bytes, token)?;
-    let left = match readable {
-        None => None,
-        Some(readable) => readable.check(token, ask)?,
+    // What nobody issued for this, its source has looked at: it says nothing of who acts here.
+    let left = match (readable, &brought.server) {
+        (Some(readable), Some(server)) => readable.check(token, ask, server)?,
+        _ => None,
     };
     Ok(Checked { bearer, life: said.into_iter().chain(left).min() })
 }

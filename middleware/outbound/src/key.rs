@@ -18,7 +18,7 @@ pub(crate) struct CacheKey {
 /// What is asked for and by whom: two of the three digests, which are the same for all users and shared by their keys.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct AskedFor {
-    /// The authorization server's endpoint and who we are there.
+    /// Where it comes from: by which settings, and from which authorization server and as whom where one is asked.
     pub(crate) us: Fingerprint,
     /// What the target's row asks for, and how.
     pub(crate) row: Fingerprint,

@@ -11,7 +11,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `target`, `settings` | one row of the list, in code and in a file |
+//! | `target`, `strategy`, `settings` | one row of the list, in code and in a file |
 //! | `origin`, `path`, `when`, `targets` | which row a request belongs to: exactly one or none |
 //! | `plaintext` | whether a token may travel without TLS |
 //! | `acting`, `on_behalf_of`, `row` | for whom a request is made, and whose token it therefore takes |
@@ -67,6 +67,7 @@ mod retry;
 mod row;
 mod settings;
 mod source;
+mod strategy;
 mod strip;
 mod table;
 mod target;
@@ -92,7 +93,8 @@ pub use self::{
     replacement::Replacement,
     retries::Retries,
     settings::TargetSettings,
-    target::{Strategy, Target},
+    strategy::Strategy,
+    target::Target,
     unlisted::Unlisted,
 };
 #[cfg(feature = "reqwest")]

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use tower_identity_core::{Refusal, RefusalKind, Scopes, Timestamp};
+use tower_identity_core::{Issuer, Refusal, RefusalKind, Scopes, Timestamp};
 use tower_identity_refresh::{Failed, Lifetime, Loaded};
 
 use crate::{
@@ -61,23 +61,25 @@ pub(crate) struct Obtained {
     pub(crate) scopes: Scopes,
     /// How long it is good for, where the server says so.
     pub(crate) life: Option<Duration>,
+    /// The authorization server that issued it.
+    server: Option<Issuer>,
 }
 
 /// Asks the source, and checks what it brings.
 pub(crate) async fn obtain(ask: &Ask) -> Result<Obtained, Failed<Refusal>> {
     let recipe = &ask.recipe;
     let asked = recipe.clock.monotonic();
-    let issued = recipe.source.obtain(ask).await;
+    let brought = recipe.source.obtain(ask).await;
     recipe.told.acquired(recipe.clock.monotonic().since(asked));
     let failed = |error| if ask.ahead { Failed { error, retry_after: Duration::ZERO } } else { failed(error) };
-    let issued = issued.map_err(failed)?;
+    let brought = brought.map_err(failed)?;
     // Revoked while the exchange was in the air: what came of it is for nobody, and not kept.
     if ask.subject.as_ref().is_some_and(|subject| subject.is_revoked()) {
         let refusal = Refusal::new(RefusalKind::InvalidToken, REVOKED);
         return Err(Failed { error: refusal, retry_after: Duration::ZERO });
     }
-    let Checked { bearer, life } = issued::check(ask, &issued).map_err(failed)?;
-    Ok(Obtained { bearer, scopes: issued.scopes().clone(), life })
+    let Checked { bearer, life } = issued::check(ask, &brought).map_err(failed)?;
+    Ok(Obtained { bearer, scopes: brought.token.scopes().clone(), life, server: brought.server })
 }
 
 /// Asks, and keeps what comes.
@@ -89,11 +91,11 @@ pub(crate) async fn load(cache: Weak<TokenCache>, ask: Ask) -> Result<Loaded<Lan
     if let Some(entry) = cache.upgrade().and_then(|cache| cache.meanwhile(&ask)) {
         return landed(Landed::of(entry));
     }
-    let Obtained { bearer, scopes, life } = obtain(&ask).await?;
+    let Obtained { bearer, scopes, life, server } = obtain(&ask).await?;
     let subject_end = ask.subject.as_ref().map(|subject| subject.expires_at());
     let lifetime = lifetime(life, subject_end.map(|end| end.since(began)));
     tracing::debug!(
-        issuer = recipe.client.issuer().as_str(),
+        issuer = server.as_ref().map(Issuer::as_str),
         strategy = recipe.source.name(),
         scope = %scopes,
         seconds = lifetime.usable().as_secs(),

@@ -55,10 +55,10 @@ impl Asked<'_, '_> {
 /// Whose tokens a target takes, and how each is obtained.
 #[derive(Debug, Clone)]
 pub(crate) enum Takes {
-    /// One made from the caller's; this service's own only if a request says so.
-    Exchanged { of: OnBehalfOf, exchange: Arc<Recipe>, own: Arc<Recipe> },
+    /// A caller's: its own, or one made from it; this service's own only if a request says so.
+    Callers { of: OnBehalfOf, callers: Arc<Recipe>, own: Arc<Recipe> },
     /// This service's own.
-    Services { own: Arc<Recipe> },
+    Own { own: Arc<Recipe> },
 }
 
 impl Row {
@@ -79,7 +79,7 @@ impl Row {
 
     /// How the token is obtained that it takes for callers.
     pub(crate) fn strategy(&self) -> &'static str {
-        let (Takes::Exchanged { exchange: recipe, .. } | Takes::Services { own: recipe }) = &self.takes;
+        let (Takes::Callers { callers: recipe, .. } | Takes::Own { own: recipe }) = &self.takes;
         recipe.source.name()
     }
 
@@ -91,13 +91,13 @@ impl Row {
         scope: Option<&'c CallerContext>,
         now: Timestamp,
     ) -> Result<Asked<'r, 'c>, Reason> {
-        let (of, exchange, caller) = match (&self.takes, acting) {
-            (Takes::Services { .. }, Some(Acting::OnBehalfOf(_))) => return Err(Reason::ServiceOnly),
-            (Takes::Services { own }, _) | (Takes::Exchanged { own, .. }, Some(Acting::AsService)) => {
+        let (of, recipe, caller) = match (&self.takes, acting) {
+            (Takes::Own { .. }, Some(Acting::OnBehalfOf(_))) => return Err(Reason::ServiceOnly),
+            (Takes::Own { own }, _) | (Takes::Callers { own, .. }, Some(Acting::AsService)) => {
                 return Ok(Asked { recipe: own, subject: None, caller: None });
             }
-            (Takes::Exchanged { of, exchange, .. }, Some(Acting::OnBehalfOf(caller))) => (*of, exchange, caller),
-            (Takes::Exchanged { of, exchange, .. }, None) => (*of, exchange, scope.ok_or(Reason::NoCaller)?),
+            (Takes::Callers { of, callers, .. }, Some(Acting::OnBehalfOf(caller))) => (*of, callers, caller),
+            (Takes::Callers { of, callers, .. }, None) => (*of, callers, scope.ok_or(Reason::NoCaller)?),
         };
         let subject = of.subject(caller)?;
         if !caller.principal().binding().is_established() {
@@ -106,16 +106,13 @@ impl Row {
         if subject.token().is_none() {
             return Err(Reason::NoText);
         }
-        if !exchange.client.accepts(subject.issuer()) {
-            let server = exchange.client.issuer().clone();
-            return Err(Reason::ForeignSubject { server, subject: subject.issuer().clone() });
-        }
+        recipe.source.takes(subject)?;
         if subject.expires_at() <= now {
             return Err(Reason::SubjectExpired);
         }
         if caller.is_revoked() {
             return Err(Reason::Revoked);
         }
-        Ok(Asked { recipe: exchange, subject: Some(subject), caller: Some(caller) })
+        Ok(Asked { recipe, subject: Some(subject), caller: Some(caller) })
     }
 }

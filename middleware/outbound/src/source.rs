@@ -6,12 +6,15 @@ mod exchange;
 
 use std::{fmt, sync::Arc};
 
-use tower_identity_core::{Audience, BoxFuture, Clock, Fingerprint, Refusal, VerifiedToken};
-use tower_identity_oauth::{IssuedToken, Resource, TargetService, TokenClient, Urgency};
+use tower_identity_core::{Audience, BoxFuture, Clock, Fingerprint, Issuer, Refusal, VerifiedToken};
+use tower_identity_oauth::{Grant, IssuedToken, Resource, TargetService, TokenClient, Urgency};
 
-pub(crate) use self::{actor::ActorTokens, client_credentials::ClientCredentials, exchange::Exchange};
+pub(crate) use self::client_credentials::ClientCredentials;
+use self::{actor::ActorTokens, exchange::Exchange};
 use crate::{
+    Strategy, Target,
     candidate::Which,
+    error::Reason,
     issued::Demands,
     key::{AskedFor, Looked},
     telemetry::Requests,
@@ -22,15 +25,61 @@ pub(crate) trait TokenSource: fmt::Debug + Send + Sync {
     /// What tells this source from all others for the same terms: part of the cache key.
     fn name(&self) -> &'static str;
 
-    /// Asks the authorization server. What it is given is all that it may depend on.
-    fn obtain(&self, ask: &Ask) -> BoxFuture<'static, Result<IssuedToken, Refusal>>;
+    /// Whatever decides, beside the terms and the subject, which token comes: the server and who we are there, and the
+    /// strategy's own settings, all of them. Part of the cache key.
+    fn fingerprint(&self) -> Fingerprint;
+
+    /// Whether it takes this subject: what is known before anybody is asked. Asked for each request, so it is cheap, and
+    /// allocates nothing where the answer is yes.
+    fn takes(&self, subject: &VerifiedToken) -> Result<(), Reason> {
+        let _ = subject;
+        Ok(())
+    }
+
+    /// Obtains the token. What it is given is all that it may depend on.
+    fn obtain(&self, ask: &Ask) -> BoxFuture<'static, Result<Brought, Refusal>>;
 }
 
-/// A row's terms at one authorization server by one source: all that is known before a request.
+/// A token that a source brings.
+#[derive(Debug)]
+pub(crate) struct Brought {
+    pub(crate) token: IssuedToken,
+    /// The authorization server that issued it just now, for this ask. None of a token that there was.
+    pub(crate) server: Option<Issuer>,
+}
+
+impl Brought {
+    /// What this server issues for this grant.
+    pub(crate) async fn issued(client: &TokenClient, grant: &Grant, urgency: Urgency) -> Result<Self, Refusal> {
+        let token = client.request_with(grant, urgency).await.map_err(|error| error.refusal())?;
+        Ok(Self { token, server: Some(client.issuer().clone()) })
+    }
+}
+
+/// What a source is made of, beside the strategy's own settings.
+pub(crate) struct Made<'r> {
+    pub(crate) target: &'r Target,
+    /// At the row's server.
+    pub(crate) client: &'r TokenClient,
+    pub(crate) clock: &'r Clock,
+}
+
+/// The source of a strategy that was checked.
+pub(crate) fn of(strategy: &Strategy, made: &Made<'_>) -> Box<dyn TokenSource> {
+    let client = made.client.clone();
+    match strategy {
+        Strategy::TokenExchange => {
+            let actor = made.target.actor_token.then(|| ActorTokens::new(client.clone(), made.clock.clone()));
+            Box::new(Exchange { client, actor })
+        }
+        Strategy::ClientCredentials => Box::new(ClientCredentials { client }),
+    }
+}
+
+/// A row's terms by one source: all that is known before a request.
 #[derive(Debug)]
 pub(crate) struct Recipe {
     pub(crate) source: Box<dyn TokenSource>,
-    pub(crate) client: TokenClient,
     pub(crate) terms: TargetService,
     pub(crate) demands: Demands,
     pub(crate) clock: Clock,
@@ -42,14 +91,12 @@ impl Recipe {
     /// `target` is what the operator knows it by.
     pub(crate) fn new(
         (target, which): (&Arc<str>, Which),
-        source: impl TokenSource + 'static,
-        client: TokenClient,
+        source: Box<dyn TokenSource>,
         terms: TargetService,
         demands: Demands,
         clock: Clock,
     ) -> Self {
         let row = Fingerprint::of("outbound-row")
-            .field(client.issuer().as_str())
             .field(source.name())
             .optional(terms.audience.as_ref().map(Audience::as_str))
             .optional(terms.resource.as_ref().map(Resource::as_str))
@@ -57,9 +104,9 @@ impl Recipe {
             .field(terms.tolerated.to_string())
             .field(demands.fingerprint().as_bytes())
             .finish();
-        let asked = Arc::new(AskedFor { us: client.fingerprint(), row });
+        let asked = Arc::new(AskedFor { us: source.fingerprint(), row });
         let told = Requests::new(Arc::clone(target), which, source.name());
-        Self { source: Box::new(source), client, terms, demands, clock, told, asked }
+        Self { source, terms, demands, clock, told, asked }
     }
 
     /// What its token for this subject is remembered under.

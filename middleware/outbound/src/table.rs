@@ -1,17 +1,19 @@
 //! [`Table`]: the list of targets, checked and put together, and what of the one before it goes on.
 
+use std::sync::Arc;
+
 use http::{Method, Uri};
 use tower_identity_core::{Clock, InvalidSetting};
 use tower_identity_oauth::{Http, TargetService, TokenClient, TokenEndpoint};
 
 use crate::{
-    Candidate, Strategy, Target, Unlisted,
+    Candidate, Target, Unlisted,
     acting::Acting,
     builder::Listed,
     candidate::{Trial, Which},
     issued::Demands,
     row::{Row, Takes},
-    source::{ActorTokens, ClientCredentials, Exchange, Recipe},
+    source::{self, ClientCredentials, Recipe, TokenSource},
     strip::Strip,
     targets::{NoTarget, Targets},
 };
@@ -160,19 +162,17 @@ fn row(target: &Target, which: Which, servers: &[Server], clock: &Clock) -> Resu
         scopes: target.scopes.clone(),
         tolerated: target.tolerated.clone(),
     };
-    let name = format!("{}{}{}", target.origin, target.path_prefix.as_str(), target.when).into();
+    let name: Arc<str> = format!("{}{}{}", target.origin, target.path_prefix.as_str(), target.when).into();
     let demands = Demands::of(target, &terms, client.client_id())?;
-    let own =
-        Recipe::new((&name, which), ClientCredentials, client.clone(), terms.clone(), demands.clone(), clock.clone());
-    let own = own.into();
-    let takes = match strategy {
-        Strategy::ClientCredentials => Takes::Services { own },
-        Strategy::TokenExchange => {
-            let actor = target.actor_token.then(|| ActorTokens::new(clock.clone()));
-            let exchange =
-                Recipe::new((&name, which), Exchange { actor }, client.clone(), terms, demands, clock.clone());
-            Takes::Exchanged { of: target.on_behalf_of.unwrap_or_default(), exchange: exchange.into(), own }
-        }
+    let recipe = |source: Box<dyn TokenSource>| {
+        Arc::new(Recipe::new((&name, which), source, terms.clone(), demands.clone(), clock.clone()))
+    };
+    let source = source::of(strategy, &source::Made { target, client, clock });
+    let takes = if strategy.is_callers() {
+        let own = recipe(Box::new(ClientCredentials { client: client.clone() }));
+        Takes::Callers { of: target.on_behalf_of.unwrap_or_default(), callers: recipe(source), own }
+    } else {
+        Takes::Own { own: recipe(source) }
     };
     let trial = |candidate: &Candidate| {
         let row = row(&candidate.over(target), Which::Candidate, servers, clock)?;

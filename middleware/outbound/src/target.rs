@@ -3,25 +3,13 @@
 use std::time::Duration;
 
 use http::Method;
-use serde::Deserialize;
 use tower_identity_core::{Audience, InvalidSetting, Issuer, Scopes, Tenant};
 use tower_identity_oauth::Resource;
 
 use crate::{
-    Candidate, MAX_CREDENTIAL_BYTES, OnBehalfOf, Plaintext, ReadableJwt, origin::Origin, path::PathPrefix, when::When,
+    Candidate, MAX_CREDENTIAL_BYTES, OnBehalfOf, Plaintext, ReadableJwt, Strategy, origin::Origin, path::PathPrefix,
+    when::When,
 };
-
-/// How a target's token is obtained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Strategy {
-    /// The caller's token is exchanged for one to the target (RFC 8693): its user's, unless the row says
-    /// [otherwise](OnBehalfOf).
-    TokenExchange,
-    /// This service's own token (RFC 6749 §4.4), whoever is calling.
-    ClientCredentials,
-}
 
 /// One row of the list of targets: an origin and path prefix, and the token that goes there.
 ///
@@ -274,31 +262,21 @@ impl Target {
     }
 
     /// The strategy, once everything about this row alone is in order.
-    pub(crate) fn check(&self) -> Result<Strategy, InvalidSetting> {
+    pub(crate) fn check(&self) -> Result<&Strategy, InvalidSetting> {
         if let Some(wrong) = &self.wrong {
             return Err(wrong.clone());
         }
         if let Some(candidate) = &self.candidate {
-            let checked = candidate.check().and_then(|_| candidate.over(self).check());
+            let checked = candidate.check().and_then(|_| candidate.over(self).check().map(drop));
             checked.map_err(|wrong| wrong.within("candidate"))?;
-        }
-        if self.audience.is_none() && self.resource.is_none() && self.scopes.is_empty() {
-            return Err(InvalidSetting::new("audience", "is missing, as are resource and scope: a token for what?"));
         }
         if self.when.tenant.is_some() && self.when.subjects_of.is_empty() {
             return Err(InvalidSetting::new("tenant", "needs subjects_of: the issuer whose tenant it is"));
         }
-        match self.strategy {
-            None => Err(InvalidSetting::new("strategy", "is missing: token_exchange or client_credentials")),
-            Some(Strategy::ClientCredentials) if self.actor_token => {
-                Err(InvalidSetting::new("actor_token", "belongs to an exchange; with client_credentials nobody acts"))
-            }
-            Some(Strategy::ClientCredentials) if self.on_behalf_of.is_some() => Err(InvalidSetting::new(
-                "on_behalf_of",
-                "belongs to an exchange; client_credentials is this service itself, so leave it out",
-            )),
-            Some(strategy) => Ok(strategy),
-        }
+        let missing = || InvalidSetting::new("strategy", "is missing: token_exchange or client_credentials");
+        let strategy = self.strategy.as_ref().ok_or_else(missing)?;
+        strategy.check(self)?;
+        Ok(strategy)
     }
 }
 

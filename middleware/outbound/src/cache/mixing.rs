@@ -20,8 +20,8 @@ use http::{HeaderMap, Method, Uri};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use tower_identity_core::{
     ActorChain, Attributes, AuthenticationContext, Binding, BoxFuture, CallerContext, Clock, Credential as Presented,
-    Evidence, Identity, Issuer, Moment, Refusal, RefusalKind, Revocation, Revocations, Scopes, SecretToken, TimeSource,
-    Timestamp, User, VerifiedToken, VerifiedTokenParts, Workload, ambient,
+    Evidence, Fingerprint, Identity, Issuer, Moment, Refusal, RefusalKind, Revocation, Revocations, Scopes,
+    SecretToken, TimeSource, Timestamp, User, VerifiedToken, VerifiedTokenParts, Workload, ambient,
 };
 use tower_identity_oauth::{ClientAuth, Http, IssuedToken, TargetService, TokenClient, TokenEndpoint};
 
@@ -34,7 +34,7 @@ use crate::{
     outbound::Obtained,
     path::PathPrefix,
     row::{Row, Takes},
-    source::{Ask, Recipe, TokenSource},
+    source::{Ask, Brought, Recipe, TokenSource},
     table::Table,
     targets::Targets,
     when::When,
@@ -119,22 +119,8 @@ impl std::fmt::Debug for Time {
     }
 }
 
-impl TokenSource for Recorder {
-    fn name(&self) -> &'static str {
-        "recorded"
-    }
-
-    fn obtain(&self, ask: &Ask) -> BoxFuture<'static, Result<IssuedToken, Refusal>> {
-        let Ask { recipe, subject, .. } = ask;
-        let subject = subject.as_ref().map(|subject| subject.token().expect("a token").expose());
-        let audience = recipe.terms.audience.as_ref().expect("an audience").as_str();
-        let what = asked_for(subject, audience, &recipe.terms.scopes.to_string(), recipe.client.client_id().as_str());
-        Box::pin(self.clone().issue(what))
-    }
-}
-
 impl Recorder {
-    async fn issue(self, what: String) -> Result<IssuedToken, Refusal> {
+    async fn issue(self, what: String) -> Result<Brought, Refusal> {
         let Recorded { time, issued, in_the_air, last, .. } = &*self.0;
         assert!(in_the_air.lock().expect("unpoisoned").insert(what.clone()), "two flights for {what}");
         let number = issued.fetch_add(1, Ordering::Relaxed);
@@ -154,7 +140,8 @@ impl Recorder {
         let usable = (life - 10) * 1000;
         last.lock().expect("unpoisoned").insert(what.clone(), (began + usable * 7 / 10, began + usable));
         let token = SecretToken::new(format!("{number}/{}/{what}", began + life * 1000));
-        Ok(IssuedToken::new(token, Scopes::default(), Some(Duration::from_secs(life))))
+        let token = IssuedToken::new(token, Scopes::default(), Some(Duration::from_secs(life)));
+        Ok(Brought { token, server: None })
     }
 
     /// Why it is asked for again.
@@ -337,28 +324,19 @@ fn row(path: &str, audience: &str, scope: &str, client: &TokenClient, recorder: 
     let terms =
         TargetService { audience: target.audience.clone(), scopes: target.scopes.clone(), ..Default::default() };
     let demands = Demands::of(&target, &terms, client.client_id()).expect("none");
-    let recipe = |source: Named| {
-        Arc::new(Recipe::new(
-            (&name, Which::Current),
-            source,
-            client.clone(),
-            terms.clone(),
-            demands.clone(),
-            clock.clone(),
-        ))
+    let recipe = |source: &'static str| {
+        let source = Box::new(Named { name: source, client: client.clone(), recorder: recorder.clone() });
+        Arc::new(Recipe::new((&name, Which::Current), source, terms.clone(), demands.clone(), clock.clone()))
     };
-    let takes = Takes::Exchanged {
-        of: OnBehalfOf::User,
-        exchange: recipe(Named { name: "for users", recorder: recorder.clone() }),
-        own: recipe(Named { name: "for itself", recorder: recorder.clone() }),
-    };
+    let takes = Takes::Callers { of: OnBehalfOf::User, callers: recipe("for users"), own: recipe("for itself") };
     Row { name: name.clone(), takes, deadline: None, trial: None }
 }
 
-/// The same source by another name.
+/// The source of a row.
 #[derive(Debug)]
 struct Named {
     name: &'static str,
+    client: TokenClient,
     recorder: Recorder,
 }
 
@@ -367,8 +345,16 @@ impl TokenSource for Named {
         self.name
     }
 
-    fn obtain(&self, ask: &Ask) -> BoxFuture<'static, Result<IssuedToken, Refusal>> {
-        self.recorder.obtain(ask)
+    fn fingerprint(&self) -> Fingerprint {
+        self.client.fingerprint()
+    }
+
+    fn obtain(&self, ask: &Ask) -> BoxFuture<'static, Result<Brought, Refusal>> {
+        let Ask { recipe, subject, .. } = ask;
+        let subject = subject.as_ref().map(|subject| subject.token().expect("a token").expose());
+        let audience = recipe.terms.audience.as_ref().expect("an audience").as_str();
+        let what = asked_for(subject, audience, &recipe.terms.scopes.to_string(), self.client.client_id().as_str());
+        Box::pin(self.recorder.clone().issue(what))
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Semaphore;
-use tower_identity_core::{BoxFuture, RefusalKind, Revocations, Scopes, SecretToken};
-use tower_identity_oauth::{ClientAuth, Http, IssuedToken, TargetService, TokenEndpoint};
+use tower_identity_core::{BoxFuture, Fingerprint, RefusalKind, Revocations, Scopes, SecretToken};
+use tower_identity_oauth::{IssuedToken, TargetService};
 
 use super::{
     mixing::{Time, person},
@@ -14,7 +14,7 @@ use crate::{
     Target,
     candidate::Which,
     issued::Demands,
-    source::{Recipe, TokenSource},
+    source::{Brought, Recipe, TokenSource},
 };
 
 /// Gives the first who asks a token, when it is let, and refuses everybody else.
@@ -26,26 +26,27 @@ impl TokenSource for Slow {
         "slow"
     }
 
-    fn obtain(&self, _: &Ask) -> BoxFuture<'static, Result<IssuedToken, Refusal>> {
+    fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of("slow").finish()
+    }
+
+    fn obtain(&self, _: &Ask) -> BoxFuture<'static, Result<Brought, Refusal>> {
         let Self(shared) = self.clone();
         Box::pin(async move {
             if shared.0.fetch_add(1, Ordering::Relaxed) > 0 {
                 return Err(Refusal::new(RefusalKind::Denied, "slow"));
             }
             shared.1.acquire().await.expect("never closed").forget();
-            Ok(IssuedToken::new(SecretToken::new("token"), Scopes::default(), None))
+            Ok(Brought { token: IssuedToken::new(SecretToken::new("token"), Scopes::default(), None), server: None })
         })
     }
 }
 
 fn recipe(source: Slow, clock: &Clock) -> Arc<Recipe> {
-    let auth = ClientAuth::client_secret_post("orders", SecretToken::new("secret")).expect("a client");
-    let http = Http::new(clock.clone()).expect("a client");
-    let client = TokenEndpoint::at("https://as.test", "https://as.test/token", auth).connect(&http).expect("a server");
     let target = Target::origin("https://payments.test").expect("an origin").audience("payments");
     let terms = TargetService { audience: target.audience.clone(), ..TargetService::default() };
-    let demands = Demands::of(&target, &terms, client.client_id()).expect("none");
-    Arc::new(Recipe::new((&"payments".into(), Which::Current), source, client, terms, demands, clock.clone()))
+    let demands = Demands::of(&target, &terms, &"orders".parse().expect("an id")).expect("none");
+    Arc::new(Recipe::new((&"payments".into(), Which::Current), Box::new(source), terms, demands, clock.clone()))
 }
 
 #[tokio::test]

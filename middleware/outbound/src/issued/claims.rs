@@ -23,12 +23,11 @@ type Claims = Map<String, Value>;
 
 impl Readable {
     /// Checks what is in a token, and says how much of its life is left, where it says when it ends.
-    pub(super) fn check(&self, token: &SecretToken, ask: &Ask) -> Result<Option<Duration>, Refusal> {
+    pub(super) fn check(&self, token: &SecretToken, ask: &Ask, server: &Issuer) -> Result<Option<Duration>, Refusal> {
         let token = size::read(token).map_err(|wrong| {
             refuse("issued_jwt", "the token is not the JWT that the target's row says it is").caused_by(wrong)
         })?;
         let claims = token.claims_unverified();
-        let server = ask.recipe.client.issuer();
         audience(claims, self)?;
         if let Some(subject) = &ask.subject {
             user(claims, subject, server, self)?;

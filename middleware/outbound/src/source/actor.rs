@@ -1,32 +1,30 @@
 //! This service's own token as the actor token of exchanges (RFC 8693 §2.1).
 
-use std::sync::Arc;
-
-use tower_identity_core::{Clock, Refusal, SecretToken};
-use tower_identity_oauth::{ActorToken, ClientCredentials, TargetService, TokenType, Unexchangeable};
+use tower_identity_core::{Clock, Refusal, Scopes, SecretToken};
+use tower_identity_oauth::{ActorToken, ClientCredentials, TargetService, TokenClient, TokenType, Unexchangeable};
 use tower_identity_refresh::{Loaded, Slot};
 
-use super::Recipe;
 use crate::load;
 
 /// The actor tokens of one row, one at a time.
 #[derive(Debug, Clone)]
 pub(crate) struct ActorTokens {
+    client: TokenClient,
     slot: Slot<SecretToken, Refusal>,
 }
 
 impl ActorTokens {
-    pub(crate) fn new(clock: Clock) -> Self {
-        Self { slot: Slot::new(clock) }
+    pub(crate) fn new(client: TokenClient, clock: Clock) -> Self {
+        Self { client, slot: Slot::new(clock) }
     }
 
-    pub(crate) async fn token(&self, recipe: &Arc<Recipe>) -> Result<ActorToken, Refusal> {
-        let recipe = recipe.clone();
+    /// `tolerated` is what the server may grant unasked.
+    pub(crate) async fn token(&self, tolerated: Scopes) -> Result<ActorToken, Refusal> {
+        let client = self.client.clone();
         let load = || async move {
             // For the authorization server itself, and so for no audience.
-            let target = TargetService { tolerated: recipe.terms.tolerated.clone(), ..TargetService::default() };
-            let grant = ClientCredentials::new(target).into();
-            let issued = recipe.client.request(&grant).await.map_err(|error| load::failed(error.refusal()))?;
+            let grant = ClientCredentials::new(TargetService { tolerated, ..TargetService::default() }).into();
+            let issued = client.request(&grant).await.map_err(|error| load::failed(error.refusal()))?;
             Ok(Loaded { value: issued.access_token().clone(), lifetime: load::lifetime(issued.expires_in(), None) })
         };
         let token = self.slot.get(load).await?;

@@ -1,12 +1,14 @@
 //! The user's token for one to the target (RFC 8693).
 
-use tower_identity_core::{BoxFuture, Refusal, RefusalKind};
-use tower_identity_oauth::{IssuedToken, TokenExchange, TokenType, Unexchangeable};
+use tower_identity_core::{BoxFuture, Fingerprint, Refusal, RefusalKind, VerifiedToken};
+use tower_identity_oauth::{TokenClient, TokenExchange, TokenType, Unexchangeable};
 
-use super::{Ask, TokenSource, actor::ActorTokens};
+use super::{Ask, Brought, TokenSource, actor::ActorTokens};
+use crate::error::Reason;
 
 #[derive(Debug)]
 pub(crate) struct Exchange {
+    pub(crate) client: TokenClient,
     /// This service's own tokens, where the row sends one as the actor token.
     pub(crate) actor: Option<ActorTokens>,
 }
@@ -16,8 +18,17 @@ impl TokenSource for Exchange {
         if self.actor.is_some() { "token_exchange with actor_token" } else { "token_exchange" }
     }
 
-    fn obtain(&self, ask: &Ask) -> BoxFuture<'static, Result<IssuedToken, Refusal>> {
-        let (recipe, actor, urgency) = (ask.recipe.clone(), self.actor.clone(), ask.urgency());
+    fn fingerprint(&self) -> Fingerprint {
+        self.client.fingerprint()
+    }
+
+    fn takes(&self, subject: &VerifiedToken) -> Result<(), Reason> {
+        Reason::unless_accepted(&self.client, subject)
+    }
+
+    fn obtain(&self, ask: &Ask) -> BoxFuture<'static, Result<Brought, Refusal>> {
+        let (client, actor) = (self.client.clone(), self.actor.clone());
+        let (recipe, urgency) = (ask.recipe.clone(), ask.urgency());
         let subject = ask.subject.clone();
         let Some((subject, token)) = subject.and_then(|subject| subject.token().cloned().map(|token| (subject, token)))
         else {
@@ -27,16 +38,15 @@ impl TokenSource for Exchange {
         };
         Box::pin(async move {
             // `access_token` says that the token is the asked server's own (RFC 8693 §3).
-            let own = subject.issuer() == recipe.client.issuer();
+            let own = subject.issuer() == client.issuer();
             let subject_token_type = if own { TokenType::AccessToken } else { TokenType::Jwt };
             let mut exchange = TokenExchange::new(token, recipe.terms.clone())
                 .map_err(Unexchangeable::refusal)?
                 .subject_token_type(subject_token_type);
             if let Some(actor) = actor {
-                exchange = exchange.actor(actor.token(&recipe).await?);
+                exchange = exchange.actor(actor.token(recipe.terms.tolerated.clone()).await?);
             }
-            let grant = exchange.into();
-            recipe.client.request_with(&grant, urgency).await.map_err(|error| error.refusal())
+            Brought::issued(&client, &exchange.into(), urgency).await
         })
     }
 }
