@@ -120,9 +120,14 @@ pub trait TimeSource: Send + Sync + 'static {
     /// The monotonic time now.
     fn monotonic(&self) -> Moment;
 
-    /// Both at once, as near to each other as they are at two calls. A source may come by them with one look.
+    /// The wall time as [coarsely](Clock::coarse_wall) as the source can tell it for less. Exact, unless it says otherwise.
+    fn coarse_wall(&self) -> Timestamp {
+        self.wall()
+    }
+
+    /// [Both](Clock::both) at once. Exact, unless the source says otherwise.
     fn both(&self) -> (Timestamp, Moment) {
-        (self.wall(), self.monotonic())
+        (self.coarse_wall(), self.monotonic())
     }
 
     /// Resolves when monotonic time has reached the moment.
@@ -153,8 +158,19 @@ impl Clock {
         self.0.monotonic()
     }
 
-    /// Both at once: for what each request asks.
+    /// The wall time rounded up by some milliseconds, which is read for a small part of what the exact one costs: for
+    /// what each request asks.
+    ///
+    /// What has ended by the exact time has ended by this one, unless the machine was held up for longer than that.
     #[must_use]
+    #[inline]
+    pub fn coarse_wall(&self) -> Timestamp {
+        self.0.coarse_wall()
+    }
+
+    /// The [coarse](Self::coarse_wall) wall time, and a monotonic time that is some milliseconds behind at most.
+    #[must_use]
+    #[inline]
     pub fn both(&self) -> (Timestamp, Moment) {
         self.0.both()
     }
@@ -256,7 +272,8 @@ mod tests {
 
         let clock = Clock::new(Standing).clone();
         assert_eq!((clock.wall(), clock.monotonic()), (Timestamp::from_secs(1_000), Moment::from_origin(5 * SECOND)));
-        assert_eq!(clock.both(), (clock.wall(), clock.monotonic()));
+        let exactly = (clock.wall(), clock.monotonic());
+        assert_eq!((clock.coarse_wall(), clock.both()), (exactly.0, exactly), "a source that says nothing of it");
         assert_eq!(clock.sleep(2 * SECOND).now_or_never(), Some(()));
         assert_eq!(clock.sleep_until(Moment::from_origin(7 * SECOND)).now_or_never(), Some(()));
     }

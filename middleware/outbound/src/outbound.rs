@@ -98,7 +98,7 @@ impl Outbound {
         if !is_same_host(uri, headers) {
             return Err(refused(Reason::Host));
         }
-        let now = clock.wall();
+        let now = clock.coarse_wall();
         let Some(row) = row else {
             telemetry::sent_bare();
             return Ok(Obtained::Now(Credential::bare(table.strip.clone(), now)));

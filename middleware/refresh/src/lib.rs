@@ -21,7 +21,7 @@
 //! | `upkeep` | [`Upkeep`], one that is begun at its first use |
 //! | `file` | [`open_regular`], for files that are read while a service runs |
 //! | `watched_file` | [`WatchedFile`], read again while it is in use |
-//! | `clock` | [`system_clock`], time for production |
+//! | `clock`, `tick` | [`system_clock`], time for production, and what of it costs little |
 
 mod background;
 mod clock;
@@ -33,6 +33,7 @@ mod pilot;
 mod slot;
 mod state;
 mod sync;
+mod tick;
 mod upkeep;
 mod watched_file;
 
