@@ -17,7 +17,7 @@
 //! | `http` | [`Http`], the client for authorization servers, and why there is no answer |
 //! | `metadata`, `discovery` | [`ServerMetadata`], and [`Discovery`], which finds and keeps it |
 //! | `client_auth` | [`ClientAuth`]: a secret, or a key that signs assertions |
-//! | `grant` | [`Grant`]: what a token is asked for |
+//! | `grant` | [`Grant`]: what a token is asked for, and by which grant: one file each |
 //! | `response` | [`IssuedToken`]: what came back, checked against what was asked |
 //! | `token_error` | [`TokenError`]: why there is no token, and whose fault that is |
 //! | `token_endpoint`, `token_client` | the description of a server, and its client: retries, line, breaker |
@@ -50,7 +50,8 @@ pub use self::{
     },
     endpoint::{Endpoint, InvalidEndpoint},
     grant::{
-        ActorToken, ClientCredentials, Grant, GrantKind, InvalidResource, Resource, TargetService, TokenExchange,
+        ActorToken, ClientCredentials, CustomGrant, CustomGrantType, EntraOnBehalfOf, Grant, GrantKind,
+        InvalidAssertion, InvalidResource, JwtBearer, KeycloakExchange, Resource, TargetService, TokenExchange,
         TokenType, Unexchangeable,
     },
     http::{
@@ -63,7 +64,7 @@ pub use self::{
     },
     metadata::{MetadataError, ServerMetadata, UnusableEndpoint},
     own_token::OwnToken,
-    response::{IssuedToken, MAX_ISSUED_TOKEN_BYTES},
+    response::{IssuedAssertion, IssuedToken, MAX_ISSUED_TOKEN_BYTES},
     secret_file::SecretFileError,
     settings::ServerSettings,
     token_client::{NotAsked, TokenClient, Urgency},

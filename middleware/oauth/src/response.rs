@@ -12,7 +12,8 @@ use tower_identity_jose::{Limits, json};
 
 use self::demand::Demand;
 use crate::{
-    Grant, TokenErrorKind,
+    Grant, TokenErrorKind, TokenType,
+    grant::AssertionKind,
     http::Answer,
     token_error::{Cause, ErrorCode, FailureAnswer, Nonsense},
 };
@@ -57,6 +58,28 @@ impl IssuedToken {
     }
 }
 
+/// A token that is no access token, issued for another authorization server to make one of it: by
+/// [`JwtBearer`](crate::JwtBearer), once.
+#[derive(Debug, PartialEq, Eq)]
+pub struct IssuedAssertion {
+    token: SecretToken,
+    expires_in: Option<Duration>,
+}
+
+impl IssuedAssertion {
+    /// The assertion, a JWT, which is given away.
+    #[must_use]
+    pub fn into_token(self) -> SecretToken {
+        self.token
+    }
+
+    /// How long it is good for, counted from the answer, where the server says so.
+    #[must_use]
+    pub fn expires_in(&self) -> Option<Duration> {
+        self.expires_in
+    }
+}
+
 /// The wire form of a success (RFC 6749 §5.1, RFC 8693 §2.2.1). A `null` is an absent member: some servers send it for
 /// what they do not have. Values are judged by us: what serde says of a wrong type quotes the value, which may be a
 /// token.
@@ -76,24 +99,60 @@ struct Failure {
     acr_values: Option<Value>,
     max_age: Option<Value>,
     claims: Option<Value>,
+    /// Entra ID's.
+    suberror: Option<Value>,
 }
 
 /// Reads the answer to this grant.
 pub(crate) fn read(grant: &Grant, answer: &Answer) -> Result<IssuedToken, Cause> {
+    read_answer(grant, answer, read_success)
+}
+
+/// Reads the answer to this exchange, which is for an assertion.
+pub(crate) fn read_assertion(exchange: &Grant, answer: &Answer) -> Result<IssuedAssertion, Cause> {
+    read_answer(exchange, answer, read_issued_assertion)
+}
+
+fn read_answer<T>(
+    grant: &Grant,
+    answer: &Answer,
+    success: impl FnOnce(&Grant, &[u8]) -> Result<T, Nonsense>,
+) -> Result<T, Cause> {
     if answer.status == StatusCode::OK {
-        return read_success(grant, &answer.body).map_err(Cause::from);
+        return success(grant, &answer.body).map_err(Cause::from);
     }
     let failure = read_failure(answer);
     Err(TokenErrorKind::of_failure(grant.kind(), &failure).into())
 }
 
 fn read_success(grant: &Grant, body: &[u8]) -> Result<IssuedToken, Nonsense> {
+    read_token(grant, body, |token_type| {
+        let is_bearer = token_type.eq_ignore_ascii_case("bearer");
+        if is_bearer { Ok(()) } else { Err(Nonsense::TokenType(quotable_token_type(token_type))) }
+    })
+}
+
+/// It is not to be used as an access token, and says so (RFC 8693 §2.2.1).
+fn read_issued_assertion(exchange: &Grant, body: &[u8]) -> Result<IssuedAssertion, Nonsense> {
+    let token = read_token(exchange, body, |token_type| {
+        let is_none = token_type.eq_ignore_ascii_case("N_A");
+        if is_none { Ok(()) } else { Err(Nonsense::NotForAssertions(quotable_token_type(token_type))) }
+    })?;
+    let kind = AssertionKind::of(&token.access_token).map_err(|_| Nonsense::NotAnAssertion)?;
+    if exchange.requested_token_type() == Some(TokenType::IdJag) && kind != AssertionKind::IdJag {
+        return Err(Nonsense::NotAnAssertion);
+    }
+    Ok(IssuedAssertion { token: token.access_token, expires_in: token.expires_in })
+}
+
+fn read_token(
+    grant: &Grant,
+    body: &[u8],
+    of_type: impl FnOnce(&str) -> Result<(), Nonsense>,
+) -> Result<IssuedToken, Nonsense> {
     let Ok(success) = json::from_slice::<Success>(body) else { return Err(Nonsense::NotJson) };
 
-    let token_type = text("token_type", success.token_type.as_ref())?.ok_or(Nonsense::Member("token_type"))?;
-    if !token_type.eq_ignore_ascii_case("bearer") {
-        return Err(Nonsense::TokenType(quotable(token_type, token_type.len() <= LONGEST_TOKEN_TYPE)));
-    }
+    of_type(text("token_type", success.token_type.as_ref())?.ok_or(Nonsense::Member("token_type"))?)?;
     if let Some(requested) = grant.requested_token_type() {
         const MEMBER: &str = "issued_token_type";
         let issued = text(MEMBER, success.issued_token_type.as_ref())?.ok_or(Nonsense::Member(MEMBER))?;
@@ -112,7 +171,7 @@ fn read_success(grant: &Grant, body: &[u8]) -> Result<IssuedToken, Nonsense> {
         Some(granted) => Scopes::parse(granted).map_err(|_| Nonsense::Member("scope"))?,
     };
     let accepted = asked.scopes.union(&asked.tolerated);
-    if !scopes.is_subset(&accepted) {
+    if !scopes.iter().all(|scope| accepted.contains(scope) || grant.covers(scope)) {
         return Err(Nonsense::WiderScope { accepted, granted: scopes });
     }
     let expires_in = success.expires_in.as_ref().map(lifetime).transpose()?;
@@ -124,8 +183,16 @@ pub(crate) fn read_failure(answer: &Answer) -> FailureAnswer {
     let body: Failure = json::from_slice(&answer.body).unwrap_or_default();
     let Demand { acr_values, max_age } =
         Demand::read(body.acr_values.as_ref(), body.max_age.as_ref(), body.claims.as_ref());
-    let code = body.error.as_ref().and_then(Value::as_str).and_then(ErrorCode::read);
-    FailureAnswer { status: answer.status, retry_after: answer.retry_after, code, acr_values, max_age }
+    let code = |member: Option<&Value>| member.and_then(Value::as_str).and_then(ErrorCode::read);
+    FailureAnswer {
+        status: answer.status,
+        retry_after: answer.retry_after,
+        code: code(body.error.as_ref()),
+        suberror: code(body.suberror.as_ref()),
+        demands_claims: body.claims.is_some(),
+        acr_values,
+        max_age,
+    }
 }
 
 /// How long the token is good yet.
@@ -162,6 +229,10 @@ fn seconds(value: &Value) -> Option<Duration> {
 
 /// The longest `token_type` that is quoted: those that are registered are shorter, and tokens are longer.
 const LONGEST_TOKEN_TYPE: usize = 16;
+
+fn quotable_token_type(token_type: &str) -> String {
+    quotable(token_type, token_type.len() <= LONGEST_TOKEN_TYPE)
+}
 
 /// What a server said in place of a type, where it looks like one: a server that mixes up its members must not get a
 /// token into an error.

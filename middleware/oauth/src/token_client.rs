@@ -23,7 +23,10 @@ use self::{
 };
 pub(crate) use self::{endpoints::At, server::Servers};
 pub use self::{line::Urgency, not_asked::NotAsked};
-use crate::{ClientAuth, Grant, Http, IssuedToken, TokenError, response, token_error::Cause};
+use crate::{
+    ClientAuth, Grant, Http, IssuedAssertion, IssuedToken, TokenError, TokenExchange, http::Answer, response,
+    token_error::Cause,
+};
 
 /// A client of one authorization server's token endpoint, or of several endpoints of it. Cheap to clone; prints no
 /// secret.
@@ -32,7 +35,7 @@ use crate::{ClientAuth, Grant, Http, IssuedToken, TokenError, response, token_er
 ///
 /// - *Retries*: where there was no connection, or 502, 503 or 504, a call is made again, twice at most, after a short
 ///   pause or as long as `Retry-After` says, within [`DEADLINE`](crate::DEADLINE) in all. So is one that was told by 429
-///   when to come back. No other answer leads to another attempt.
+///   when to come back. No other answer leads to another attempt; and an assertion, which serves once, is never sent again.
 /// - *The line*: 64 calls are under way at one time, and [so many](crate::TokenEndpoint::line) wait for a turn; beyond
 ///   that a call fails at once, as unavailable. [Refreshes](Urgency::Refresh) give way to those who wait.
 /// - *The breaker* of each endpoint: after five outages in a row, with no answer in between, the endpoint is left alone
@@ -50,6 +53,9 @@ struct Inner {
     room: usize,
     fingerprint: Fingerprint,
 }
+
+/// How an answer is read: as what was asked for.
+type Read<T> = fn(&Grant, &Answer) -> Result<T, Cause>;
 
 /// What a client is made of, all of it checked.
 pub(crate) struct Connection {
@@ -119,20 +125,39 @@ impl TokenClient {
     ///
     /// As [`request`](Self::request).
     pub async fn request_with(&self, grant: &Grant, urgency: Urgency) -> Result<IssuedToken, TokenError> {
+        self.request_read(grant, urgency, response::read).await
+    }
+
+    /// Exchanges a token for an assertion: of the type that the exchange [requests](TokenExchange::requested_token_type),
+    /// for another authorization server (draft-ietf-oauth-identity-chaining-17 §2.3), and no access token (`N_A`).
+    ///
+    /// # Errors
+    ///
+    /// As [`request`](Self::request).
+    pub async fn request_assertion(
+        &self,
+        exchange: TokenExchange,
+        urgency: Urgency,
+    ) -> Result<IssuedAssertion, TokenError> {
+        self.request_read(&exchange.into(), urgency, response::read_assertion).await
+    }
+
+    async fn request_read<T>(&self, grant: &Grant, urgency: Urgency, read: Read<T>) -> Result<T, TokenError> {
         let clock = self.clock();
         let (began, mut tried) = (clock.monotonic(), Tried::new());
-        let result = self.ask(grant, urgency, &mut tried).await;
+        let result = self.ask(grant, urgency, read, &mut tried).await;
         let result = result.map_err(|cause| cause.of(grant.kind(), self.issuer().clone()));
         let took = clock.monotonic().since(began);
         telemetry::ended(self.issuer(), grant.kind(), tried.len(), took, &result);
         result
     }
 
-    async fn ask(&self, grant: &Grant, urgency: Urgency, tried: &mut Tried) -> Result<IssuedToken, Cause> {
+    async fn ask<T>(&self, grant: &Grant, urgency: Urgency, read: Read<T>, tried: &mut Tried) -> Result<T, Cause> {
         let (Inner { server, endpoints, room, .. }, clock) = (&*self.0, self.clock());
         endpoints.any()?;
         let _place = server.line().enter(urgency, *room, clock).await?;
-        let mut attempts = Attempts::new(urgency, clock.monotonic());
+        let now = clock.monotonic();
+        let mut attempts = if grant.is_repeatable() { Attempts::new(urgency, now) } else { Attempts::one(now) };
         let mut failed: Option<Cause> = None;
         loop {
             let (index, pass) = match endpoints.choose(tried) {
@@ -141,7 +166,7 @@ impl TokenClient {
             };
             tried.push(index);
             let left = attempts.time_left(clock.monotonic());
-            let (health, cause) = match self.attempt(grant, index, pass, left).await {
+            let (health, cause) = match self.attempt(grant, read, index, pass, left).await {
                 Ok(token) => return Ok(token),
                 Err(failure) => failure,
             };
@@ -154,13 +179,14 @@ impl TokenClient {
         }
     }
 
-    async fn attempt(
+    async fn attempt<T>(
         &self,
         grant: &Grant,
+        read: Read<T>,
         index: usize,
         pass: Pass,
         left: Duration,
-    ) -> Result<IssuedToken, (Health, Cause)> {
+    ) -> Result<T, (Health, Cause)> {
         let Inner { endpoints, http, .. } = &*self.0;
         let ours = |cause| (Health::Answers, cause);
         let (endpoint, http) = endpoints.resolve(index, http, left).await.map_err(ours)?;
@@ -173,7 +199,7 @@ impl TokenClient {
             pass.answered();
         }
         let answer = answer.map_err(|error| (health, error.into()))?;
-        response::read(grant, &answer).map_err(|cause| (health, cause))
+        read(grant, &answer).map_err(|cause| (health, cause))
     }
 
     /// The form, and the header's part of who we are.

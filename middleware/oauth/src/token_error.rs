@@ -1,6 +1,7 @@
 //! Why there is no token: whose fault that is, and what the peer learns of it.
 
 mod code;
+mod dialect;
 mod kind;
 mod nonsense;
 mod problem;

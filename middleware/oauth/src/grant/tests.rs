@@ -1,3 +1,5 @@
+use tower_identity_core::{Scopes, SecretToken, bearer::MAX_TOKEN_BYTES};
+
 use super::*;
 
 fn form(grant: &Grant) -> Vec<(String, String)> {
@@ -42,6 +44,182 @@ fn te_b1_an_actor_token_goes_only_with_its_type() {
 }
 
 #[test]
+fn te_b1_another_type_of_token_is_requested_by_its_name() {
+    for (token_type, name) in [
+        (TokenType::AccessToken, "urn:ietf:params:oauth:token-type:access_token"),
+        (TokenType::Jwt, "urn:ietf:params:oauth:token-type:jwt"),
+        (TokenType::IdToken, "urn:ietf:params:oauth:token-type:id_token"),
+        (TokenType::IdJag, "urn:ietf:params:oauth:token-type:id-jag"),
+    ] {
+        let exchange = TokenExchange::new(SecretToken::new("user"), payments()).expect("exchangeable");
+        let grant = Grant::from(exchange.requested_token_type(token_type));
+        assert_eq!(form(&grant)[3], ("requested_token_type".to_owned(), name.to_owned()));
+        assert_eq!(grant.requested_token_type(), Some(token_type));
+    }
+}
+
+#[test]
+fn kc_b1_keycloak_is_sent_what_it_knows_and_a_resource_is_refused() {
+    let access = "urn:ietf:params:oauth:token-type:access_token";
+    let target = TargetService { resource: None, ..payments() };
+    let grant = KeycloakExchange::new(SecretToken::new("user"), target).expect("exchangeable").into();
+    let expected = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("subject_token", "user"),
+        ("subject_token_type", access),
+        ("requested_token_type", access),
+        ("audience", "payments"),
+        ("scope", "charge refund"),
+    ];
+    assert_eq!(form(&grant), pairs(&expected));
+    assert_eq!(KeycloakExchange::new(SecretToken::new("user"), payments()), Err(Unexchangeable::Resource));
+}
+
+#[test]
+fn obo_b4_on_behalf_of_sends_the_users_token_its_use_and_the_scopes() {
+    let grant = EntraOnBehalfOf::new(SecretToken::new("user"), payments()).expect("exchangeable").into();
+    let expected = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+        ("assertion", "user"),
+        ("requested_token_use", "on_behalf_of"),
+        ("scope", "charge refund"),
+    ];
+    assert_eq!(form(&grant), pairs(&expected));
+}
+
+#[test]
+fn obo_b4_what_is_permitted_at_a_service_is_all_of_it_and_nothing_of_another() {
+    let asking = |scopes: &str| {
+        let target = TargetService { scopes: Scopes::parse(scopes).expect("scopes"), ..TargetService::default() };
+        Grant::from(EntraOnBehalfOf::new(SecretToken::new("user"), target).expect("exchangeable"))
+    };
+    let everything = asking("api://payments/.default");
+    for (scope, covered) in [
+        ("api://payments/charge", true),
+        ("api://payments/.default", true),
+        ("api://payments/a/b", false),
+        ("api://payment/charge", false),
+        ("api://payments-2/charge", false),
+        ("charge", false),
+    ] {
+        assert_eq!(everything.covers(scope), covered, "{scope}");
+        assert!(!asking("api://payments/refund").covers(scope), "{scope}");
+    }
+    assert!(!asking(".default").covers("charge"));
+}
+
+/// A JWT with this header.
+fn jwt(header: &str) -> String {
+    let encode = |part: &str| base64_simd::URL_SAFE_NO_PAD.encode_to_string(part);
+    format!("{}.{}.c2ln", encode(header), encode("{}"))
+}
+
+#[test]
+fn rfc7523_b2_an_assertion_is_sent_with_resource_and_scopes() {
+    let assertion = jwt(r#"{"alg":"ES256","typ":"authorization-grant+jwt"}"#);
+    let grant = JwtBearer::new(SecretToken::new(assertion.as_str()), payments()).expect("an assertion").into();
+    let expected = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+        ("assertion", &assertion),
+        ("resource", "https://payments.test/a?b"),
+        ("scope", "charge refund"),
+    ];
+    assert_eq!(form(&grant), pairs(&expected));
+}
+
+#[test]
+fn rfc7523_b2_an_assertion_is_a_jwt_and_no_token_of_another_kind() {
+    let made = |assertion: &str| match JwtBearer::new(SecretToken::new(assertion), payments()) {
+        Ok(_) => "made",
+        Err(InvalidAssertion::NotAJwt(_)) => "not a JWT",
+        Err(InvalidAssertion::OtherKind) => "another kind",
+    };
+    for (typ, expected) in [
+        ("authorization-grant+jwt", "made"),
+        ("application/authorization-grant+jwt", "made"),
+        ("oauth-id-jag+jwt", "made"),
+        ("JWT", "made"),
+        ("jwt", "made"),
+        ("at+jwt", "another kind"),
+        ("application/at+jwt", "another kind"),
+        ("client-authentication+jwt", "another kind"),
+        ("", "another kind"),
+    ] {
+        assert_eq!(made(&jwt(&format!(r#"{{"alg":"ES256","typ":"{typ}"}}"#))), expected, "{typ}");
+    }
+    assert_eq!(made(&jwt(r#"{"alg":"ES256"}"#)), "made");
+    for opaque in ["", "opaque", "a.b"] {
+        assert_eq!(made(opaque), "not a JWT", "{opaque}");
+    }
+}
+
+#[test]
+fn deleg_b1_a_custom_grant_has_a_free_name_a_free_parameter_for_the_token_and_others() {
+    let delegation = CustomGrantType::new("delegation", "token").expect("usable");
+    let send =
+        |grant_type| form(&CustomGrant::new(grant_type, SecretToken::new("user"), payments()).expect("a").into());
+    let target = [("audience", "payments"), ("resource", "https://payments.test/a?b"), ("scope", "charge refund")];
+    let expected = [&[("grant_type", "delegation"), ("token", "user")], &target[..]].concat();
+    assert_eq!(send(delegation.clone()), pairs(&expected));
+
+    let more = delegation.parameters([("tenant", "t 1"), ("mode", "strict")]).expect("usable");
+    let begin = [("grant_type", "delegation"), ("token", "user"), ("mode", "strict"), ("tenant", "t 1")];
+    assert_eq!(send(more), pairs(&[&begin[..], &target].concat()));
+}
+
+#[test]
+fn deleg_b1_everything_of_a_custom_grant_is_in_its_fingerprint() {
+    let make = |name: &str, subject: &str, parameters: &[(&str, &str)]| {
+        let grant = CustomGrantType::new(name, subject).expect("usable");
+        grant.parameters(parameters.iter().copied()).expect("usable").fingerprint()
+    };
+    let all = [
+        make("delegation", "token", &[]),
+        make("delegation2", "token", &[]),
+        make("delegation", "user_token", &[]),
+        make("delegation", "token", &[("a", "b")]),
+        make("delegation", "token", &[("a", "c")]),
+        make("delegation", "token", &[("b", "b")]),
+        make("delegation", "token", &[("a", "b"), ("c", "d")]),
+    ];
+    for (at, one) in all.iter().enumerate() {
+        assert!(!all[at + 1..].contains(one), "{at}");
+    }
+    assert_eq!(make("delegation", "token", &[("c", "d"), ("a", "b")]), all[6], "their order makes no other request");
+}
+
+#[test]
+fn deleg_b1_what_a_custom_grant_may_not_be_is_refused() {
+    let named = |name: &str| CustomGrantType::new(name, "token").map(drop).map_err(|wrong| wrong.to_string());
+    let other = |name: &str| Err(format!("grant_type: {name:?} is no grant of the server's own"));
+    assert_eq!(named("urn:example:delegation"), Ok(()));
+    assert_eq!(named(""), Err("grant_type: is empty".to_owned()));
+    assert_eq!(named(" a"), Err("grant_type: has white space around it, or control characters".to_owned()));
+    for name in
+        ["client_credentials", "password", "refresh_token", "authorization_code", token_exchange::TOKEN_EXCHANGE]
+    {
+        assert_eq!(named(name), other(name));
+    }
+
+    let with = |parameters: Vec<(String, &str)>| {
+        let grant = CustomGrantType::new("delegation", "token").expect("usable");
+        grant.parameters(parameters).map(drop).map_err(|wrong| wrong.to_string())
+    };
+    let one = |name: &str| with(vec![(name.to_owned(), "a")]);
+    let reserved = "is written by the target's row, or by who proves which client this is";
+    assert_eq!(one("tenant"), Ok(()));
+    assert_eq!(one("scope"), Err(format!("parameters.scope: {reserved}")));
+    assert_eq!(one("client_secret"), Err(format!("parameters.client_secret: {reserved}")));
+    assert_eq!(one("token"), Err("parameters.token: is what the token is sent as".to_owned()));
+    assert_eq!(with(vec![("a".to_owned(), "")]), Err("parameters.a: is empty".to_owned()));
+    assert_eq!(with(vec![("a".into(), "1"), ("a".into(), "2")]), Err("parameters.a: is given twice".to_owned()));
+    let many = |count: usize| with((0..count).map(|n| (format!("p{n}"), "v")).collect());
+    assert_eq!((many(16), many(17)), (Ok(()), Err("parameters: are more than 16".to_owned())));
+    let subject = CustomGrantType::new("delegation", "client_assertion").expect_err("reserved").to_string();
+    assert_eq!(subject, format!("subject_parameter: {reserved}"));
+}
+
+#[test]
 fn client_credentials_send_no_empty_parameter() {
     let bare = ClientCredentials::new(TargetService::default());
     assert_eq!(form(&bare.into()), pairs(&[("grant_type", "client_credentials")]));
@@ -51,6 +229,11 @@ fn client_credentials_send_no_empty_parameter() {
 fn cve_2026_9704_an_empty_or_oversize_subject_never_becomes_a_grant() {
     let exchange = |token: &str| TokenExchange::new(SecretToken::new(token), payments()).err();
     let actor = |token: &str| ActorToken::new(SecretToken::new(token), TokenType::Jwt).err();
+    let bare = || TargetService { resource: None, ..payments() };
+    let keycloak = |token: &str| KeycloakExchange::new(SecretToken::new(token), bare()).err();
+    let entra = |token: &str| EntraOnBehalfOf::new(SecretToken::new(token), bare()).err();
+    let delegation = CustomGrantType::new("delegation", "token").expect("usable");
+    let custom = |token: &str| CustomGrant::new(delegation.clone(), SecretToken::new(token), bare()).err();
     let longest = "a".repeat(MAX_TOKEN_BYTES);
     let too_long = "a".repeat(MAX_TOKEN_BYTES + 1);
     for (token, refused) in [
@@ -62,15 +245,6 @@ fn cve_2026_9704_an_empty_or_oversize_subject_never_becomes_a_grant() {
     ] {
         assert_eq!(exchange(token), refused, "{} bytes", token.len());
         assert_eq!(actor(token), refused, "{} bytes", token.len());
-    }
-}
-
-#[test]
-fn rfc8707_b1_a_resource_is_absolute_without_fragment_and_kept_as_written() {
-    for good in ["https://payments.test", "https://payments.test/", "urn:example:payments", "https://h/?tenant=a"] {
-        assert_eq!(Resource::parse(good).map(|resource| resource.to_string()), Ok(good.to_owned()));
-    }
-    for bad in ["", "/payments", "payments.test", "https://payments.test/#a"] {
-        assert_eq!(Resource::parse(bad), Err(InvalidResource(())), "{bad}");
+        assert_eq!((keycloak(token), entra(token), custom(token)), (refused, refused, refused));
     }
 }

@@ -1,3 +1,5 @@
+mod assertions;
+mod dialects;
 mod failures;
 
 use serde_json::json;

@@ -1,7 +1,8 @@
 //! When a call is made once more: seldom, and never past its deadline.
 //!
-//! Both grants may be repeated. What is lost of an answer is a token that nobody has, which ends by itself; and every
-//! attempt is composed anew, so that an assertion that is good for one use is never sent twice (RFC 7523 §3).
+//! Most grants may be repeated. What is lost of an answer is a token that nobody has, which ends by itself; and every
+//! attempt is composed anew, so that a client's assertion, which is good for one use, is never sent twice. An assertion
+//! that is the grant itself has one attempt (RFC 7523 §3).
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -98,6 +99,11 @@ impl Attempts {
             Urgency::Refresh => 0,
         };
         Self { left, pause: PAUSE, ends_at: now.saturating_add(DEADLINE) }
+    }
+
+    /// The only attempt of a call that cannot be made again.
+    pub(super) fn one(now: Moment) -> Self {
+        Self { left: 0, pause: PAUSE, ends_at: now.saturating_add(DEADLINE) }
     }
 
     /// How long the call may take yet.

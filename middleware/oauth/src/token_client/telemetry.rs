@@ -6,7 +6,7 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 use tower_identity_core::Issuer;
 
 use super::NotAsked;
-use crate::{GrantKind, IssuedToken, TokenError};
+use crate::{GrantKind, TokenError};
 
 /// The counter of requests for a token, by issuer and outcome.
 const REQUESTS: &str = "tower_identity_token_calls_total";
@@ -23,12 +23,12 @@ const OPEN: &str = "tower_identity_breaker_open";
 /// Tells how a request for a token ended, after so many attempts.
 ///
 /// The handle is looked up each time, which a call to the server outweighs: a recorder may be installed at any time.
-pub(super) fn ended(
+pub(super) fn ended<T>(
     server: &Issuer,
     grant: GrantKind,
     attempts: usize,
     took: Duration,
-    result: &Result<IssuedToken, TokenError>,
+    result: &Result<T, TokenError>,
 ) {
     let duration_ms = took.as_secs_f64() * 1e3;
     let outcome = match result {

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use http::StatusCode;
 use tower_identity_core::{RefusalKind, Scopes};
 
-use super::{ConfigurationProblem, ErrorCode, Nonsense};
+use super::{ConfigurationProblem, ErrorCode, Nonsense, dialect};
 use crate::{GrantKind, http::is_transient};
 
 /// When it is worth another try, where the server does not say.
@@ -31,7 +31,8 @@ pub enum TokenErrorKind {
     },
     /// The server wants the user to sign in again, or more strongly (RFC 9470). The caller's fault. Not retried.
     StepUp {
-        /// `interaction_required`, `login_required`, `consent_required` or `insufficient_user_authentication`.
+        /// `interaction_required`, `login_required`, `consent_required` or `insufficient_user_authentication`; at Entra ID
+        /// `invalid_grant`, too.
         code: ErrorCode,
         /// The acceptable authentication context classes, where the server names them.
         acr_values: Vec<String>,
@@ -94,6 +95,9 @@ impl TokenErrorKind {
                 other => Self::Nonsense { what: Nonsense::Status(other) },
             };
         };
+        if let Some(kind) = dialect::read(grant, failure, &code) {
+            return kind;
+        }
         match (code.as_str(), grant) {
             ("temporarily_unavailable" | "server_error", _) => Self::unavailable(*retry_after),
             (
@@ -107,15 +111,15 @@ impl TokenErrorKind {
             }
             (
                 "interaction_required" | "login_required" | "consent_required" | "insufficient_user_authentication",
-                GrantKind::TokenExchange,
+                _,
             ) => Self::StepUp { code, acr_values: failure.acr_values.clone(), max_age: failure.max_age },
             // `invalid_scope` too: which scopes there are to give depends on whose token it is.
             (
                 "invalid_grant" | "invalid_token" | "token_revoked" | "invalid_request" | "invalid_scope"
                 | "scope_invalid" | "insufficient_scope" | "scope_escalation" | "access_denied",
-                GrantKind::TokenExchange,
+                _,
             ) => Self::Rejected { code },
-            (_, GrantKind::TokenExchange) => Self::of_unknown_code(*status, code),
+            _ => Self::of_unknown_code(*status, code),
         }
     }
 
@@ -182,6 +186,10 @@ pub(crate) struct FailureAnswer {
     pub(crate) status: StatusCode,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) code: Option<ErrorCode>,
+    /// What Entra ID says more exactly.
+    pub(crate) suberror: Option<ErrorCode>,
+    /// Whether the server names claims that a token has to have.
+    pub(crate) demands_claims: bool,
     pub(crate) acr_values: Vec<String>,
     pub(crate) max_age: Option<Duration>,
 }

@@ -18,6 +18,11 @@ pub enum ConfigurationProblem {
     Discovery,
     /// The client assertion could not be signed.
     Assertion,
+    /// The subject token is neither for this client there nor was it issued to it. Keycloak's.
+    NotInAudience,
+    /// The audience that is asked for is no client there that can be one. Keycloak's, who says it by the code of a failed
+    /// client authentication.
+    UnknownAudience,
 }
 
 impl fmt::Display for ConfigurationProblem {
@@ -30,6 +35,12 @@ impl fmt::Display for ConfigurationProblem {
             Self::Discovery => {
                 f.write_str("it has no metadata at the configured issuer; check issuer, or name the endpoint")
             }
+            Self::NotInAudience => f.write_str(
+                "the subject token is not for this client; have client_id put into its aud there, by an audience mapper",
+            ),
+            Self::UnknownAudience => f.write_str(
+                "the target's audience is not the id of an enabled client there, or this client is a public one",
+            ),
             Self::Assertion => f.write_str("the client assertion cannot be signed; check the key"),
         }
     }
@@ -40,7 +51,7 @@ fn advice(code: &str) -> &'static str {
     match code {
         "invalid_client" => "check client_id, and the secret or key",
         "unauthorized_client" | "unsupported_grant_type" => "the client has to be allowed this grant there",
-        "invalid_target" => "check the target's audience and resource",
+        "invalid_target" | "invalid_resource" => "check the target's audience and resource",
         "invalid_scope" | "scope_invalid" | "insufficient_scope" | "scope_escalation" => "check the target's scopes",
         "invalid_dpop_proof" | "use_dpop_nonce" => "the server demands DPoP of the client, which is not sent",
         _ => "check the client, and what it asks for",

@@ -3,6 +3,7 @@
 mod breaker;
 mod discovery;
 mod endpoints;
+mod grants;
 mod introspection;
 mod line;
 mod own_token;

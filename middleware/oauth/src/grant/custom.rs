@@ -1,0 +1,168 @@
+//! A grant that is no standard's, for servers that know one of their own.
+
+use std::sync::Arc;
+
+use form_urlencoded::Serializer;
+use tower_identity_core::{Fingerprint, InvalidSetting, SecretToken};
+
+use super::{TargetService, Unexchangeable, jwt_bearer::JWT_BEARER, token_exchange::TOKEN_EXCHANGE};
+
+/// The most parameters of a grant.
+const MAX_PARAMETERS: usize = 16;
+
+/// The longest name or value of a parameter, and name of a grant, in bytes.
+const MAX_BYTES: usize = 1024;
+
+/// Grants that have a kind of their own here, and such as no token of a caller belongs to.
+const OTHERS: [&str; 7] = [
+    TOKEN_EXCHANGE,
+    JWT_BEARER,
+    "client_credentials",
+    "authorization_code",
+    "refresh_token",
+    "password",
+    "urn:ietf:params:oauth:grant-type:device_code",
+];
+
+/// Parameters that somebody else writes: the grant, the target's row, and who proves which client we are.
+const RESERVED: [&str; 9] = [
+    "grant_type",
+    "audience",
+    "resource",
+    "scope",
+    "client_id",
+    "client_secret",
+    "client_assertion",
+    "client_assertion_type",
+    "requested_token_type",
+];
+
+/// A grant of a server's own: what it is called, what the caller's token is sent as, and what else is sent. Cheap to
+/// clone.
+///
+/// ```
+/// use tower_identity_oauth::CustomGrantType;
+///
+/// // The extension grant of IdentityServer's documentation.
+/// let delegation = CustomGrantType::new("delegation", "token")?;
+/// # let _ = delegation;
+///
+/// let refused = CustomGrantType::new("client_credentials", "token").expect_err("the caller would be lost");
+/// assert_eq!(refused.to_string(), r#"grant_type: "client_credentials" is no grant of the server's own"#);
+/// # Ok::<(), tower_identity_core::InvalidSetting>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomGrantType {
+    name: Arc<str>,
+    subject_parameter: Arc<str>,
+    /// By name, each once.
+    parameters: Arc<[(Box<str>, Box<str>)]>,
+}
+
+impl CustomGrantType {
+    /// A grant of this name, which takes the caller's token as this parameter.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] of `grant_type`, when it is empty or a grant that is known here; of `subject_parameter`, when it
+    /// is empty or written by somebody else.
+    pub fn new(grant_type: &str, subject_parameter: &str) -> Result<Self, InvalidSetting> {
+        let invalid = |rule: String| InvalidSetting::new("grant_type", rule);
+        check(grant_type).map_err(|rule| invalid(rule.to_owned()))?;
+        if OTHERS.contains(&grant_type) {
+            return Err(invalid(format!("{grant_type:?} is no grant of the server's own")));
+        }
+        check_parameter(subject_parameter).map_err(|rule| InvalidSetting::new("subject_parameter", rule))?;
+        Ok(Self { name: grant_type.into(), subject_parameter: subject_parameter.into(), parameters: Arc::default() })
+    }
+
+    /// With these parameters beside the token: the same in every request. None is a secret.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] of `parameters`, when a name is empty, given twice or written by somebody else, or there are
+    /// more than 16.
+    pub fn parameters<N: AsRef<str>, V: AsRef<str>>(
+        mut self,
+        parameters: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Self, InvalidSetting> {
+        const FIELD: &str = "parameters";
+        let mut all: Vec<(Box<str>, Box<str>)> = Vec::new();
+        for (name, value) in parameters {
+            let (name, value) = (name.as_ref(), value.as_ref());
+            let invalid = |rule: &str| InvalidSetting::new(name, rule).within(FIELD);
+            check_parameter(name).and_then(|()| check(value)).map_err(invalid)?;
+            if *name == *self.subject_parameter {
+                return Err(invalid("is what the token is sent as"));
+            }
+            if all.iter().any(|(known, _)| **known == *name) {
+                return Err(invalid("is given twice"));
+            }
+            all.push((name.into(), value.into()));
+        }
+        if all.len() > MAX_PARAMETERS {
+            return Err(InvalidSetting::new(FIELD, format!("are more than {MAX_PARAMETERS}")));
+        }
+        all.sort_unstable();
+        self.parameters = all.into();
+        Ok(self)
+    }
+
+    /// Everything of it: part of a cache key.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        let parameters: Vec<_> = self.parameters.iter().flat_map(|(name, value)| [&**name, &**value]).collect();
+        Fingerprint::of("custom-grant").field(&*self.name).field(&*self.subject_parameter).list(parameters).finish()
+    }
+}
+
+fn check_parameter(name: &str) -> Result<(), &'static str> {
+    if RESERVED.contains(&name) {
+        return Err("is written by the target's row, or by who proves which client this is");
+    }
+    check(name)
+}
+
+fn check(text: &str) -> Result<(), &'static str> {
+    match text {
+        "" => Err("is empty"),
+        text if text.len() > MAX_BYTES => Err("is longer than 1024 bytes"),
+        text if text.trim() != text || text.contains(char::is_control) => {
+            Err("has white space around it, or control characters")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A token for the subject of another, by a grant that is the server's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomGrant {
+    grant_type: CustomGrantType,
+    subject_token: SecretToken,
+    pub(super) target: TargetService,
+}
+
+impl CustomGrant {
+    /// An access token for this service, by this grant and for this token.
+    ///
+    /// # Errors
+    ///
+    /// [`Unexchangeable`] when the token is empty or too long.
+    pub fn new(
+        grant_type: CustomGrantType,
+        subject_token: SecretToken,
+        target: TargetService,
+    ) -> Result<Self, Unexchangeable> {
+        Unexchangeable::check(&subject_token)?;
+        Ok(Self { grant_type, subject_token, target })
+    }
+
+    pub(super) fn append_to(&self, form: &mut Serializer<'_, String>) {
+        let CustomGrantType { name, subject_parameter, parameters } = &self.grant_type;
+        form.append_pair("grant_type", name).append_pair(subject_parameter, self.subject_token.expose());
+        for (name, value) in parameters.iter() {
+            form.append_pair(name, value);
+        }
+        self.target.append_to(form);
+    }
+}
