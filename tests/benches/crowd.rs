@@ -7,30 +7,26 @@
 //! one is above its limit. Without `--bench` it runs with two thousand: that every token is there, and no figures.
 #![expect(clippy::disallowed_methods, reason = "what is measured is real time")]
 
+#[expect(dead_code, reason = "what is timed here needs no slow server")]
+mod authority;
+
 use std::{
     convert::Infallible,
     future::{Ready, ready},
     hint::black_box,
-    net::Ipv4Addr,
     ops::Range,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use axum::{
-    Router,
-    http::{HeaderValue, Request, Response, Uri, header::ACCEPT, header::CONTENT_TYPE},
-    routing::post,
-};
+use axum::http::{HeaderValue, Request, Response, Uri, header::ACCEPT};
 use futures_util::{FutureExt, StreamExt, stream};
-use tokio::{net::TcpListener, runtime::Runtime};
+use tokio::runtime::Runtime;
 use tower::{Layer, Service, ServiceExt};
 use tower_identity::{CallerContext, ClientAuth, Outbound, OutboundLayer, Target, TokenEndpoint, ambient};
 use tower_identity_testkit::TestCaller;
+
+use crate::authority::{Authority, TOKEN, resident};
 
 /// The users that requests are of.
 const BUSY: usize = 1_000;
@@ -39,8 +35,6 @@ const AT_RANDOM: usize = 50_000;
 /// Exchanges at one time, while the tokens are fetched.
 const AT_A_TIME: usize = 48;
 const ROUNDS: usize = 200;
-/// In bytes, with what goes before it in the header.
-const TOKEN: usize = 256;
 
 /// The most that a million may cost, as a multiple of a thousand.
 const LIMIT: f64 = 1.3;
@@ -51,7 +45,7 @@ fn main() {
     let measured = std::env::args().any(|argument| argument == "--bench");
     let users = if measured { 1_000_000 } else { 2 * BUSY };
     let runtime = Runtime::new().expect("runtime");
-    let authority = runtime.block_on(Authority::start());
+    let authority = runtime.block_on(Authority::start(Duration::from_secs(86_400)));
 
     let few = Crowd::new(&authority, BUSY);
     runtime.block_on(few.fetch(0..BUSY));
@@ -141,43 +135,6 @@ impl Crowd {
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
         request
     }
-}
-
-/// A token endpoint that does nothing but answer.
-struct Authority {
-    issuer: String,
-    asked: Arc<AtomicUsize>,
-}
-
-impl Authority {
-    async fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback");
-        let issuer = format!("http://{}", listener.local_addr().expect("address"));
-        let asked = Arc::new(AtomicUsize::new(0));
-        let count = asked.clone();
-        let token = move || {
-            let number = count.fetch_add(1, Ordering::Relaxed);
-            let token = format!("{number:0width$}", width = TOKEN - "Bearer ".len());
-            let body = format!(
-                r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":86400,
-                "issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}}"#
-            );
-            ready(([(CONTENT_TYPE, "application/json")], body))
-        };
-        let app = Router::new().route("/token", post(token));
-        tokio::spawn(async { axum::serve(listener, app).await });
-        Self { issuer, asked }
-    }
-
-    fn asked(&self) -> usize {
-        self.asked.load(Ordering::Relaxed)
-    }
-}
-
-/// The memory of this process, in bytes; 0 where that cannot be told.
-fn resident() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096
 }
 
 /// In an order that has nothing to do with that in which they came.
