@@ -94,9 +94,9 @@ pub use tower_identity_oauth::{
     TokenEndpoint,
 };
 pub use tower_identity_outbound::{
-    BoxError, Candidate, Demand, MAX_CREDENTIAL_BYTES, OnBehalfOf, Outbound, OutboundBuilder, OutboundError,
-    OutboundLayer, OutboundService, Plaintext, ReadableJwt, Replacement, RequestExt, Retries, Strategy, Target,
-    TargetRefusal, TargetSettings, Unlisted,
+    BoxError, Candidate, Demand, Embedded, MAX_CREDENTIAL_BYTES, OnBehalfOf, Outbound, OutboundBuilder, OutboundError,
+    OutboundLayer, OutboundService, Plaintext, ReadableJwt, Relay, Replacement, RequestExt, Retries, Strategies,
+    Strategy, Target, TargetRefusal, TargetSettings, TokenFile, Unlisted,
 };
 #[cfg(feature = "tonic")]
 pub use tower_identity_outbound::{GrpcChannel, GrpcFuture};

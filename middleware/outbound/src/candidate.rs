@@ -12,7 +12,7 @@ use tower_identity_core::{CallerContext, Clock, InvalidSetting, Scopes, Timestam
 
 pub(crate) use self::shadow::Shadow;
 use self::{budget::Budget, pick::is_picked, shadow::Shadows};
-use crate::{OnBehalfOf, ReadableJwt, Strategy, Target, acting::Acting, row::Row};
+use crate::{OnBehalfOf, ReadableJwt, Strategies, Strategy, Target, acting::Acting, row::Row};
 
 /// What is changed of a target's row, and for whom: see [`Target::candidate`].
 ///
@@ -46,7 +46,7 @@ pub struct Candidate {
     resource: Option<String>,
     scope: Option<Scopes>,
     tolerate_scope: Option<Scopes>,
-    strategy: Option<Strategy>,
+    strategy: Option<Strategies>,
     server: Option<String>,
     on_behalf_of: Option<OnBehalfOf>,
     actor_token: Option<bool>,
@@ -134,8 +134,8 @@ impl Candidate {
     }
 
     /// As [`Target::strategy`].
-    pub fn strategy(mut self, strategy: Strategy) -> Self {
-        self.strategy = Some(strategy);
+    pub fn strategy(mut self, strategies: impl Into<Strategies>) -> Self {
+        self.strategy = Some(strategies.into());
         self
     }
 

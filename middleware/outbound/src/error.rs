@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-use tower_identity_core::{Issuer, Refusal, RefusalKind, VerifiedToken};
+use tower_identity_core::{Audience, Issuer, Refusal, RefusalKind, VerifiedToken};
 use tower_identity_oauth::TokenClient;
 
 use crate::targets::NoTarget;
@@ -68,6 +68,12 @@ pub(crate) enum Reason {
          accepts_issuer(..), accepts_issuers = [..] in a file, if it does"
     )]
     ForeignSubject { server: Issuer, subject: Issuer },
+    #[error(
+        "takes its caller's token as it is, which is for {found:?} and for none of {expected:?}; have the caller get one \
+         that is for both, name what it is for in relay's accepts if the target takes that, or make the strategy \
+         token_exchange"
+    )]
+    ForOthers { expected: Vec<Audience>, found: Vec<Audience> },
     #[error("takes its caller's token, which has expired; the caller needs a new one")]
     SubjectExpired,
     #[error("takes its caller's token and the caller's credential was revoked; the caller has to sign in again")]
@@ -104,6 +110,7 @@ impl Reason {
             Self::NoUser => (RefusalKind::Denied, "no_user"),
             Self::Alone => (RefusalKind::Denied, "alone"),
             Self::Late(_) => (RefusalKind::Unavailable { retry_after: AFTER_LATE }, "deadline"),
+            Self::ForOthers { .. } => (RefusalKind::Denied, "relay_aud"),
             Self::NoText => (RefusalKind::Denied, "subject_token"),
             Self::Unrelated => (RefusalKind::UnrelatedCredentials, "binding"),
             Self::SubjectExpired => (RefusalKind::InvalidToken, "exp"),

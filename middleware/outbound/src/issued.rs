@@ -14,7 +14,7 @@ use tower_identity_core::{ClientId, Fingerprint, InvalidSetting, Refusal, Refusa
 use tower_identity_jose::Limits;
 use tower_identity_oauth::TargetService;
 
-pub(crate) use self::readable::Readable;
+pub(crate) use self::{claims::whom, readable::Readable, size::read};
 pub use self::{readable::ReadableJwt, size::MAX_CREDENTIAL_BYTES};
 use crate::{
     Target,

@@ -93,7 +93,7 @@ pub use self::{
     replacement::Replacement,
     retries::Retries,
     settings::TargetSettings,
-    strategy::Strategy,
+    strategy::{Embedded, Relay, Strategies, Strategy, TokenFile},
     target::Target,
     unlisted::Unlisted,
 };

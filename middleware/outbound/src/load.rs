@@ -15,7 +15,7 @@ use crate::{
     entry::Entry,
     error::REVOKED,
     issued::{self, Checked},
-    source::Ask,
+    source::{Ask, Brought},
 };
 
 /// How long before its end a token is no longer used: for the way to the target, and for clocks that differ.
@@ -63,6 +63,8 @@ pub(crate) struct Obtained {
     pub(crate) life: Option<Duration>,
     /// The authorization server that issued it.
     server: Option<Issuer>,
+    /// How soon to look for another.
+    again: Option<Duration>,
 }
 
 /// Asks the source, and checks what it brings.
@@ -79,7 +81,8 @@ pub(crate) async fn obtain(ask: &Ask) -> Result<Obtained, Failed<Refusal>> {
         return Err(Failed { error: refusal, retry_after: Duration::ZERO });
     }
     let Checked { bearer, life } = issued::check(ask, &brought).map_err(failed)?;
-    Ok(Obtained { bearer, scopes: brought.token.scopes().clone(), life, server: brought.server })
+    let Brought { token, server, again } = brought;
+    Ok(Obtained { bearer, scopes: token.scopes().clone(), life, server, again })
 }
 
 /// Asks, and keeps what comes.
@@ -91,9 +94,10 @@ pub(crate) async fn load(cache: Weak<TokenCache>, ask: Ask) -> Result<Loaded<Lan
     if let Some(entry) = cache.upgrade().and_then(|cache| cache.meanwhile(&ask)) {
         return landed(Landed::of(entry));
     }
-    let Obtained { bearer, scopes, life, server } = obtain(&ask).await?;
+    let Obtained { bearer, scopes, life, server, again } = obtain(&ask).await?;
     let subject_end = ask.subject.as_ref().map(|subject| subject.expires_at());
     let lifetime = lifetime(life, subject_end.map(|end| end.since(began)));
+    let lifetime = again.map_or(lifetime, |again| Lifetime::new(again.min(lifetime.fresh()), lifetime.usable()));
     tracing::debug!(
         issuer = server.as_ref().map(Issuer::as_str),
         strategy = recipe.source.name(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, Scopes};
 
-use crate::{Candidate, OnBehalfOf, Plaintext, ReadableJwt, Strategy, Target};
+use crate::{Candidate, OnBehalfOf, Plaintext, ReadableJwt, Strategies, Target};
 
 /// One `[[outbound.target]]` row. Each field means what the method of [`Target`] of the same name means, and `path` is its
 /// [`path_prefix`](Target::path_prefix).
@@ -50,8 +50,9 @@ pub struct TargetSettings {
     /// Scopes that may be granted unasked. Default: none.
     #[serde(default)]
     pub tolerate_scope: Scopes,
-    /// How the token is obtained: `"token_exchange"` or `"client_credentials"`.
-    pub strategy: Strategy,
+    /// How the token is obtained: the name of a [strategy](crate::Strategy), such as `"token_exchange"`, a table of one with its
+    /// settings, or a list of those.
+    pub strategy: Strategies,
     /// The name of the authorization server that issues the token. Default: the default one.
     pub server: Option<String>,
     /// Whose token is exchanged: `"user"`, `"workload"` or `"whoever-called"`. Default: `"user"`.

@@ -2,21 +2,34 @@
 
 mod actor;
 mod client_credentials;
+mod embedded;
 mod exchange;
+mod own;
+mod relay;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, future, str::FromStr, sync::Arc, time::Duration};
 
-use tower_identity_core::{Audience, BoxFuture, Clock, Fingerprint, Issuer, Refusal, VerifiedToken};
+use tower_identity_core::{
+    Audience, BoxFuture, Clock, Fingerprint, InvalidName, InvalidSetting, Issuer, Refusal, RefusalKind, SecretToken,
+    VerifiedToken,
+};
 use tower_identity_oauth::{Grant, IssuedToken, Resource, TargetService, TokenClient, Urgency};
 
 pub(crate) use self::client_credentials::ClientCredentials;
-use self::{actor::ActorTokens, exchange::Exchange};
+use self::{
+    actor::ActorTokens,
+    embedded::Embedded,
+    exchange::Exchange,
+    own::{Held, Own},
+    relay::Relay,
+};
 use crate::{
-    Strategy, Target,
+    Strategies, Strategy, Target,
     candidate::Which,
     error::Reason,
     issued::Demands,
     key::{AskedFor, Looked},
+    strategy::Whose,
     telemetry::Requests,
 };
 
@@ -46,13 +59,24 @@ pub(crate) struct Brought {
     pub(crate) token: IssuedToken,
     /// The authorization server that issued it just now, for this ask. None of a token that there was.
     pub(crate) server: Option<Issuer>,
+    /// How soon it is worth a look whether there is another, where that is not known from its life.
+    pub(crate) again: Option<Duration>,
 }
 
 impl Brought {
     /// What this server issues for this grant.
     pub(crate) async fn issued(client: &TokenClient, grant: &Grant, urgency: Urgency) -> Result<Self, Refusal> {
         let token = client.request_with(grant, urgency).await.map_err(|error| error.refusal())?;
-        Ok(Self { token, server: Some(client.issuer().clone()) })
+        Ok(Self { token, server: Some(client.issuer().clone()), again: None })
+    }
+
+    /// A token that there was.
+    pub(crate) fn found(token: IssuedToken) -> Self {
+        Self { token, server: None, again: None }
+    }
+
+    pub(crate) fn look_again_after(self, again: Duration) -> Self {
+        Self { again: Some(again), ..self }
     }
 }
 
@@ -64,16 +88,80 @@ pub(crate) struct Made<'r> {
     pub(crate) clock: &'r Clock,
 }
 
-/// The source of a strategy that was checked.
-pub(crate) fn of(strategy: &Strategy, made: &Made<'_>) -> Box<dyn TokenSource> {
-    let client = made.client.clone();
-    match strategy {
-        Strategy::TokenExchange => {
-            let actor = made.target.actor_token.then(|| ActorTokens::new(client.clone(), made.clock.clone()));
-            Box::new(Exchange { client, actor })
-        }
-        Strategy::ClientCredentials => Box::new(ClientCredentials { client }),
+/// The source of strategies that were checked.
+pub(crate) fn of(strategies: &Strategies, made: &Made<'_>) -> Result<Box<dyn TokenSource>, InvalidSetting> {
+    let list = strategies.as_slice();
+    let mut otherwise = None;
+    for (index, strategy) in list.iter().enumerate().rev() {
+        let source = made.source(strategy, otherwise).map_err(|wrong| {
+            let wrong = wrong.within(strategy.name());
+            if list.len() > 1 { wrong.within(index) } else { wrong }.within("strategy")
+        });
+        otherwise = Some(source?);
     }
+    otherwise.ok_or_else(|| InvalidSetting::new("strategy", "is an empty list"))
+}
+
+impl Made<'_> {
+    /// The source of one of them. `otherwise` is the next one's.
+    fn source(
+        &self,
+        strategy: &Strategy,
+        otherwise: Option<Box<dyn TokenSource>>,
+    ) -> Result<Box<dyn TokenSource>, InvalidSetting> {
+        let client = self.client.clone();
+        Ok(match strategy {
+            Strategy::TokenExchange => {
+                let actor = self.target.actor_token.then(|| ActorTokens::new(client.clone(), self.clock.clone()));
+                Box::new(Exchange { client, actor })
+            }
+            Strategy::ClientCredentials => Box::new(ClientCredentials { client }),
+            Strategy::Relay(relay) => {
+                let mut audiences = self.audiences();
+                audiences.extend(parsed::<Audience>("accepts", &relay.accepts)?);
+                Box::new(Relay { audiences })
+            }
+            Strategy::Embedded(embedded) => {
+                let user_claim = embedded.user_claim.as_deref().unwrap_or("sub");
+                Box::new(Embedded {
+                    path: embedded.path()?,
+                    audiences: self.audiences(),
+                    issuers: parsed("issuers", &embedded.issuers)?,
+                    user_claim: (embedded.subject == Whose::Same).then(|| user_claim.into()),
+                    otherwise,
+                })
+            }
+            Strategy::File(file) => Box::new(self.own(Held::file(&file.path))),
+            Strategy::Fixed(token) => Box::new(self.own(Held::Fixed(token.clone()))),
+        })
+    }
+
+    fn own(&self, held: Held) -> Own {
+        Own { held, audiences: self.audiences().into() }
+    }
+
+    /// What the row calls the target.
+    fn audiences(&self) -> Vec<Audience> {
+        let Target { audience, resource, .. } = self.target;
+        let resource = resource.as_ref().and_then(|resource| Audience::parse(resource.as_str()).ok());
+        audience.iter().cloned().chain(resource).collect()
+    }
+}
+
+/// The names of a list, each in order.
+fn parsed<T: FromStr<Err = InvalidName>>(field: &str, names: &[String]) -> Result<Vec<T>, InvalidSetting> {
+    let wrong = |index, broken: InvalidName| InvalidSetting::new(index, broken.to_string()).within(field);
+    names.iter().enumerate().map(|(index, name)| name.parse().map_err(|broken| wrong(index, broken))).collect()
+}
+
+/// What is known without asking anybody.
+fn ready(brought: Result<Brought, Refusal>) -> BoxFuture<'static, Result<Brought, Refusal>> {
+    Box::pin(future::ready(brought))
+}
+
+/// A strategy of users has none: never the reason to take another token.
+fn no_subject() -> Refusal {
+    Refusal::new(RefusalKind::Misconfigured, "subject_token").detail("the strategy needs a caller's token")
 }
 
 /// A row's terms by one source: all that is known before a request.
@@ -134,5 +222,10 @@ impl Ask {
 
     pub(crate) fn key(&self) -> Looked<'_> {
         self.recipe.key(self.subject.as_deref())
+    }
+
+    /// The subject, with its token. Of a certificate there is none.
+    pub(crate) fn subject_token(&self) -> Option<(&VerifiedToken, &SecretToken)> {
+        self.subject.as_deref().and_then(|subject| Some((subject, subject.token()?)))
     }
 }

@@ -1,14 +1,22 @@
 //! How a target's token is obtained, as a row says it. What does it is in [`source`](crate::source).
 
-use serde::Deserialize;
-use tower_identity_core::InvalidSetting;
+mod embedded;
+mod named;
+mod relay;
+mod strategies;
+mod token_file;
 
+use serde::Deserialize;
+use tower_identity_core::{InvalidSetting, SecretToken};
+
+pub(crate) use self::embedded::Whose;
+pub use self::{embedded::Embedded, relay::Relay, strategies::Strategies, token_file::TokenFile};
 use crate::Target;
 
-/// How a target's token is obtained: by its plain name, such as `"token_exchange"`, or, where it has settings of its
-/// own, as a table of one entry.
+/// How a target's token is obtained: by its plain name, such as `"token_exchange"`, or, where there is more to say, as a
+/// table of one entry, such as `{ relay = { accepts = ["mesh"] } }`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(remote = "Self", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Strategy {
     /// The caller's token is exchanged for one to the target (RFC 8693): its user's, unless the row says
@@ -16,31 +24,86 @@ pub enum Strategy {
     TokenExchange,
     /// This service's own token (RFC 6749 §4.4), whoever is calling.
     ClientCredentials,
+    /// The caller's token itself, where it is for the target.
+    Relay(Relay),
+    /// The token that lies in the caller's, for the target.
+    Embedded(Embedded),
+    /// This service's own token, from a file that somebody else writes.
+    File(TokenFile),
+    /// This service's own token, always this one. Files do not say it: a token in a configuration is there to stay.
+    #[serde(skip)]
+    Fixed(SecretToken),
 }
 
 impl Strategy {
-    /// Whether it makes the token from one of the caller's. Without, it is this service's own.
-    pub(crate) fn is_callers(&self) -> bool {
+    /// Its name in a file.
+    pub(crate) const fn name(&self) -> &'static str {
         match self {
-            Self::TokenExchange => true,
-            Self::ClientCredentials => false,
+            Self::TokenExchange => "token_exchange",
+            Self::ClientCredentials => "client_credentials",
+            Self::Relay(_) => "relay",
+            Self::Embedded(_) => "embedded",
+            Self::File(_) => "file",
+            Self::Fixed(_) => "fixed",
         }
     }
 
-    /// Checks what the row says for this strategy, and the strategy's own settings.
-    pub(crate) fn check(&self, row: &Target) -> Result<(), InvalidSetting> {
-        if row.audience.is_none() && row.resource.is_none() && row.scopes.is_empty() {
-            return Err(InvalidSetting::new("audience", "is missing, as are resource and scope: a token for what?"));
-        }
+    /// Whether it takes the caller's token, or makes one from it. Without, it is this service's own.
+    pub(crate) const fn is_callers(&self) -> bool {
         match self {
-            Self::ClientCredentials if row.actor_token => {
-                Err(InvalidSetting::new("actor_token", "belongs to an exchange; with client_credentials nobody acts"))
-            }
-            Self::ClientCredentials if row.on_behalf_of.is_some() => Err(InvalidSetting::new(
-                "on_behalf_of",
-                "belongs to an exchange; client_credentials is this service itself, so leave it out",
-            )),
-            Self::TokenExchange | Self::ClientCredentials => Ok(()),
+            Self::TokenExchange | Self::Relay(_) | Self::Embedded(_) => true,
+            Self::ClientCredentials | Self::File(_) | Self::Fixed(_) => false,
         }
+    }
+
+    /// Whether it may find that there is nothing for a caller, so that another strategy is the next.
+    pub(crate) const fn may_be_absent(&self) -> bool {
+        matches!(self, Self::Embedded(_))
+    }
+
+    /// Whether this service's own token goes along as the actor's, where the row wants that.
+    pub(crate) const fn sends_actor(&self) -> bool {
+        matches!(self, Self::TokenExchange)
+    }
+
+    /// Whether a server is asked for it.
+    pub(crate) const fn is_issued(&self) -> bool {
+        match self {
+            Self::TokenExchange | Self::ClientCredentials => true,
+            Self::Relay(_) | Self::Embedded(_) | Self::File(_) | Self::Fixed(_) => false,
+        }
+    }
+
+    /// Checks what the row has to say for this strategy.
+    pub(crate) fn check(&self, row: &Target) -> Result<(), InvalidSetting> {
+        let is_named = row.audience.is_some() || row.resource.is_some();
+        let missing = |rule: &str| Err(InvalidSetting::new("audience", rule));
+        match self {
+            Self::Relay(_) | Self::Embedded(_) if !is_named => {
+                missing("is missing, and so is resource: whom has the token to be for?")
+            }
+            Self::TokenExchange | Self::ClientCredentials if !is_named && row.scopes.is_empty() => {
+                missing("is missing, as are resource and scope: a token for what?")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl From<Relay> for Strategy {
+    fn from(relay: Relay) -> Self {
+        Self::Relay(relay)
+    }
+}
+
+impl From<Embedded> for Strategy {
+    fn from(embedded: Embedded) -> Self {
+        Self::Embedded(embedded)
+    }
+}
+
+impl From<TokenFile> for Strategy {
+    fn from(file: TokenFile) -> Self {
+        Self::File(file)
     }
 }

@@ -154,7 +154,7 @@ fn descriptions(target: &Target, servers: &[Server]) -> Result<Vec<TokenEndpoint
 }
 
 fn row(target: &Target, which: Which, servers: &[Server], clock: &Clock) -> Result<Row, InvalidSetting> {
-    let strategy = target.check()?;
+    let strategies = target.check()?;
     let client = &server_of(target, servers)?.client;
     let terms = TargetService {
         audience: target.audience.clone(),
@@ -167,8 +167,8 @@ fn row(target: &Target, which: Which, servers: &[Server], clock: &Clock) -> Resu
     let recipe = |source: Box<dyn TokenSource>| {
         Arc::new(Recipe::new((&name, which), source, terms.clone(), demands.clone(), clock.clone()))
     };
-    let source = source::of(strategy, &source::Made { target, client, clock });
-    let takes = if strategy.is_callers() {
+    let source = source::of(strategies, &source::Made { target, client, clock })?;
+    let takes = if strategies.are_callers() {
         let own = recipe(Box::new(ClientCredentials { client: client.clone() }));
         Takes::Callers { of: target.on_behalf_of.unwrap_or_default(), callers: recipe(source), own }
     } else {

@@ -1,14 +1,14 @@
 //! A target: where requests go, and which token goes with them.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use http::Method;
-use tower_identity_core::{Audience, InvalidSetting, Issuer, Scopes, Tenant};
+use tower_identity_core::{Audience, InvalidSetting, Issuer, Scopes, SecretToken, Tenant};
 use tower_identity_oauth::Resource;
 
 use crate::{
-    Candidate, MAX_CREDENTIAL_BYTES, OnBehalfOf, Plaintext, ReadableJwt, Strategy, origin::Origin, path::PathPrefix,
-    when::When,
+    Candidate, Embedded, MAX_CREDENTIAL_BYTES, OnBehalfOf, Plaintext, ReadableJwt, Relay, Strategies, Strategy,
+    TokenFile, origin::Origin, path::PathPrefix, when::When,
 };
 
 /// One row of the list of targets: an origin and path prefix, and the token that goes there.
@@ -37,7 +37,7 @@ pub struct Target {
     pub(crate) resource: Option<Resource>,
     pub(crate) scopes: Scopes,
     pub(crate) tolerated: Scopes,
-    pub(crate) strategy: Option<Strategy>,
+    pub(crate) strategy: Option<Strategies>,
     pub(crate) server: Option<String>,
     pub(crate) on_behalf_of: Option<OnBehalfOf>,
     pub(crate) actor_token: bool,
@@ -200,13 +200,35 @@ impl Target {
         self.strategy(Strategy::ClientCredentials)
     }
 
-    /// Which strategy.
-    pub fn strategy(mut self, strategy: Strategy) -> Self {
-        self.strategy = Some(strategy);
+    /// The caller's own token goes to the target, where it is for the target, too: see [`Relay`].
+    pub fn relay(self) -> Self {
+        self.strategy(Relay::new())
+    }
+
+    /// The token that lies in the caller's, at this claim, goes to the target: see [`Embedded`].
+    pub fn embedded(self, claim: impl Into<String>) -> Self {
+        self.strategy(Embedded::at(claim))
+    }
+
+    /// This service's own token goes to the target, from a file that somebody else writes: see [`TokenFile`].
+    pub fn token_file(self, path: impl Into<PathBuf>) -> Self {
+        self.strategy(TokenFile::at(path))
+    }
+
+    /// This service's own token goes to the target, always this one: until it ends, where it is a JWT that says when.
+    pub fn fixed_token(self, token: impl Into<SecretToken>) -> Self {
+        self.strategy(Strategy::Fixed(token.into()))
+    }
+
+    /// Which strategy, or which of several: a later one of a list is taken where those before it have nothing for the
+    /// caller.
+    pub fn strategy(mut self, strategies: impl Into<Strategies>) -> Self {
+        self.strategy = Some(strategies.into());
         self
     }
 
-    /// Whose token is exchanged. Default: [`OnBehalfOf::User`]. With client credentials nobody's is.
+    /// Whose token is exchanged, relayed, or looked into. Default: [`OnBehalfOf::User`]. Where the token is this service's
+    /// own, nobody's is.
     pub fn on_behalf_of(mut self, whom: OnBehalfOf) -> Self {
         self.on_behalf_of = Some(whom);
         self
@@ -261,8 +283,8 @@ impl Target {
         self.wrong.get_or_insert_with(|| InvalidSetting::new(field, rule));
     }
 
-    /// The strategy, once everything about this row alone is in order.
-    pub(crate) fn check(&self) -> Result<&Strategy, InvalidSetting> {
+    /// The strategies, once everything about this row alone is in order.
+    pub(crate) fn check(&self) -> Result<&Strategies, InvalidSetting> {
         if let Some(wrong) = &self.wrong {
             return Err(wrong.clone());
         }
@@ -273,10 +295,10 @@ impl Target {
         if self.when.tenant.is_some() && self.when.subjects_of.is_empty() {
             return Err(InvalidSetting::new("tenant", "needs subjects_of: the issuer whose tenant it is"));
         }
-        let missing = || InvalidSetting::new("strategy", "is missing: token_exchange or client_credentials");
-        let strategy = self.strategy.as_ref().ok_or_else(missing)?;
-        strategy.check(self)?;
-        Ok(strategy)
+        let missing = || InvalidSetting::new("strategy", "is missing: token_exchange or client_credentials, say");
+        let strategies = self.strategy.as_ref().ok_or_else(missing)?;
+        strategies.check(self)?;
+        Ok(strategies)
     }
 }
 

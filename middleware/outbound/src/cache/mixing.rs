@@ -141,7 +141,7 @@ impl Recorder {
         last.lock().expect("unpoisoned").insert(what.clone(), (began + usable * 7 / 10, began + usable));
         let token = SecretToken::new(format!("{number}/{}/{what}", began + life * 1000));
         let token = IssuedToken::new(token, Scopes::default(), Some(Duration::from_secs(life)));
-        Ok(Brought { token, server: None })
+        Ok(Brought::found(token))
     }
 
     /// Why it is asked for again.

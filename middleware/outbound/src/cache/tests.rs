@@ -37,7 +37,7 @@ impl TokenSource for Slow {
                 return Err(Refusal::new(RefusalKind::Denied, "slow"));
             }
             shared.1.acquire().await.expect("never closed").forget();
-            Ok(Brought { token: IssuedToken::new(SecretToken::new("token"), Scopes::default(), None), server: None })
+            Ok(Brought::found(IssuedToken::new(SecretToken::new("token"), Scopes::default(), None)))
         })
     }
 }

@@ -78,7 +78,7 @@ fn user(claims: &Claims, subject: &VerifiedToken, server: &Issuer, readable: &Re
 }
 
 /// What a subject token calls whom it is about: its user, or the workload whose own it is, by this claim.
-fn whom(subject: &VerifiedToken, claim: &str) -> Option<String> {
+pub(crate) fn whom(subject: &VerifiedToken, claim: &str) -> Option<String> {
     match &subject.identity().user {
         Some(user) => Some(user.id.as_str().to_owned()),
         None => match subject.claims::<Claims>().ok()?.remove(claim)? {

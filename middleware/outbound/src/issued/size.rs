@@ -45,7 +45,7 @@ fn heaviest(token: &SecretToken) -> Option<Vec<(String, usize)>> {
 }
 
 /// The claims of a token, which nobody has vouched for.
-pub(super) fn read(token: &SecretToken) -> Result<Unverified<Map<String, Value>>, ParseError> {
+pub(crate) fn read(token: &SecretToken) -> Result<Unverified<Map<String, Value>>, ParseError> {
     let longest = *Limits::TOKEN_BYTES.end();
     let limits = Limits::default().with_token_bytes(longest).expect("the end of the range is in it");
     Unverified::parse(token.expose(), &limits)

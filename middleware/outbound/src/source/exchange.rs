@@ -1,9 +1,9 @@
 //! The user's token for one to the target (RFC 8693).
 
-use tower_identity_core::{BoxFuture, Fingerprint, Refusal, RefusalKind, VerifiedToken};
+use tower_identity_core::{BoxFuture, Fingerprint, Refusal, VerifiedToken};
 use tower_identity_oauth::{TokenClient, TokenExchange, TokenType, Unexchangeable};
 
-use super::{Ask, Brought, TokenSource, actor::ActorTokens};
+use super::{Ask, Brought, TokenSource, actor::ActorTokens, no_subject, ready};
 use crate::error::Reason;
 
 #[derive(Debug)]
@@ -29,17 +29,13 @@ impl TokenSource for Exchange {
     fn obtain(&self, ask: &Ask) -> BoxFuture<'static, Result<Brought, Refusal>> {
         let (client, actor) = (self.client.clone(), self.actor.clone());
         let (recipe, urgency) = (ask.recipe.clone(), ask.urgency());
-        let subject = ask.subject.clone();
-        let Some((subject, token)) = subject.and_then(|subject| subject.token().cloned().map(|token| (subject, token)))
-        else {
-            // Without a subject this must not become another grant, as it did in CVE-2026-9704.
-            let refusal = Refusal::new(RefusalKind::Misconfigured, "subject_token").detail("an exchange has a subject");
-            return Box::pin(std::future::ready(Err(refusal)));
-        };
+        // Without a subject this must not become another grant, as it did in CVE-2026-9704.
+        let Some((subject, token)) = ask.subject_token() else { return ready(Err(no_subject())) };
+        // `access_token` says that the token is the asked server's own (RFC 8693 §3).
+        let own = subject.issuer() == client.issuer();
+        let subject_token_type = if own { TokenType::AccessToken } else { TokenType::Jwt };
+        let token = token.clone();
         Box::pin(async move {
-            // `access_token` says that the token is the asked server's own (RFC 8693 §3).
-            let own = subject.issuer() == client.issuer();
-            let subject_token_type = if own { TokenType::AccessToken } else { TokenType::Jwt };
             let mut exchange = TokenExchange::new(token, recipe.terms.clone())
                 .map_err(Unexchangeable::refusal)?
                 .subject_token_type(subject_token_type);

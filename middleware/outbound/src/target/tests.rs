@@ -10,9 +10,9 @@ fn refused(target: &Target) -> String {
 
 #[test]
 fn a_row_with_a_strategy_and_an_audience_is_enough() {
-    assert_eq!(target().check(), Ok(&Strategy::TokenExchange));
-    assert_eq!(target().client_credentials().check(), Ok(&Strategy::ClientCredentials));
-    assert_eq!(target().path_prefix("/v1").scope("a b").actor_token().check(), Ok(&Strategy::TokenExchange));
+    assert_eq!(target().check(), Ok(&Strategy::TokenExchange.into()));
+    assert_eq!(target().client_credentials().check(), Ok(&Strategy::ClientCredentials.into()));
+    assert_eq!(target().path_prefix("/v1").scope("a b").actor_token().check(), Ok(&Strategy::TokenExchange.into()));
 }
 
 #[test]
@@ -21,7 +21,7 @@ fn the_first_wrong_value_of_a_row_is_named() {
     let cases = [
         (target().path_prefix("v1"), "path: does not begin with a slash"),
         (bare().audience(""), "audience: audience is empty"),
-        (bare().audience("payments"), "strategy: is missing: token_exchange or client_credentials"),
+        (bare().audience("payments"), "strategy: is missing: token_exchange or client_credentials, say"),
         (bare().token_exchange(), "audience: is missing, as are resource and scope: a token for what?"),
         (target().resource("/payments"), "resource: a resource is an absolute URI without fragment"),
         (target().resource("https://p#x"), "resource: a resource is an absolute URI without fragment"),
@@ -44,5 +44,5 @@ fn te_b3_a_second_audience_or_resource_is_refused() {
     assert_eq!(refused(&target().audience("ledger")), "audience: is given twice; a token is for one audience");
     let twice = target().resource("https://a.internal/").resource("https://b.internal/");
     assert_eq!(refused(&twice), "resource: is given twice; a token is for one resource");
-    assert_eq!(target().resource("https://a.internal/").check(), Ok(&Strategy::TokenExchange));
+    assert_eq!(target().resource("https://a.internal/").check(), Ok(&Strategy::TokenExchange.into()));
 }

@@ -99,7 +99,7 @@ fn the_first_wrong_field_is_named() {
         ),
         (
             builder().target(target().path_prefix("/v1").client_credentials().on_behalf_of(OnBehalfOf::User)).build(),
-            "target[1].on_behalf_of: belongs to an exchange; client_credentials is this service itself, so leave it out",
+            "target[1].on_behalf_of: belongs to a caller's token; client_credentials is this service itself, so leave it out",
         ),
         (
             builder().target(target().path_prefix("/v1").tenant("acme")).build(),

@@ -7,6 +7,7 @@ mod build;
 mod candidate;
 mod clients;
 mod deadline;
+mod embedded;
 mod fail_closed;
 mod faults;
 mod flights;
@@ -15,7 +16,9 @@ mod layer;
 mod lifetime;
 mod on_behalf_of;
 mod outage;
+mod own_token;
 mod partition;
+mod relay;
 mod replace;
 mod retries;
 #[cfg(feature = "retry")]

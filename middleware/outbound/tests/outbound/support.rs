@@ -23,6 +23,7 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, Version},
     response::Response,
 };
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tower_identity_core::{
     ActorChain, Attributes, AuthenticationContext, Binding, BoxFuture, CallerContext, Clock, Credential, Evidence,
@@ -234,16 +235,48 @@ impl World {
 
     /// A caller that proved itself by a certificate.
     pub(crate) fn by_certificate(&self, user: Option<&str>) -> CallerContext {
-        self.of_credential(self.authority.issuer(), user, Credential::Certificate(Arc::from(*b"der")), 3600)
+        self.of_credential(
+            (self.authority.issuer(), None),
+            user,
+            Credential::Certificate(Arc::from(*b"der")),
+            &["orders"],
+            3600,
+        )
     }
 
     pub(crate) fn of_issuer(&self, issuer: &str, user: Option<&str>, token: &str, seconds: u64) -> CallerContext {
         let credential = Credential::Token { token: SecretToken::new(token), payload: Arc::from(*b"{}") };
-        self.of_credential(issuer, user, credential, seconds)
+        self.of_credential((issuer, None), user, credential, &["orders"], seconds)
+    }
+
+    /// A caller with a user, by a token for these audiences with these claims, which lasts an hour.
+    pub(crate) fn holding(&self, user: &str, audience: &[&str], claims: &Value) -> CallerContext {
+        self.of_tenant(None, user, audience, claims)
+    }
+
+    /// The same, where users have tenants.
+    pub(crate) fn of_tenant(
+        &self,
+        tenant: Option<&str>,
+        user: &str,
+        audience: &[&str],
+        claims: &Value,
+    ) -> CallerContext {
+        let payload = claims.to_string();
+        let token = SecretToken::new(format!("token-of-{user}"));
+        let credential = Credential::Token { token, payload: payload.into_bytes().into() };
+        self.of_credential((self.authority.issuer(), tenant), Some(user), credential, audience, 3600)
     }
 
     #[expect(clippy::disallowed_methods, reason = "these tests stand where verification stands")]
-    fn of_credential(&self, issuer: &str, user: Option<&str>, credential: Credential, seconds: u64) -> CallerContext {
+    fn of_credential(
+        &self,
+        (issuer, tenant): (&str, Option<&str>),
+        user: Option<&str>,
+        credential: Credential,
+        audience: &[&str],
+        seconds: u64,
+    ) -> CallerContext {
         let issuer = tower_identity_core::Issuer::parse(issuer).expect("issuer");
         let token = VerifiedToken::assertion(VerifiedTokenParts {
             credential,
@@ -252,11 +285,15 @@ impl World {
             identity: Identity {
                 workload: Workload { id: "storefront".parse().expect("id"), issuer: issuer.clone() },
                 evidence: Evidence::IssuedTo,
-                user: user.map(|id| User { id: id.parse().expect("id"), issuer, tenant: None }),
+                user: user.map(|id| User {
+                    id: id.parse().expect("id"),
+                    issuer,
+                    tenant: tenant.map(|tenant| tenant.parse().expect("tenant")),
+                }),
             },
             actors: ActorChain::default(),
             scopes: Scopes::default(),
-            audience: vec!["orders".parse().expect("audience")],
+            audience: audience.iter().map(|one| one.parse().expect("audience")).collect(),
             token_id: None,
             transaction: None,
             authentication: AuthenticationContext::default(),
