@@ -145,7 +145,8 @@ const TWO_MECHANISMS: TokenError = TokenError::invalid_request("the client authe
 const NO_AUTHENTICATION: TokenError = TokenError::invalid_client("the client does not authenticate");
 const SECRET_IN_BODY: TokenError = TokenError::invalid_client("client_secret_post is not accepted");
 const ANOTHER_CLIENT: TokenError = TokenError::invalid_client("client_id is not the client that authenticated");
-const BAD_CREDENTIALS: TokenError = TokenError::invalid_client("the client's credentials are not acceptable");
+pub(crate) const BAD_CREDENTIALS: TokenError =
+    TokenError::invalid_client("the client's credentials are not acceptable");
 const UNKNOWN_ASSERTION_TYPE: TokenError = TokenError::invalid_client("this client_assertion_type is not accepted");
 const NO_ASSERTION: TokenError = TokenError::invalid_client("client_assertion is missing");
 const BAD_ASSERTION: TokenError = TokenError::invalid_client("the client assertion is not acceptable");

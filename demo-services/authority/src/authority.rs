@@ -8,6 +8,7 @@ use tower_identity_jose::{Algorithm, KeySet, SigningKey, SigningKeyError};
 
 use crate::{
     client::{Client, Clients},
+    dialect::{Dialect, OURS, Product},
     policy::Policy,
     push::Receivers,
     replay::UsedAssertions,
@@ -22,6 +23,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Authority {
     pub(crate) issuer: Issuer,
+    pub(crate) dialect: &'static Dialect,
     pub(crate) clock: Clock,
     pub(crate) key: SigningKey,
     /// The public half of `key`: what our own tokens are verified by when they come back.
@@ -49,6 +51,7 @@ impl Authority {
         let key = signing_key(&settings, directory)?;
         let mut authority = Self {
             issuer: settings.issuer,
+            dialect: settings.answers_as.map_or(&OURS, Product::dialect),
             clock,
             own_keys: KeySet::from_keys([key.verifying_key()]).expect("one key is not none"),
             key,

@@ -1,6 +1,7 @@
 //! The claims of this authority's access tokens (RFC 9068 §2.2, RFC 8693 §4), written and read back.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tower_identity::{Audience, ClientId, Issuer, Scopes, SessionId, Subject, Timestamp, TokenId, TransactionId};
 use tower_identity_jose::{AudienceClaim, NumericDate, json};
 
@@ -13,8 +14,6 @@ pub(crate) struct IssuedClaims<'a> {
     pub(crate) iss: &'a Issuer,
     pub(crate) sub: &'a Subject,
     pub(crate) aud: &'a Audience,
-    pub(crate) client_id: &'a ClientId,
-    pub(crate) scope: String,
     pub(crate) iat: Timestamp,
     pub(crate) exp: Timestamp,
     pub(crate) jti: String,
@@ -24,6 +23,9 @@ pub(crate) struct IssuedClaims<'a> {
     pub(crate) txn: Option<&'a TransactionId>,
     #[serde(flatten)]
     pub(crate) authentication: &'a AuthenticationClaims,
+    /// To whom it is issued and what it allows, among others: as the [dialect](crate::dialect) has it.
+    #[serde(flatten)]
+    pub(crate) dialect: Map<String, Value>,
 }
 
 /// How and when the user signed in: fixed at sign-in, unchanged across exchanges (RFC 9068 §2.2.1).
@@ -62,7 +64,10 @@ pub(crate) struct PresentedClaims {
     pub(crate) iss: Issuer,
     pub(crate) sub: Subject,
     pub(crate) aud: AudienceClaim,
-    pub(crate) client_id: ClientId,
+    #[serde(default, deserialize_with = "json::not_null", skip_serializing_if = "Option::is_none")]
+    client_id: Option<ClientId>,
+    #[serde(default, deserialize_with = "json::not_null", skip_serializing_if = "Option::is_none")]
+    azp: Option<ClientId>,
     #[serde(default)]
     pub(crate) scope: String,
     pub(crate) exp: NumericDate,
@@ -75,11 +80,14 @@ pub(crate) struct PresentedClaims {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) may_act: Option<MayActClaim>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) cnf: Option<serde_json::Value>,
+    pub(crate) cnf: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) txn: Option<TransactionId>,
     #[serde(flatten)]
     pub(crate) authentication: AuthenticationClaims,
+    /// What else it says.
+    #[serde(flatten)]
+    pub(crate) others: Map<String, Value>,
 }
 
 /// Who may act for the subject (RFC 8693 §4.4): every member that is given must match, so a token that has a member
@@ -96,6 +104,11 @@ pub(crate) struct MayActClaim {
 }
 
 impl PresentedClaims {
+    /// To whom it was issued.
+    pub(crate) fn client(&self) -> Option<&ClientId> {
+        self.azp.as_ref().or(self.client_id.as_ref())
+    }
+
     pub(crate) fn scopes(&self) -> Option<Scopes> {
         Scopes::parse(&self.scope).ok()
     }

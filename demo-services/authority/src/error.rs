@@ -59,6 +59,16 @@ impl TokenError {
         Self::new(ErrorCode::ServerError, "the token could not be signed")
     }
 
+    /// Why, in our words: no two refusals have the same.
+    pub(crate) const fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    /// Tells the operator of it.
+    pub(crate) fn log(&self) {
+        tracing::info!(code = ?self.code, reason = self.reason, "token request refused");
+    }
+
     /// Answers 401 with a challenge: for a client that used the `Authorization` header, or nothing (RFC 6749 §5.2).
     pub(crate) const fn challenged(mut self) -> Self {
         self.challenge = true;
@@ -73,7 +83,7 @@ impl IntoResponse for TokenError {
             error: ErrorCode,
             error_description: &'static str,
         }
-        tracing::info!(code = ?self.code, reason = self.reason, "token request refused");
+        self.log();
         let status = match self.code {
             ErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
             ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -18,22 +18,27 @@ impl Authority {
     /// Exchanges the subject token for one that names the authenticated client as the current actor.
     pub(crate) fn exchange(&self, client: &Client, form: &Form<'_>) -> Result<TokenResponse, TokenError> {
         if form.one("requested_token_type").is_some_and(|asked| asked != ACCESS_TOKEN) {
-            return Err(TokenError::invalid_request("only access tokens are issued"));
+            return Err(BAD_REQUESTED_TYPE);
         }
         let target = target(form)?.ok_or(NO_TARGET)?;
         let requested = requested_scopes(form)?;
         let subject = self.subject(client, form)?;
         let actor_ends = self.actor_token(client, form)?;
+        if !self.clients.owns(&target) {
+            return Err(UNKNOWN_TARGET);
+        }
 
         let held = subject.scopes().ok_or(BAD_SUBJECT)?;
         let scopes = self.policy.exchange(&client.id, (subject.aud.as_slice(), &held), &target, requested.as_ref())?;
         let row = self.policy.lifetime(&client.id, subject.aud.as_slice(), &target);
-        let actors = self.acting(client, subject.act)?;
+        let actors = if self.dialect.names_actors { Some(self.acting(client, subject.act)?) } else { None };
 
         let lifetime = row.map_or(self.access_token_lifetime, |row| row.min(self.access_token_lifetime));
         let mut expires_at = self.clock.wall().saturating_add(lifetime);
-        for bound in [Some(subject.exp.timestamp()), actor_ends].into_iter().flatten() {
-            expires_at = expires_at.min(bound);
+        if self.dialect.ends_with_subject {
+            for bound in [Some(subject.exp.timestamp()), actor_ends].into_iter().flatten() {
+                expires_at = expires_at.min(bound);
+            }
         }
         let issued = self.issue(AccessToken {
             subject: &subject.sub,
@@ -41,7 +46,7 @@ impl Authority {
             client: &client.id,
             scopes: &scopes,
             expires_at,
-            actors: Some(actors),
+            actors,
             transaction: subject.txn.as_ref(),
             authentication: &subject.authentication,
         });
@@ -65,7 +70,8 @@ impl Authority {
             return Err(NOT_A_USER);
         }
         // Whoever merely saw a token cannot exchange it.
-        if !client.is_among(&subject.aud) {
+        let is_holder = self.dialect.holder_exchanges && subject.client() == Some(&client.id);
+        if !client.is_among(&subject.aud) && !is_holder {
             return Err(NOT_SENT_TO_CLIENT);
         }
         // To exchange it would be to turn a bound token into one that anybody may bear.
@@ -89,6 +95,8 @@ impl Authority {
     fn actor_token(&self, client: &Client, form: &Form<'_>) -> Result<Option<Timestamp>, TokenError> {
         let token = match (form.one("actor_token"), form.one("actor_token_type")) {
             (None, None) => return Ok(None),
+            // Where nobody acts, nobody is heard on it.
+            _ if !self.dialect.names_actors => return Ok(None),
             (Some(token), Some(ACCESS_TOKEN)) => token,
             (Some(_), Some(_)) => return Err(BAD_ACTOR_TYPE),
             (None, Some(_)) | (Some(_), None) => return Err(HALF_AN_ACTOR),
@@ -97,7 +105,7 @@ impl Authority {
             tracing::info!(error = &error as &dyn std::error::Error, "actor token refused");
             BAD_ACTOR
         })?;
-        if actor.sub != client.subject || actor.client_id != client.id || actor.act.is_some() {
+        if actor.sub != client.subject || actor.client() != Some(&client.id) || actor.act.is_some() {
             return Err(ANOTHER_ACTOR);
         }
         Ok(Some(actor.exp.timestamp()))
@@ -111,12 +119,17 @@ impl Authority {
 }
 
 const NO_TARGET: TokenError = TokenError::new(ErrorCode::InvalidTarget, "an exchange names its audience or resource");
-const NO_SUBJECT: TokenError = TokenError::invalid_request("subject_token is missing");
-const NO_SUBJECT_TYPE: TokenError = TokenError::invalid_request("subject_token_type is missing");
-const BAD_SUBJECT_TYPE: TokenError = TokenError::invalid_request("this subject_token_type is not exchanged here");
-const BAD_SUBJECT: TokenError = TokenError::invalid_request("the subject token is not acceptable");
-const NOT_A_USER: TokenError = TokenError::invalid_request("the subject token is not about a user");
-const NOT_SENT_TO_CLIENT: TokenError = TokenError::invalid_request("the subject token is not addressed to this client");
+pub(crate) const BAD_REQUESTED_TYPE: TokenError = TokenError::invalid_request("only access tokens are issued");
+pub(crate) const UNKNOWN_TARGET: TokenError =
+    TokenError::new(ErrorCode::InvalidTarget, "there is no client with that audience");
+pub(crate) const NO_SUBJECT: TokenError = TokenError::invalid_request("subject_token is missing");
+pub(crate) const NO_SUBJECT_TYPE: TokenError = TokenError::invalid_request("subject_token_type is missing");
+pub(crate) const BAD_SUBJECT_TYPE: TokenError =
+    TokenError::invalid_request("this subject_token_type is not exchanged here");
+pub(crate) const BAD_SUBJECT: TokenError = TokenError::invalid_request("the subject token is not acceptable");
+pub(crate) const NOT_A_USER: TokenError = TokenError::invalid_request("the subject token is not about a user");
+pub(crate) const NOT_SENT_TO_CLIENT: TokenError =
+    TokenError::invalid_request("the subject token is not addressed to this client");
 const BOUND_SUBJECT: TokenError = TokenError::invalid_request("the subject token is bound to a key");
 const MAY_NOT_ACT: TokenError = TokenError::invalid_request("the subject token names another actor in may_act");
 const HALF_AN_ACTOR: TokenError = TokenError::invalid_request("actor_token and actor_token_type come together");

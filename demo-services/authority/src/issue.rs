@@ -1,12 +1,15 @@
 //! Signing access tokens, and the token endpoint's answer (RFC 6749 §5.1, RFC 8693 §2.2.1).
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use tower_identity::{Audience, ClientId, Scopes, SecretToken, Subject, Timestamp, TransactionId};
-use tower_identity_jose::{MediaType, random_id};
+use tower_identity_jose::random_id;
 
 use crate::{
     authority::Authority,
     claims::{ActClaim, AuthenticationClaims, IssuedClaims},
+    dialect::About,
     error::TokenError,
 };
 
@@ -32,29 +35,33 @@ pub(crate) struct TokenResponse {
     pub(crate) token_type: &'static str,
     pub(crate) expires_in: u64,
     pub(crate) scope: String,
+    #[serde(flatten)]
+    pub(crate) more: BTreeMap<&'static str, u64>,
 }
 
 impl Authority {
     /// Signs an access token.
     pub(crate) fn issue(&self, token: AccessToken<'_>) -> Result<TokenResponse, TokenError> {
         let issued_at = self.clock.wall();
-        let scope = token.scopes.to_string();
+        let unasked = Scopes::parse(self.dialect.unasked).expect("tables name scopes");
+        let scope = token.scopes.union(&unasked).to_string();
+        let about = About { subject: token.subject.as_str(), client: token.client.as_str(), scopes: &scope };
         let claims = IssuedClaims {
             iss: &self.issuer,
             sub: token.subject,
             aud: token.audience,
-            client_id: token.client,
-            scope: scope.clone(),
             iat: issued_at,
             exp: token.expires_at,
             jti: random_id(),
             act: token.actors,
             txn: token.transaction,
             authentication: token.authentication,
+            dialect: self.dialect.claims(about),
         };
-        let access_token = self.key.sign(&MediaType::ACCESS_TOKEN, &claims).map_err(TokenError::not_signed)?;
+        let access_token = self.key.sign(&self.dialect.typ, &claims).map_err(TokenError::not_signed)?;
         let expires_in = token.expires_at.since(issued_at).as_secs();
-        Ok(TokenResponse { access_token, issued_token_type: None, token_type: "Bearer", expires_in, scope })
+        let more = self.dialect.answer.iter().copied().collect();
+        Ok(TokenResponse { access_token, issued_token_type: None, token_type: "Bearer", expires_in, scope, more })
     }
 }
 

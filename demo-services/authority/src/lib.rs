@@ -16,7 +16,7 @@
 //! | `POST /dev/slow` | has `/token` take that long for an answer from now on |
 //!
 //! The modules, in the order in which a token request meets them: `form`, `authenticate` (with `client` and
-//! `replay`), `token`, `exchange` (with `presented` and `policy`), `issue` (with `claims`), and `error` for the rest.
+//! `replay`), `token`, `exchange` (with `presented` and `policy`), `issue` (with `claims` and `dialect`), and `error` for the rest.
 //! Users' sessions are in `session`, and begin and end in `sign_in`, `sign_out` and `revoke`; `introspect` tells what a
 //! token is. An end is told to the receivers in the settings: what, in `event` (RFC 8417); how, in `push` (RFC 8935).
 //! `slow` has the token endpoint take its time.
@@ -26,6 +26,7 @@ mod authenticate;
 mod authority;
 mod claims;
 mod client;
+mod dialect;
 mod error;
 mod event;
 mod exchange;
@@ -48,6 +49,7 @@ mod token;
 pub use self::{
     app::{app, run},
     authority::Authority,
+    dialect::Product,
     policy::{ClientCredentialsRow, ExchangeRow},
     settings::{AuthoritySettings, ClientSettings, ReceiverSettings, SignInSettings},
 };

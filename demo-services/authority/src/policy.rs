@@ -121,12 +121,14 @@ fn granted(ceiling: &Scopes, requested: Option<&Scopes>) -> Result<Scopes, Token
     if granted.is_empty() { Err(NO_SCOPE) } else { Ok(granted) }
 }
 
-const NO_EXCHANGE: TokenError = TokenError::new(ErrorCode::UnauthorizedClient, "this client may not exchange tokens");
+pub(crate) const NO_EXCHANGE: TokenError =
+    TokenError::new(ErrorCode::UnauthorizedClient, "this client may not exchange tokens");
 const NO_CLIENT_CREDENTIALS: TokenError =
     TokenError::new(ErrorCode::UnauthorizedClient, "this client may not have tokens of its own");
-const NO_TARGET: TokenError = TokenError::new(ErrorCode::InvalidTarget, "no policy allows this client that target");
+pub(crate) const NO_TARGET: TokenError =
+    TokenError::new(ErrorCode::InvalidTarget, "no policy allows this client that target");
 const AMBIGUOUS_TARGET: TokenError = TokenError::new(ErrorCode::InvalidTarget, "name an audience or a scope");
-const NO_SCOPE: TokenError = TokenError::new(ErrorCode::InvalidScope, "no policy grants any of the scopes");
+pub(crate) const NO_SCOPE: TokenError = TokenError::new(ErrorCode::InvalidScope, "no policy grants any of the scopes");
 const AMBIGUOUS_SCOPE: TokenError =
     TokenError::new(ErrorCode::InvalidScope, "the scopes belong to different audiences");
 

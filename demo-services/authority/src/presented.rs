@@ -2,7 +2,7 @@
 //! that a service asks about (RFC 7662 §2.1).
 
 use tower_identity::SecretToken;
-use tower_identity_jose::{Accept, Limits, MediaType, OpenError, ParseError, Unopened, Unverified};
+use tower_identity_jose::{Accept, Limits, OpenError, ParseError, Unopened, Unverified};
 
 use crate::{authority::Authority, claims::PresentedClaims};
 
@@ -13,6 +13,8 @@ pub(crate) enum NotOurs {
     Malformed(#[source] ParseError),
     #[error("the token is not signed by us as an access token")]
     Unverified(#[source] OpenError),
+    #[error("the token is none for access, or was issued to nobody")]
+    Kind,
     #[error("the token names another issuer")]
     Issuer,
     #[error("the token has ended, or not begun")]
@@ -27,7 +29,7 @@ impl Authority {
     pub(crate) fn verify_own(&self, token: &str) -> Result<PresentedClaims, NotOurs> {
         let of_session = self.sessions.find(token);
         let token = of_session.as_ref().map_or(token, SecretToken::expose);
-        let accept = Accept::new([MediaType::ACCESS_TOKEN], [self.key.algorithm()]);
+        let accept = Accept::new([self.dialect.typ.clone()], [self.key.algorithm()]);
         let claims = Unverified::<PresentedClaims>::parse(token, &Limits::default())
             .map_err(NotOurs::Malformed)?
             .open(&self.own_keys, &accept)
@@ -35,6 +37,9 @@ impl Authority {
             .map_err(NotOurs::Unverified)?
             .into_claims();
         let now = self.clock.wall();
+        if claims.client().is_none() || !self.dialect.is_access_token(&claims.others) {
+            return Err(NotOurs::Kind);
+        }
         if claims.iss != self.issuer {
             return Err(NotOurs::Issuer);
         }

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use tower_identity::{Audience, ClientId, Issuer, Scopes, SecretToken, Subject};
 
-use crate::policy::{ClientCredentialsRow, ExchangeRow};
+use crate::{
+    dialect::Product,
+    policy::{ClientCredentialsRow, ExchangeRow},
+};
 
 /// What an authority is made of. [`Authority::new`](crate::Authority::new) checks it as a whole.
 #[derive(Debug, Clone, Deserialize)]
@@ -13,6 +16,8 @@ use crate::policy::{ClientCredentialsRow, ExchangeRow};
 pub struct AuthoritySettings {
     /// Its identifier and base address: an origin without a path, `http` on a loopback address only.
     pub issuer: Issuer,
+    /// The product whose shape it answers in; without it, that of the RFCs.
+    pub answers_as: Option<Product>,
     /// A PEM file with the ES256 private key that signs; without it a key is generated at each start.
     pub signing_key_file: Option<PathBuf>,
     /// How long issued tokens live, in seconds.

@@ -7,6 +7,7 @@ use axum::{
     body::Bytes,
     extract::{RawQuery, State},
     http::HeaderMap,
+    response::Response,
 };
 use tower_identity::{Audience, Scopes};
 
@@ -28,23 +29,27 @@ pub(crate) async fn token(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Json<TokenResponse>, TokenError> {
-    if query.is_some() {
-        return Err(TokenError::invalid_request("parameters belong in the body"));
-    }
+) -> Result<Json<TokenResponse>, Response> {
     authority.slowness.passes(&authority.clock).await;
-    let form = Form::read(&headers, &body)?;
-    let client = authority.authenticate(&headers, &form)?;
-    let issued = match form.one("grant_type") {
-        Some(CLIENT_CREDENTIALS) => authority.client_credentials(client, &form),
-        Some(TOKEN_EXCHANGE) => authority.exchange(client, &form),
-        Some(_) => Err(TokenError::new(ErrorCode::UnsupportedGrantType, "this grant is not offered here")),
-        None => Err(TokenError::invalid_request("grant_type is missing")),
-    };
-    issued.map(Json)
+    let issued = authority.answer(query.as_deref(), &headers, &body);
+    issued.map(Json).map_err(|error| authority.dialect.refuse(error))
 }
 
 impl Authority {
+    fn answer(&self, query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Result<TokenResponse, TokenError> {
+        if query.is_some() {
+            return Err(TokenError::invalid_request("parameters belong in the body"));
+        }
+        let form = Form::read(headers, body)?;
+        let client = self.authenticate(headers, &form)?;
+        match form.one("grant_type") {
+            Some(CLIENT_CREDENTIALS) => self.client_credentials(client, &form),
+            Some(TOKEN_EXCHANGE) => self.exchange(client, &form),
+            Some(_) => Err(UNKNOWN_GRANT),
+            None => Err(NO_GRANT_TYPE),
+        }
+    }
+
     /// A token of the client's own: `sub` and `client_id` are the client, nobody acts (RFC 6749 §4.4, RFC 9068 §2.2).
     fn client_credentials(&self, client: &Client, form: &Form<'_>) -> Result<TokenResponse, TokenError> {
         let (target, requested) = (target(form)?, requested_scopes(form)?);
@@ -88,6 +93,9 @@ pub(crate) fn requested_scopes(form: &Form<'_>) -> Result<Option<Scopes>, TokenE
     form.one("scope").map(|scope| Scopes::parse(scope).map_err(|_| BAD_SCOPE)).transpose()
 }
 
+pub(crate) const NO_GRANT_TYPE: TokenError = TokenError::invalid_request("grant_type is missing");
+pub(crate) const UNKNOWN_GRANT: TokenError =
+    TokenError::new(ErrorCode::UnsupportedGrantType, "this grant is not offered here");
 const BAD_RESOURCE: TokenError =
     TokenError::new(ErrorCode::InvalidTarget, "a resource is an absolute URI without fragment");
 const BAD_TARGET: TokenError = TokenError::new(ErrorCode::InvalidTarget, "the audience is not a usable name");

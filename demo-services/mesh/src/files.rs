@@ -9,7 +9,7 @@ use std::{
 
 use demo_kit::{Run, StartError};
 use serde::Deserialize;
-use tower_identity::Settings;
+use tower_identity::{InvalidSetting, Settings};
 
 use crate::mesh::Change;
 
@@ -92,13 +92,27 @@ struct Listen {
 }
 
 impl Files {
-    /// Reads and checks all four, with these changes to them.
-    pub(crate) fn read(directory: &Path, changes: &[Change<'_>]) -> Result<Self, StartError> {
+    /// Reads and checks all four, with these changes to them, and then with those, of which a file need not have what they
+    /// would change.
+    pub(crate) fn read(
+        directory: &Path,
+        changes: &[Change<'_>],
+        where_it_is_so: &[Change<'_>],
+    ) -> Result<Self, StartError> {
         let read = |part: Part| {
             let path = path_of(directory, part);
-            let listen = Settings::from_path(&path)?.section::<Listen>("service")?.listen;
-            let of_it = changes.iter().filter(|(changed, _)| *changed == part);
-            let text = of_it.fold(std::fs::read_to_string(path)?, |text, (_, (from, to))| text.replace(from, to));
+            let settings = Settings::from_path(&path)?;
+            let listen = settings.section::<Listen>("service")?.listen;
+            let mut text = std::fs::read_to_string(path)?;
+            for (_, (from, to)) in changes.iter().filter(|(changed, _)| *changed == part) {
+                if !text.contains(from) {
+                    let rule = format!("goes without {from:?}, of which an option of the mesh makes something else");
+                    return Err(settings.refuse(&InvalidSetting::new("service", rule)).into());
+                }
+                text = text.replace(from, to);
+            }
+            let of_it = where_it_is_so.iter().filter(|(changed, _)| *changed == part);
+            let text = of_it.fold(text, |text, (_, (from, to))| text.replace(from, to));
             Ok(File { part, text, listen })
         };
         let files = Part::ALL.into_iter().map(read).collect::<Result<_, StartError>>()?;

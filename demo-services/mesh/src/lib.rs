@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `mesh` | starting and stopping the four |
 //! | `files` | their settings, moved to other addresses where asked |
+//! | `variation` | what a mesh does otherwise than they say |
 //! | `rollout` | a file that one of them follows while it runs |
 //! | `invitation` | what is printed once they are up |
 //! | [`story`] | the walk: what is done, and what each hop must have seen |
@@ -20,6 +21,7 @@ mod page;
 mod rollout;
 pub mod simulation;
 pub mod story;
+mod variation;
 
 pub use self::{
     files::{Addresses, Part},
@@ -27,4 +29,5 @@ pub use self::{
     invitation::Invitation,
     mesh::Mesh,
     page::Page,
+    variation::{AuthorityAs, Variation},
 };

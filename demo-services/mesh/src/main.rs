@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use demo_kit::{StartError, log, program};
-use demo_mesh::{Addresses, Inspect, InspectError, Invitation, Mesh, Page, simulation::Simulate, story};
+use demo_mesh::{Addresses, Inspect, InspectError, Invitation, Mesh, Page, Variation, simulation::Simulate, story};
 use tower_identity::WithCauses;
 
 /// The files in this repository, wherever the command is run from.
@@ -26,6 +26,8 @@ struct Arguments {
     /// Listen on this address, which has to be one of this machine only
     #[arg(long, value_name = "ADDRESS", global = true)]
     listen: Option<IpAddr>,
+    #[command(flatten)]
+    variation: Variation,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -59,7 +61,7 @@ fn main() -> ExitCode {
 fn serve(arguments: &Arguments) -> Result<ExitCode, StartError> {
     log::init("info");
     tokio::runtime::Runtime::new()?.block_on(async {
-        let mesh = Mesh::start(&arguments.settings, arguments.addresses(), OPTION).await?;
+        let mesh = Mesh::start_varied(&arguments.settings, arguments.variation, arguments.addresses(), OPTION).await?;
         let interrupted = program::interrupted()?;
         println!("{}", Invitation(&mesh));
         interrupted.await;
@@ -74,7 +76,7 @@ fn demo(arguments: &Arguments) -> Result<ExitCode, StartError> {
     tokio::runtime::Runtime::new()?.block_on(async {
         let addresses = arguments.addresses();
         let free = Addresses { first_port: addresses.first_port.or(Some(0)), ..addresses };
-        let mut mesh = Mesh::start(&arguments.settings, free, OPTION).await?;
+        let mut mesh = Mesh::start_varied(&arguments.settings, arguments.variation, free, OPTION).await?;
         let told = story::tell(&mut mesh, &mut Page::stdout()).await?;
         mesh.stop().await?;
         Ok(if told.held == told.steps { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -13,6 +13,7 @@ use tower_identity::Settings;
 use crate::{
     files::{Addresses, Files, Moved, Part},
     rollout::Rollout,
+    variation::Variation,
 };
 
 /// The mesh at work.
@@ -22,6 +23,7 @@ pub struct Mesh {
     /// In the order of the parts.
     files: Vec<Moved>,
     directory: PathBuf,
+    variation: Variation,
 }
 
 /// One change of a program's file: what it says, and what it is to say instead.
@@ -48,16 +50,30 @@ impl Mesh {
     ///
     /// [`StartError`] when a file is wrong or an address is taken. Nothing is left running then.
     pub async fn start(directory: &Path, addresses: Addresses, option: &'static str) -> Result<Self, StartError> {
-        Self::start_changed(directory, &[], addresses, option).await
+        Self::start_varied(directory, Variation::default(), addresses, option).await
+    }
+
+    /// The same, otherwise than the files say.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] likewise, and when a file has not what would be otherwise.
+    pub async fn start_varied(
+        directory: &Path,
+        variation: Variation,
+        addresses: Addresses,
+        option: &'static str,
+    ) -> Result<Self, StartError> {
+        Self::start_changed(directory, (variation, &[]), addresses, option).await
     }
 
     async fn start_changed(
         directory: &Path,
-        changes: &[Change<'_>],
+        (variation, changes): (Variation, &[Change<'_>]),
         addresses: Addresses,
         option: &'static str,
     ) -> Result<Self, StartError> {
-        let files = Files::read(directory, changes)?;
+        let files = Files::read(directory, variation.changes(), changes)?;
         let mut listeners: Vec<TcpListener> = Vec::new();
         for (_, address) in files.addresses(addresses) {
             listeners.push(listen(address, option).await?);
@@ -70,7 +86,7 @@ impl Mesh {
             checked.push(Checked::new(part, listener, &file.settings)?);
         }
         let directory = directory.to_owned();
-        Ok(Self { running: checked.into_iter().map(Checked::serve).collect(), files, directory })
+        Ok(Self { running: checked.into_iter().map(Checked::serve).collect(), files, directory, variation })
     }
 
     /// Starts a program once more, at a port of its own and from a file that it follows, and gives its origin.
@@ -83,10 +99,10 @@ impl Mesh {
         Ok((origin, rollout))
     }
 
-    /// Starts all four once more, at ports that are free and with these changes to their files.
+    /// Starts all four once more, at ports that are free and with these further changes to their files.
     pub(crate) async fn start_another_mesh(&self, changes: &[Change<'_>]) -> Result<Self, StartError> {
         let free = Addresses { ip: None, first_port: Some(0) };
-        Self::start_changed(&self.directory, changes, free, ANY_PORT).await
+        Self::start_changed(&self.directory, (self.variation, changes), free, ANY_PORT).await
     }
 
     /// Starts a program once more, at a port of its own and with one change to its file, and gives its origin.
@@ -103,6 +119,11 @@ impl Mesh {
     #[must_use]
     pub fn origin(&self, part: Part) -> Option<String> {
         self.running.iter().find(|running| running.part == part).map(|running| format!("http://{}", running.address))
+    }
+
+    /// How it differs from what its files say.
+    pub(crate) fn variation(&self) -> Variation {
+        self.variation
     }
 
     /// What a program was started from.

@@ -3,6 +3,7 @@
 mod client_assertion;
 mod exchange;
 mod introspection;
+mod keycloak;
 mod metadata;
 mod revocation;
 mod settings;

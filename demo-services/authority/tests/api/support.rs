@@ -205,7 +205,12 @@ impl Running {
 
     /// Signs a good token of alice for orders, with these claims changed; `null` leaves one out.
     pub(crate) fn orders_token(&self, changes: Value) -> String {
-        sign(&AUTHORITY_KEY, &MediaType::ACCESS_TOKEN, &changed(self.orders_claims(), changes))
+        self.orders_token_as(&MediaType::ACCESS_TOKEN, changes)
+    }
+
+    /// The same, of another type.
+    pub(crate) fn orders_token_as(&self, typ: &MediaType, changes: Value) -> String {
+        sign(&AUTHORITY_KEY, typ, &changed(self.orders_claims(), changes))
     }
 
     /// Signs with the authority's key what is not an access token.
@@ -215,9 +220,14 @@ impl Running {
 
     /// A token's claims, verified with the published keys.
     pub(crate) async fn claims(&self, token: &str) -> Value {
+        self.claims_of(&MediaType::ACCESS_TOKEN, token).await
+    }
+
+    /// The same of a token of another type.
+    pub(crate) async fn claims_of(&self, typ: &MediaType, token: &str) -> Value {
         let keys = self.http.get(format!("{}/jwks", self.issuer)).send().await.expect("sent");
         let keys = KeySet::parse(&keys.bytes().await.expect("read")).expect("keys");
-        let accept = Accept::new([MediaType::ACCESS_TOKEN], [Algorithm::Es256]);
+        let accept = Accept::new([typ.clone()], [Algorithm::Es256]);
         let opened = Unverified::<Value>::parse(token, &Limits::default()).expect("a token").open(&keys, &accept);
         opened.expect("signed by the authority").into_claims()
     }

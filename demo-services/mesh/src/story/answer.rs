@@ -1,6 +1,6 @@
 //! What a service answered, and whom it saw.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use reqwest::{
     RequestBuilder, StatusCode,
@@ -8,6 +8,8 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 use tonic::{Code, Status};
+
+use crate::variation::Shape;
 
 /// A response, read to its end.
 #[derive(Debug)]
@@ -60,14 +62,14 @@ fn with_error_code(status: i32, challenge: Option<&str>) -> String {
 }
 
 /// Whom a service must have seen: everything that a principal says but its token's id.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Seen<'a> {
     pub(super) service: &'a str,
     pub(super) caller: &'a str,
     pub(super) user: Option<&'a str>,
     /// Who acts for the user, the current one first.
     pub(super) actors: &'a [&'a str],
-    pub(super) scopes: &'a [&'a str],
+    pub(super) scopes: Cow<'a, [&'a str]>,
     pub(super) by: By,
 }
 
@@ -76,11 +78,26 @@ pub(super) struct Seen<'a> {
 pub(super) enum By {
     /// One token, for the caller and for whom it calls.
     OneToken,
+    /// One token, which goes by whom it was issued to: its issuer names no actors.
+    OfItsClient,
     /// The caller's own token, and the user's beside it, in which the authority names the caller.
     TwoTokens,
 }
 
 impl Seen<'_> {
+    /// The same as tokens of this shape show it.
+    pub(super) fn shown_by(mut self, shape: Shape) -> Self {
+        if !shape.names_actors && !self.actors.is_empty() {
+            self.actors = &[];
+            self.by = if self.by == By::OneToken { By::OfItsClient } else { self.by };
+        }
+        if !self.scopes.is_empty() {
+            self.scopes.to_mut().extend(shape.unasked);
+            self.scopes.to_mut().sort_unstable();
+        }
+        self
+    }
+
     /// The principal in JSON, as this issuer vouches for it.
     pub(super) fn principal(&self, issuer: &str) -> Value {
         let named = |id: &str| json!({ "id": id, "issuer": issuer });
@@ -95,9 +112,10 @@ impl Seen<'_> {
                 (By::OneToken, [_, ..], _) => "actor",
                 (By::OneToken, [], Some(_)) => "issued_to",
                 (By::OneToken, [], None) | (By::TwoTokens, ..) => "subject",
+                (By::OfItsClient, ..) => "direct_client",
             },
             "binding": match self.by {
-                By::OneToken => "same_token",
+                By::OneToken | By::OfItsClient => "same_token",
                 By::TwoTokens => "issuer_named",
             },
         })
@@ -111,7 +129,7 @@ impl fmt::Display for Seen<'_> {
         if let Some(before) = self.actors.get(1..).filter(|before| !before.is_empty()) {
             write!(f, ", after {}", before.join(", "))?;
         }
-        match self.scopes {
+        match &*self.scopes {
             [] => f.write_str(": no scopes"),
             scopes => write!(f, ": {}", scopes.join(" ")),
         }

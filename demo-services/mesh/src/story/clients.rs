@@ -17,6 +17,7 @@ use crate::{Mesh, Part};
 pub(super) struct Clients {
     storefront: TokenClient,
     orders: TokenClient,
+    tolerated: Scopes,
 }
 
 /// Which of them.
@@ -56,18 +57,29 @@ struct OutboundTable {
 impl Clients {
     pub(super) fn of(mesh: &Mesh) -> Result<Self, StartError> {
         let client = |part| client_of(mesh.settings(part));
-        Ok(Self { storefront: client(Part::Storefront)?, orders: client(Part::Orders)? })
+        let tolerated = scopes(&mesh.variation().shape().unasked.join(" "));
+        Ok(Self { storefront: client(Part::Storefront)?, orders: client(Part::Orders)?, tolerated })
     }
 
     /// Exchanges a user's token for one for this service, with these scopes.
     pub(super) async fn exchange(&self, client: As, subject: &str, to: (&str, &str)) -> Result<String, NoToken> {
-        let exchange = TokenExchange::new(SecretToken::new(subject), service(to))?;
+        let exchange = TokenExchange::new(SecretToken::new(subject), self.service(to))?;
         self.token(client, exchange.into()).await
     }
 
     /// A token of the client's own.
     pub(super) async fn own(&self, client: As, to: (&str, &str)) -> Result<String, NoToken> {
-        self.token(client, ClientCredentials::new(service(to)).into()).await
+        self.token(client, ClientCredentials::new(self.service(to)).into()).await
+    }
+
+    /// An audience, and scopes there.
+    fn service(&self, (audience, asked): (&str, &str)) -> TargetService {
+        TargetService {
+            audience: Some(audience.parse().expect("the walk's own names are names")),
+            scopes: scopes(asked),
+            tolerated: self.tolerated.clone(),
+            ..TargetService::default()
+        }
     }
 
     async fn token(&self, client: As, grant: Grant) -> Result<String, NoToken> {
@@ -92,11 +104,6 @@ fn client_of(settings: &Settings) -> Result<TokenClient, StartError> {
     Ok(endpoint.map_err(|invalid| refuse(invalid.within(name.as_str())))?)
 }
 
-/// An audience, and scopes there.
-fn service((audience, scopes): (&str, &str)) -> TargetService {
-    TargetService {
-        audience: Some(audience.parse().expect("the walk's own names are names")),
-        scopes: Scopes::parse(scopes).expect("the walk's own scopes are scopes"),
-        ..TargetService::default()
-    }
+fn scopes(of_the_walk: &str) -> Scopes {
+    Scopes::parse(of_the_walk).expect("the walk's own scopes are scopes")
 }

@@ -42,6 +42,6 @@ pub(super) async fn rolled_out<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), B
     file.roll_out(&GOOD)?;
     walk.holds("the file is mended, and asks for less: it is taken", 1, counted_more(READINGS, &taken, 0).await)?;
     let trace = walk.get_at(&orders, "/trace", &token).await?;
-    walk.saw(Seen { scopes: &["payments:charge"], ..AT_PAYMENTS }, &trace.body[1]["principal"])?;
+    walk.saw(Seen { scopes: ["payments:charge"][..].into(), ..AT_PAYMENTS }, &trace.body[1]["principal"])?;
     walk.holds("and of the wrong one was told once", 1, counted(READINGS, &refused))
 }

@@ -1,6 +1,6 @@
 //! The steps, one function each.
 
-use std::io::Write;
+use std::{borrow::Cow, io::Write};
 
 use demo_api::payments::ChargeRequest;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ pub(super) const AT_STOREFRONT: Seen<'_> = Seen {
     caller: "storefront-web",
     user: Some("alice"),
     actors: &[],
-    scopes: &["catalog:read", "orders:read", "orders:write"],
+    scopes: Cow::Borrowed(&["catalog:read", "orders:read", "orders:write"]),
     by: By::OneToken,
 };
 
@@ -26,7 +26,7 @@ pub(super) const AT_ORDERS: Seen<'_> = Seen {
     caller: "storefront",
     user: Some("alice"),
     actors: &["storefront"],
-    scopes: &["orders:read", "orders:write", "prices:read"],
+    scopes: Cow::Borrowed(&["orders:read", "orders:write", "prices:read"]),
     by: By::OneToken,
 };
 
@@ -35,7 +35,7 @@ pub(super) const AT_PAYMENTS: Seen<'_> = Seen {
     caller: "orders",
     user: Some("alice"),
     actors: &["orders", "storefront"],
-    scopes: &["payments:charge", "payments:read"],
+    scopes: Cow::Borrowed(&["payments:charge", "payments:read"]),
     by: By::OneToken,
 };
 
@@ -90,7 +90,7 @@ pub(super) async fn at_night<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Bro
     let settled = walk.post_bare(Part::Orders, "/settlements/run").await?;
     // A user's token could have stood beside its own. So its scopes count for the rule that demands that there is no user,
     // and for nothing else.
-    let seen = Seen { user: None, actors: &[], scopes: &[], ..AT_PAYMENTS };
+    let seen = Seen { user: None, actors: &[], scopes: Cow::Borrowed(&[]), ..AT_PAYMENTS };
     walk.saw(seen, &settled.body["requested_by"])?;
     let (charges, cents) = (&settled.body["charges"], &settled.body["cents"]);
     walk.holds("one charge is settled: 28.80", json!([1, 2880]), json!([charges, cents]))
@@ -119,7 +119,8 @@ pub(super) async fn skipping_a_service<W: Write>(walk: &mut Walk<'_, W>) -> Resu
     let alice = walk.sign_in("alice").await?;
     let for_payments = walk.exchange(As::Storefront, &alice, ("payments", "payments:charge")).await?;
     let whoami = walk.get(Part::Payments, "/whoami", &for_payments).await?;
-    let seen = Seen { caller: "storefront", actors: &["storefront"], scopes: &["payments:charge"], ..AT_PAYMENTS };
+    let scopes = Cow::Borrowed(&["payments:charge"][..]);
+    let seen = Seen { caller: "storefront", actors: &["storefront"], scopes, ..AT_PAYMENTS };
     walk.saw(seen, &whoami.body)?;
     let refused = walk.post(Part::Payments, "/charges", &for_payments, charge()).await?;
     walk.holds("the token is good, the storefront is not on payments' list of callers: 403", "403", refused.outcome())?;

@@ -98,6 +98,7 @@ impl<'a, W: Write> Walk<'a, W> {
 
     /// Prints whom a service saw, or ends the step if it saw somebody else.
     pub(super) fn saw(&mut self, seen: Seen<'_>, principal: &Value) -> Result<(), Broken> {
+        let seen = seen.shown_by(self.mesh.variation().shape());
         let (expected, found) = (seen.principal(self.issuer()), lasting(principal));
         if expected != found {
             return Err(Broken::Check { what: format!("whom {} saw", seen.service), expected, found });

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use demo_mesh::{
-    Mesh, Page,
+    AuthorityAs, Mesh, Page, Variation,
     story::{Told, tell},
 };
 
@@ -10,7 +10,11 @@ use futures_util::future::join_all;
 use crate::support::{FREE, changed, shipped};
 
 async fn told(directory: &Path) -> (Told, String) {
-    let mut mesh = Mesh::start(directory, FREE, "--port-base").await.expect("started");
+    told_of(directory, Variation::default()).await
+}
+
+async fn told_of(directory: &Path, variation: Variation) -> (Told, String) {
+    let mut mesh = Mesh::start_varied(directory, variation, FREE, "--port-base").await.expect("started");
     let mut page = Page::plain(Vec::new());
     let told = tell(&mut mesh, &mut page).await.expect("told");
     mesh.stop().await.expect("stopped");
@@ -22,6 +26,41 @@ async fn the_story_holds_and_is_told_like_this() {
     let (told, text) = told(&shipped()).await;
     assert_eq!(text, include_str!("story.txt"));
     assert_eq!(told, Told { steps: 17, held: 17 });
+}
+
+/// What is done and what has to hold, without what each hop saw.
+fn checks(text: &str) -> Vec<&str> {
+    text.lines().filter(|line| !line.contains(" saw ")).collect()
+}
+
+/// The same steps and the same checks, whatever the authority's tokens look like.
+#[tokio::test]
+async fn the_story_holds_where_the_authority_answers_as_keycloak() {
+    let keycloak = Variation { authority_as: Some(AuthorityAs::Keycloak) };
+    let (told, text) = told_of(&shipped(), keycloak).await;
+    assert_eq!(checks(&text), checks(include_str!("story.txt")));
+    assert_eq!(told, Told { steps: 17, held: 17 });
+    for seen in [
+        "   storefront saw storefront-web for alice: catalog:read email orders:read orders:write profile\n",
+        "   orders     saw storefront for alice: email orders:read orders:write prices:read profile\n",
+        "   payments   saw orders for alice: email payments:charge payments:read profile\n",
+        "   payments   saw orders for nobody: no scopes\n",
+    ] {
+        assert!(text.contains(seen), "{seen}{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_varied_is_refused() {
+    let keycloak = Variation { authority_as: Some(AuthorityAs::Keycloak) };
+    let line = "audience = \"payments\"\n\n";
+    let directory = changed("varied", "payments.toml", line, "audience = [\"payments\"]\n\n");
+    let refused = Mesh::start_varied(&directory, keycloak, FREE, "--port-base").await.expect_err("nothing to change");
+    let rule = "payments.toml:2: service: goes without \"audience = \\\"payments\\\"\\n\", of which an option of the mesh \
+                makes something else";
+    assert!(refused.to_string().ends_with(rule), "{refused}");
+    let plain = Mesh::start(&directory, FREE, "--port-base").await.expect("started");
+    plain.stop().await.expect("stopped");
 }
 
 /// Each of these mistakes in the settings breaks the step that is there to show it, and the story says so.
