@@ -1,60 +1,11 @@
 //! How long a request waits for its token, by a clock that is moved by hand.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
-use tokio::sync::Notify;
-use tower_identity_core::{BoxFuture, Clock, Moment, RefusalKind, TimeSource, Timestamp};
+use tower_identity_core::RefusalKind;
 use tower_identity_outbound::{HttpClient, SendError, Target};
 
-use crate::support::{START, World, client, echoed};
-
-/// Milliseconds, which those who sleep hear of.
-#[derive(Clone, Default)]
-struct Time(Arc<(AtomicU64, Notify)>);
-
-impl Time {
-    fn clock(&self) -> Clock {
-        Clock::new(self.clone())
-    }
-
-    fn advance(&self, millis: u64) {
-        self.0.0.fetch_add(millis, Ordering::SeqCst);
-        self.0.1.notify_waiters();
-    }
-
-    fn gone(&self) -> Duration {
-        Duration::from_millis(self.0.0.load(Ordering::SeqCst))
-    }
-}
-
-impl TimeSource for Time {
-    fn wall(&self) -> Timestamp {
-        Timestamp::from_secs(START).saturating_add(self.gone())
-    }
-
-    fn monotonic(&self) -> Moment {
-        Moment::from_origin(Duration::from_secs(1000) + self.gone())
-    }
-
-    fn sleep_until(&self, moment: Moment) -> BoxFuture<'static, ()> {
-        let time = self.clone();
-        Box::pin(async move {
-            loop {
-                let moved = time.0.1.notified();
-                if time.monotonic() >= moment {
-                    return;
-                }
-                moved.await;
-            }
-        })
-    }
-}
+use crate::support::{HeardTime, World, client, echoed};
 
 type Sent = tokio::task::JoinHandle<Result<reqwest::Response, SendError>>;
 
@@ -88,7 +39,7 @@ async fn out_d1_a_request_is_given_up_at_its_deadline_and_nothing_is_sent() {
         (unsaid, Some("200m"), 200),
     ];
     for (row, grpc_timeout, millis) in cases {
-        let (world, time) = (World::new().await, Time::default());
+        let (world, time) = (World::new().await, HeardTime::default());
         let target = row(world.payments.target().token_exchange());
         let http = client(&world.builder().clock(time.clock()).target(target).build().expect("outbound"));
         world.authority.closes();
@@ -109,7 +60,7 @@ async fn out_d1_a_request_is_given_up_at_its_deadline_and_nothing_is_sent() {
 
 #[tokio::test]
 async fn out_d1_whoever_waits_longer_gets_the_token_of_the_same_flight() {
-    let (world, time) = (World::new().await, Time::default());
+    let (world, time) = (World::new().await, HeardTime::default());
     let target = world.payments.target().token_exchange();
     let http = client(&world.builder().clock(time.clock()).target(target).build().expect("outbound"));
     world.authority.closes();

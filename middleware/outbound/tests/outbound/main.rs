@@ -6,6 +6,7 @@ mod acting;
 mod build;
 mod candidate;
 mod clients;
+mod contract;
 mod deadline;
 mod embedded;
 mod fail_closed;

@@ -1,50 +1,17 @@
 //! This service's own token, in a file that somebody else writes, or a fixed one.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::{
-        LazyLock,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{fs, path::Path, sync::LazyLock};
 
 use serde_json::{Value, json};
 use tower_identity_jose::{Algorithm, MediaType, SigningKey};
 use tower_identity_outbound::{HttpClient, Target};
 
-use crate::support::{START, World, client, echoed, refused};
+use crate::support::{Folder, START, World, client, echoed, refused};
 
 static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(Algorithm::Es256).expect("a key"));
 
 fn jwt(claims: &Value) -> String {
     KEY.sign(&MediaType::ACCESS_TOKEN, claims).expect("signed").expose().to_owned()
-}
-
-/// A folder that is gone with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("tower-identity-own-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).expect("a folder");
-        Self(path)
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-        fs::write(&path, text).expect("written");
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).expect("removed");
-    }
 }
 
 fn http(world: &World, row: impl FnOnce(Target) -> Target) -> HttpClient {
@@ -74,7 +41,7 @@ async fn comes(world: &World, http: &HttpClient, token: &str) {
 #[tokio::test]
 async fn out_b32_a_file_is_read_when_it_is_needed_and_again_while_it_is_used() {
     let (world, folder) = (World::new().await, Folder::new());
-    let path = folder.0.join("token");
+    let path = folder.at("token");
     let http = http(&world, |row| row.token_file(&path));
     assert_eq!(sent(&world, &http).await, Err("own_token"), "not there yet");
     world.time.advance(2);
@@ -93,14 +60,14 @@ async fn out_b32_a_file_that_is_swapped_by_a_link_is_followed() {
     // As Kubernetes does: token → ..data/token, ..data → a folder, which is swapped.
     folder.write("..1/token", "first");
     folder.write("..2/token", "second");
-    let link = |to: &str, name: &str| std::os::unix::fs::symlink(Path::new(to), folder.0.join(name)).expect("linked");
+    let link = |to: &str, name: &str| std::os::unix::fs::symlink(Path::new(to), folder.at(name)).expect("linked");
     link("..1", "..data");
     link("..data/token", "token");
-    let http = http(&world, |row| row.token_file(folder.0.join("token")));
+    let http = http(&world, |row| row.token_file(folder.at("token")));
     assert_eq!(sent(&world, &http).await, Ok("Bearer first".to_owned()));
     link("..2", "..new");
-    fs::rename(folder.0.join("..new"), folder.0.join("..data")).expect("swapped");
-    fs::remove_dir_all(folder.0.join("..1")).expect("removed");
+    fs::rename(folder.at("..new"), folder.at("..data")).expect("swapped");
+    fs::remove_dir_all(folder.at("..1")).expect("removed");
     comes(&world, &http, "second").await;
 }
 

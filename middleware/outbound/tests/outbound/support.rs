@@ -1,6 +1,8 @@
 //! The two ends of the wire, for real on loopback: a token endpoint and a target that record what they get; and time.
 
 mod authority;
+mod folder;
+mod heard_time;
 mod log;
 
 use std::{
@@ -35,6 +37,8 @@ use tower_identity_outbound::{HttpClient, Outbound, OutboundBuilder, Plaintext, 
 
 pub(crate) use self::{
     authority::{Answer, Authority, Call, call, issued},
+    folder::Folder,
+    heard_time::HeardTime,
     log::Log,
 };
 

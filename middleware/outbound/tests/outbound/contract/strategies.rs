@@ -1,0 +1,209 @@
+//! The strategies, each with what shows that it keeps to the contract: a row for each.
+
+use std::sync::{LazyLock, Mutex};
+
+use serde_json::{Value, json};
+use tower_identity_core::CallerContext;
+use tower_identity_jose::{Algorithm, MediaType, SigningKey};
+use tower_identity_outbound::{Embedded, OutboundBuilder, Relay, Strategy, Target};
+
+use crate::support::{Answer, Authority, Folder, START, World, issued};
+
+static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(Algorithm::Es256).expect("a key"));
+
+/// What a contract is played in: anew for each act.
+pub(super) struct Scene {
+    pub(super) world: World,
+    pub(super) folder: Folder,
+    /// Another authorization server, which rows name `partner`.
+    pub(super) partner: Authority,
+    /// Tokens that were made here, and are not to be seen.
+    pub(super) secrets: Mutex<Vec<String>>,
+}
+
+/// A row with this strategy, given one that has everything else.
+type Row = fn(&Scene, Target) -> Target;
+
+/// Brings about a case, and gives a caller of it.
+type Case = fn(&Scene) -> CallerContext;
+
+/// What is known of a strategy.
+pub(super) struct Contract {
+    pub(super) name: &'static str,
+    /// Whether it takes its caller's token, so that two users have two. Else it is this service's own.
+    pub(super) is_callers: bool,
+    /// Whether it asks a server, which may keep it waiting.
+    pub(super) asks: bool,
+    pub(super) row: Row,
+    /// The same, but for one setting that decides which token comes, or whether any does.
+    pub(super) other: Row,
+    /// A caller with this user, for whom there is a token.
+    pub(super) caller: fn(&Scene, &str) -> CallerContext,
+    /// Its source fails.
+    pub(super) fails: Case,
+    /// What it gets is what it must not send: each with the check that finds it.
+    pub(super) wrong: &'static [(&'static str, Case)],
+}
+
+pub(super) const CONTRACTS: &[Contract] = &[
+    Contract {
+        name: "token_exchange",
+        is_callers: true,
+        asks: true,
+        row: |_, row| row.token_exchange(),
+        other: |_, row| row.token_exchange().actor_token(),
+        caller: plain,
+        fails: server_fails,
+        wrong: &[("token_request", wider), ("credential_bytes", large)],
+    },
+    Contract {
+        name: "client_credentials",
+        is_callers: false,
+        asks: true,
+        row: |_, row| row.client_credentials(),
+        other: |_, row| row.client_credentials().server("partner"),
+        caller: plain,
+        fails: server_fails,
+        wrong: &[("token_request", wider), ("credential_bytes", large)],
+    },
+    Contract {
+        name: "relay",
+        is_callers: true,
+        asks: false,
+        row: |_, row| row.strategy(Relay::new().accepts("mesh")),
+        other: |_, row| row.relay(),
+        caller: |scene, user| scene.world.holding(user, &["mesh"], &json!({})),
+        fails: |scene| scene.world.holding("alice", &["orders"], &json!({})),
+        wrong: &[
+            ("relay_aud", |scene| scene.world.holding("alice", &["orders"], &json!({}))),
+            ("bound", |scene| scene.world.holding("alice", &["mesh"], &json!({"cnf": {"jkt": "x"}}))),
+            ("credential_bytes", |scene| scene.world.holding(&"a".repeat(LARGE), &["mesh"], &json!({}))),
+        ],
+    },
+    Contract {
+        name: "embedded",
+        is_callers: true,
+        asks: false,
+        row: |_, row| row.embedded("token"),
+        other: |_, row| row.embedded("other"),
+        caller: embedding,
+        fails: plain_alice,
+        wrong: &[
+            ("embedded", |scene| scene.embedding("alice", "two words")),
+            ("embedded_aud", |scene| scene.embedding("alice", &scene.jwt("alice", &json!({"aud": "stock"})))),
+            ("embedded_sub", |scene| scene.embedding("alice", &scene.jwt("bob", &json!({})))),
+            ("embedded_exp", |scene| scene.embedding("alice", &scene.jwt("alice", &json!({"exp": START})))),
+            ("credential_bytes", |scene| scene.embedding("alice", &"a".repeat(LARGE))),
+        ],
+    },
+    Contract {
+        name: "embedded, else token_exchange",
+        is_callers: true,
+        asks: true,
+        row: |_, row| row.strategy([Embedded::at("token").into(), Strategy::TokenExchange]),
+        other: |_, row| row.strategy([Embedded::at("token").into(), Relay::new().into()]),
+        caller: plain,
+        fails: server_fails,
+        wrong: &[
+            ("embedded_sub", |scene| scene.embedding("alice", &scene.jwt("bob", &json!({})))),
+            ("token_request", wider),
+            ("credential_bytes", large),
+        ],
+    },
+    Contract {
+        name: "file",
+        is_callers: false,
+        asks: false,
+        row: |scene, row| row.token_file(scene.folder.at("token")),
+        other: |scene, row| row.token_file(scene.folder.at("other")),
+        caller: |scene, user| {
+            scene.folder.write("token", &scene.jwt("orders", &json!({"jti": "one"})));
+            scene.folder.write("other", &scene.jwt("orders", &json!({"jti": "other"})));
+            plain(scene, user)
+        },
+        fails: plain_alice,
+        wrong: &[
+            ("own_token", |scene| scene.in_file("two words")),
+            ("own_token", |scene| scene.in_file(&scene.jwt("orders", &json!({"aud": "stock"})))),
+            ("own_token", |scene| scene.in_file(&scene.jwt("orders", &json!({"exp": START})))),
+            ("credential_bytes", |scene| scene.in_file(&"a".repeat(LARGE))),
+        ],
+    },
+];
+
+/// More than a row of these lets through, in bytes.
+pub(super) const LARGE: usize = 1500;
+
+impl Scene {
+    pub(super) async fn new() -> Self {
+        let (world, partner) = (World::new().await, Authority::start().await);
+        partner.answers(Answer::ok(issued(300).body.replace("{token}", "partner-{token}")));
+        Self { world, folder: Folder::new(), partner, secrets: Mutex::default() }
+    }
+
+    /// An outbound's builder with both servers.
+    pub(super) fn builder(&self) -> OutboundBuilder {
+        let partner = self.partner.endpoint("orders").accepts_issuer(self.world.authority.issuer());
+        self.world.builder().server("partner", partner)
+    }
+
+    /// How often the servers were asked.
+    pub(super) fn asked(&self) -> usize {
+        self.world.authority.calls().len() + self.partner.calls().len()
+    }
+
+    /// A JWT for the target, of this subject, with these claims besides or in their place.
+    fn jwt(&self, subject: &str, but_for: &Value) -> String {
+        let mut claims = json!({
+            "iss": self.world.authority.issuer(), "aud": "payments", "sub": subject, "exp": START + 300,
+        });
+        let all = claims.as_object_mut().expect("an object");
+        all.extend(but_for.as_object().expect("an object").clone());
+        let token = KEY.sign(&MediaType::ACCESS_TOKEN, &claims).expect("signed").expose().to_owned();
+        self.secrets.lock().expect("unpoisoned").push(token.clone());
+        token
+    }
+
+    /// A caller whose token holds these two.
+    fn embedding(&self, user: &str, token: &str) -> CallerContext {
+        let other = self.jwt(user, &json!({"jti": "other"}));
+        self.world.holding(user, &["orders"], &json!({"token": token, "other": other}))
+    }
+
+    fn in_file(&self, text: &str) -> CallerContext {
+        self.folder.write("token", text);
+        plain(self, "alice")
+    }
+}
+
+/// A caller whose token is for this service, and holds nothing.
+fn plain(scene: &Scene, user: &str) -> CallerContext {
+    scene.world.caller(user)
+}
+
+fn plain_alice(scene: &Scene) -> CallerContext {
+    plain(scene, "alice")
+}
+
+fn embedding(scene: &Scene, user: &str) -> CallerContext {
+    scene.embedding(user, &scene.jwt(user, &json!({})))
+}
+
+/// The servers answer this.
+fn answers(scene: &Scene, answer: &Answer) -> CallerContext {
+    scene.world.authority.answers(answer.clone());
+    scene.partner.answers(answer.clone());
+    plain(scene, "alice")
+}
+
+fn server_fails(scene: &Scene) -> CallerContext {
+    answers(scene, &Answer::error(500, "server_error"))
+}
+
+fn wider(scene: &Scene) -> CallerContext {
+    answers(scene, &Answer::ok(issued(300).body.replace("\"expires_in\"", "\"scope\":\"admin\",\"expires_in\"")))
+}
+
+fn large(scene: &Scene) -> CallerContext {
+    answers(scene, &Answer::ok(issued(300).body.replace("{token}", &"a".repeat(LARGE))))
+}
