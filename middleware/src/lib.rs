@@ -90,8 +90,8 @@ pub use tower_identity_inbound::{
 };
 pub use tower_identity_jose::{Algorithm, KeySet, Limits, SigningKey};
 pub use tower_identity_oauth::{
-    AnswerForm, ClientAuth, DiscoveryOrder, Introspection, IntrospectionSettings, ServerSettings, TargetService,
-    TokenEndpoint,
+    AnswerForm, AssertionAudience, AssertionStyle, AssertionTyp, BasicEncoding, ClientAuth, DiscoveryOrder,
+    Introspection, IntrospectionSettings, Parameters, ServerSettings, TargetService, TokenEndpoint,
 };
 pub use tower_identity_outbound::{
     BoxError, Candidate, Demand, Embedded, MAX_CREDENTIAL_BYTES, OnBehalfOf, Outbound, OutboundBuilder, OutboundError,

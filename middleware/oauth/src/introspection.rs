@@ -158,7 +158,7 @@ impl Introspection {
     ///
     /// # Errors
     ///
-    /// [`InvalidSetting`] of `issuer`, `url`, `discovery`, `remember_seconds` or `concurrency`.
+    /// [`InvalidSetting`] of `issuer`, `url`, `discovery`, `assertion`, `remember_seconds` or `concurrency`.
     pub fn connect(&self, issuer: &Issuer, http: &Http) -> Result<IntrospectionClient, InvalidSetting> {
         let at = match self.check(issuer)? {
             Some(endpoint) => Where::Known(endpoint),
@@ -189,7 +189,15 @@ impl Introspection {
         if !(1..=Self::MAX_CONCURRENCY).contains(&self.concurrency) {
             return Err(InvalidSetting::new("concurrency", format!("is not from 1 to {}", Self::MAX_CONCURRENCY)));
         }
+        if self.auth.is_for_endpoint() {
+            let rule = "is token_endpoint, and this is none; write the audience itself";
+            return Err(InvalidSetting::new("audience", rule).within("assertion"));
+        }
         match (&self.at, self.order) {
+            (None, _) if self.auth.is_for_another() => Err(InvalidSetting::new(
+                "url",
+                "is missing: an assertion for another audience than the issuer goes nowhere that metadata says",
+            )),
             (None, _) => url_of(issuer).map(|_| None),
             (Some(_), Some(_)) => Err(InvalidSetting::new("discovery", "goes without url: metadata is not read")),
             (Some(url), None) => {

@@ -17,7 +17,7 @@
 //! | `http` | [`Http`], the client for authorization servers, and why there is no answer |
 //! | `metadata`, `discovery` | [`ServerMetadata`], and [`Discovery`], which finds and keeps it |
 //! | `client_auth` | [`ClientAuth`]: a secret, or a key that signs assertions |
-//! | `grant` | [`Grant`]: what a token is asked for, and by which grant: one file each |
+//! | `grant`, `parameters` | [`Grant`]: what a token is asked for, and by which grant: one file each; [`Parameters`]: what else is sent |
 //! | `response` | [`IssuedToken`]: what came back, checked against what was asked |
 //! | `token_error` | [`TokenError`]: why there is no token, and whose fault that is |
 //! | `token_endpoint`, `token_client` | the description of a server, and its client: retries, line, breaker |
@@ -34,6 +34,7 @@ mod http;
 mod introspection;
 mod metadata;
 mod own_token;
+mod parameters;
 mod response;
 mod secret_file;
 mod settings;
@@ -44,7 +45,7 @@ mod token_error;
 mod token_file;
 
 pub use self::{
-    client_auth::ClientAuth,
+    client_auth::{AssertionAudience, AssertionStyle, AssertionTyp, BasicEncoding, ClientAuth},
     discovery::{
         Discovery, DiscoveryError, DiscoveryFailure, DiscoveryOptions, DiscoveryOrder, METADATA_FRESH, METADATA_USABLE,
     },
@@ -64,6 +65,7 @@ pub use self::{
     },
     metadata::{MetadataError, ServerMetadata, UnusableEndpoint},
     own_token::OwnToken,
+    parameters::Parameters,
     response::{IssuedAssertion, IssuedToken, MAX_ISSUED_TOKEN_BYTES},
     secret_file::SecretFileError,
     settings::ServerSettings,

@@ -2,13 +2,16 @@
 
 mod client;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, SecretToken};
 
 pub(crate) use self::client::{AuthMethod, ClientFields};
-use crate::{ClientAuth, DiscoveryOrder, TokenEndpoint};
+use crate::{AssertionStyle, BasicEncoding, ClientAuth, DiscoveryOrder, Parameters, TokenEndpoint};
 
 /// A table `[outbound.server.<name>]`: one authorization server and who we are there.
 ///
@@ -24,6 +27,9 @@ use crate::{ClientAuth, DiscoveryOrder, TokenEndpoint};
 /// | `private_key_file` | the PEM file with our private key, which signs client assertions: ES256, Ed25519 or RSA |
 /// | `key_id` | the `kid` that the server knows the key by; left out, the key's thumbprint |
 /// | `token_endpoint_auth_method` | how we prove it; left out, `client_secret_basic` or `private_key_jwt` |
+/// | `basic_encoding` | how id and secret are written in the header: a name of [`BasicEncoding`]; `form` |
+/// | `assertion` | a table of how assertions look: [`AssertionStyle`] |
+/// | `parameters` | a table of what else is sent with each call: [`Parameters`] |
 /// | `accepts_issuers` | of which issuers, besides its own, subject tokens may be sent there |
 ///
 /// Exactly one of secret, secret file and key file is there.
@@ -56,6 +62,10 @@ pub struct ServerSettings {
     private_key_file: Option<PathBuf>,
     key_id: Option<String>,
     token_endpoint_auth_method: Option<AuthMethod>,
+    basic_encoding: Option<BasicEncoding>,
+    assertion: Option<AssertionStyle>,
+    #[serde(default)]
+    parameters: BTreeMap<String, String>,
     #[serde(default)]
     accepts_issuers: Vec<String>,
 }
@@ -104,6 +114,7 @@ impl ServerSettings {
         };
         let endpoint = self.accepts_issuers.iter().fold(endpoint, TokenEndpoint::accepts_issuer);
         let endpoint = self.line.into_iter().fold(endpoint, TokenEndpoint::line);
+        let endpoint = endpoint.parameters(Parameters::new(&self.parameters)?);
         endpoint.check()?;
         Ok(endpoint)
     }
@@ -116,6 +127,8 @@ impl ServerSettings {
             private_key_file: self.private_key_file.as_deref(),
             key_id: self.key_id.as_deref(),
             method: self.token_endpoint_auth_method,
+            basic_encoding: self.basic_encoding,
+            assertion: self.assertion.as_ref(),
         }
         .client_auth(folder)
     }

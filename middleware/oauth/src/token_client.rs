@@ -24,8 +24,8 @@ use self::{
 pub(crate) use self::{endpoints::At, server::Servers};
 pub use self::{line::Urgency, not_asked::NotAsked};
 use crate::{
-    ClientAuth, Grant, Http, IssuedAssertion, IssuedToken, TokenError, TokenExchange, http::Answer, response,
-    token_error::Cause,
+    ClientAuth, Endpoint, Grant, Http, IssuedAssertion, IssuedToken, Parameters, TokenError, TokenExchange,
+    client_auth::Recipient, http::Answer, response, token_error::Cause,
 };
 
 /// A client of one authorization server's token endpoint, or of several endpoints of it. Cheap to clone; prints no
@@ -49,6 +49,7 @@ struct Inner {
     accepts: Vec<Issuer>,
     endpoints: Endpoints,
     auth: ClientAuth,
+    parameters: Parameters,
     http: Http,
     room: usize,
     fingerprint: Fingerprint,
@@ -63,6 +64,8 @@ pub(crate) struct Connection {
     pub(crate) accepts: Vec<Issuer>,
     pub(crate) at: At,
     pub(crate) auth: ClientAuth,
+    /// What goes along with each call.
+    pub(crate) parameters: Parameters,
     /// How many calls may wait.
     pub(crate) room: usize,
     pub(crate) fingerprint: Fingerprint,
@@ -70,10 +73,10 @@ pub(crate) struct Connection {
 
 impl TokenClient {
     pub(crate) fn new(connection: Connection, http: Http) -> Self {
-        let Connection { issuer, accepts, at, auth, room, fingerprint } = connection;
+        let Connection { issuer, accepts, at, auth, parameters, room, fingerprint } = connection;
         let server = http.servers().of(&issuer);
         let endpoints = Endpoints::new(at, &server, http.clock());
-        Self(Arc::new(Inner { server, accepts, endpoints, auth, http, room, fingerprint }))
+        Self(Arc::new(Inner { server, accepts, endpoints, auth, parameters, http, room, fingerprint }))
     }
 
     /// The authorization server.
@@ -94,8 +97,8 @@ impl TokenClient {
         self.0.auth.client_id()
     }
 
-    /// The server, its configured endpoints, and [who we are there](ClientAuth::fingerprint): part of a cache key. In
-    /// which order the endpoints are listed, and which of them was asked, makes no other token.
+    /// The server, its configured endpoints and parameters, and [who we are there](ClientAuth::fingerprint): part of a
+    /// cache key. In which order the endpoints are listed, and which of them was asked, makes no other token.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         self.0.fingerprint
@@ -190,8 +193,8 @@ impl TokenClient {
         let Inner { endpoints, http, .. } = &*self.0;
         let ours = |cause| (Health::Answers, cause);
         let (endpoint, http) = endpoints.resolve(index, http, left).await.map_err(ours)?;
-        let (form, authorization) = self.compose(grant).map_err(|error| ours(error.into()))?;
-        let answer = http.post_form(&endpoint, authorization, form, left).await;
+        let (form, authorization) = self.compose(grant, &endpoint).map_err(|error| ours(error.into()))?;
+        let answer = http.post_form(&endpoint, authorization.as_ref(), form, left).await;
         let health = Health::of(&answer);
         if health.is_outage() {
             pass.outage(health.retry_after());
@@ -202,13 +205,18 @@ impl TokenClient {
         read(grant, &answer).map_err(|cause| (health, cause))
     }
 
-    /// The form, and the header's part of who we are.
-    fn compose(&self, grant: &Grant) -> Result<(String, Option<&HeaderValue>), SignError> {
-        let Inner { server, auth, http, .. } = &*self.0;
+    /// The form, and the header's part of who we are: anew for each attempt.
+    fn compose(&self, grant: &Grant, to: &Endpoint) -> Result<(String, Option<HeaderValue>), SignError> {
+        let Inner { server, auth, parameters, http, .. } = &*self.0;
         let mut form = Serializer::new(String::new());
         grant.append_to(&mut form);
-        let authorization = auth.append_to(&mut form, server.issuer(), http.clock())?;
-        Ok((form.finish(), authorization))
+        let recipient = Recipient { issuer: server.issuer(), token_endpoint: Some(to) };
+        let authorization = auth.append_to(&mut form, &recipient, http.clock())?;
+        let mut form = form.finish();
+        // What a target says of itself comes before what its server says of all.
+        grant.target().parameters.append_to(&mut form);
+        parameters.append_to(&mut form);
+        Ok((form, authorization))
     }
 }
 

@@ -3,7 +3,7 @@
 use tower_identity_core::{Fingerprint, InvalidSetting, Issuer};
 
 use crate::{
-    ClientAuth, Discovery, DiscoveryOptions, DiscoveryOrder, Endpoint, Http, TokenClient,
+    ClientAuth, Discovery, DiscoveryOptions, DiscoveryOrder, Endpoint, Http, Parameters, TokenClient,
     discovery::url_of,
     token_client::{At, Connection},
 };
@@ -42,6 +42,7 @@ pub struct TokenEndpoint {
     order: DiscoveryOrder,
     auth: ClientAuth,
     accepts: Vec<String>,
+    parameters: Parameters,
     line: usize,
 }
 
@@ -59,6 +60,7 @@ impl TokenEndpoint {
             order: DiscoveryOrder::default(),
             auth,
             accepts: Vec::new(),
+            parameters: Parameters::default(),
             line: LINE,
         }
     }
@@ -111,6 +113,32 @@ impl TokenEndpoint {
         self
     }
 
+    /// What goes along with each call, besides what the protocol says: what a server demands of its own. A target may say
+    /// another value of the same name.
+    #[must_use]
+    pub fn parameters(mut self, parameters: Parameters) -> Self {
+        self.parameters = parameters;
+        self
+    }
+
+    /// Checks the description beside that of another server, where this service is a client, too. A key that signs
+    /// [assertions for somebody else](crate::AssertionStyle) than the issuer signs for one server only: else each of the
+    /// two could use at the other what it is sent (draft-ietf-oauth-rfc7523bis).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] of `assertion.audience`.
+    pub fn check_beside(&self, other: &Self) -> Result<(), InvalidSetting> {
+        if self.issuer == other.issuer || !self.auth.is_good_for(&other.auth) {
+            return Ok(());
+        }
+        let rule = format!(
+            "is another than the issuer, here or at {}, where the same key signs; use a key of its own for each",
+            other.issuer
+        );
+        Err(InvalidSetting::new("audience", rule).within("assertion"))
+    }
+
     /// Checks the description, and makes a client of it. Sends nothing, and needs no server that is up.
     ///
     /// # Errors
@@ -125,7 +153,8 @@ impl TokenEndpoint {
         } else {
             At::Known(at)
         };
-        let connection = Connection { issuer, accepts, at, auth: self.auth.clone(), room: self.line, fingerprint };
+        let (auth, parameters) = (self.auth.clone(), self.parameters.clone());
+        let connection = Connection { issuer, accepts, at, auth, parameters, room: self.line, fingerprint };
         Ok(TokenClient::new(connection, http.clone()))
     }
 
@@ -138,6 +167,7 @@ impl TokenEndpoint {
             .field(issuer.as_str())
             .list(at)
             .field(self.auth.fingerprint().as_bytes())
+            .field(self.parameters.fingerprint().as_bytes())
             .finish()
     }
 
@@ -161,6 +191,11 @@ impl TokenEndpoint {
     fn endpoints(&self, issuer: &Issuer) -> Result<Vec<Endpoint>, InvalidSetting> {
         const FIELD: &str = "token_endpoint";
         let Some(first) = &self.at else {
+            if self.auth.is_for_another() {
+                let rule =
+                    "is missing: an assertion for another audience than the issuer goes nowhere that metadata says";
+                return Err(InvalidSetting::new(FIELD, rule));
+            }
             url_of(issuer)?;
             return match self.also_at[..] {
                 [] => Ok(Vec::new()),

@@ -61,7 +61,9 @@ impl TokenFile {
 }
 
 impl FileToken {
-    pub(crate) fn secret(&self) -> &SecretToken {
+    /// The token.
+    #[must_use]
+    pub fn token(&self) -> &SecretToken {
         &self.0
     }
 }

@@ -1,6 +1,6 @@
 //! A target, as a row of a file.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, Scopes};
@@ -50,6 +50,9 @@ pub struct TargetSettings {
     /// Scopes that may be granted unasked. Default: none.
     #[serde(default)]
     pub tolerate_scope: Scopes,
+    /// What else is sent with each request for the token, a table of names and values. Default: nothing.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
     /// How the token is obtained: the name of a [strategy](crate::Strategy), such as `"token_exchange"`, a table of one with its
     /// settings, or a list of those.
     pub strategy: Strategies,
@@ -78,7 +81,7 @@ impl TryFrom<TargetSettings> for Target {
     type Error = InvalidSetting;
 
     fn try_from(row: TargetSettings) -> Result<Self, InvalidSetting> {
-        let mut target = Self::origin(&row.origin)?.strategy(row.strategy);
+        let mut target = Self::origin(&row.origin)?.strategy(row.strategy).parameters(&row.parameters);
         target.plaintext = row.plaintext;
         target.on_behalf_of = row.on_behalf_of;
         target.scopes = row.scope;
@@ -145,6 +148,7 @@ mod tests {
                      readable_jwt = { user_claim = 'oid' }\nmax_credential_bytes = 4096\nmethods = ['GET', 'HEAD']\n\
                      subjects_of = ['https://login.example.com']\ntenant = 'acme'\n\
                      on_behalf_of = 'whoever-called'\ndeadline_seconds = 2\n\
+                     parameters = { realm = 'shop' }\n\
                      candidate = { percent = 10, server = 'new' }";
         let code = code
             .path_prefix("/v1")
@@ -163,6 +167,7 @@ mod tests {
             .tenant("acme")
             .on_behalf_of(OnBehalfOf::WhoeverCalled)
             .deadline(Duration::from_secs(2))
+            .parameters([("realm", "shop")])
             .candidate(Candidate::percent(10).server("new"));
         assert_eq!(format!("{:?}", read(every).expect("row")), format!("{code:?}"));
     }
@@ -178,6 +183,10 @@ mod tests {
             ("methods = ['G T']", "methods: has a method that is none, such as GET"),
             ("subjects_of = ['']", "subjects_of: issuer is empty"),
             ("tenant = 'acme'", "tenant: needs subjects_of: the issuer whose tenant it is"),
+            (
+                "parameters = { scope = 'admin' }",
+                "parameters.scope: is written by the protocol; say it where the protocol's settings are",
+            ),
             ("deadline_seconds = 0", "deadline_seconds: is zero; no token comes at once"),
             (
                 "on_behalf_of = 'anybody'",

@@ -190,6 +190,7 @@ impl Recipe {
             .optional(terms.resource.as_ref().map(Resource::as_str))
             .field(terms.scopes.to_string())
             .field(terms.tolerated.to_string())
+            .field(terms.parameters.fingerprint().as_bytes())
             .field(demands.fingerprint().as_bytes())
             .finish();
         let asked = Arc::new(AskedFor { us: source.fingerprint(), row });

@@ -72,6 +72,8 @@ impl Table {
             if servers.iter().any(|other| other.name == server.name) {
                 return Err(InvalidSetting::new("server", format!("has two servers of the name {name:?}")));
             }
+            let beside = servers.iter().try_for_each(|other| description.check_beside(&other.description));
+            beside.map_err(|wrong| wrong.within(&**name).within("server"))?;
             servers.push(server);
         }
         let mut targets = Targets::new();
@@ -161,6 +163,7 @@ fn row(target: &Target, which: Which, servers: &[Server], clock: &Clock) -> Resu
         resource: target.resource.clone(),
         scopes: target.scopes.clone(),
         tolerated: target.tolerated.clone(),
+        parameters: target.parameters.clone(),
     };
     let name: Arc<str> = format!("{}{}{}", target.origin, target.path_prefix.as_str(), target.when).into();
     let demands = Demands::of(target, &terms, client.client_id())?;

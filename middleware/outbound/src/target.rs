@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use http::Method;
 use tower_identity_core::{Audience, InvalidSetting, Issuer, Scopes, SecretToken, Tenant};
-use tower_identity_oauth::Resource;
+use tower_identity_oauth::{Parameters, Resource};
 
 use crate::{
     Candidate, Embedded, MAX_CREDENTIAL_BYTES, OnBehalfOf, Plaintext, ReadableJwt, Relay, Strategies, Strategy,
@@ -37,6 +37,7 @@ pub struct Target {
     pub(crate) resource: Option<Resource>,
     pub(crate) scopes: Scopes,
     pub(crate) tolerated: Scopes,
+    pub(crate) parameters: Parameters,
     pub(crate) strategy: Option<Strategies>,
     pub(crate) server: Option<String>,
     pub(crate) on_behalf_of: Option<OnBehalfOf>,
@@ -67,6 +68,7 @@ impl Target {
             resource: None,
             scopes: Scopes::default(),
             tolerated: Scopes::default(),
+            parameters: Parameters::default(),
             strategy: None,
             server: None,
             on_behalf_of: None,
@@ -178,6 +180,19 @@ impl Target {
         match Scopes::parse(scopes) {
             Ok(more) => self.tolerated = self.tolerated.union(&more),
             Err(wrong) => self.note("tolerate_scope", &wrong.to_string()),
+        }
+        self
+    }
+
+    /// What goes along with each request for the token, besides what the protocol says: parameters of the authorization
+    /// server's own, by name, in the place of the [server's](tower_identity_oauth::TokenEndpoint::parameters) of that name.
+    /// Default: none.
+    pub fn parameters<N: AsRef<str>, V: AsRef<str>>(mut self, parameters: impl IntoIterator<Item = (N, V)>) -> Self {
+        match Parameters::new(parameters) {
+            Ok(parameters) => self.parameters = parameters,
+            Err(wrong) => {
+                self.wrong.get_or_insert(wrong);
+            }
         }
         self
     }

@@ -1,8 +1,10 @@
 use serde_json::{Value, json};
 use tower_identity_core::{BoxFuture, Moment, TimeSource, Timestamp};
-use tower_identity_jose::{Accept, Algorithm, KeySet, Limits, Unverified};
+use tower_identity_jose::{Accept, Algorithm, KeySet, Limits, MediaType, Unverified};
 
 use super::*;
+
+const ENDPOINT: &str = "https://as.example/t/token";
 
 struct Noon;
 
@@ -23,7 +25,9 @@ impl TimeSource for Noon {
 fn proof(auth: &ClientAuth) -> (Option<String>, Vec<(String, String)>) {
     let mut form = Serializer::new(String::new());
     let issuer = "https://as.example/".parse().expect("issuer");
-    let header = auth.append_to(&mut form, &issuer, &Clock::new(Noon)).expect("signed").cloned();
+    let endpoint = Endpoint::parse(ENDPOINT).expect("an endpoint");
+    let recipient = Recipient { issuer: &issuer, token_endpoint: Some(&endpoint) };
+    let header = auth.append_to(&mut form, &recipient, &Clock::new(Noon)).expect("signed");
     let header = header.map(|value| {
         assert!(value.is_sensitive(), "HPACK must not index it");
         value.to_str().expect("ascii").to_owned()
@@ -69,7 +73,8 @@ fn rfc7523_b1_an_assertion_names_the_issuer_alone_and_is_fresh_each_time() {
     for _ in 0..2 {
         let (header, form) = proof(&auth);
         assert_eq!(header, None);
-        let [(type_name, assertion_type), (name, assertion)] = &form[..] else { panic!("{form:?}") };
+        let [(id_name, id), (type_name, assertion_type), (name, assertion)] = &form[..] else { panic!("{form:?}") };
+        assert_eq!((id_name.as_str(), id.as_str()), ("client_id", "orders"));
         assert_eq!((type_name.as_str(), name.as_str()), ("client_assertion_type", "client_assertion"));
         assert_eq!(assertion_type, "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
 
@@ -86,6 +91,77 @@ fn rfc7523_b1_an_assertion_names_the_issuer_alone_and_is_fresh_each_time() {
         seen.push(jti.as_str().expect("a string").to_owned());
     }
     assert_ne!(seen[0], seen[1], "servers refuse an assertion that they have seen");
+}
+
+#[test]
+fn rfc6749_b1_a_server_that_does_not_decode_is_sent_id_and_secret_as_they_are() {
+    let sent = |client_id: &str, secret: &str| {
+        let auth = ClientAuth::client_secret_basic(client_id, secret.to_owned()).expect("usable");
+        let (header, _) = proof(&auth.basic_encoding(BasicEncoding::None)?);
+        let encoded = header.expect("a header").strip_prefix("Basic ").expect("the scheme").to_owned();
+        let joined = base64_simd::STANDARD.decode_to_vec(encoded).expect("base64");
+        Ok::<_, InvalidSetting>(String::from_utf8(joined).expect("utf-8"))
+    };
+    assert_eq!(sent("orders", "a:b%c+d e~!é&=").expect("usable"), "orders:a:b%c+d e~!é&=");
+    let colon = sent("https://orders.example/", "a").expect_err("the id would end there");
+    let rule = "basic_encoding: is none, and the client_id has a colon, which ends it there";
+    assert_eq!(colon.to_string(), rule);
+    assert_eq!(basic_of("orders", "a:b%c+d e~"), "orders:a%3Ab%25c%2Bd+e%7E", "the control");
+}
+
+/// Header and claims of the assertion that is sent.
+fn assertion(auth: &ClientAuth) -> (Value, Value) {
+    let (_, form) = proof(auth);
+    let (_, assertion) = form.last().expect("an assertion");
+    let part = |at: usize| {
+        let part = assertion.split('.').nth(at).expect("a part");
+        serde_json::from_slice(&base64_simd::URL_SAFE_NO_PAD.decode_to_vec(part).expect("base64url")).expect("JSON")
+    };
+    (part(0), part(1))
+}
+
+#[test]
+fn rfc7523_b1_audience_and_kind_are_of_the_servers_liking_and_one_at_a_time() {
+    let key = SigningKey::generate(Algorithm::Es256).expect("key");
+    let styled = |style: AssertionStyle| {
+        let auth =
+            ClientAuth::private_key_jwt("orders", key.clone()).expect("usable").assertion(style).expect("usable");
+        let (header, claims) = assertion(&auth);
+        (header["typ"].clone(), claims["aud"].clone())
+    };
+    let (kind, issuer) = (json!("client-authentication+jwt"), json!("https://as.example/"));
+    assert_eq!(styled(AssertionStyle::new()), (kind.clone(), issuer.clone()));
+    assert_eq!(styled(AssertionStyle::new().typ(AssertionTyp::Jwt)), (json!("JWT"), issuer));
+    let at_endpoint = AssertionStyle::new().audience(AssertionAudience::TokenEndpoint);
+    assert_eq!(styled(at_endpoint), (kind.clone(), json!(ENDPOINT)));
+    let other = AssertionStyle::new().audience(AssertionAudience::Other("urn:as".to_owned()));
+    assert_eq!(styled(other), (kind, json!("urn:as")));
+}
+
+/// Generated for this test: an RSA key and a self-signed certificate of it.
+const RSA_WITH_CERTIFICATE: &str = include_str!("rsa_with_certificate.pem");
+
+/// As `openssl` has it: of the DER, base64url.
+const CERTIFICATE_SHA256: &str = "LxhUbRABXN9Wjv_O_jR_lHbKpXYe23k7Gb1oR7q2kyU";
+
+#[test]
+fn rfc7523_b1_a_key_is_named_by_its_certificate_where_the_server_knows_it_so() {
+    let style = || AssertionStyle::new().typ(AssertionTyp::Jwt).algorithm(Algorithm::Ps256);
+    let auth = || ClientAuth::private_key_pem("orders", RSA_WITH_CERTIFICATE).expect("an RSA key");
+    let (header, _) = assertion(&auth().assertion(style().certificate()).expect("usable"));
+    let expected = json!({"alg": "PS256", "typ": "JWT", "x5t#S256": CERTIFICATE_SHA256});
+    assert_eq!(header, expected);
+
+    let (header, _) = assertion(&auth().assertion(style()).expect("usable"));
+    assert_eq!((header["alg"].clone(), header.get("x5t#S256")), (json!("PS256"), None));
+    assert!(header["kid"].is_string(), "named by kid where nothing is said");
+
+    let alone = SigningKey::generate(Algorithm::Es256).expect("key").to_pem().expect("pem");
+    let refused =
+        ClientAuth::private_key_pem("orders", alone).expect("usable").assertion(AssertionStyle::new().certificate());
+    let rule =
+        "assertion.certificate: is demanded, and the key came without one; put it into the key's file, beside the key";
+    assert_eq!(refused.expect_err("no certificate").to_string(), rule);
 }
 
 #[test]

@@ -6,6 +6,8 @@ use form_urlencoded::Serializer;
 use tower_identity_core::{Audience, Scopes};
 use url::Url;
 
+use crate::Parameters;
+
 /// Why a string is not a resource indicator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a resource is an absolute URI without fragment")]
@@ -70,6 +72,8 @@ pub struct TargetService {
     pub scopes: Scopes,
     /// What the server may grant unasked. Anything else beyond [scopes](Self::scopes) is refused.
     pub tolerated: Scopes,
+    /// What else is sent with each request for such a token.
+    pub parameters: Parameters,
 }
 
 impl TargetService {

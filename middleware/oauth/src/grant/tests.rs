@@ -18,6 +18,7 @@ fn payments() -> TargetService {
         resource: Some("https://payments.test/a?b".parse().expect("resource")),
         scopes: Scopes::parse("charge refund").expect("scopes"),
         tolerated: Scopes::parse("profile").expect("scopes"),
+        parameters: crate::Parameters::default(),
     }
 }
 

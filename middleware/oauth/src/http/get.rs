@@ -88,7 +88,7 @@ impl<'a> Get<'a> {
 
     /// [`bearer`](Self::bearer), with a token from a file.
     pub fn bearer_from_file(self, token: &FileToken) -> Self {
-        self.authorization(token.secret())
+        self.authorization(token.token())
     }
 
     fn authorization(mut self, token: &SecretToken) -> Self {

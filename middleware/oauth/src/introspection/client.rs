@@ -8,7 +8,7 @@ use tower_identity_core::{ClientId, Clock, Fingerprint, Issuer, SecretToken};
 use tower_identity_jose::SignError;
 
 use super::{AnswerForm, Introspected, IntrospectionError, answer, error::Cause};
-use crate::{ClientAuth, Discovery, Endpoint, Http};
+use crate::{ClientAuth, Discovery, Endpoint, Http, client_auth::Recipient};
 
 /// A client of one authorization server's introspection endpoint. Cheap to clone; prints no secret.
 #[derive(Clone)]
@@ -93,16 +93,17 @@ impl IntrospectionClient {
             }
         };
         let (body, authorization) = self.compose(token)?;
-        let (answer, content_type) = http.post_form_for(form.media_type(), endpoint, authorization, body).await?;
+        let (answer, content_type) =
+            http.post_form_for(form.media_type(), endpoint, authorization.as_ref(), body).await?;
         answer::read(*form, &answer, content_type.as_ref())
     }
 
     /// The form, and the header's part of who we are.
-    fn compose(&self, token: &SecretToken) -> Result<(String, Option<&HeaderValue>), SignError> {
+    fn compose(&self, token: &SecretToken) -> Result<(String, Option<HeaderValue>), SignError> {
         let Inner { issuer, auth, http, .. } = &*self.0;
         let mut form = Serializer::new(String::new());
         form.append_pair("token", token.expose()).append_pair("token_type_hint", "access_token");
-        let authorization = auth.append_to(&mut form, issuer, http.clock())?;
+        let authorization = auth.append_to(&mut form, &Recipient { issuer, token_endpoint: None }, http.clock())?;
         Ok((form.finish(), authorization))
     }
 }

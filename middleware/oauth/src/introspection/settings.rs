@@ -10,7 +10,7 @@ use tower_identity_core::{InvalidSetting, SecretToken};
 
 use super::Introspection;
 use crate::{
-    DiscoveryOrder,
+    AssertionStyle, BasicEncoding, DiscoveryOrder,
     settings::{AuthMethod, ClientFields},
 };
 
@@ -25,6 +25,8 @@ use crate::{
 /// | `private_key_file` | the PEM file with our private key, which signs client assertions | one of the three |
 /// | `key_id` | the `kid` that the server knows the key by | the key's thumbprint |
 /// | `token_endpoint_auth_method` | how we prove it | `client_secret_basic` or `private_key_jwt` |
+/// | `basic_encoding` | how id and secret are written in the header: a name of [`BasicEncoding`] | `form` |
+/// | `assertion` | a table of how assertions look: [`AssertionStyle`] | as the standard has it |
 /// | `signed` | whether [signed answers](Introspection::signed) are demanded | `false` |
 /// | `phantom` | whether the [JWT in the token's place](Introspection::phantom) is demanded | `false` |
 /// | `remember_seconds` | for how long an answer is [remembered](Introspection::remember), 300 at most | 60 |
@@ -51,6 +53,8 @@ pub struct IntrospectionSettings {
     private_key_file: Option<PathBuf>,
     key_id: Option<String>,
     token_endpoint_auth_method: Option<AuthMethod>,
+    basic_encoding: Option<BasicEncoding>,
+    assertion: Option<AssertionStyle>,
     #[serde(default)]
     signed: bool,
     #[serde(default)]
@@ -74,6 +78,8 @@ impl IntrospectionSettings {
             private_key_file: self.private_key_file.as_deref(),
             key_id: self.key_id.as_deref(),
             method: self.token_endpoint_auth_method,
+            basic_encoding: self.basic_encoding,
+            assertion: self.assertion.as_ref(),
         }
         .client_auth(folder)?;
         let mut introspection = match &self.url {

@@ -4,9 +4,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, SecretToken};
-use tower_identity_jose::SigningKey;
 
-use crate::{ClientAuth, secret_file};
+use crate::{AssertionStyle, BasicEncoding, ClientAuth, secret_file};
 
 /// The registered names of what [`ClientAuth`] can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -25,11 +24,19 @@ pub(crate) struct ClientFields<'a> {
     pub(crate) private_key_file: Option<&'a Path>,
     pub(crate) key_id: Option<&'a str>,
     pub(crate) method: Option<AuthMethod>,
+    pub(crate) basic_encoding: Option<BasicEncoding>,
+    pub(crate) assertion: Option<&'a AssertionStyle>,
 }
 
 impl ClientFields<'_> {
     /// Reads the secret or the key. Relative paths start at `folder`.
     pub(crate) fn client_auth(&self, folder: &Path) -> Result<ClientAuth, InvalidSetting> {
+        let auth = self.credential(folder)?;
+        let auth = self.basic_encoding.into_iter().try_fold(auth, ClientAuth::basic_encoding)?;
+        self.assertion.into_iter().cloned().try_fold(auth, ClientAuth::assertion)
+    }
+
+    fn credential(&self, folder: &Path) -> Result<ClientAuth, InvalidSetting> {
         match (self.client_secret, self.client_secret_file, self.private_key_file) {
             (Some(secret), None, None) => self.with_secret(secret.clone()),
             (None, Some(file), None) => self.with_secret(secret_file::read("client_secret_file", &folder.join(file))?),
@@ -59,13 +66,13 @@ impl ClientFields<'_> {
             return Err(InvalidSetting::new("token_endpoint_auth_method", "a private_key_file is for private_key_jwt"));
         }
         let pem = secret_file::read("private_key_file", file)?;
-        let key = SigningKey::from_pem(pem.expose())
-            .map_err(|broken| InvalidSetting::new("private_key_file", format!("{}: {broken}", file.display())))?;
-        let key = match self.key_id {
-            None => key,
-            Some("") => return Err(InvalidSetting::new("key_id", "is empty")),
-            Some(id) => key.with_key_id(id),
-        };
-        ClientAuth::private_key_jwt(self.client_id, key)
+        let auth = ClientAuth::key_in(self.client_id, &pem, |broken| {
+            InvalidSetting::new("private_key_file", format!("{}: {broken}", file.display()))
+        })?;
+        match self.key_id {
+            None => Ok(auth),
+            Some("") => Err(InvalidSetting::new("key_id", "is empty")),
+            Some(id) => Ok(auth.key_id(id)),
+        }
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tower_identity_jose::{Algorithm, SigningKey};
 
 use super::*;
+use crate::{AssertionAudience, AssertionTyp};
 
 /// A folder of its own for each test, gone afterwards.
 struct Folder(PathBuf);
@@ -92,7 +93,8 @@ fn a_file_and_code_build_the_same() {
 fn key_id(auth: &ClientAuth) -> Value {
     let mut form = form_urlencoded::Serializer::new(String::new());
     let issuer = "https://as.example".parse().expect("an issuer");
-    assert_eq!(auth.append_to(&mut form, &issuer, &tower_identity_refresh::system_clock()).expect("signed"), None);
+    let recipient = crate::client_auth::Recipient { issuer: &issuer, token_endpoint: None };
+    assert_eq!(auth.append_to(&mut form, &recipient, &tower_identity_refresh::system_clock()).expect("signed"), None);
     let form = form.finish();
     let (_, assertion) = form.rsplit_once("client_assertion=").expect("an assertion");
     let header = assertion.split('.').next().expect("a header");
@@ -199,12 +201,76 @@ fn fields_that_do_not_go_together_and_values_that_break_a_rule_are_named() {
         ),
         (json!({"client_secret": "hunter2", "line": 65_537}), "line: is more than 65536"),
         (
+            json!({"client_secret": "hunter2", "token_endpoint_auth_method": "client_secret_post", "basic_encoding": "none"}),
+            "basic_encoding: goes with client_secret_basic only",
+        ),
+        (
+            json!({"client_secret": "hunter2", "client_id": "a:b", "basic_encoding": "none"}),
+            "basic_encoding: is none, and the client_id has a colon, which ends it there",
+        ),
+        (json!({"client_secret": "hunter2", "assertion": {"typ": "JWT"}}), "assertion: goes with private_key_jwt only"),
+        (
+            json!({"client_secret": "hunter2", "parameters": {"grant_type": "password"}}),
+            "parameters.grant_type: is written by the protocol; say it where the protocol's settings are",
+        ),
+        (
             json!({"client_secret": "hunter2", "accepts_issuers": ["https://a.example", " "]}),
             "accepts_issuers[1]: issuer is empty",
         ),
     ];
     for (wrong, expected) in cases {
         assert_eq!(refused(&folder, &wrong), expected);
+    }
+}
+
+#[test]
+fn how_a_server_wants_it_is_said_in_the_file_as_in_code() {
+    let folder = Folder::new();
+    let key = SigningKey::generate(Algorithm::Es256).expect("key");
+    folder.write("key.pem", key.to_pem().expect("pem").expose());
+    let (issuer, url) = ("https://as.example", "https://as.example/token");
+
+    let basic = ClientAuth::client_secret_basic("orders", "hunter2").expect("usable");
+    let as_it_is = basic.clone().basic_encoding(BasicEncoding::None).expect("basic");
+    let read_as = |changes: &Value| read(&folder, changes).expect("accepted");
+    assert_eq!(
+        read_as(&json!({"client_secret": "hunter2", "basic_encoding": "none"})),
+        TokenEndpoint::discover(issuer, as_it_is)
+    );
+    assert_eq!(
+        read_as(&json!({"client_secret": "hunter2", "basic_encoding": "form"})),
+        TokenEndpoint::discover(issuer, basic.clone())
+    );
+    let parameters = Parameters::new([("realm", "shop")]).expect("usable");
+    assert_eq!(
+        read_as(&json!({"client_secret": "hunter2", "parameters": {"realm": "shop"}})),
+        TokenEndpoint::discover(issuer, basic).parameters(parameters)
+    );
+    for (audience, said) in [
+        (AssertionAudience::TokenEndpoint, "token_endpoint"),
+        (AssertionAudience::Other("https://as.example/".to_owned()), "https://as.example/"),
+        (AssertionAudience::Issuer, "issuer"),
+    ] {
+        let style = AssertionStyle::new().audience(audience).typ(AssertionTyp::Jwt).algorithm(Algorithm::Es256);
+        let auth =
+            ClientAuth::private_key_jwt("orders", key.clone()).expect("usable").assertion(style).expect("usable");
+        let file = json!({
+            "private_key_file": "key.pem",
+            "token_endpoint": url,
+            "assertion": {"audience": said, "typ": "JWT", "alg": "ES256"},
+        });
+        assert_eq!(read_as(&file), TokenEndpoint::at(issuer, url, auth));
+    }
+    let assertion = |style: Value| json!({"private_key_file": "key.pem", "token_endpoint": url, "assertion": style});
+    for (style, rule) in [
+        (json!({"alg": "PS256"}), "assertion.alg: the key is not for PS256"),
+        (json!({"audience": " "}), "assertion.audience: is empty"),
+        (
+            json!({"certificate": true}),
+            "assertion.certificate: is demanded, and the key came without one; put it into the key's file, beside the key",
+        ),
+    ] {
+        assert_eq!(refused(&folder, &assertion(style)), rule);
     }
 }
 

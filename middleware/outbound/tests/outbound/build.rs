@@ -1,7 +1,8 @@
 //! A configuration is refused whole, and the first wrong field is named.
 
 use tower_identity_core::SecretToken;
-use tower_identity_oauth::{ClientAuth, TokenEndpoint};
+use tower_identity_jose::{Algorithm, SigningKey};
+use tower_identity_oauth::{AssertionAudience, AssertionStyle, ClientAuth, TokenEndpoint};
 use tower_identity_outbound::{OnBehalfOf, Outbound, OutboundBuilder, Plaintext, Target};
 
 use crate::support::Log;
@@ -63,6 +64,37 @@ fn rfc6750_b1_tokens_go_out_in_the_clear_only_by_a_word_and_the_operator_is_told
     };
     assert!(!one(Plaintext::SidecarMtls, Plaintext::Never).0);
     assert!(one(Plaintext::Never, Plaintext::SidecarMtls).1.contains("http://a.internal"));
+}
+
+#[test]
+fn rfc7523_b1_a_key_that_signs_for_somebody_else_than_the_issuer_signs_for_one_server() {
+    let key = || SigningKey::generate(Algorithm::Es256).expect("key");
+    let shared = key();
+    let signed = |issuer: &str, key: &SigningKey, audience: AssertionAudience| {
+        let auth = ClientAuth::private_key_jwt("orders", key.clone()).expect("usable");
+        let auth = auth.assertion(AssertionStyle::new().audience(audience)).expect("usable");
+        TokenEndpoint::at(issuer, format!("{issuer}/token"), auth)
+    };
+    let build = |one: TokenEndpoint, other: TokenEndpoint| {
+        let built = Outbound::builder(one).server("partner", other).target(target()).build();
+        built.map(drop).map_err(|wrong| wrong.to_string())
+    };
+    let (ours, theirs) = ("https://login.example.com", "https://partner.example");
+    let endpoint = || AssertionAudience::TokenEndpoint;
+    let rule = "is another than the issuer, here or at https://login.example.com, where the same key signs; use a key of \
+                its own for each";
+    let refused = Err(format!("server.partner.assertion.audience: {rule}"));
+    assert_eq!(build(signed(ours, &shared, AssertionAudience::Issuer), signed(theirs, &shared, endpoint())), refused);
+    assert_eq!(build(signed(ours, &shared, endpoint()), signed(theirs, &shared, AssertionAudience::Issuer)), refused);
+
+    assert_eq!(build(signed(ours, &shared, endpoint()), signed(theirs, &key(), endpoint())), Ok(()), "another key");
+    assert_eq!(build(signed(ours, &shared, endpoint()), signed(ours, &shared, endpoint())), Ok(()), "the same server");
+    let issuer = || AssertionAudience::Issuer;
+    assert_eq!(
+        build(signed(ours, &shared, issuer()), signed(theirs, &shared, issuer())),
+        Ok(()),
+        "for the issuer alone"
+    );
 }
 
 #[test]

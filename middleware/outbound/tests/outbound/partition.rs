@@ -205,3 +205,37 @@ async fn out_b1_what_a_row_tolerates_or_proves_is_part_of_its_key() {
     assert_eq!(world.authority.calls()[3]["actor_token"], "token-2", "asked for just before it");
     assert_eq!(echoed(send("/tolerant").await).await, "Bearer token-0");
 }
+
+#[tokio::test]
+async fn cauth_b1_what_else_a_row_sends_is_sent_and_part_of_its_key() {
+    let world = World::new().await;
+    let row = |path: &str| world.payments.target().path_prefix(path).token_exchange();
+    let outbound = world
+        .builder()
+        .target(row("/plain"))
+        .target(row("/shop").parameters([("realm", "shop")]))
+        .target(row("/same").parameters([("realm", "shop")]))
+        .target(row("/other").parameters([("realm", "other")]))
+        .build()
+        .expect("outbound");
+    let http = client(&outbound);
+    let alice = world.caller("alice");
+    let send = |path: &str| http.get(world.payments.url(path)).on_behalf_of(&alice).send();
+    let mut sent = Vec::new();
+    for path in ["/plain", "/shop", "/same", "/other", "/shop"] {
+        let authorization = echoed(send(path).await).await;
+        let realm = world.authority.call_of(&authorization).get("realm").cloned();
+        sent.push((authorization, realm));
+    }
+    let expected = |token: &str, realm: Option<&str>| (format!("Bearer {token}"), realm.map(str::to_owned));
+    assert_eq!(
+        sent,
+        [
+            expected("token-0", None),
+            expected("token-1", Some("shop")),
+            expected("token-1", Some("shop")),
+            expected("token-2", Some("other")),
+            expected("token-1", Some("shop")),
+        ]
+    );
+}
