@@ -10,6 +10,8 @@ use tower_identity_inbound::{
 };
 use tower_identity_testkit::{LogCapture, ManualClock, TestCaller};
 
+use super::support::eventually;
+
 const FILE: &str = "partners.txt";
 
 /// A rule over a file, and a clock that the test moves.
@@ -42,9 +44,7 @@ impl Watched {
     async fn after(&self, seconds: u64) {
         self.clock.sleepers(1).await;
         self.clock.advance(Duration::from_secs(seconds));
-        while self.clock.next_wake().is_none_or(|wake| wake.is_zero()) {
-            tokio::task::yield_now().await;
-        }
+        eventually(|| self.clock.next_wake().is_some_and(|wake| !wake.is_zero())).await;
     }
 
     /// Whether each of these workloads may come in.
@@ -163,9 +163,7 @@ async fn the_watcher_begins_as_the_file_is_read_and_ends_with_the_last_clone() {
     tokio::task::yield_now().await;
     assert_eq!(clock.asleep(), 1);
     drop((clone, folder));
-    while clock.asleep() > 0 {
-        tokio::task::yield_now().await;
-    }
+    eventually(|| clock.asleep() == 0).await;
 }
 
 #[tokio::test]

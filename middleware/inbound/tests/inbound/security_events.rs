@@ -1,14 +1,23 @@
 //! What the endpoint of security events answers (RFC 8935), and that nothing but an event changes anything.
 
+use std::{net::SocketAddr, time::Duration};
+
+use axum::Router;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 use tower::ServiceExt;
 use tower_identity_inbound::SecurityEvents;
 use tower_identity_jose::{Algorithm, SigningKey};
 use tower_identity_testkit::{Endpoint, Failure, ManualClock, TestIssuer, TokenBuilder};
 use tower_identity_verify::{EventReceiver, TrustedIssuer, Verifier};
+
+use super::support::eventually;
 
 const RECEIVER: &str = "https://orders.example/events";
 const EVENT: &str = "application/secevent+jwt";
@@ -53,6 +62,15 @@ impl Post {
         let body = body.collect().await.expect("a body").to_bytes();
         let body = String::from_utf8(body.to_vec()).expect("text");
         Answer { status: head.status.as_u16(), headers: head.headers, body }
+    }
+
+    /// Answers over HTTP, on loopback.
+    async fn serve(&self) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+        let address = listener.local_addr().expect("an address");
+        let app: Router = Router::new().route_service(self.events.path(), self.events.clone());
+        tokio::spawn(async { axum::serve(listener, app).await });
+        address
     }
 
     async fn push(&self, event: TokenBuilder) -> Answer {
@@ -141,8 +159,36 @@ async fn rfc8935_a3_what_cannot_be_judged_is_to_be_sent_again() {
     let seconds: u64 = answer.headers["retry-after"].to_str().expect("ascii").parse().expect("seconds");
     assert!((1..=30).contains(&seconds), "{seconds}");
     post.issuer.recover(Endpoint::Keys);
-    post.clock.advance(std::time::Duration::from_secs(30));
+    post.clock.advance(Duration::from_secs(30));
     assert_eq!(post.push(post.event()).await.status, 202);
+}
+
+#[tokio::test]
+async fn rfc8935_a1_an_event_that_does_not_come_to_its_end_is_waited_for_ten_seconds() {
+    for (millis, status, accepted) in [(9_999, "202", 1), (10_000, "408", 0)] {
+        let post = Post::new();
+        let mut connection = TcpStream::connect(post.serve().await).await.expect("connected");
+        let event = post.event().build().expose().to_owned();
+        let (first, rest) = event.split_at(event.len() / 2);
+        let length = event.len();
+        let begun = format!(
+            "POST /security-events HTTP/1.1\r\nhost: orders.example\r\nconnection: close\r\n\
+             content-type: {EVENT}\r\ncontent-length: {length}\r\n\r\n{first}"
+        );
+        connection.write_all(begun.as_bytes()).await.expect("sent");
+        eventually(|| post.clock.asleep() == 1).await;
+        post.clock.advance(Duration::from_millis(millis));
+        if accepted == 0 {
+            eventually(|| post.clock.asleep() == 0).await;
+        }
+        // An end that comes too late is of no use; by then the connection may be closed.
+        let sent = connection.write_all(rest.as_bytes()).await;
+        assert!(sent.is_ok() || accepted == 0, "{sent:?}");
+        let mut answer = [0; 12];
+        connection.read_exact(&mut answer).await.expect("a status line");
+        assert_eq!(std::str::from_utf8(&answer), Ok(&*format!("HTTP/1.1 {status}")), "after {millis} ms");
+        assert_eq!(post.verifier.revocations().epoch(), accepted, "after {millis} ms");
+    }
 }
 
 #[test]

@@ -187,3 +187,18 @@ pub(crate) async fn through(layer: &AuthLayer, request: Request<Full<Bytes>>) ->
 pub(crate) fn found<B>(response: &Response<B>) -> Option<Found> {
     response.extensions().get().cloned()
 }
+
+/// Lets the other tasks run until this holds.
+#[track_caller]
+pub(crate) fn eventually(mut holds: impl FnMut() -> bool) -> impl Future<Output = ()> {
+    let caller = std::panic::Location::caller();
+    async move {
+        for _ in 0..1_000_000 {
+            if holds() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("never came true: {caller}");
+    }
+}

@@ -7,15 +7,14 @@ use tower_identity_testkit::{LogCapture, ManualClock, TestCertificate};
 use tower_identity_verify::{CertificateSettings, TrustedIssuer, Verifier};
 
 use super::{House, STOREFRONT, no_way, storefront, told};
+use crate::support::eventually;
 
 /// Moves time on by what it takes until another text counts.
 async fn look(clock: &ManualClock) {
     for seconds in [5, 1] {
         clock.sleepers(1).await;
         clock.advance(Duration::from_secs(seconds));
-        while clock.next_wake().is_none_or(|wake| wake.is_zero()) {
-            tokio::task::yield_now().await;
-        }
+        eventually(|| clock.next_wake().is_some_and(|wake| !wake.is_zero())).await;
     }
 }
 
@@ -75,7 +74,5 @@ async fn cert_a1_roots_follow_their_file_and_so_does_what_they_had_vouched_for()
 
     // It is looked at for as long as there is a clone of the verifier.
     drop(verifier);
-    while house.time.asleep() > 0 {
-        tokio::task::yield_now().await;
-    }
+    eventually(|| house.time.asleep() == 0).await;
 }
