@@ -193,6 +193,7 @@ mod tests {
             ((Some(300), Some(0)), 0, false),
             ((None, None), 60, true),
             ((None, Some(30)), 30, false),
+            ((None, Some(1000)), 60, true),
             ((Some(86_400), None), 3600, true),
             ((Some(86_400), Some(7200)), 3600, true),
             ((Some(u64::MAX), Some(u64::MAX)), 3600, true),

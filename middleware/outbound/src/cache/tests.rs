@@ -75,6 +75,8 @@ async fn out_b4_whatever_fails_meanwhile_one_flight_of_a_key_is_in_the_air() {
         assert_eq!((came, result.expect_err("refused").check()), (Came::Miss, "slow"));
     }
     assert!(cache.asked.len() <= FAILURES + 1, "{}", cache.asked.len());
+    let (came, result) = cache.ask(&ask(2 * FAILURES)).await;
+    assert_eq!((came, result.expect_err("remembered").check()), (Came::Negative, "slow"));
 
     let again = asking(0);
     tokio::task::yield_now().await;

@@ -62,6 +62,16 @@ fn rfc6750_b2_a_token_that_is_refused_is_not_used_again_and_one_that_comes_soon_
 }
 
 #[test]
+fn rfc6750_b2_of_requests_that_were_on_their_way_together_the_first_refusal_begins_the_pause() {
+    let first = entry(None);
+    let (one, other) = (sent(&first, 110), sent(&first, 116));
+    assert!(one.drop_token() && other.drop_token());
+    let second = entry(Some(&first));
+    assert!(!sent(&second, 114).drop_token());
+    assert!(sent(&second, 115).drop_token(), "not 5 s after the later one");
+}
+
+#[test]
 fn rfc6750_b2_where_another_token_is_there_already_the_next_request_gets_it() {
     let first = entry(None);
     assert!(sent(&first, 110).drop_token());

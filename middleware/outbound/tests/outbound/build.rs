@@ -138,6 +138,7 @@ fn the_first_wrong_field_is_named() {
             "target[1].tenant: needs subjects_of: the issuer whose tenant it is",
         ),
         (builder().cache_capacity(0).build(), "cache_capacity: is zero; without remembering, every request asks"),
+        (builder().cache_bytes(0).build(), "cache_bytes: is zero; without remembering, every request asks"),
     ];
     for (built, expected) in wrong {
         assert_eq!(built.map(drop).map_err(|wrong| wrong.to_string()), Err(expected.to_owned()));

@@ -142,6 +142,14 @@ async fn te_b4_a_token_of_an_exchange_that_we_may_read_is_for_the_target_and_of_
             json!({"azp": "storefront"}),
             Some(("issued_act", r#"expected azp to be one of ["orders"], found "storefront""#)),
         ),
+        (
+            json!({"appid": "storefront"}),
+            Some(("issued_act", r#"expected appid to be one of ["orders"], found "storefront""#)),
+        ),
+        (
+            json!({"cid": "storefront"}),
+            Some(("issued_act", r#"expected cid to be one of ["orders"], found "storefront""#)),
+        ),
         (json!({"azp": 1}), Some(("issued_act", "azp is of a wrong type"))),
         (json!({"exp": START}), Some(("issued_exp", "exp was 0 s ago"))),
         (json!({"exp": START + 1}), None),
@@ -165,6 +173,27 @@ async fn te_b4_a_claim_that_is_null_is_not_absent() {
         claims.insert(claim.to_owned(), Value::Null);
         let expected = Err((check, format!("{claim} is of a wrong type")));
         assert_eq!(desk.outcome(&signed(&claims)).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn te_b4_a_token_that_says_a_tenant_says_the_one_of_the_user() {
+    let cases = [
+        (Some("acme"), json!({"tid": "acme"}), Ok(())),
+        (Some("acme"), json!({}), Ok(())),
+        (None, json!({"tid": "acme"}), Ok(())),
+        (Some("acme"), json!({"tid": "umbrella"}), Err("tid is another than the subject token's")),
+        (Some("acme"), json!({"tid": 1}), Err("tid is of a wrong type")),
+    ];
+    for (tenant, claims, expected) in cases {
+        let Desk { world, http } = Desk::new(users(ReadableJwt::new())).await;
+        world.authority.answers(bringing(&signed(&but(&claims))));
+        let alice = world.of_tenant(tenant, "alice", &["orders"], &json!({}));
+        let sent = http.get(world.payments.url("/")).on_behalf_of(&alice).send().await.map(drop);
+        let refusal = sent.map_err(|error| error.refusal().expect("refused before it was sent").clone());
+        let result = refusal.as_ref().map_err(|refusal| (refusal.check(), refusal.explanation().unwrap_or_default()));
+        assert_eq!(result, expected.as_ref().map_err(|detail| ("issued_sub", *detail)), "{tenant:?} {claims}");
+        assert_eq!(world.payments.got().len(), usize::from(expected.is_ok()));
     }
 }
 

@@ -16,6 +16,7 @@ mod issued;
 mod layer;
 mod lifetime;
 mod on_behalf_of;
+mod on_its_way;
 mod outage;
 mod own_token;
 mod partition;

@@ -12,9 +12,9 @@ use axum::{Router, routing::get};
 use tokio::net::TcpListener;
 use tower_identity_core::{CallerContext, SecretToken};
 use tower_identity_oauth::{ClientAuth, TokenEndpoint};
-use tower_identity_outbound::{HttpClient, OutboundBuilder};
+use tower_identity_outbound::{Candidate, HttpClient, OutboundBuilder};
 
-use crate::support::{Callee, World, client, echoed, refused};
+use crate::support::{Authority, Callee, World, client, echoed, refused};
 
 /// The token that is sent for this caller.
 async fn sent(http: &HttpClient, callee: &Callee, caller: &CallerContext) -> String {
@@ -75,6 +75,38 @@ async fn chg_a1_a_list_that_breaks_a_rule_changes_nothing() {
     assert_eq!(refused(http.get(ledger.url("/")).on_behalf_of(&alice).send().await).0, "target");
     assert_eq!(next.take_effect(), 2);
     assert_eq!(sent(&http, &ledger, &alice).await, "Bearer token-0");
+}
+
+/// What is in its place counts, not what was there when it was checked.
+#[tokio::test]
+async fn chg_a1_of_two_lists_that_were_checked_at_one_time_each_has_a_number_of_its_own() {
+    let world = World::new().await;
+    let row = || world.payments.target().token_exchange();
+    let outbound = world.builder().target(row()).build().expect("outbound");
+    let [first, second] =
+        ["a", "b"].map(|scope| outbound.check(world.builder().target(row().scope(scope))).expect("in order"));
+    assert_eq!((second.take_effect(), first.take_effect(), outbound.generation()), (2, 3, 3));
+    sent(&client(&outbound), &world.payments, &world.caller("alice")).await;
+    assert_eq!(world.authority.calls()[0]["scope"], "a payments:charge", "the last one's");
+}
+
+#[tokio::test]
+async fn chg_a1_a_row_whose_candidates_server_is_another_is_another() {
+    let (world, partner) = (World::new().await, Authority::start().await);
+    let builder = |client: &str| {
+        let target = world.payments.target().client_credentials();
+        let target = target.candidate(Candidate::percent(100).server("partner"));
+        world.builder().server("partner", partner.endpoint(client)).target(target)
+    };
+    let outbound = builder("orders").build().expect("outbound");
+    let http = client(&outbound);
+    // Twice the same, and then the control: we are another client there.
+    for (client, token) in [("orders", "Bearer token-0"), ("orders", "Bearer token-0"), ("stock", "Bearer token-1")] {
+        outbound.replace(builder(client)).expect("in order");
+        assert_eq!(echoed(http.get(world.payments.url("/")).send().await).await, token, "{client}");
+    }
+    let clients: Vec<_> = partner.calls().iter().map(|call| call["client_id"].clone()).collect();
+    assert_eq!((clients, world.authority.calls().len()), (vec!["orders".to_owned(), "stock".to_owned()], 0));
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 //! where it fails.
 
 use reqwest::{Body, Method, Response};
-use tower_identity_core::ambient;
-use tower_identity_outbound::{HttpClient, Retries};
+use tower_identity_core::{Refusal, RefusalKind, Scopes, ambient};
+use tower_identity_outbound::{HttpClient, ResponseExt, Retries};
 
 use crate::support::{Answer, EXCHANGE, World, echoed};
 
@@ -49,6 +49,21 @@ async fn rfc6750_b2_what_is_refused_for_its_token_is_tried_once_more_and_nothing
             (if again { 200 } else { status }, 1 + usize::from(again)),
             "{name}"
         );
+    }
+}
+
+#[tokio::test]
+async fn rfc9470_b1_a_sign_in_that_a_target_wants_is_for_the_user_whose_token_it_was_sent_and_for_nobody_else() {
+    let (world, again) = (
+        World::new().await,
+        RefusalKind::InsufficientAuthentication { scope: Scopes::default(), acr_values: Vec::new(), max_age: None },
+    );
+    for (http, expected) in [(world.for_users(), again), (world.for_itself(), RefusalKind::BadUpstream)] {
+        world.payments.answers_next(401, &[SIGN_IN]);
+        let alice = world.caller("alice");
+        let answer = alice.scope(async { http.get(world.payments.url("/")).send().await }).await.expect("an answer");
+        let unsuccessful = answer.successful().expect_err("no success");
+        assert_eq!(Refusal::find(&unsuccessful).map(Refusal::kind), Some(&expected));
     }
 }
 

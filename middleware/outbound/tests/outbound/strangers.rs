@@ -200,6 +200,21 @@ async fn in_an_environment_with_a_proxy() {
     assert_eq!(world.authority.calls().len(), 1);
 }
 
+/// Whether its token is waited for or at hand.
+#[tokio::test]
+async fn rfc6750_b1_what_the_operator_names_besides_is_taken_away_from_every_request() {
+    let world = World::new().await;
+    let builder = || world.builder().target(world.payments.target().client_credentials());
+    for (builder, kept) in [(builder().strip_also(["x-api-*"]), false), (builder(), true)] {
+        let http = client(&builder.build().expect("outbound"));
+        for _ in 0..2 {
+            echoed(http.get(world.payments.url("/")).header("x-api-key", "k").send().await).await;
+            let got = world.payments.got();
+            assert_eq!(got.last().map(|got| got.headers.contains_key("x-api-key")), Some(kept));
+        }
+    }
+}
+
 #[tokio::test]
 async fn inbound_credentials_go_no_further() {
     let world = World::new().await;
