@@ -1,6 +1,6 @@
 //! A token, as the header value that it is sent as.
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tower_identity_core::SecretToken;
 
 /// `Bearer <token>` (RFC 6750 §2.1), made once for each token that is issued. Prints nothing of it.
@@ -25,6 +25,11 @@ impl Bearer {
     /// Puts it on a request, in place of any other.
     pub(crate) fn attach(&self, headers: &mut HeaderMap) {
         headers.insert(header::AUTHORIZATION, self.0.clone());
+    }
+
+    /// The same, in a field of another name.
+    pub(crate) fn attach_in(&self, name: &HeaderName, headers: &mut HeaderMap) {
+        headers.insert(name, self.0.clone());
     }
 }
 

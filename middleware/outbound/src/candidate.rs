@@ -5,7 +5,7 @@ mod pick;
 mod shadow;
 mod telemetry;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use serde::Deserialize;
 use tower_identity_core::{CallerContext, Clock, InvalidSetting, Scopes, Timestamp};
@@ -161,6 +161,13 @@ impl Candidate {
     pub fn readable_jwt(mut self, readable: ReadableJwt) -> Self {
         self.readable_jwt = Some(readable);
         self
+    }
+
+    /// The files that it names are in this folder.
+    pub(crate) fn move_to(&mut self, folder: &Path) {
+        if let Some(strategies) = &mut self.strategy {
+            strategies.move_to(folder);
+        }
     }
 
     fn note(&mut self, field: &str, rule: String) {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, header::CONNECTION};
 use tower_identity_core::Timestamp;
 use tower_identity_refresh::Lifetime;
 
@@ -62,6 +62,8 @@ pub(crate) struct Entry {
 pub(crate) struct Credential {
     /// None of a request that goes without one.
     entry: Option<Arc<Entry>>,
+    /// The user's, where that goes beside this service's own, and the field that it goes in.
+    users: Option<Box<(HeaderName, Arc<Entry>)>>,
     strip: Strip,
     /// When the request was made.
     at: Millis,
@@ -130,12 +132,17 @@ impl Entry {
 
 impl Credential {
     pub(crate) fn new(entry: Arc<Entry>, strip: Strip, now: Timestamp) -> Self {
-        Self { entry: Some(entry), strip, at: millis(now) }
+        Self { entry: Some(entry), users: None, strip, at: millis(now) }
     }
 
     /// That there is none.
     pub(crate) fn bare(strip: Strip, now: Timestamp) -> Self {
-        Self { entry: None, strip, at: millis(now) }
+        Self { entry: None, users: None, strip, at: millis(now) }
+    }
+
+    /// The user's token besides, in this field.
+    pub(crate) fn beside(self, field: HeaderName, users: Arc<Entry>) -> Self {
+        Self { users: Some(Box::new((field, users))), ..self }
     }
 
     /// Makes this the request's only credential, and takes away whatever else speaks of an identity.
@@ -144,24 +151,35 @@ impl Credential {
         if let Some(entry) = &self.entry {
             entry.bearer.attach(headers);
         }
+        if let Some((field, users)) = self.users.as_deref() {
+            // Nobody on the way is told to take one of them out.
+            headers.remove(CONNECTION);
+            users.bearer.attach_in(field, headers);
+        }
     }
 
     /// Whether the token was made from a user's.
     pub(crate) fn is_users(&self) -> bool {
-        self.entry.as_ref().is_some_and(|entry| entry.key().subject.is_some())
+        self.users.is_some() || self.entry.as_ref().is_some_and(|entry| entry.key().subject.is_some())
     }
 
-    /// The target refused this token: forgets it. Whether the next request gets another.
+    /// The target refused this token: forgets it. Whether the next request gets another. Of two it does not say which, so
+    /// both are forgotten.
     ///
     /// What counts is when requests were made: of those that were on their way together all may get another token, as
     /// where there is another one already, and of those that were made soon after the last refusal none.
     pub(crate) fn drop_token(&self) -> bool {
+        let drop = |entry: &Arc<Entry>| self.drop_one(entry);
+        let own = self.entry.as_ref().is_some_and(drop);
+        self.users.as_ref().is_some_and(|users| drop(&users.1)) | own
+    }
+
+    fn drop_one(&self, entry: &Entry) -> bool {
         let refuse = |state: u64| {
             let last = state >> BITS;
             let is_heard = last == 0 || self.at.saturating_sub(last) >= DROP_PAUSE;
             (state & (DROPPED | REPLACED) == 0 && is_heard).then_some(self.at << BITS | DROPPED)
         };
-        let Some(entry) = &self.entry else { return false };
         let Err(state) = entry.refused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, refuse) else {
             return true;
         };

@@ -1,5 +1,7 @@
 //! [`Outbound`]: the targets, their tokens, and what gives a request its credential.
 
+mod both;
+
 use std::{
     fmt,
     sync::{Arc, Mutex},
@@ -21,6 +23,7 @@ use crate::{
     error::Reason,
     load::Landed,
     origin::OriginOf,
+    row::Asked,
     source::{Ask, Recipe},
     strip::Strip,
     table::Table,
@@ -103,30 +106,19 @@ impl Outbound {
             telemetry::sent_bare();
             return Ok(Obtained::Now(Credential::bare(table.strip.clone(), now)));
         };
+        if let Some(field) = row.user_header(acting) {
+            return self.obtain_both(row, field, (headers, acting), &table.strip, now);
+        }
         // Whoever is in the scope is not counted on unless the token is not at hand.
         let found = ambient::with(|scope| {
             let asked = row.picked(acting, scope).ask(acting, scope, now)?;
-            let found = match cache.find(&asked.key(), now) {
-                Some(entry) if entry.is_stale(now) => Found::Stale(entry, asked.to_ask(true)),
-                Some(entry) => Found::Fresh(entry, asked.recipe),
-                None => Found::None(asked.to_ask(false), asked.to_caller()),
-            };
+            let found = AtHand::of(cache, &asked, now).ok_or_else(|| (asked.to_ask(false), asked.to_caller()));
             Ok((found, row.shadow(acting, scope, now)))
         });
         let (found, shadow) = found.map_err(refused)?;
         let entry = match found {
-            Found::Fresh(entry, recipe) => {
-                recipe.told.at_hand(false);
-                entry
-            }
-            Found::Stale(entry, ask) => {
-                ask.recipe.told.at_hand(true);
-                if entry.begins_refresh(now) {
-                    cache.refresh(ask);
-                }
-                entry
-            }
-            Found::None(ask, caller) => {
+            Ok(at_hand) => at_hand.take(cache, now),
+            Err((ask, caller)) => {
                 let waiting = Waiting { outbound: self.clone(), name: row.name.clone(), ask, caller, shadow };
                 let (limit, name) = (deadline::of(row.deadline, headers), row.name.clone());
                 let obtaining = waiting.wait(table.strip.clone());
@@ -151,11 +143,40 @@ pub(crate) enum Obtained {
     Later(BoxFuture<'static, Result<Credential, OutboundError>>),
 }
 
-/// What is at hand for a request.
-enum Found<'a> {
+/// A token that is at hand for a request.
+enum AtHand<'a> {
     Fresh(Arc<Entry>, &'a Recipe),
     Stale(Arc<Entry>, Ask),
-    None(Ask, Option<CallerContext>),
+}
+
+impl<'a> AtHand<'a> {
+    #[inline]
+    fn of(cache: &TokenCache, asked: &Asked<'a, '_>, now: Timestamp) -> Option<Self> {
+        let entry = cache.find(&asked.key(), now)?;
+        Some(if entry.is_stale(now) {
+            Self::Stale(entry, asked.to_ask(true))
+        } else {
+            Self::Fresh(entry, asked.recipe)
+        })
+    }
+
+    /// It is sent, and another one fetched, where it is time for that.
+    #[inline]
+    fn take(self, cache: &Arc<TokenCache>, now: Timestamp) -> Arc<Entry> {
+        match self {
+            Self::Fresh(entry, recipe) => {
+                recipe.told.at_hand(false);
+                entry
+            }
+            Self::Stale(entry, ask) => {
+                ask.recipe.told.at_hand(true);
+                if entry.begins_refresh(now) {
+                    cache.refresh(ask);
+                }
+                entry
+            }
+        }
+    }
 }
 
 /// A request whose token is on its way.
@@ -168,16 +189,22 @@ struct Waiting {
 }
 
 impl Waiting {
-    async fn wait(self, strip: Strip) -> Result<Credential, OutboundError> {
+    async fn wait(mut self, strip: Strip) -> Result<Credential, OutboundError> {
+        let (entry, now) = self.entry().await?;
+        Ok(Credential::new(entry, strip, now))
+    }
+
+    /// The token, and when it came.
+    async fn entry(&mut self) -> Result<(Arc<Entry>, Timestamp), OutboundError> {
         let Shared { cache, clock, .. } = &*self.outbound.0;
         let (came, landed) = cache.ask(&self.ask).await;
         self.ask.recipe.told.came(came);
         let now = clock.wall();
-        let entry = self.check(landed, now).map_err(|reason| OutboundError::new(Some(self.name), reason))?;
-        if let Some(shadow) = self.shadow {
+        let entry = self.check(landed, now).map_err(|reason| OutboundError::new(Some(self.name.clone()), reason))?;
+        if let Some(shadow) = self.shadow.take() {
             shadow.begin();
         }
-        Ok(Credential::new(entry, strip, now))
+        Ok((entry, now))
     }
 
     /// What was so when it was asked for may be so no longer now that it is here.

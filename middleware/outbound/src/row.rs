@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use http::HeaderName;
 use tower_identity_core::{CallerContext, Timestamp, VerifiedToken};
 
 use crate::{
@@ -21,6 +22,8 @@ pub(crate) struct Row {
     pub(crate) takes: Takes,
     /// How long a request waits for its token, where the row says.
     pub(crate) deadline: Option<Duration>,
+    /// The field that the user's token goes in, where this service's own goes in `Authorization` beside it.
+    pub(crate) user_header: Option<HeaderName>,
     /// Another way to the token, for some.
     pub(crate) trial: Option<Trial>,
 }
@@ -75,6 +78,18 @@ impl Row {
         now: Timestamp,
     ) -> Option<Box<Shadow>> {
         self.trial.as_ref().and_then(|trial| trial.shadow(acting, scope, now))
+    }
+
+    /// The field of the user's token, where a request that says this takes two.
+    #[inline]
+    pub(crate) fn user_header(&self, acting: Option<&Acting>) -> Option<&HeaderName> {
+        self.user_header.as_ref().filter(|_| !matches!(acting, Some(Acting::AsService)))
+    }
+
+    /// This service's own token.
+    pub(crate) fn own(&self) -> Asked<'_, '_> {
+        let (Takes::Callers { own: recipe, .. } | Takes::Own { own: recipe }) = &self.takes;
+        Asked { recipe, subject: None, caller: None }
     }
 
     /// How the token is obtained that it takes for callers.

@@ -1,6 +1,6 @@
 //! A target, as a row of a file.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, Scopes};
@@ -63,6 +63,9 @@ pub struct TargetSettings {
     /// Whether this service's own token goes along as the actor token of an exchange. Default: false.
     #[serde(default)]
     pub actor_token: bool,
+    /// The field that the caller's token goes in, beside this service's own in `Authorization`, such as `"x-user-token"`.
+    /// Default: one credential, in `Authorization`.
+    pub user_header: Option<String>,
     /// Whether the token may go there without TLS: `"never"`, `"loopback"` or `"sidecar-mtls"`. Default: what the table
     /// `[outbound]` says of all targets.
     pub plaintext: Option<Plaintext>,
@@ -75,6 +78,19 @@ pub struct TargetSettings {
     pub deadline_seconds: Option<u64>,
     /// Another way to the token, a table: `mode = "shadow"` or `percent`, and what it changes of the row. Default: none.
     pub candidate: Option<Candidate>,
+}
+
+impl TargetSettings {
+    /// The files that the row names are in this folder, unless their paths are absolute: as with those that lie beside the
+    /// file which the row is of.
+    #[must_use]
+    pub fn beside(mut self, folder: impl AsRef<Path>) -> Self {
+        self.strategy.move_to(folder.as_ref());
+        if let Some(candidate) = &mut self.candidate {
+            candidate.move_to(folder.as_ref());
+        }
+        self
+    }
 }
 
 impl TryFrom<TargetSettings> for Target {
@@ -101,6 +117,9 @@ impl TryFrom<TargetSettings> for Target {
         }
         if let Some(resource) = row.resource {
             target = target.resource(&resource);
+        }
+        if let Some(field) = row.user_header {
+            target = target.user_token_in(&field);
         }
         for method in named("methods", row.methods.as_deref())? {
             target = target.method(method);
@@ -148,7 +167,7 @@ mod tests {
                      readable_jwt = { user_claim = 'oid' }\nmax_credential_bytes = 4096\nmethods = ['GET', 'HEAD']\n\
                      subjects_of = ['https://login.example.com']\ntenant = 'acme'\n\
                      on_behalf_of = 'whoever-called'\ndeadline_seconds = 2\n\
-                     parameters = { realm = 'shop' }\n\
+                     parameters = { realm = 'shop' }\nuser_header = 'x-user-token'\n\
                      candidate = { percent = 10, server = 'new' }";
         let code = code
             .path_prefix("/v1")
@@ -168,8 +187,20 @@ mod tests {
             .on_behalf_of(OnBehalfOf::WhoeverCalled)
             .deadline(Duration::from_secs(2))
             .parameters([("realm", "shop")])
+            .user_token_in("x-user-token")
             .candidate(Candidate::percent(10).server("new"));
         assert_eq!(format!("{:?}", read(every).expect("row")), format!("{code:?}"));
+    }
+
+    #[test]
+    fn files_are_looked_for_beside_the_rows_own() {
+        let row = "origin = 'https://a.internal'\nstrategy = { file = { path = 'token' } }\n\
+                   candidate = { percent = 1, strategy = { file = { path = '/run/token' } } }";
+        let row: TargetSettings = toml::from_str(row).expect("a row");
+        let target = Target::try_from(row.beside("/etc/orders")).expect("a row");
+        let expected = Target::origin("https://a.internal").expect("origin").token_file("/etc/orders/token");
+        let candidate = Candidate::percent(1).strategy(crate::TokenFile::at("/run/token"));
+        assert_eq!(target, expected.candidate(candidate));
     }
 
     #[test]
@@ -186,6 +217,13 @@ mod tests {
             (
                 "parameters = { scope = 'admin' }",
                 "parameters.scope: is written by the protocol; say it where the protocol's settings are",
+            ),
+            ("user_header = 'x user'", "user_header: is no name of a header field"),
+            ("user_header = 'x_user'", "user_header: is written with _, which gateways take for - or drop"),
+            ("user_header = 'Host'", "user_header: is a field of the message itself"),
+            (
+                "user_header = 'Authorization'",
+                "user_header: is a field that credentials of requests come in; name one of its own",
             ),
             ("deadline_seconds = 0", "deadline_seconds: is zero; no token comes at once"),
             (

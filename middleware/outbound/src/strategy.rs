@@ -6,6 +6,8 @@ mod relay;
 mod strategies;
 mod token_file;
 
+use std::path::Path;
+
 use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, SecretToken};
 
@@ -45,6 +47,13 @@ impl Strategy {
             Self::Embedded(_) => "embedded",
             Self::File(_) => "file",
             Self::Fixed(_) => "fixed",
+        }
+    }
+
+    /// The file that it names is in this folder, unless its path is absolute.
+    fn move_to(&mut self, folder: &Path) {
+        if let Self::File(file) = self {
+            file.path = folder.join(&file.path);
         }
     }
 

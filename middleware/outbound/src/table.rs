@@ -57,7 +57,9 @@ impl Table {
         clock: &Clock,
     ) -> Result<Self, InvalidSetting> {
         let Listed { default, servers: named, targets: rows, plaintext, unlisted, strip_also } = listed;
-        let strip = Strip::parse(strip_also)?;
+        // Nobody else says who the user is where a row does.
+        let user_headers = rows.iter().filter_map(|row| Some(row.user_header.as_ref()?.as_str().to_owned()));
+        let strip = Strip::parse(&strip_also.iter().cloned().chain(user_headers).collect::<Vec<_>>())?;
         let connect = |name: Option<&String>, description: &TokenEndpoint| {
             let connected = before.into_iter().flat_map(|before| &before.servers);
             let same = connected.into_iter().find(|server| server.description == *description);
@@ -183,5 +185,5 @@ fn row(target: &Target, which: Which, servers: &[Server], clock: &Clock) -> Resu
     };
     let trial = target.candidate.as_ref().map(trial).transpose();
     let trial = trial.map_err(|wrong: InvalidSetting| wrong.within("candidate"))?;
-    Ok(Row { name, takes, deadline: target.deadline, trial })
+    Ok(Row { name, takes, deadline: target.deadline, user_header: target.user_header.clone(), trial })
 }

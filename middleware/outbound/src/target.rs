@@ -2,8 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use http::Method;
-use tower_identity_core::{Audience, InvalidSetting, Issuer, Scopes, SecretToken, Tenant};
+use http::{HeaderName, Method, header};
+use tower_identity_core::{Audience, InvalidSetting, Issuer, Scopes, SecretToken, Tenant, fields::is_credential};
 use tower_identity_oauth::{Parameters, Resource};
 
 use crate::{
@@ -42,6 +42,7 @@ pub struct Target {
     pub(crate) server: Option<String>,
     pub(crate) on_behalf_of: Option<OnBehalfOf>,
     pub(crate) actor_token: bool,
+    pub(crate) user_header: Option<HeaderName>,
     pub(crate) plaintext: Option<Plaintext>,
     pub(crate) readable_jwt: Option<ReadableJwt>,
     pub(crate) max_credential_bytes: usize,
@@ -73,6 +74,7 @@ impl Target {
             server: None,
             on_behalf_of: None,
             actor_token: false,
+            user_header: None,
             plaintext: None,
             readable_jwt: None,
             max_credential_bytes: MAX_CREDENTIAL_BYTES,
@@ -256,6 +258,44 @@ impl Target {
         self
     }
 
+    /// Two credentials: what the strategy brings of the caller goes in the field of this name, and this service's own token
+    /// (RFC 6749 §4.4), for the row's audience and scope, in `Authorization`. Both go, or nothing does. The field is taken
+    /// away from every other request, in every spelling. What a request says to be [this service's](crate::RequestExt)
+    /// alone goes with the latter alone. Default: one credential, in `Authorization`.
+    ///
+    /// ```
+    /// use tower_identity_outbound::Target;
+    ///
+    /// let payments =
+    ///     Target::origin("https://payments.internal")?.audience("payments").token_exchange().user_token_in("x-user-token");
+    /// # let _ = payments;
+    /// # Ok::<(), tower_identity_core::InvalidSetting>(())
+    /// ```
+    pub fn user_token_in(mut self, field: &str) -> Self {
+        const OF_THE_MESSAGE: [HeaderName; 8] = [
+            header::HOST,
+            header::CONNECTION,
+            header::CONTENT_LENGTH,
+            header::CONTENT_TYPE,
+            header::TE,
+            header::TRAILER,
+            header::TRANSFER_ENCODING,
+            header::UPGRADE,
+        ];
+        match HeaderName::try_from(field) {
+            Ok(name) if is_credential(name.as_str()) => {
+                self.note("user_header", "is a field that credentials of requests come in; name one of its own");
+            }
+            Ok(name) if OF_THE_MESSAGE.contains(&name) => self.note("user_header", "is a field of the message itself"),
+            Ok(name) if name.as_str().contains('_') => {
+                self.note("user_header", "is written with _, which gateways take for - or drop");
+            }
+            Ok(name) => self.user_header = Some(name),
+            Err(_) => self.note("user_header", "is no name of a header field"),
+        }
+        self
+    }
+
     /// Whether the token may go there without TLS. Default: what the
     /// [builder](crate::OutboundBuilder::plaintext) says of all targets.
     pub fn plaintext(mut self, plaintext: Plaintext) -> Self {
@@ -313,6 +353,10 @@ impl Target {
         let missing = || InvalidSetting::new("strategy", "is missing: token_exchange or client_credentials, say");
         let strategies = self.strategy.as_ref().ok_or_else(missing)?;
         strategies.check(self)?;
+        if self.user_header.is_some() && !strategies.are_callers() {
+            let rule = "needs a strategy that takes the caller's token; what goes beside is this service's own already";
+            return Err(InvalidSetting::new("user_header", rule));
+        }
         Ok(strategies)
     }
 }

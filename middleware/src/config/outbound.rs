@@ -51,7 +51,8 @@ impl OutboundTable {
             builder = builder.server(name, endpoint);
         }
         for (at, settings) in self.target.into_iter().enumerate() {
-            let target = Target::try_from(settings).map_err(|invalid| invalid.within(at).within("target"))?;
+            let target =
+                Target::try_from(settings.beside(beside)).map_err(|invalid| invalid.within(at).within("target"))?;
             builder = builder.target(target);
         }
         Ok(builder)

@@ -1,6 +1,6 @@
 //! One strategy of a row, or several.
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 use serde::{
     Deserialize, Deserializer,
@@ -44,6 +44,11 @@ impl<const N: usize> From<[Strategy; N]> for Strategies {
 impl Strategies {
     pub(crate) fn as_slice(&self) -> &[Strategy] {
         &self.0
+    }
+
+    /// The files that they name are in this folder.
+    pub(crate) fn move_to(&mut self, folder: &Path) {
+        self.0.iter_mut().for_each(|strategy| strategy.move_to(folder));
     }
 
     /// Whether they take the caller's token. Where there are several, all do.

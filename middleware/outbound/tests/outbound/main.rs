@@ -3,6 +3,7 @@
 #![cfg(feature = "reqwest")]
 
 mod acting;
+mod both;
 mod build;
 mod candidate;
 mod clients;
