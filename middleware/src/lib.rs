@@ -90,13 +90,13 @@ pub use tower_identity_inbound::{
 };
 pub use tower_identity_jose::{Algorithm, KeySet, Limits, SigningKey};
 pub use tower_identity_oauth::{
-    AnswerForm, AssertionAudience, AssertionStyle, AssertionTyp, BasicEncoding, ClientAuth, DiscoveryOrder,
-    Introspection, IntrospectionSettings, Parameters, ServerSettings, TargetService, TokenEndpoint,
+    AnswerForm, AssertionAudience, AssertionStyle, AssertionTyp, BasicEncoding, ClientAuth, CustomGrantType,
+    DiscoveryOrder, Introspection, IntrospectionSettings, Parameters, ServerSettings, TargetService, TokenEndpoint,
 };
 pub use tower_identity_outbound::{
-    BoxError, Candidate, Demand, Embedded, MAX_CREDENTIAL_BYTES, OnBehalfOf, Outbound, OutboundBuilder, OutboundError,
-    OutboundLayer, OutboundService, Plaintext, ReadableJwt, Relay, Replacement, RequestExt, Retries, Strategies,
-    Strategy, Target, TargetRefusal, TargetSettings, TokenFile, Unlisted,
+    BoxError, Candidate, Chaining, Demand, Embedded, EntraOnBehalfOf, IdJag, MAX_CREDENTIAL_BYTES, OnBehalfOf,
+    Outbound, OutboundBuilder, OutboundError, OutboundLayer, OutboundService, Plaintext, ReadableJwt, Relay,
+    Replacement, RequestExt, Retries, Strategies, Strategy, Target, TargetRefusal, TargetSettings, TokenFile, Unlisted,
 };
 #[cfg(feature = "tonic")]
 pub use tower_identity_outbound::{GrpcChannel, GrpcFuture};

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-use tower_identity_core::{Audience, Issuer, Refusal, RefusalKind, VerifiedToken};
+use tower_identity_core::{Audience, ClientId, Issuer, Refusal, RefusalKind, VerifiedToken};
 use tower_identity_oauth::TokenClient;
 
 use crate::targets::NoTarget;
@@ -74,6 +74,31 @@ pub(crate) enum Reason {
          token_exchange"
     )]
     ForOthers { expected: Vec<Audience>, found: Vec<Audience> },
+    #[error(
+        "takes a token of {server}, which exchanges its own tokens and none of {subject}; make the strategy chaining, or \
+         token_exchange if it takes them by that"
+    )]
+    NotItsOwn { server: Issuer, subject: Issuer },
+    #[error(
+        "takes a token of {server}, which exchanges what is for {client} or was issued to it, and the caller's token is \
+         neither; have an audience mapper there put {client} into the aud of such tokens"
+    )]
+    NotForUs { server: Issuer, client: ClientId },
+    #[error(
+        "takes a token for a user whose own is for this app, {expected:?}, and the caller's token is for {found:?}; if \
+         that is this app, too, name it in audiences"
+    )]
+    NotForApp { expected: Vec<Audience>, found: Vec<Audience> },
+    #[error(
+        "takes a user's token and the caller's is an app's own; where such callers may be called for, say app_only = \
+         \"client_credentials\""
+    )]
+    AppOnly,
+    #[error(
+        "takes a token by assertion and the caller's token is not for {server}, so it is no grant there; make the \
+         strategy chaining, which has one made"
+    )]
+    NotForServer { server: Issuer },
     #[error("takes its caller's token, which has expired; the caller needs a new one")]
     SubjectExpired,
     #[error("takes its caller's token and the caller's credential was revoked; the caller has to sign in again")]
@@ -111,6 +136,11 @@ impl Reason {
             Self::Alone => (RefusalKind::Denied, "alone"),
             Self::Late(_) => (RefusalKind::Unavailable { retry_after: AFTER_LATE }, "deadline"),
             Self::ForOthers { .. } => (RefusalKind::Denied, "relay_aud"),
+            Self::NotItsOwn { .. } => (RefusalKind::Misconfigured, "subject_issuer"),
+            Self::NotForUs { .. } | Self::NotForApp { .. } | Self::NotForServer { .. } => {
+                (RefusalKind::Misconfigured, "subject_aud")
+            }
+            Self::AppOnly => (RefusalKind::Denied, "app_only"),
             Self::NoText => (RefusalKind::Denied, "subject_token"),
             Self::Unrelated => (RefusalKind::UnrelatedCredentials, "binding"),
             Self::SubjectExpired => (RefusalKind::InvalidToken, "exp"),

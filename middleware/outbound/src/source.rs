@@ -1,14 +1,21 @@
 //! How a token is obtained: the seam between the cache and the strategies.
 
 mod actor;
+mod assertion;
+mod chaining;
 mod client_credentials;
+mod custom_grant;
 mod embedded;
+mod entra_on_behalf_of;
 mod exchange;
+mod id_jag;
+mod keycloak_exchange;
 mod own;
 mod relay;
 
 use std::{fmt, future, str::FromStr, sync::Arc, time::Duration};
 
+use serde_json::{Map, Value};
 use tower_identity_core::{
     Audience, BoxFuture, Clock, Fingerprint, InvalidName, InvalidSetting, Issuer, Refusal, RefusalKind, SecretToken,
     VerifiedToken,
@@ -18,8 +25,13 @@ use tower_identity_oauth::{Grant, IssuedToken, Resource, TargetService, TokenCli
 pub(crate) use self::client_credentials::ClientCredentials;
 use self::{
     actor::ActorTokens,
+    assertion::Assertion,
+    chaining::{Chaining, Profile},
+    custom_grant::CustomGrant,
     embedded::Embedded,
+    entra_on_behalf_of::EntraOnBehalfOf,
     exchange::Exchange,
+    keycloak_exchange::KeycloakExchange,
     own::{Held, Own},
     relay::Relay,
 };
@@ -85,6 +97,8 @@ pub(crate) struct Made<'r> {
     pub(crate) target: &'r Target,
     /// At the row's server.
     pub(crate) client: &'r TokenClient,
+    /// At the server that is asked before the row's, where one is.
+    pub(crate) first: Option<&'r TokenClient>,
     pub(crate) clock: &'r Clock,
 }
 
@@ -116,6 +130,28 @@ impl Made<'_> {
                 Box::new(Exchange { client, actor })
             }
             Strategy::ClientCredentials => Box::new(ClientCredentials { client }),
+            Strategy::KeycloakExchange => Box::new(KeycloakExchange { client }),
+            Strategy::EntraOnBehalfOf(entra) => {
+                let id = client.client_id().as_str();
+                let mut names = vec![id.to_owned(), format!("api://{id}")];
+                names.extend(entra.audiences.iter().cloned());
+                let audiences = parsed("audiences", &names)?;
+                Box::new(EntraOnBehalfOf { client, audiences, app_only: entra.is_app_only_as_service() })
+            }
+            Strategy::CustomGrant(grant_type) => Box::new(CustomGrant { client, grant_type: grant_type.clone() }),
+            Strategy::Assertion => Box::new(Assertion { client }),
+            Strategy::Chaining(chaining) => {
+                let ours = self.first()?;
+                let audience = chaining.audience.as_deref().unwrap_or(client.issuer().as_str());
+                let audience =
+                    Audience::parse(audience).map_err(|wrong| InvalidSetting::new("audience", wrong.to_string()))?;
+                let profile = Profile::Jwt { scopes: chaining.scope.clone() };
+                Box::new(Chaining { ours, theirs: client, audience, profile })
+            }
+            Strategy::IdJag(id_jag) => {
+                let source = id_jag::source(self.first()?, client, id_jag.is_id_token());
+                Box::new(source.map_err(|wrong| InvalidSetting::new("audience", wrong.to_string()))?)
+            }
             Strategy::Relay(relay) => {
                 let mut audiences = self.audiences();
                 audiences.extend(parsed::<Audience>("accepts", &relay.accepts)?);
@@ -134,6 +170,14 @@ impl Made<'_> {
             Strategy::File(file) => Box::new(self.own(Held::file(&file.path))),
             Strategy::Fixed(token) => Box::new(self.own(Held::Fixed(token.clone()))),
         })
+    }
+
+    /// The first of two servers: another than the row's.
+    fn first(&self) -> Result<TokenClient, InvalidSetting> {
+        match self.first {
+            Some(first) if first.issuer() != self.client.issuer() => Ok(first.clone()),
+            _ => Err(InvalidSetting::new("through", "is the row's own server; say in server which other it leads to")),
+        }
     }
 
     fn own(&self, held: Held) -> Own {
@@ -162,6 +206,18 @@ fn ready(brought: Result<Brought, Refusal>) -> BoxFuture<'static, Result<Brought
 /// A strategy of users has none: never the reason to take another token.
 fn no_subject() -> Refusal {
     Refusal::new(RefusalKind::Misconfigured, "subject_token").detail("the strategy needs a caller's token")
+}
+
+/// A token that is bound to a key is of no use to anybody else. Verification takes none without a proof of it.
+fn unless_bound(subject: &VerifiedToken) -> Result<(), Refusal> {
+    match subject.claims::<Map<String, Value>>() {
+        Ok(claims) if !claims.contains_key("cnf") => Ok(()),
+        _ => {
+            let detail = "the caller's token is bound to a key of the caller's, and this server takes it from nobody \
+                          else; have the caller get one that is not";
+            Err(Refusal::new(RefusalKind::Misconfigured, "bound").detail(detail))
+        }
+    }
 }
 
 /// A row's terms by one source: all that is known before a request.

@@ -1,6 +1,9 @@
 //! How a target's token is obtained, as a row says it. What does it is in [`source`](crate::source).
 
+mod chaining;
 mod embedded;
+mod entra_on_behalf_of;
+mod id_jag;
 mod named;
 mod relay;
 mod strategies;
@@ -10,9 +13,13 @@ use std::path::Path;
 
 use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, SecretToken};
+use tower_identity_oauth::CustomGrantType;
 
 pub(crate) use self::embedded::Whose;
-pub use self::{embedded::Embedded, relay::Relay, strategies::Strategies, token_file::TokenFile};
+pub use self::{
+    chaining::Chaining, embedded::Embedded, entra_on_behalf_of::EntraOnBehalfOf, id_jag::IdJag, relay::Relay,
+    strategies::Strategies, token_file::TokenFile,
+};
 use crate::Target;
 
 /// How a target's token is obtained: by its plain name, such as `"token_exchange"`, or, where there is more to say, as a
@@ -26,6 +33,19 @@ pub enum Strategy {
     TokenExchange,
     /// This service's own token (RFC 6749 §4.4), whoever is calling.
     ClientCredentials,
+    /// The caller's token is exchanged at Keycloak for one to the target: its standard token exchange, version 2.
+    KeycloakExchange,
+    /// The caller's user's token makes one to the target at Entra ID: its on-behalf-of flow.
+    EntraOnBehalfOf(EntraOnBehalfOf),
+    /// The caller's token makes one to the target by a grant of the server's own.
+    CustomGrant(CustomGrantType),
+    /// The caller's token is an assertion for the row's server, which makes one to the target of it (RFC 7523 §2.1).
+    Assertion,
+    /// The caller's token is exchanged at one server for an assertion, of which the row's server makes one to the target:
+    /// identity chaining across trust domains.
+    Chaining(Chaining),
+    /// The same with an identity assertion (ID-JAG).
+    IdJag(IdJag),
     /// The caller's token itself, where it is for the target.
     Relay(Relay),
     /// The token that lies in the caller's, for the target.
@@ -43,6 +63,12 @@ impl Strategy {
         match self {
             Self::TokenExchange => "token_exchange",
             Self::ClientCredentials => "client_credentials",
+            Self::KeycloakExchange => "keycloak_exchange",
+            Self::EntraOnBehalfOf(_) => "entra_on_behalf_of",
+            Self::CustomGrant(_) => "custom_grant",
+            Self::Assertion => "assertion",
+            Self::Chaining(_) => "chaining",
+            Self::IdJag(_) => "id_jag",
             Self::Relay(_) => "relay",
             Self::Embedded(_) => "embedded",
             Self::File(_) => "file",
@@ -59,10 +85,7 @@ impl Strategy {
 
     /// Whether it takes the caller's token, or makes one from it. Without, it is this service's own.
     pub(crate) const fn is_callers(&self) -> bool {
-        match self {
-            Self::TokenExchange | Self::Relay(_) | Self::Embedded(_) => true,
-            Self::ClientCredentials | Self::File(_) | Self::Fixed(_) => false,
-        }
+        !matches!(self, Self::ClientCredentials | Self::File(_) | Self::Fixed(_))
     }
 
     /// Whether it may find that there is nothing for a caller, so that another strategy is the next.
@@ -77,9 +100,15 @@ impl Strategy {
 
     /// Whether a server is asked for it.
     pub(crate) const fn is_issued(&self) -> bool {
+        !matches!(self, Self::Relay(_) | Self::Embedded(_) | Self::File(_) | Self::Fixed(_))
+    }
+
+    /// The server that is asked before the row's own, by its name: none of the default one. Nothing where none is.
+    pub(crate) fn asks_first(&self) -> Option<Option<&str>> {
         match self {
-            Self::TokenExchange | Self::ClientCredentials => true,
-            Self::Relay(_) | Self::Embedded(_) | Self::File(_) | Self::Fixed(_) => false,
+            Self::Chaining(chaining) => Some(chaining.through.as_deref()),
+            Self::IdJag(id_jag) => Some(id_jag.through.as_deref()),
+            _ => None,
         }
     }
 
@@ -91,11 +120,42 @@ impl Strategy {
             Self::Relay(_) | Self::Embedded(_) if !is_named => {
                 missing("is missing, and so is resource: whom has the token to be for?")
             }
-            Self::TokenExchange | Self::ClientCredentials if !is_named && row.scopes.is_empty() => {
+            Self::KeycloakExchange if row.resource.is_some() => {
+                Err(InvalidSetting::new("resource", "is nothing that Keycloak knows; name a client by audience"))
+            }
+            Self::EntraOnBehalfOf(entra) => entra.check(row),
+            Self::IdJag(_) if row.resource.is_none() => {
+                Err(InvalidSetting::new("resource", "is missing: the API that the identity assertion is to be used at"))
+            }
+            strategy if strategy.is_issued() && !is_named && row.scopes.is_empty() => {
                 missing("is missing, as are resource and scope: a token for what?")
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl From<EntraOnBehalfOf> for Strategy {
+    fn from(entra: EntraOnBehalfOf) -> Self {
+        Self::EntraOnBehalfOf(entra)
+    }
+}
+
+impl From<CustomGrantType> for Strategy {
+    fn from(grant_type: CustomGrantType) -> Self {
+        Self::CustomGrant(grant_type)
+    }
+}
+
+impl From<Chaining> for Strategy {
+    fn from(chaining: Chaining) -> Self {
+        Self::Chaining(chaining)
+    }
+}
+
+impl From<IdJag> for Strategy {
+    fn from(id_jag: IdJag) -> Self {
+        Self::IdJag(id_jag)
     }
 }
 

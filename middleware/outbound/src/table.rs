@@ -149,17 +149,36 @@ fn server_of<'s>(target: &Target, servers: &'s [Server]) -> Result<&'s Server, I
     servers.iter().find(|server| server.name == target.server).ok_or_else(unknown)
 }
 
+/// The server that a target's strategy asks before its own, where it does.
+fn first_of<'s>(target: &Target, servers: &'s [Server]) -> Result<Option<&'s Server>, InvalidSetting> {
+    let strategies = target.strategy.iter().flat_map(|strategies| strategies.as_slice());
+    let Some((strategy, through)) = strategies.filter_map(|one| Some((one, one.asks_first()?))).next() else {
+        return Ok(None);
+    };
+    let unknown = || {
+        let rule = format!("names {:?}, and there is no such server", through.unwrap_or_default());
+        InvalidSetting::new("through", rule).within(strategy.name()).within("strategy")
+    };
+    servers.iter().find(|server| server.name.as_deref() == through).map(Some).ok_or_else(unknown)
+}
+
 /// How the servers are described that a target names, and its candidate.
 fn descriptions(target: &Target, servers: &[Server]) -> Result<Vec<TokenEndpoint>, InvalidSetting> {
     let own = server_of(target, servers)?;
     let other = target.candidate.as_ref().map(|candidate| server_of(&candidate.over(target), servers)).transpose();
     let other = other.map_err(|wrong| wrong.within("candidate"))?;
-    Ok([own].into_iter().chain(other).map(|server| server.description.clone()).collect())
+    let first = first_of(target, servers)?;
+    let others_first =
+        target.candidate.as_ref().map(|candidate| first_of(&candidate.over(target), servers)).transpose();
+    let others_first = others_first.map_err(|wrong| wrong.within("candidate"))?.flatten();
+    let all = [Some(own), other, first, others_first];
+    Ok(all.into_iter().flatten().map(|server| server.description.clone()).collect())
 }
 
 fn row(target: &Target, which: Which, servers: &[Server], clock: &Clock) -> Result<Row, InvalidSetting> {
     let strategies = target.check()?;
     let client = &server_of(target, servers)?.client;
+    let first = first_of(target, servers)?.map(|server| &server.client);
     let terms = TargetService {
         audience: target.audience.clone(),
         resource: target.resource.clone(),
@@ -172,7 +191,7 @@ fn row(target: &Target, which: Which, servers: &[Server], clock: &Clock) -> Resu
     let recipe = |source: Box<dyn TokenSource>| {
         Arc::new(Recipe::new((&name, which), source, terms.clone(), demands.clone(), clock.clone()))
     };
-    let source = source::of(strategies, &source::Made { target, client, clock })?;
+    let source = source::of(strategies, &source::Made { target, client, first, clock })?;
     let takes = if strategies.are_callers() {
         let own = recipe(Box::new(ClientCredentials { client: client.clone() }));
         Takes::Callers { of: target.on_behalf_of.unwrap_or_default(), callers: recipe(source), own }

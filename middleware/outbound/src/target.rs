@@ -4,11 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use http::{HeaderName, Method, header};
 use tower_identity_core::{Audience, InvalidSetting, Issuer, Scopes, SecretToken, Tenant, fields::is_credential};
-use tower_identity_oauth::{Parameters, Resource};
+use tower_identity_oauth::{CustomGrantType, Parameters, Resource};
 
 use crate::{
-    Candidate, Embedded, MAX_CREDENTIAL_BYTES, OnBehalfOf, Plaintext, ReadableJwt, Relay, Strategies, Strategy,
-    TokenFile, origin::Origin, path::PathPrefix, when::When,
+    Candidate, Chaining, Embedded, EntraOnBehalfOf, IdJag, MAX_CREDENTIAL_BYTES, OnBehalfOf, Plaintext, ReadableJwt,
+    Relay, Strategies, Strategy, TokenFile, origin::Origin, path::PathPrefix, when::When,
 };
 
 /// One row of the list of targets: an origin and path prefix, and the token that goes there.
@@ -215,6 +215,40 @@ impl Target {
     /// This service's own token goes to the target (RFC 6749 §4.4).
     pub fn client_credentials(self) -> Self {
         self.strategy(Strategy::ClientCredentials)
+    }
+
+    /// The caller's token is exchanged at Keycloak for one to this target: its standard token exchange, version 2. The
+    /// token has to be Keycloak's own, and for this client there or issued to it; the audience is the client id of the
+    /// target, and there is no resource.
+    pub fn keycloak_exchange(self) -> Self {
+        self.strategy(Strategy::KeycloakExchange)
+    }
+
+    /// The caller's user's token makes one to this target at Entra ID: see [`EntraOnBehalfOf`].
+    pub fn entra_on_behalf_of(self) -> Self {
+        self.strategy(EntraOnBehalfOf::new())
+    }
+
+    /// The caller's token makes one to this target by a grant of the server's own.
+    pub fn custom_grant(self, grant_type: CustomGrantType) -> Self {
+        self.strategy(grant_type)
+    }
+
+    /// The caller's token is an assertion for the row's server, which makes one to this target of it (RFC 7523 §2.1). So it
+    /// has to be a JWT that names this server in its `aud`, beside this service, and no access token by its `typ`.
+    pub fn by_assertion(self) -> Self {
+        self.strategy(Strategy::Assertion)
+    }
+
+    /// The caller's token is exchanged at the default server for a grant to the row's own, which makes a token to this
+    /// target of it: see [`Chaining`].
+    pub fn chaining(self) -> Self {
+        self.strategy(Chaining::new())
+    }
+
+    /// The same by an identity assertion: see [`IdJag`].
+    pub fn id_jag(self) -> Self {
+        self.strategy(IdJag::new())
     }
 
     /// The caller's own token goes to the target, where it is for the target, too: see [`Relay`].

@@ -1,8 +1,9 @@
 //! A grant that is no standard's, for servers that know one of their own.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use form_urlencoded::Serializer;
+use serde::Deserialize;
 use tower_identity_core::{Fingerprint, InvalidSetting, SecretToken};
 
 use super::{TargetService, Unexchangeable, jwt_bearer::JWT_BEARER, token_exchange::TOKEN_EXCHANGE};
@@ -51,7 +52,8 @@ const RESERVED: [&str; 9] = [
 /// assert_eq!(refused.to_string(), r#"grant_type: "client_credentials" is no grant of the server's own"#);
 /// # Ok::<(), tower_identity_core::InvalidSetting>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Fields")]
 pub struct CustomGrantType {
     name: Arc<str>,
     subject_parameter: Arc<str>,
@@ -113,6 +115,24 @@ impl CustomGrantType {
     pub fn fingerprint(&self) -> Fingerprint {
         let parameters: Vec<_> = self.parameters.iter().flat_map(|(name, value)| [&**name, &**value]).collect();
         Fingerprint::of("custom-grant").field(&*self.name).field(&*self.subject_parameter).list(parameters).finish()
+    }
+}
+
+/// As a file has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    grant_type: String,
+    subject_parameter: String,
+    #[serde(default)]
+    parameters: BTreeMap<String, String>,
+}
+
+impl TryFrom<Fields> for CustomGrantType {
+    type Error = InvalidSetting;
+
+    fn try_from(fields: Fields) -> Result<Self, InvalidSetting> {
+        Self::new(&fields.grant_type, &fields.subject_parameter)?.parameters(fields.parameters)
     }
 }
 

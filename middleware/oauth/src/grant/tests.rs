@@ -190,6 +190,24 @@ fn deleg_b1_everything_of_a_custom_grant_is_in_its_fingerprint() {
 }
 
 #[test]
+fn deleg_b1_a_file_says_what_code_says() {
+    let read = |text: &str| serde_json::from_str::<CustomGrantType>(text).map_err(|wrong| wrong.to_string());
+    let code = CustomGrantType::new("delegation", "token").expect("usable");
+    assert_eq!(read(r#"{"grant_type":"delegation","subject_parameter":"token"}"#), Ok(code.clone()));
+    let more = read(r#"{"grant_type":"delegation","subject_parameter":"token","parameters":{"tenant":"t"}}"#);
+    assert_eq!(more, Ok(code.parameters([("tenant", "t")]).expect("usable")));
+    for (text, rule) in [
+        (r#"{"grant_type":"password","subject_parameter":"token"}"#, "grant_type: \"password\" is no grant"),
+        (r#"{"grant_type":"a","subject_parameter":"t","parameters":{"scope":"s"}}"#, "parameters.scope: is written by"),
+        (r#"{"grant_type":"a"}"#, "missing field `subject_parameter`"),
+        (r#"{"grant_type":"a","subject_parameter":"t","secret":"s"}"#, "unknown field `secret`"),
+    ] {
+        let refused = read(text).expect_err(text);
+        assert!(refused.starts_with(rule), "{refused}");
+    }
+}
+
+#[test]
 fn deleg_b1_what_a_custom_grant_may_not_be_is_refused() {
     let named = |name: &str| CustomGrantType::new(name, "token").map(drop).map_err(|wrong| wrong.to_string());
     let other = |name: &str| Err(format!("grant_type: {name:?} is no grant of the server's own"));

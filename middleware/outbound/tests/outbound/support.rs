@@ -272,17 +272,42 @@ impl World {
         self.of_credential((self.authority.issuer(), tenant), Some(user), credential, audience, 3600)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "these tests stand where verification stands")]
+    /// A caller with a user, whose token was verified to say something else.
+    pub(crate) fn with(&self, user: &str, change: impl FnOnce(&mut VerifiedTokenParts)) -> CallerContext {
+        let token = SecretToken::new(format!("token-of-{user}"));
+        let credential = Credential::Token { token, payload: Arc::from(*b"{}") };
+        let mut parts = self.parts((self.authority.issuer(), None), Some(user), credential, &["orders"], 3600);
+        change(&mut parts);
+        self.verified(parts)
+    }
+
     fn of_credential(
+        &self,
+        issuer: (&str, Option<&str>),
+        user: Option<&str>,
+        credential: Credential,
+        audience: &[&str],
+        seconds: u64,
+    ) -> CallerContext {
+        self.verified(self.parts(issuer, user, credential, audience, seconds))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "these tests stand where verification stands")]
+    fn verified(&self, parts: VerifiedTokenParts) -> CallerContext {
+        let token = Arc::new(VerifiedToken::assertion(parts));
+        CallerContext::assertion(token, None, Binding::SameToken, self.time.clock().wall())
+    }
+
+    fn parts(
         &self,
         (issuer, tenant): (&str, Option<&str>),
         user: Option<&str>,
         credential: Credential,
         audience: &[&str],
         seconds: u64,
-    ) -> CallerContext {
+    ) -> VerifiedTokenParts {
         let issuer = tower_identity_core::Issuer::parse(issuer).expect("issuer");
-        let token = VerifiedToken::assertion(VerifiedTokenParts {
+        VerifiedTokenParts {
             credential,
             issuer: issuer.clone(),
             home: true,
@@ -305,8 +330,7 @@ impl World {
             issued_at: Some(self.time.clock().wall()),
             expires_at: self.time.clock().wall().saturating_add(Duration::from_secs(seconds)),
             revocations: self.revocations.clone(),
-        });
-        CallerContext::assertion(Arc::new(token), None, Binding::SameToken, self.time.clock().wall())
+        }
     }
 }
 
