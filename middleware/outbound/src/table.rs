@@ -7,7 +7,7 @@ use tower_identity_core::{Clock, InvalidSetting};
 use tower_identity_oauth::{Http, TargetService, TokenClient, TokenEndpoint};
 
 use crate::{
-    Candidate, Target, Unlisted,
+    Candidate, Strategies, Target, Unlisted,
     acting::Acting,
     builder::Listed,
     candidate::{Trial, Which},
@@ -151,7 +151,7 @@ fn server_of<'s>(target: &Target, servers: &'s [Server]) -> Result<&'s Server, I
 
 /// The server that a target's strategy asks before its own, where it does.
 fn first_of<'s>(target: &Target, servers: &'s [Server]) -> Result<Option<&'s Server>, InvalidSetting> {
-    let strategies = target.strategy.iter().flat_map(|strategies| strategies.as_slice());
+    let strategies = target.strategy.iter().flat_map(Strategies::as_slice);
     let Some((strategy, through)) = strategies.filter_map(|one| Some((one, one.asks_first()?))).next() else {
         return Ok(None);
     };

@@ -43,7 +43,7 @@ impl Chaining {
 
     /// What is asked for of the grant, in the scopes that our server knows. Default: nothing.
     pub fn scope(mut self, scope: Scopes) -> Self {
-        self.scope = self.scope.union(&scope);
+        self.scope = scope;
         self
     }
 
