@@ -1,6 +1,7 @@
 //! An authorization server for tests: real HTTP on loopback, real signatures, and every way to fail.
 
 mod answer;
+mod assertion;
 mod call;
 mod endpoint;
 mod event;
@@ -43,8 +44,10 @@ use crate::TokenBuilder;
 /// tests of many runtimes. It signs with ES256.
 ///
 /// It has no policy: whoever authenticates, with whatever secret or assertion, gets what it asks for, and may
-/// exchange any unexpired access token that this issuer, or one that it [accepts](Self::accept), has signed. What is
-/// malformed is refused as the RFCs say. Tests judge the client by the [recorded calls](Self::token_calls).
+/// exchange any unexpired access token that this issuer, or one that it [accepts](Self::accept), has signed: for an access
+/// token, or for an assertion to another server (`jwt`, `id-jag`), which that one takes once (RFC 7523) if it accepts this
+/// issuer. It knows Entra ID's on-behalf-of, too. What is malformed is refused as the RFCs say. Tests judge the client by
+/// the [recorded calls](Self::token_calls).
 ///
 /// A verifier, tested against one, and how it copes with an outage:
 ///
@@ -132,6 +135,7 @@ impl TestIssuerBuilder {
             lifetime: Duration::from_secs(300),
             edit: None,
             calls: Vec::new(),
+            assertions: Default::default(),
             introspection: Default::default(),
             accepted: Vec::new(),
             behaviour: Default::default(),

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Endpoint, Failure, TokenCall, grant, introspection, key_set,
+    Endpoint, Failure, TokenCall, assertion, grant, introspection, key_set,
     response::{Closed, Sent, broken_off, json_response},
     state::Shared,
 };
@@ -93,7 +93,7 @@ fn document(shared: &Shared, endpoint: Endpoint) -> Map<String, Value> {
         ("token_endpoint", json!(shared.url(Endpoint::Token))),
         ("introspection_endpoint", json!(shared.url(Endpoint::Introspection))),
         ("response_types_supported", json!(["none"])),
-        ("grant_types_supported", json!([grant::CLIENT_CREDENTIALS, grant::TOKEN_EXCHANGE])),
+        ("grant_types_supported", json!([grant::CLIENT_CREDENTIALS, grant::TOKEN_EXCHANGE, assertion::JWT_BEARER])),
         (
             "token_endpoint_auth_methods_supported",
             json!(["client_secret_basic", "client_secret_post", "private_key_jwt"]),

@@ -1,4 +1,4 @@
-//! The token endpoint's right answers: client credentials (RFC 6749 §4.4) and token exchange (RFC 8693).
+//! The token endpoint's right answers: client credentials (RFC 6749 §4.4), token exchange (RFC 8693) and assertions.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use tower_identity_core::{Scopes, Timestamp};
 use tower_identity_jose::{Accept, Algorithm, KeySet, Limits, MediaType, SigningKey, Unverified};
 
-use super::{Failure, TokenCall, response::json_response, state::Shared};
+use super::{Failure, TokenCall, assertion, response::json_response, state::Shared};
 use crate::TokenBuilder;
 
 pub(super) const CLIENT_CREDENTIALS: &str = "client_credentials";
@@ -32,8 +32,8 @@ impl Refused {
     }
 }
 
-const INVALID_REQUEST: Refused = Refused("invalid_request");
-const INVALID_TARGET: Refused = Refused("invalid_target");
+pub(super) const INVALID_REQUEST: Refused = Refused("invalid_request");
+pub(super) const INVALID_TARGET: Refused = Refused("invalid_target");
 
 /// The members of the answer to this call.
 pub(super) fn issue(
@@ -43,9 +43,16 @@ pub(super) fn issue(
 ) -> Result<Map<String, Value>, Refused> {
     check_form(call)?;
     let client = call.client().authenticated().ok_or(Refused("invalid_client"))?;
-    let exchanged = match call.field("grant_type") {
+    let grant_type = call.field("grant_type");
+    let requested = call.field("requested_token_type").filter(|_| grant_type == Some(TOKEN_EXCHANGE));
+    if let Some(kind) = requested.and_then(assertion::kind) {
+        let subject = inputs(shared, call, client)?;
+        return assertion::issue(shared, call, kind, (&subject, client));
+    }
+    let exchanged = match grant_type {
         Some(CLIENT_CREDENTIALS) => None,
         Some(TOKEN_EXCHANGE) => Some(exchange(shared, call, client)?),
+        Some(assertion::JWT_BEARER) => Some(assertion::exchange(shared, call, client)?),
         Some(_) => return Err(Refused("unsupported_grant_type")),
         None => return Err(INVALID_REQUEST),
     };
@@ -54,7 +61,7 @@ pub(super) fn issue(
         Some(Failure::WiderScope(wider)) => asked.union(wider),
         _ => asked,
     };
-    let is_exchange = exchanged.is_some();
+    let is_exchange = grant_type == Some(TOKEN_EXCHANGE);
     let mut token = exchanged.unwrap_or_else(|| shared.token().client(client)).audience(audience(shared, call)?);
     if !granted.is_empty() {
         token = token.scope(granted.to_string());
@@ -114,11 +121,7 @@ fn exchange(shared: &Shared, call: &TokenCall, client: &str) -> Result<TokenBuil
     if call.field("requested_token_type").is_some_and(|asked| asked != ACCESS_TOKEN) {
         return Err(INVALID_REQUEST);
     }
-    let subject = input(shared, call, "subject_token", "subject_token_type")?.ok_or(INVALID_REQUEST)?;
-    let actor = input(shared, call, "actor_token", "actor_token_type")?;
-    if actor.is_some_and(|actor| actor.get("sub") != Some(&json!(client))) {
-        return Err(INVALID_REQUEST);
-    }
+    let subject = inputs(shared, call, client)?;
     let mut token = shared.token();
     for kept in ["sub", "act", "auth_time", "acr", "amr", "sid", "txn"] {
         if let Some(value) = subject.get(kept) {
@@ -130,6 +133,16 @@ fn exchange(shared: &Shared, call: &TokenCall, client: &str) -> Result<TokenBuil
     Ok(token.acted_by(client).expires_at(Timestamp::from_secs(end)))
 }
 
+/// The claims of the subject's token, once the actor's, where there is one, is the client's.
+fn inputs(shared: &Shared, call: &TokenCall, client: &str) -> Result<Map<String, Value>, Refused> {
+    let subject = input(shared, call, "subject_token", "subject_token_type")?.ok_or(INVALID_REQUEST)?;
+    let actor = input(shared, call, "actor_token", "actor_token_type")?;
+    if actor.is_some_and(|actor| actor.get("sub") != Some(&json!(client))) {
+        return Err(INVALID_REQUEST);
+    }
+    Ok(subject)
+}
+
 /// The claims of an input token; `None` when neither it nor its type was sent.
 fn input(shared: &Shared, call: &TokenCall, token: &str, kind: &str) -> Result<Option<Map<String, Value>>, Refused> {
     match (call.field(token), call.field(kind)) {
@@ -139,13 +152,22 @@ fn input(shared: &Shared, call: &TokenCall, token: &str, kind: &str) -> Result<O
     }
 }
 
-/// The claims of a token that this issuer, or one that it accepts, signed, and that has not ended.
+/// The claims of an access token that this issuer, or one that it accepts, signed, and that has not ended.
 pub(super) fn open(shared: &Shared, token: &str) -> Option<Map<String, Value>> {
+    open_as(shared, token, [MediaType::ACCESS_TOKEN])
+}
+
+/// The same of a token of one of these kinds.
+pub(super) fn open_as(
+    shared: &Shared,
+    token: &str,
+    kinds: impl IntoIterator<Item = MediaType>,
+) -> Option<Map<String, Value>> {
     let unverified = Unverified::<Map<String, Value>>::parse(token, &Limits::default()).ok()?;
     let issuer = unverified.claims_unverified().get("iss")?.as_str()?.to_owned();
     let keys = keys_of(shared, &issuer)?;
     let keys = KeySet::from_keys(keys.iter().map(SigningKey::verifying_key)).ok()?;
-    let accept = Accept::new([MediaType::ACCESS_TOKEN], [Algorithm::Es256, Algorithm::Ed25519, Algorithm::EdDsa]);
+    let accept = Accept::new(kinds, [Algorithm::Es256, Algorithm::Ed25519, Algorithm::EdDsa]);
     let claims = unverified.open(&keys, &accept).ok()?.into_claims();
     let ends = claims.get("exp")?.as_u64().map(Timestamp::from_secs)?;
     (shared.clock.wall() < ends).then_some(claims)

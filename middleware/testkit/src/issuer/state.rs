@@ -1,7 +1,7 @@
 //! What an issuer knows and does: shared between the test, which steers, and the server, which answers.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
@@ -41,6 +41,8 @@ pub(super) struct State {
     pub(super) lifetime: Duration,
     pub(super) edit: Option<Edit>,
     pub(super) calls: Vec<TokenCall>,
+    /// The ids of the assertions that were taken: each serves once.
+    pub(super) assertions: HashSet<String>,
     pub(super) introspection: Introspection,
     pub(super) accepted: Vec<Weak<Shared>>,
     pub(super) behaviour: [Behaviour; Endpoint::ALL.len()],
