@@ -124,6 +124,9 @@ impl Strategy {
                 Err(InvalidSetting::new("resource", "is nothing that Keycloak knows; name a client by audience"))
             }
             Self::EntraOnBehalfOf(entra) => entra.check(row),
+            Self::CustomGrant(grant) if row.parameters.names().any(|name| name == grant.subject_parameter()) => {
+                Err(InvalidSetting::new("parameters", "name what the caller's token is sent as"))
+            }
             Self::IdJag(_) if row.resource.is_none() => {
                 Err(InvalidSetting::new("resource", "is missing: the API that the identity assertion is to be used at"))
             }

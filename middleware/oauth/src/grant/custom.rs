@@ -1,6 +1,6 @@
 //! A grant that is no standard's, for servers that know one of their own.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use form_urlencoded::Serializer;
 use serde::Deserialize;
@@ -8,10 +8,7 @@ use tower_identity_core::{Fingerprint, InvalidSetting, SecretToken};
 
 use super::{TargetService, Unexchangeable, jwt_bearer::JWT_BEARER, token_exchange::TOKEN_EXCHANGE};
 
-/// The most parameters of a grant.
-const MAX_PARAMETERS: usize = 16;
-
-/// The longest name or value of a parameter, and name of a grant, in bytes.
+/// The longest name of a grant or of a parameter, in bytes.
 const MAX_BYTES: usize = 1024;
 
 /// Grants that have a kind of their own here, and such as no token of a caller belongs to.
@@ -38,8 +35,8 @@ const RESERVED: [&str; 9] = [
     "requested_token_type",
 ];
 
-/// A grant of a server's own: what it is called, what the caller's token is sent as, and what else is sent. Cheap to
-/// clone.
+/// A grant of a server's own: what it is called, and what the caller's token is sent as. What else is sent are the
+/// [parameters](TargetService::parameters) of the target. Cheap to clone.
 ///
 /// ```
 /// use tower_identity_oauth::CustomGrantType;
@@ -57,8 +54,6 @@ const RESERVED: [&str; 9] = [
 pub struct CustomGrantType {
     name: Arc<str>,
     subject_parameter: Arc<str>,
-    /// By name, each once.
-    parameters: Arc<[(Box<str>, Box<str>)]>,
 }
 
 impl CustomGrantType {
@@ -74,47 +69,24 @@ impl CustomGrantType {
         if OTHERS.contains(&grant_type) {
             return Err(invalid(format!("{grant_type:?} is no grant of the server's own")));
         }
-        check_parameter(subject_parameter).map_err(|rule| InvalidSetting::new("subject_parameter", rule))?;
-        Ok(Self { name: grant_type.into(), subject_parameter: subject_parameter.into(), parameters: Arc::default() })
+        let invalid = |rule| InvalidSetting::new("subject_parameter", rule);
+        check(subject_parameter).map_err(invalid)?;
+        if RESERVED.iter().any(|reserved| subject_parameter.eq_ignore_ascii_case(reserved)) {
+            return Err(invalid("is written by the target's row, or by who proves which client this is"));
+        }
+        Ok(Self { name: grant_type.into(), subject_parameter: subject_parameter.into() })
     }
 
-    /// With these parameters beside the token: the same in every request. None is a secret.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidSetting`] of `parameters`, when a name is empty, given twice or written by somebody else, or there are
-    /// more than 16.
-    pub fn parameters<N: AsRef<str>, V: AsRef<str>>(
-        mut self,
-        parameters: impl IntoIterator<Item = (N, V)>,
-    ) -> Result<Self, InvalidSetting> {
-        const FIELD: &str = "parameters";
-        let mut all: Vec<(Box<str>, Box<str>)> = Vec::new();
-        for (name, value) in parameters {
-            let (name, value) = (name.as_ref(), value.as_ref());
-            let invalid = |rule: &str| InvalidSetting::new(name, rule).within(FIELD);
-            check_parameter(name).and_then(|()| check(value)).map_err(invalid)?;
-            if *name == *self.subject_parameter {
-                return Err(invalid("is what the token is sent as"));
-            }
-            if all.iter().any(|(known, _)| **known == *name) {
-                return Err(invalid("is given twice"));
-            }
-            all.push((name.into(), value.into()));
-        }
-        if all.len() > MAX_PARAMETERS {
-            return Err(InvalidSetting::new(FIELD, format!("are more than {MAX_PARAMETERS}")));
-        }
-        all.sort_unstable();
-        self.parameters = all.into();
-        Ok(self)
+    /// What the caller's token is sent as.
+    #[must_use]
+    pub fn subject_parameter(&self) -> &str {
+        &self.subject_parameter
     }
 
     /// Everything of it: part of a cache key.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        let parameters: Vec<_> = self.parameters.iter().flat_map(|(name, value)| [&**name, &**value]).collect();
-        Fingerprint::of("custom-grant").field(&*self.name).field(&*self.subject_parameter).list(parameters).finish()
+        Fingerprint::of("custom-grant").field(&*self.name).field(&*self.subject_parameter).finish()
     }
 }
 
@@ -124,23 +96,14 @@ impl CustomGrantType {
 struct Fields {
     grant_type: String,
     subject_parameter: String,
-    #[serde(default)]
-    parameters: BTreeMap<String, String>,
 }
 
 impl TryFrom<Fields> for CustomGrantType {
     type Error = InvalidSetting;
 
     fn try_from(fields: Fields) -> Result<Self, InvalidSetting> {
-        Self::new(&fields.grant_type, &fields.subject_parameter)?.parameters(fields.parameters)
+        Self::new(&fields.grant_type, &fields.subject_parameter)
     }
-}
-
-fn check_parameter(name: &str) -> Result<(), &'static str> {
-    if RESERVED.contains(&name) {
-        return Err("is written by the target's row, or by who proves which client this is");
-    }
-    check(name)
 }
 
 fn check(text: &str) -> Result<(), &'static str> {
@@ -178,11 +141,8 @@ impl CustomGrant {
     }
 
     pub(super) fn append_to(&self, form: &mut Serializer<'_, String>) {
-        let CustomGrantType { name, subject_parameter, parameters } = &self.grant_type;
+        let CustomGrantType { name, subject_parameter } = &self.grant_type;
         form.append_pair("grant_type", name).append_pair(subject_parameter, self.subject_token.expose());
-        for (name, value) in parameters.iter() {
-            form.append_pair(name, value);
-        }
         self.target.append_to(form);
     }
 }

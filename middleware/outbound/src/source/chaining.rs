@@ -3,7 +3,9 @@
 use serde::Deserialize;
 use tower_identity_core::{Audience, BoxFuture, Fingerprint, Refusal, RefusalKind, Scopes, SecretToken, VerifiedToken};
 use tower_identity_jose::{AudienceClaim, Limits, Unverified};
-use tower_identity_oauth::{JwtBearer, TargetService, TokenClient, TokenExchange, TokenType, Unexchangeable, Urgency};
+use tower_identity_oauth::{
+    JwtBearer, Parameters, TargetService, TokenClient, TokenExchange, TokenType, Unexchangeable, Urgency,
+};
 
 use super::{Ask, Brought, TokenSource, id_jag, no_subject, ready};
 use crate::error::Reason;
@@ -74,7 +76,11 @@ impl Chaining {
             Profile::Jwt { scopes } => {
                 (TokenType::Jwt, TargetService { audience, scopes: scopes.clone(), ..TargetService::default() })
             }
-            Profile::IdJag { .. } => (TokenType::IdJag, TargetService { audience, ..terms.clone() }),
+            // What the row sends besides is for theirs.
+            Profile::IdJag { .. } => {
+                let parameters = Parameters::default();
+                (TokenType::IdJag, TargetService { audience, parameters, ..terms.clone() })
+            }
         };
         // `access_token` says that the token is the asked server's own (RFC 8693 §3).
         let declared = match self.profile {

@@ -9,7 +9,7 @@ use crate::{OnBehalfOf, Target};
 ///
 /// The token has to be a user's, and for this app: for its client id, `api://` and the client id, or an
 /// [audience](Self::audience) that is named. The row says what for by `scope`, such as `api://payments/.default`; Entra ID
-/// knows the target by nothing else.
+/// knows the target by nothing else, and the row's `audience` is only looked for in [what comes](crate::ReadableJwt).
 ///
 /// ```
 /// use tower_identity_outbound::{EntraOnBehalfOf, OnBehalfOf, Target};
@@ -71,10 +71,8 @@ impl EntraOnBehalfOf {
         if row.scopes.is_empty() {
             return refused("scope", "is missing: Entra ID knows the target by it; api://<target>/.default, say");
         }
-        for (field, is_there) in [("audience", row.audience.is_some()), ("resource", row.resource.is_some())] {
-            if is_there {
-                return refused(field, "is nothing that Entra ID is asked for; the scope names the target");
-            }
+        if row.resource.is_some() {
+            return refused("resource", "is nothing that Entra ID is asked for; the scope names the target");
         }
         if !self.is_app_only_as_service() {
             return Ok(());
@@ -120,11 +118,11 @@ mod tests {
     fn obo_b4_a_row_says_what_for_by_scope_alone() {
         let entra = EntraOnBehalfOf::new;
         assert_eq!(checked(row(), entra()), Ok(()));
+        assert_eq!(checked(row().audience("payments"), entra()), Ok(()));
         let bare = Target::origin("https://payments.internal").expect("origin").audience("payments");
         let rule = "scope: is missing: Entra ID knows the target by it; api://<target>/.default, say";
         assert_eq!(checked(bare, entra()), Err(rule.to_owned()));
         let rule = "is nothing that Entra ID is asked for; the scope names the target";
-        assert_eq!(checked(row().audience("payments"), entra()), Err(format!("audience: {rule}")));
         assert_eq!(checked(row().resource("https://p.internal"), entra()), Err(format!("resource: {rule}")));
     }
 

@@ -6,7 +6,7 @@ use tower_identity_core::{
 };
 use tower_identity_jose::{Algorithm, MediaType, SigningKey};
 use tower_identity_oauth::CustomGrantType;
-use tower_identity_outbound::{EntraOnBehalfOf, HttpClient, OnBehalfOf, Target};
+use tower_identity_outbound::{EntraOnBehalfOf, HttpClient, OnBehalfOf, OutboundBuilder, Target};
 
 use crate::support::{Answer, Call, EXCHANGE, World, call, client, echoed, issued, refused};
 
@@ -61,8 +61,8 @@ fn delegation() -> CustomGrantType {
 #[tokio::test]
 async fn deleg_b1_a_custom_grant_sends_the_users_token_as_its_parameter() {
     let world = World::new().await;
-    let grant = delegation().parameters([("tenant", "acme")]).expect("usable");
-    let http = http(&world, scoped(&world, "api2").custom_grant(grant));
+    let row = scoped(&world, "api2").parameters([("tenant", "acme")]);
+    let http = http(&world, row.custom_grant(delegation()));
     assert_eq!(send(&http, &world, &world.caller("alice")).await, "Bearer token-0");
     let expected = call([
         ("grant_type", "delegation"),
@@ -82,27 +82,40 @@ async fn deleg_b1_a_custom_grant_sends_the_users_token_as_its_parameter() {
 #[tokio::test]
 async fn deleg_b1_everything_of_a_custom_grant_is_part_of_the_key() {
     let world = World::new().await;
-    let with = |name: &str, value: &str| delegation().parameters([(name, value)]).expect("usable");
+    let named = |name: &str, subject: &str| CustomGrantType::new(name, subject).expect("usable");
+    let same = || (delegation(), ("tenant", "acme"));
     let grants = [
-        delegation(),
-        CustomGrantType::new("delegation2", "token").expect("usable"),
-        CustomGrantType::new("delegation", "user_token").expect("usable"),
-        with("tenant", "acme"),
-        with("tenant", "other"),
-        with("mode", "acme"),
-        // The same as the first: these two share one token.
-        delegation(),
+        same(),
+        (named("delegation2", "token"), ("tenant", "acme")),
+        (named("delegation", "user_token"), ("tenant", "acme")),
+        (delegation(), ("tenant", "other")),
+        (delegation(), ("mode", "acme")),
+        // These two share one token.
+        same(),
     ];
-    let rows = grants
-        .iter()
-        .enumerate()
-        .map(|(index, grant)| scoped(&world, "api2").path_prefix(&format!("/{index}")).custom_grant(grant.clone()));
-    let http = client(&rows.fold(world.builder(), |all, row| all.target(row)).build().expect("outbound"));
-    for (index, token) in [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 0)] {
+    let rows = grants.into_iter().enumerate().map(|(index, (grant, parameter))| {
+        let row = scoped(&world, "api2").path_prefix(&format!("/{index}"));
+        row.parameters([parameter]).custom_grant(grant)
+    });
+    let http = client(&rows.fold(world.builder(), OutboundBuilder::target).build().expect("outbound"));
+    for (index, token) in [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (5, 0)] {
         let url = world.payments.url(&format!("/{index}"));
         let response = http.get(url).on_behalf_of(&world.caller("alice")).send().await;
         assert_eq!(echoed(response).await, format!("Bearer token-{token}"), "{index}");
     }
+}
+
+#[tokio::test]
+async fn deleg_b1_no_parameter_takes_the_place_of_the_callers_token() {
+    let world = World::new().await;
+    let built = |parameter| {
+        let grant = CustomGrantType::new("delegation", "user_token").expect("usable");
+        let row = scoped(&world, "api2").custom_grant(grant).parameters([(parameter, "a")]);
+        world.builder().target(row).build().map(drop).map_err(|wrong| wrong.to_string())
+    };
+    let rule = "target[0].parameters: name what the caller's token is sent as";
+    assert_eq!(built("user_token"), Err(rule.to_owned()));
+    assert_eq!(built("user_tokens"), Ok(()));
 }
 
 /// What Entra ID answers: no type of token, and all scopes of the target.

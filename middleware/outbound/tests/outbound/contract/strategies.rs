@@ -3,9 +3,10 @@
 use std::sync::{LazyLock, Mutex};
 
 use serde_json::{Value, json};
-use tower_identity_core::CallerContext;
+use tower_identity_core::{CallerContext, Credential, Scopes};
 use tower_identity_jose::{Algorithm, MediaType, SigningKey};
-use tower_identity_outbound::{Embedded, OutboundBuilder, Relay, Strategy, Target};
+use tower_identity_oauth::CustomGrantType;
+use tower_identity_outbound::{Chaining, Embedded, EntraOnBehalfOf, IdJag, OutboundBuilder, Relay, Strategy, Target};
 
 use crate::support::{Answer, Authority, Folder, START, World, issued};
 
@@ -65,6 +66,135 @@ pub(super) const CONTRACTS: &[Contract] = &[
         caller: plain,
         fails: server_fails,
         wrong: &[("token_request", wider), ("credential_bytes", large)],
+    },
+    Contract {
+        name: "keycloak_exchange",
+        is_callers: true,
+        asks: true,
+        row: |_, row| row.keycloak_exchange(),
+        other: |_, row| row.scope("profile").keycloak_exchange(),
+        caller: plain,
+        fails: server_fails,
+        wrong: &[
+            ("subject_aud", |scene| scene.world.holding("alice", &["account"], &json!({}))),
+            ("subject_issuer", |scene| scene.world.of_issuer("https://other.example", Some("alice"), "theirs", 300)),
+            ("bound", |scene| scene.world.holding("alice", &["orders"], &json!({"cnf": {"jkt": "x"}}))),
+            ("token_request", wider),
+            ("credential_bytes", large),
+        ],
+    },
+    Contract {
+        name: "entra_on_behalf_of",
+        is_callers: true,
+        asks: true,
+        row: |_, row| row.entra_on_behalf_of(),
+        other: |_, row| row.strategy(EntraOnBehalfOf::new().audience("api://shop")),
+        caller: plain,
+        fails: server_fails,
+        wrong: &[
+            ("subject_aud", |scene| scene.world.holding("alice", &["api://shop"], &json!({}))),
+            ("no_user", |scene| scene.world.caller_without_user()),
+            ("bound", |scene| scene.world.holding("alice", &["orders"], &json!({"cnf": {"jkt": "x"}}))),
+            ("token_request", wider),
+            ("credential_bytes", large),
+        ],
+    },
+    Contract {
+        name: "custom_grant",
+        is_callers: true,
+        asks: true,
+        row: |_, row| row.custom_grant(delegation("token")),
+        other: |_, row| row.custom_grant(delegation("user_token")),
+        caller: plain,
+        fails: server_fails,
+        wrong: &[("token_request", wider), ("credential_bytes", large)],
+    },
+    Contract {
+        name: "assertion",
+        is_callers: true,
+        asks: true,
+        row: |_, row| row.by_assertion(),
+        other: |_, row| row.scope("profile").by_assertion(),
+        caller: |scene, user| scene.asserting(user, "JWT"),
+        fails: |scene| {
+            server_fails(scene);
+            scene.asserting("alice", "JWT")
+        },
+        wrong: &[
+            ("subject_aud", plain_alice),
+            ("assertion", |scene| scene.asserting("alice", "at+jwt")),
+            ("token_request", |scene| {
+                wider(scene);
+                scene.asserting("alice", "JWT")
+            }),
+            ("credential_bytes", |scene| {
+                large(scene);
+                scene.asserting("alice", "JWT")
+            }),
+        ],
+    },
+    Contract {
+        name: "chaining",
+        is_callers: true,
+        asks: true,
+        row: |_, row| row.server("partner").chaining(),
+        other: |_, row| row.server("partner").strategy(Chaining::new().scope(Scopes::parse("a").expect("scopes"))),
+        caller: |scene, user| {
+            scene.grants("jwt", "authorization-grant+jwt", &scene.partner);
+            plain(scene, user)
+        },
+        fails: |scene| {
+            scene.grants("jwt", "authorization-grant+jwt", &scene.partner);
+            scene.partner.answers(Answer::error(400, "invalid_grant"));
+            plain(scene, "alice")
+        },
+        wrong: &[
+            ("token_request", plain_alice),
+            ("token_request", |scene| {
+                scene.grants("jwt", "at+jwt", &scene.partner);
+                plain(scene, "alice")
+            }),
+            ("assertion_aud", |scene| {
+                scene.grants("jwt", "authorization-grant+jwt", &scene.world.authority);
+                plain(scene, "alice")
+            }),
+            ("credential_bytes", |scene| {
+                large(scene);
+                scene.grants("jwt", "authorization-grant+jwt", &scene.partner);
+                plain(scene, "alice")
+            }),
+        ],
+    },
+    Contract {
+        name: "id_jag",
+        is_callers: true,
+        asks: true,
+        row: |_, row| row.server("partner").resource("https://payments.internal/").id_jag(),
+        other: |_, row| row.server("partner").resource("https://payments.internal/").strategy(IdJag::new().id_token()),
+        caller: |scene, user| {
+            scene.grants("id-jag", "oauth-id-jag+jwt", &scene.partner);
+            plain(scene, user)
+        },
+        fails: |scene| {
+            scene.grants("id-jag", "oauth-id-jag+jwt", &scene.partner);
+            scene.partner.answers(Answer::error(400, "invalid_grant"));
+            plain(scene, "alice")
+        },
+        wrong: &[
+            ("token_request", |scene| {
+                scene.grants("id-jag", "JWT", &scene.partner);
+                plain(scene, "alice")
+            }),
+            ("assertion_aud", |scene| {
+                scene.grants("id-jag", "oauth-id-jag+jwt", &scene.world.authority);
+                plain(scene, "alice")
+            }),
+            ("credential_bytes", |scene| {
+                large(scene);
+                scene.grants("id-jag", "oauth-id-jag+jwt", &scene.partner);
+                plain(scene, "alice")
+            }),
+        ],
     },
     Contract {
         name: "relay",
@@ -170,6 +300,27 @@ impl Scene {
         self.world.holding(user, &["orders"], &json!({"token": token, "other": other}))
     }
 
+    /// A caller whose token is for the server, too, and says that it is of this kind.
+    fn asserting(&self, user: &str, typ: &str) -> CallerContext {
+        let claims = json!({"sub": user});
+        let token = KEY.sign(&MediaType::parse(typ).expect("a type"), &claims).expect("signed");
+        self.secrets.lock().expect("unpoisoned").push(token.expose().to_owned());
+        self.world.with(user, |parts| {
+            parts.credential = Credential::Token { token, payload: (*b"{}").into() };
+            parts.audience.push(self.world.authority.issuer().parse().expect("audience"));
+        })
+    }
+
+    /// The server answers with a grant of this type and kind for that one.
+    fn grants(&self, issued: &str, typ: &str, to: &Authority) {
+        let claims = json!({"aud": to.issuer(), "client_id": "orders"});
+        let grant = KEY.sign(&MediaType::parse(typ).expect("a type"), &claims).expect("signed").expose().to_owned();
+        let issued = format!("urn:ietf:params:oauth:token-type:{issued}");
+        let body = json!({"access_token": grant, "token_type": "N_A", "issued_token_type": issued, "expires_in": 60});
+        self.secrets.lock().expect("unpoisoned").push(grant);
+        self.world.authority.answers(Answer::ok(body.to_string()));
+    }
+
     fn in_file(&self, text: &str) -> CallerContext {
         self.folder.write("token", text);
         plain(self, "alice")
@@ -187,6 +338,10 @@ fn plain_alice(scene: &Scene) -> CallerContext {
 
 fn embedding(scene: &Scene, user: &str) -> CallerContext {
     scene.embedding(user, &scene.jwt(user, &json!({})))
+}
+
+fn delegation(subject_parameter: &str) -> CustomGrantType {
+    CustomGrantType::new("delegation", subject_parameter).expect("usable")
 }
 
 /// The servers answer this.
