@@ -1,21 +1,42 @@
 //! How we prove to an authorization server which client we are (RFC 6749 §2.3, RFC 7523 §2.2).
+//!
+//! A [`ClientAuth`] is a description; a `Prover` is one that is connected, with what is in the files that it names.
 
 mod assertion;
+mod given;
+mod prover;
+mod telemetry;
+mod turns;
+mod watched;
 
-use std::fmt;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, LazyLock},
+};
 
-use form_urlencoded::{Serializer, byte_serialize};
+use form_urlencoded::byte_serialize;
 use http::HeaderValue;
 use serde::Deserialize;
-use tower_identity_core::{ClientId, Clock, Fingerprint, InvalidSetting, Issuer, SecretToken};
-use tower_identity_jose::{SignError, SigningKey, SigningKeyError, Thumbprint};
+use tower_identity_core::{ClientId, Fingerprint, InvalidSetting, Issuer, SecretToken};
+use tower_identity_jose::{SigningKey, SigningKeyError, random_id};
 
-use self::assertion::Signer;
-pub use self::assertion::{AssertionAudience, AssertionStyle, AssertionTyp};
+use self::{
+    assertion::Signer,
+    given::{Given, GivenKind},
+    prover::{Kept, Way},
+    watched::{Read, ReadAs, Watched},
+};
+pub use self::{
+    assertion::{AssertionAudience, AssertionStyle, AssertionTyp},
+    given::CredentialError,
+    turns::Standing,
+};
+pub(crate) use self::{
+    prover::{Proof, Prover},
+    turns::Used,
+};
 use crate::Endpoint;
-
-/// The `client_assertion_type` of a JWT (RFC 7523 §2.2).
-const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Which client we are at an authorization server, and how we prove it. Cheap to clone; prints no secret.
 ///
@@ -27,18 +48,35 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 /// # Ok::<(), tower_identity_core::InvalidSetting>(())
 /// ```
 ///
-/// Two are equal that are the same client, which proves it in the same way, by the same secret or key.
+/// Two are equal that are the same client, which proves it in the same way, by the same secret or key, or by what is in
+/// the same files.
+///
+/// # Files
+///
+/// Secrets, keys and assertions in files are read when a client is connected, and again while it is used: looked at every
+/// two seconds, beside the requests, by their content. Another text that has stood for half a second is what is presented
+/// from then on; what is in no file any more is never presented again, and the tokens that were obtained with it are not
+/// used any more. Whatever cannot be used leaves the last that could in its place. Of several files the first is presented;
+/// where the server does not know us by it, the next one is, once, and stays if it is known.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientAuth {
     client_id: ClientId,
-    method: Method,
+    method: Arc<Method>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
 enum Method {
-    ClientSecretBasic { secret: SecretToken, encoding: BasicEncoding },
-    ClientSecretPost { secret: SecretToken },
-    PrivateKeyJwt { signer: Signer, style: AssertionStyle },
+    ClientSecretBasic { secret: In<SecretToken>, encoding: BasicEncoding },
+    ClientSecretPost { secret: In<SecretToken> },
+    PrivateKeyJwt { key: In<Signer>, key_id: Option<Arc<str>>, style: AssertionStyle },
+    Given { file: PathBuf, kind: GivenKind, audience: AssertionAudience },
+}
+
+/// Where a credential is.
+#[derive(Clone, PartialEq, Eq)]
+enum In<T> {
+    This(T),
+    Files(Arc<[PathBuf]>),
 }
 
 /// How id and secret are written before they are joined for the `Authorization` header.
@@ -71,8 +109,8 @@ impl ClientAuth {
         client_id: impl AsRef<str>,
         secret: impl Into<SecretToken>,
     ) -> Result<Self, InvalidSetting> {
-        let (client_id, secret) = (named(client_id.as_ref())?, usable(secret.into())?);
-        Ok(Self { client_id, method: Method::ClientSecretBasic { secret, encoding: BasicEncoding::Form } })
+        let (client_id, secret) = (named(client_id.as_ref())?, In::This(usable(secret.into())?));
+        Ok(Self { client_id, method: Method::ClientSecretBasic { secret, encoding: BasicEncoding::Form }.into() })
     }
 
     /// A secret in the form, for servers that do not decode the header as RFC 6749 §2.3.1 has it.
@@ -84,8 +122,37 @@ impl ClientAuth {
         client_id: impl AsRef<str>,
         secret: impl Into<SecretToken>,
     ) -> Result<Self, InvalidSetting> {
-        let (client_id, secret) = (named(client_id.as_ref())?, usable(secret.into())?);
-        Ok(Self { client_id, method: Method::ClientSecretPost { secret } })
+        let (client_id, secret) = (named(client_id.as_ref())?, In::This(usable(secret.into())?));
+        Ok(Self { client_id, method: Method::ClientSecretPost { secret }.into() })
+    }
+
+    /// [`client_secret_basic`](Self::client_secret_basic), with the secret in a [file](Self#files), or in one of several:
+    /// the newest first. They are read when this is connected.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] of `client_id`, when it is empty or not usable.
+    pub fn client_secret_basic_files<P: Into<PathBuf>>(
+        client_id: impl AsRef<str>,
+        files: impl IntoIterator<Item = P>,
+    ) -> Result<Self, InvalidSetting> {
+        let secret = In::files(files);
+        let method = Method::ClientSecretBasic { secret, encoding: BasicEncoding::Form };
+        Ok(Self { client_id: named(client_id.as_ref())?, method: method.into() })
+    }
+
+    /// [`client_secret_post`](Self::client_secret_post), with the secret in a [file](Self#files), or in one of several: the
+    /// newest first. They are read when this is connected.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] of `client_id`, when it is empty or not usable.
+    pub fn client_secret_post_files<P: Into<PathBuf>>(
+        client_id: impl AsRef<str>,
+        files: impl IntoIterator<Item = P>,
+    ) -> Result<Self, InvalidSetting> {
+        let secret = In::files(files);
+        Ok(Self { client_id: named(client_id.as_ref())?, method: Method::ClientSecretPost { secret }.into() })
     }
 
     /// An assertion signed with a private key whose public part the server knows (RFC 7523 §2.2). No secret travels.
@@ -94,7 +161,7 @@ impl ClientAuth {
     ///
     /// [`InvalidSetting`] of `client_id`, when it is empty or not usable.
     pub fn private_key_jwt(client_id: impl AsRef<str>, key: SigningKey) -> Result<Self, InvalidSetting> {
-        Self::signed_by(client_id.as_ref(), Signer::new(key))
+        Self::signed_by(client_id.as_ref(), In::This(Signer::new(key)))
     }
 
     /// The same, with a key in PEM, and perhaps its certificate beside it in the same text: for servers that know a key
@@ -104,20 +171,51 @@ impl ClientAuth {
     ///
     /// [`InvalidSetting`] of `client_id`, when it is empty or not usable, or of `private_key`, when there is none.
     pub fn private_key_pem(client_id: impl AsRef<str>, pem: impl Into<SecretToken>) -> Result<Self, InvalidSetting> {
-        Self::key_in(client_id.as_ref(), &pem.into(), |wrong| InvalidSetting::new("private_key", wrong.to_string()))
+        let wrong = |wrong: SigningKeyError| InvalidSetting::new("private_key", wrong.to_string());
+        Self::signed_by(client_id.as_ref(), In::This(Signer::from_pem(&pem.into()).map_err(wrong)?))
     }
 
-    pub(crate) fn key_in(
-        client_id: &str,
-        pem: &SecretToken,
-        wrong: impl FnOnce(SigningKeyError) -> InvalidSetting,
+    /// The same, with the PEM in a [file](Self#files), or in one of several: the newest first. They are read when this is
+    /// connected.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] of `client_id`, when it is empty or not usable.
+    pub fn private_key_jwt_files<P: Into<PathBuf>>(
+        client_id: impl AsRef<str>,
+        files: impl IntoIterator<Item = P>,
     ) -> Result<Self, InvalidSetting> {
-        Self::signed_by(client_id, Signer::from_pem(pem).map_err(wrong)?)
+        Self::signed_by(client_id.as_ref(), In::files(files))
     }
 
-    fn signed_by(client_id: &str, signer: Signer) -> Result<Self, InvalidSetting> {
-        let method = Method::PrivateKeyJwt { signer, style: AssertionStyle::new() };
-        Ok(Self { client_id: named(client_id)?, method })
+    fn signed_by(client_id: &str, key: In<Signer>) -> Result<Self, InvalidSetting> {
+        let method = Method::PrivateKeyJwt { key, key_id: None, style: AssertionStyle::new() };
+        Ok(Self { client_id: named(client_id)?, method: method.into() })
+    }
+
+    /// An assertion that somebody else signs, and puts into a [file](Self#files), as Kubernetes does with a projected service
+    /// account token. It has to be for the issuer and nobody else, or for [whom the style says](AssertionStyle::audience);
+    /// one that is not, or that has ended, is not sent. It need not be there yet.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] of `client_id`, when it is empty or not usable.
+    pub fn assertion_file(client_id: impl AsRef<str>, file: impl Into<PathBuf>) -> Result<Self, InvalidSetting> {
+        Self::given(client_id.as_ref(), file.into(), GivenKind::Jwt)
+    }
+
+    /// The same with a JWT-SVID, as a helper of SPIRE writes it (draft-ietf-oauth-spiffe-client-auth-02).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] of `client_id`, when it is empty or not usable.
+    pub fn jwt_svid_file(client_id: impl AsRef<str>, file: impl Into<PathBuf>) -> Result<Self, InvalidSetting> {
+        Self::given(client_id.as_ref(), file.into(), GivenKind::Svid)
+    }
+
+    fn given(client_id: &str, file: PathBuf, kind: GivenKind) -> Result<Self, InvalidSetting> {
+        let method = Method::Given { file, kind, audience: AssertionAudience::Issuer };
+        Ok(Self { client_id: named(client_id)?, method: method.into() })
     }
 
     /// How id and secret are written for the `Authorization` header. For [`client_secret_basic`](Self::client_secret_basic).
@@ -127,20 +225,20 @@ impl ClientAuth {
     /// [`InvalidSetting`] of `basic_encoding`, when this proves it otherwise, or an id that is written as it is has a colon.
     pub fn basic_encoding(self, encoding: BasicEncoding) -> Result<Self, InvalidSetting> {
         let invalid = |rule| Err(InvalidSetting::new("basic_encoding", rule));
-        match self.method {
+        match Arc::unwrap_or_clone(self.method) {
             Method::ClientSecretBasic { .. }
                 if encoding == BasicEncoding::None && self.client_id.as_str().contains(':') =>
             {
                 invalid("is none, and the client_id has a colon, which ends it there")
             }
             Method::ClientSecretBasic { secret, .. } => {
-                Ok(Self { method: Method::ClientSecretBasic { secret, encoding }, ..self })
+                Ok(Self { method: Method::ClientSecretBasic { secret, encoding }.into(), ..self })
             }
             _ => invalid("goes with client_secret_basic only"),
         }
     }
 
-    /// What the assertions look like. For [`private_key_jwt`](Self::private_key_jwt).
+    /// What the assertions look like that we sign; of those in a file, whom they are for.
     ///
     /// # Errors
     ///
@@ -148,23 +246,29 @@ impl ClientAuth {
     /// certificate.
     pub fn assertion(self, style: AssertionStyle) -> Result<Self, InvalidSetting> {
         style.check()?;
-        match self.method {
-            Method::PrivateKeyJwt { signer, .. } => {
-                let signer = signer.styled(&style)?;
-                Ok(Self { method: Method::PrivateKeyJwt { signer, style }, ..self })
+        let method = match Arc::unwrap_or_clone(self.method) {
+            Method::PrivateKeyJwt { key, key_id, .. } => {
+                let key = match key {
+                    In::This(signer) => In::This(signer.styled(&style)?),
+                    In::Files(files) => In::Files(files),
+                };
+                Method::PrivateKeyJwt { key, key_id, style }
             }
-            _ => Err(InvalidSetting::new("assertion", "goes with private_key_jwt only")),
-        }
+            Method::Given { file, kind, .. } => Method::Given { file, kind, audience: style.audience_alone()? },
+            _ => return Err(InvalidSetting::new("assertion", "goes with private_key_jwt only")),
+        };
+        Ok(Self { method: method.into(), ..self })
     }
 
     /// Under this `kid`, by which the server knows the key.
     pub(crate) fn key_id(self, key_id: &str) -> Self {
-        match self.method {
-            Method::PrivateKeyJwt { signer, style } => {
-                Self { method: Method::PrivateKeyJwt { signer: signer.named(key_id), style }, ..self }
+        let method = match Arc::unwrap_or_clone(self.method) {
+            Method::PrivateKeyJwt { key, style, .. } => {
+                Method::PrivateKeyJwt { key, key_id: Some(key_id.into()), style }
             }
-            _ => self,
-        }
+            other => other,
+        };
+        Self { method: method.into(), ..self }
     }
 
     /// Which client we are.
@@ -175,72 +279,120 @@ impl ClientAuth {
 
     /// The method's registered name (RFC 8414 §2).
     #[must_use]
-    pub const fn method(&self) -> &'static str {
-        match self.method {
+    pub fn method(&self) -> &'static str {
+        match *self.method {
             Method::ClientSecretBasic { .. } => "client_secret_basic",
             Method::ClientSecretPost { .. } => "client_secret_post",
-            Method::PrivateKeyJwt { .. } => "private_key_jwt",
+            Method::PrivateKeyJwt { .. } | Method::Given { kind: GivenKind::Jwt, .. } => "private_key_jwt",
+            Method::Given { kind: GivenKind::Svid, .. } => "spiffe_jwt",
         }
     }
 
-    /// Client, method and, where there is a key, its thumbprint: part of a cache key. Covers no secret, so that it
-    /// may be logged, and a rotated secret keeps its tokens.
+    /// Client, method, and which secret, key or files: part of a cache key. What is in files is no part of it, and nor is a
+    /// secret, of which nothing can be learned here: it is told from others by a digest that is another in each process.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
+        static OF_THIS_PROCESS: LazyLock<String> = LazyLock::new(random_id);
+        let credential = match &*self.method {
+            Method::ClientSecretBasic { secret, .. } | Method::ClientSecretPost { secret } => {
+                secret.fingerprint(|secret| {
+                    Fingerprint::of("client-secret").field(&*OF_THIS_PROCESS).field(secret.expose()).finish()
+                })
+            }
+            Method::PrivateKeyJwt { key, .. } => key.fingerprint(|signer| {
+                Fingerprint::of("client-key").field(signer.key().thumbprint().as_bytes()).finish()
+            }),
+            Method::Given { file, .. } => files_fingerprint([file.as_path()]),
+        };
         Fingerprint::of("client-auth")
             .field(self.client_id.as_str())
             .field(self.method())
-            .optional(self.thumbprint().as_ref().map(Thumbprint::as_bytes))
+            .field(credential.as_bytes())
             .finish()
-    }
-
-    fn thumbprint(&self) -> Option<Thumbprint> {
-        match &self.method {
-            Method::PrivateKeyJwt { signer, .. } => Some(signer.key().thumbprint()),
-            Method::ClientSecretBasic { .. } | Method::ClientSecretPost { .. } => None,
-        }
     }
 
     /// Whether assertions are for somebody else than the issuer: they go nowhere that metadata says.
     pub(crate) fn is_for_another(&self) -> bool {
-        matches!(&self.method, Method::PrivateKeyJwt { style, .. } if style.is_for_another())
+        self.assertion_audience().is_some_and(|audience| *audience != AssertionAudience::Issuer)
     }
 
     /// Whether assertions are for the token endpoint, whichever that is.
     pub(crate) fn is_for_endpoint(&self) -> bool {
-        matches!(&self.method, Method::PrivateKeyJwt { style, .. } if style.is_for_endpoint())
+        self.assertion_audience() == Some(&AssertionAudience::TokenEndpoint)
     }
 
-    /// Whether an assertion of one of the two may be good at the server of the other: both are signed with one key, and
+    fn assertion_audience(&self) -> Option<&AssertionAudience> {
+        match &*self.method {
+            Method::PrivateKeyJwt { style, .. } => Some(style.to_whom()),
+            Method::Given { audience, .. } => Some(audience),
+            Method::ClientSecretBasic { .. } | Method::ClientSecretPost { .. } => None,
+        }
+    }
+
+    /// Whether an assertion of one of the two may be good at the server of the other: both are of one key, or one file, and
     /// one of them is for somebody else than its issuer.
     pub(crate) fn is_good_for(&self, other: &Self) -> bool {
+        let signed_by = |auth: &Self| match &*auth.method {
+            Method::PrivateKeyJwt { key, .. } => key
+                .fingerprint(|signer| {
+                    Fingerprint::of("client-key").field(signer.key().thumbprint().as_bytes()).finish()
+                })
+                .into(),
+            Method::Given { file, .. } => Some(files_fingerprint([file.as_path()])),
+            Method::ClientSecretBasic { .. } | Method::ClientSecretPost { .. } => None,
+        };
         (self.is_for_another() || other.is_for_another())
-            && self.thumbprint().is_some_and(|key| other.thumbprint() == Some(key))
+            && signed_by(self).is_some_and(|key| signed_by(other) == Some(key))
     }
 
-    /// Writes the form's part of the proof and returns the header's. Exactly one of the two holds it (RFC 6749 §2.3).
-    pub(crate) fn append_to(
-        &self,
-        form: &mut Serializer<'_, String>,
-        recipient: &Recipient<'_>,
-        clock: &Clock,
-    ) -> Result<Option<HeaderValue>, SignError> {
-        match &self.method {
+    /// Reads what it names, and connects it.
+    pub(crate) fn prover(&self) -> Result<Prover, InvalidSetting> {
+        let secret_of = |secret: &In<SecretToken>| {
+            secret.kept("client_secret_file", (|secret, _| Ok(secret.clone()), ReadAs::default()))
+        };
+        let way = match &*self.method {
             Method::ClientSecretBasic { secret, encoding } => {
-                return Ok(Some(basic(&self.client_id, secret, *encoding)));
+                Way::Basic { secret: secret_of(secret)?, encoding: *encoding }
             }
-            Method::ClientSecretPost { secret } => {
-                form.append_pair("client_id", self.client_id.as_str()).append_pair("client_secret", secret.expose());
+            Method::ClientSecretPost { secret } => Way::Post { secret: secret_of(secret)? },
+            Method::PrivateKeyJwt { key, key_id, style } => {
+                let read_as = ReadAs { key_id: key_id.clone(), style: style.clone() };
+                let signer = key.kept("private_key_file", (Signer::read, read_as))?;
+                Way::Signed { signer, style: style.clone() }
             }
-            Method::PrivateKeyJwt { signer, style } => {
-                let assertion = signer.sign(style, &self.client_id, recipient, clock)?;
-                form.append_pair("client_id", self.client_id.as_str())
-                    .append_pair("client_assertion_type", JWT_BEARER)
-                    .append_pair("client_assertion", assertion.expose());
+            Method::Given { file, kind, audience } => {
+                let read = (Given::read as Read<Given>, ReadAs::default());
+                let assertion = Watched::new("client_assertion_file", std::slice::from_ref(file), read, false)?;
+                Way::Given { assertion, kind: *kind, audience: audience.clone() }
             }
-        }
-        Ok(None)
+        };
+        Ok(Prover { client_id: self.client_id.clone(), way })
     }
+}
+
+impl<T: Clone + Send + Sync + 'static> In<T> {
+    fn files<P: Into<PathBuf>>(files: impl IntoIterator<Item = P>) -> Self {
+        Self::Files(files.into_iter().map(Into::into).collect())
+    }
+
+    fn kept(&self, field: &'static str, read: (Read<T>, ReadAs)) -> Result<Kept<T>, InvalidSetting> {
+        match self {
+            Self::This(credential) => Ok(Kept::This(credential.clone())),
+            Self::Files(files) => Watched::new(field, files, read, true).map(Kept::Watched),
+        }
+    }
+
+    fn fingerprint(&self, of_this: impl FnOnce(&T) -> Fingerprint) -> Fingerprint {
+        match self {
+            Self::This(credential) => of_this(credential),
+            Self::Files(files) => files_fingerprint(files.iter().map(PathBuf::as_path)),
+        }
+    }
+}
+
+fn files_fingerprint<'f>(files: impl IntoIterator<Item = &'f Path, IntoIter: ExactSizeIterator>) -> Fingerprint {
+    let files = files.into_iter().map(|file| file.as_os_str().as_encoded_bytes());
+    Fingerprint::of("client-credential-files").list(files).finish()
 }
 
 fn named(client_id: &str) -> Result<ClientId, InvalidSetting> {
@@ -272,12 +424,26 @@ impl fmt::Debug for ClientAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("ClientAuth");
         debug.field("client_id", &self.client_id).field("method", &format_args!("{}", self.method()));
-        match &self.method {
+        match &*self.method {
+            Method::ClientSecretBasic { secret: In::Files(files), .. }
+            | Method::ClientSecretPost { secret: In::Files(files) }
+            | Method::PrivateKeyJwt { key: In::Files(files), .. } => {
+                debug.field("files", files);
+            }
+            Method::Given { file, .. } => {
+                debug.field("file", file);
+            }
+            _ => {}
+        }
+        match &*self.method {
             Method::ClientSecretBasic { encoding: BasicEncoding::None, .. } => {
                 debug.field("basic_encoding", &BasicEncoding::None);
             }
             Method::PrivateKeyJwt { style, .. } if *style != AssertionStyle::default() => {
                 debug.field("assertion", style);
+            }
+            Method::Given { audience, .. } if *audience != AssertionAudience::Issuer => {
+                debug.field("audience", audience);
             }
             _ => {}
         }

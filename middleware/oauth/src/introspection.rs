@@ -173,10 +173,11 @@ impl Introspection {
             .field(self.auth.fingerprint().as_bytes())
             .field(self.form.media_type())
             .finish();
-        Ok(IntrospectionClient::new(issuer.clone(), at, self.auth.clone(), self.form, http.clone(), fingerprint))
+        let auth = (self.auth.clone(), self.auth.prover()?);
+        Ok(IntrospectionClient::new(issuer.clone(), at, auth, self.form, http.clone(), fingerprint))
     }
 
-    /// Everything that can be wrong, without a client: the endpoint, where it is known.
+    /// Everything that can be wrong, without a client and without files: the endpoint, where it is known.
     ///
     /// # Errors
     ///

@@ -16,7 +16,7 @@
 //! | `endpoint`, `special_use` | [`Endpoint`]: https, or http on this machine; and which addresses lead inside |
 //! | `http` | [`Http`], the client for authorization servers, and why there is no answer |
 //! | `metadata`, `discovery` | [`ServerMetadata`], and [`Discovery`], which finds and keeps it |
-//! | `client_auth` | [`ClientAuth`]: a secret, or a key that signs assertions |
+//! | `client_auth` | [`ClientAuth`]: a secret, a key that signs assertions, or assertions of others; in files that are followed |
 //! | `grant`, `parameters` | [`Grant`]: what a token is asked for, and by which grant: one file each; [`Parameters`]: what else is sent |
 //! | `response` | [`IssuedToken`]: what came back, checked against what was asked |
 //! | `token_error` | [`TokenError`]: why there is no token, and whose fault that is |
@@ -45,7 +45,9 @@ mod token_error;
 mod token_file;
 
 pub use self::{
-    client_auth::{AssertionAudience, AssertionStyle, AssertionTyp, BasicEncoding, ClientAuth},
+    client_auth::{
+        AssertionAudience, AssertionStyle, AssertionTyp, BasicEncoding, ClientAuth, CredentialError, Standing,
+    },
     discovery::{
         Discovery, DiscoveryError, DiscoveryFailure, DiscoveryOptions, DiscoveryOrder, METADATA_FRESH, METADATA_USABLE,
     },

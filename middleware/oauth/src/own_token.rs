@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tower_identity_refresh::{Failed, Lifetime, Loaded, Slot};
 
-use crate::{ClientCredentials, Grant, IssuedToken, TargetService, TokenClient, TokenError, Urgency};
+use crate::{ClientCredentials, Grant, IssuedToken, Standing, TargetService, TokenClient, TokenError, Urgency};
 
 /// How long before its end the token is no longer used: for the way to the target, and for clocks that differ.
 const SKEW: Duration = Duration::from_secs(10);
@@ -45,6 +45,7 @@ impl OwnToken {
     /// [`TokenError`], which stands for two seconds where the server is out of reach.
     pub fn token(&self) -> impl Future<Output = Result<Arc<IssuedToken>, TokenError>> + Send + use<> {
         let (client, grant) = (self.client.clone(), Arc::clone(&self.grant));
+        self.slot.evict(|kept| kept.standing().is_some_and(Standing::is_gone));
         let urgency = if self.slot.peek().is_some() { Urgency::Refresh } else { Urgency::Waiting };
         self.slot.get(move || async move {
             match client.request_with(&grant, urgency).await {

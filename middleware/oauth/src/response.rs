@@ -12,7 +12,7 @@ use tower_identity_jose::{Limits, json};
 
 use self::demand::Demand;
 use crate::{
-    Grant, TokenErrorKind, TokenType,
+    Grant, Standing, TokenErrorKind, TokenType,
     grant::AssertionKind,
     http::Answer,
     token_error::{Cause, ErrorCode, FailureAnswer, Nonsense},
@@ -28,6 +28,7 @@ pub struct IssuedToken {
     access_token: SecretToken,
     scopes: Scopes,
     expires_in: Option<Duration>,
+    standing: Option<Standing>,
 }
 
 impl IssuedToken {
@@ -35,7 +36,12 @@ impl IssuedToken {
     /// long from now, where that is known.
     #[must_use]
     pub fn new(access_token: SecretToken, scopes: Scopes, expires_in: Option<Duration>) -> Self {
-        Self { access_token, scopes, expires_in }
+        Self { access_token, scopes, expires_in, standing: None }
+    }
+
+    /// Obtained with this credential.
+    pub(crate) fn by(self, standing: Option<Standing>) -> Self {
+        Self { standing, ..self }
     }
 
     /// The token: opaque to us (RFC 9068 §6), of characters that an `Authorization` header may hold.
@@ -49,6 +55,13 @@ impl IssuedToken {
     #[must_use]
     pub fn scopes(&self) -> &Scopes {
         &self.scopes
+    }
+
+    /// Whether the secret or key that it was obtained with is still one of ours, where that may change: whoever keeps the
+    /// token uses it no longer than that.
+    #[must_use]
+    pub fn standing(&self) -> Option<&Standing> {
+        self.standing.as_ref()
     }
 
     /// How long it is good for, counted from the answer, where the server says so.
@@ -175,7 +188,7 @@ fn read_token(
         return Err(Nonsense::WiderScope { accepted, granted: scopes });
     }
     let expires_in = success.expires_in.as_ref().map(lifetime).transpose()?;
-    Ok(IssuedToken { access_token, scopes, expires_in })
+    Ok(IssuedToken { access_token, scopes, expires_in, standing: None })
 }
 
 /// Never requires anything: a failure may be empty, HTML, or a proxy's own JSON.

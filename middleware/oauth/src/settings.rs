@@ -10,7 +10,7 @@ use std::{
 use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, SecretToken};
 
-pub(crate) use self::client::{AuthMethod, ClientFields};
+pub(crate) use self::client::{AuthMethod, ClientFields, Files};
 use crate::{AssertionStyle, BasicEncoding, ClientAuth, DiscoveryOrder, Parameters, TokenEndpoint};
 
 /// A table `[outbound.server.<name>]`: one authorization server and who we are there.
@@ -23,16 +23,18 @@ use crate::{AssertionStyle, BasicEncoding, ClientAuth, DiscoveryOrder, Parameter
 /// | `discovery` | where metadata is looked for: a name of [`DiscoveryOrder`]; `oauth_first` |
 /// | `default` | whether targets that name no server use this one; `false` |
 /// | `client_id` | which client we are there |
-/// | `client_secret`, `client_secret_file` | our secret, or the file that holds it |
-/// | `private_key_file` | the PEM file with our private key, which signs client assertions: ES256, Ed25519 or RSA |
+/// | `client_secret`, `client_secret_file` | our secret, or the file that holds it, or several |
+/// | `private_key_file` | the PEM file with our private key, or several, which signs client assertions: ES256, Ed25519 or RSA |
+/// | `client_assertion_file` | the file with a client assertion that somebody else signs, and replaces before it ends |
 /// | `key_id` | the `kid` that the server knows the key by; left out, the key's thumbprint |
-/// | `token_endpoint_auth_method` | how we prove it; left out, `client_secret_basic` or `private_key_jwt` |
+/// | `token_endpoint_auth_method` | how we prove it; left out, `client_secret_basic` or `private_key_jwt`; `spiffe_jwt` of an assertion that is a JWT-SVID |
 /// | `basic_encoding` | how id and secret are written in the header: a name of [`BasicEncoding`]; `form` |
 /// | `assertion` | a table of how assertions look: [`AssertionStyle`] |
 /// | `parameters` | a table of what else is sent with each call: [`Parameters`] |
 /// | `accepts_issuers` | of which issuers, besides its own, subject tokens may be sent there |
 ///
-/// Exactly one of secret, secret file and key file is there.
+/// Exactly one of secret, secret file, key file and assertion file is there. What is in [files](ClientAuth#files) may change,
+/// and of several the newest is the first.
 ///
 /// ```
 /// use std::path::Path;
@@ -58,8 +60,9 @@ pub struct ServerSettings {
     default: bool,
     client_id: String,
     client_secret: Option<SecretToken>,
-    client_secret_file: Option<PathBuf>,
-    private_key_file: Option<PathBuf>,
+    client_secret_file: Option<Files>,
+    private_key_file: Option<Files>,
+    client_assertion_file: Option<PathBuf>,
     key_id: Option<String>,
     token_endpoint_auth_method: Option<AuthMethod>,
     basic_encoding: Option<BasicEncoding>,
@@ -123,8 +126,9 @@ impl ServerSettings {
         ClientFields {
             client_id: &self.client_id,
             client_secret: self.client_secret.as_ref(),
-            client_secret_file: self.client_secret_file.as_deref(),
-            private_key_file: self.private_key_file.as_deref(),
+            client_secret_file: self.client_secret_file.as_ref(),
+            private_key_file: self.private_key_file.as_ref(),
+            client_assertion_file: self.client_assertion_file.as_deref(),
             key_id: self.key_id.as_deref(),
             method: self.token_endpoint_auth_method,
             basic_encoding: self.basic_encoding,

@@ -11,9 +11,9 @@ mod telemetry;
 use std::{fmt, sync::Arc, time::Duration};
 
 use form_urlencoded::Serializer;
-use http::HeaderValue;
+use http::StatusCode;
 use tower_identity_core::{ClientId, Clock, Fingerprint, Issuer};
-use tower_identity_jose::SignError;
+use tower_identity_refresh::Upkeep;
 
 use self::{
     breaker::Pass,
@@ -24,8 +24,12 @@ use self::{
 pub(crate) use self::{endpoints::At, server::Servers};
 pub use self::{line::Urgency, not_asked::NotAsked};
 use crate::{
-    ClientAuth, Endpoint, Grant, Http, IssuedAssertion, IssuedToken, Parameters, TokenError, TokenExchange,
-    client_auth::Recipient, http::Answer, response, token_error::Cause,
+    ClientAuth, ConfigurationProblem, CredentialError, Endpoint, Grant, Http, IssuedAssertion, IssuedToken, Parameters,
+    Standing, TokenError, TokenErrorKind, TokenExchange,
+    client_auth::{Proof, Prover, Recipient, Used},
+    http::Answer,
+    response,
+    token_error::Cause,
 };
 
 /// A client of one authorization server's token endpoint, or of several endpoints of it. Cheap to clone; prints no
@@ -49,10 +53,30 @@ struct Inner {
     accepts: Vec<Issuer>,
     endpoints: Endpoints,
     auth: ClientAuth,
+    prover: Prover,
+    /// Of what the prover reads from files.
+    keeper: Option<Upkeep>,
     parameters: Parameters,
     http: Http,
     room: usize,
     fingerprint: Fingerprint,
+}
+
+/// What was issued, and whether the credential that it was obtained with is still ours, where that may change.
+type Issued<T> = (T, Option<Standing>);
+
+/// An attempt that brought nothing.
+struct Failed {
+    health: Health,
+    cause: Cause,
+    /// The credential by which the server does not know us, where there may be another.
+    refused: Option<Used>,
+}
+
+impl Failed {
+    fn ours(cause: impl Into<Cause>) -> Self {
+        Self { health: Health::Answers, cause: cause.into(), refused: None }
+    }
 }
 
 /// How an answer is read: as what was asked for.
@@ -64,6 +88,7 @@ pub(crate) struct Connection {
     pub(crate) accepts: Vec<Issuer>,
     pub(crate) at: At,
     pub(crate) auth: ClientAuth,
+    pub(crate) prover: Prover,
     /// What goes along with each call.
     pub(crate) parameters: Parameters,
     /// How many calls may wait.
@@ -73,10 +98,13 @@ pub(crate) struct Connection {
 
 impl TokenClient {
     pub(crate) fn new(connection: Connection, http: Http) -> Self {
-        let Connection { issuer, accepts, at, auth, parameters, room, fingerprint } = connection;
+        let Connection { issuer, accepts, at, auth, prover, parameters, room, fingerprint } = connection;
         let server = http.servers().of(&issuer);
         let endpoints = Endpoints::new(at, &server, http.clock());
-        Self(Arc::new(Inner { server, accepts, endpoints, auth, parameters, http, room, fingerprint }))
+        let keeper = prover.keeper(http.clock());
+        keeper.iter().for_each(Upkeep::keep);
+        let inner = Inner { server, accepts, endpoints, auth, prover, keeper, parameters, http, room, fingerprint };
+        Self(Arc::new(inner))
     }
 
     /// The authorization server.
@@ -104,6 +132,12 @@ impl TokenClient {
         self.0.fingerprint
     }
 
+    /// Reads the files of its credentials here and now, which are looked at [by themselves](ClientAuth#files) all the time.
+    /// Blocks for as long as that takes.
+    pub fn read_credentials(&self) {
+        self.0.prover.read_again();
+    }
+
     /// The clock that its deadlines are measured by.
     pub(crate) fn clock(&self) -> &Clock {
         self.0.http.clock()
@@ -128,7 +162,8 @@ impl TokenClient {
     ///
     /// As [`request`](Self::request).
     pub async fn request_with(&self, grant: &Grant, urgency: Urgency) -> Result<IssuedToken, TokenError> {
-        self.request_read(grant, urgency, response::read).await
+        let (token, standing) = self.request_read(grant, urgency, response::read).await?;
+        Ok(token.by(standing))
     }
 
     /// Exchanges a token for an assertion: of the type that the exchange [requests](TokenExchange::requested_token_type),
@@ -142,10 +177,11 @@ impl TokenClient {
         exchange: TokenExchange,
         urgency: Urgency,
     ) -> Result<IssuedAssertion, TokenError> {
-        self.request_read(&exchange.into(), urgency, response::read_assertion).await
+        let (assertion, _) = self.request_read(&exchange.into(), urgency, response::read_assertion).await?;
+        Ok(assertion)
     }
 
-    async fn request_read<T>(&self, grant: &Grant, urgency: Urgency, read: Read<T>) -> Result<T, TokenError> {
+    async fn request_read<T>(&self, grant: &Grant, urgency: Urgency, read: Read<T>) -> Result<Issued<T>, TokenError> {
         let clock = self.clock();
         let (began, mut tried) = (clock.monotonic(), Tried::new());
         let result = self.ask(grant, urgency, read, &mut tried).await;
@@ -155,13 +191,20 @@ impl TokenClient {
         result
     }
 
-    async fn ask<T>(&self, grant: &Grant, urgency: Urgency, read: Read<T>, tried: &mut Tried) -> Result<T, Cause> {
-        let (Inner { server, endpoints, room, .. }, clock) = (&*self.0, self.clock());
+    async fn ask<T>(
+        &self,
+        grant: &Grant,
+        urgency: Urgency,
+        read: Read<T>,
+        tried: &mut Tried,
+    ) -> Result<Issued<T>, Cause> {
+        let (Inner { server, endpoints, room, keeper, .. }, clock) = (&*self.0, self.clock());
+        keeper.iter().for_each(Upkeep::keep);
         endpoints.any()?;
         let _place = server.line().enter(urgency, *room, clock).await?;
         let now = clock.monotonic();
         let mut attempts = if grant.is_repeatable() { Attempts::new(urgency, now) } else { Attempts::one(now) };
-        let mut failed: Option<Cause> = None;
+        let (mut failed, mut refused, mut repeats) = (None::<Cause>, None::<Used>, grant.is_repeatable());
         loop {
             let (index, pass) = match endpoints.choose(tried) {
                 Ok(chosen) => chosen,
@@ -169,10 +212,20 @@ impl TokenClient {
             };
             tried.push(index);
             let left = attempts.time_left(clock.monotonic());
-            let (health, cause) = match self.attempt(grant, read, index, pass, left).await {
-                Ok(token) => return Ok(token),
+            let failure = match self.attempt(grant, read, (index, pass), left, refused.as_ref()).await {
+                // Obtained with a secret that was withdrawn meanwhile: nobody would use it.
+                Ok((_, Some(standing))) if repeats && standing.is_gone() => {
+                    repeats = false;
+                    continue;
+                }
+                Ok(issued) => return Ok(issued),
                 Err(failure) => failure,
             };
+            let Failed { health, cause, refused: unknown } = failure;
+            if let Some(used) = unknown.filter(|used| used.refused(refused.is_some())) {
+                (refused, failed) = (Some(used), Some(cause));
+                continue;
+            }
             match attempts.after(health, endpoints.any_but(tried), clock.monotonic(), retry::random()) {
                 Next::Elsewhere => {}
                 Next::After(pause) if endpoints.any().is_ok() => clock.sleep(pause).await,
@@ -186,38 +239,60 @@ impl TokenClient {
         &self,
         grant: &Grant,
         read: Read<T>,
-        index: usize,
-        pass: Pass,
+        (index, pass): (usize, Pass),
         left: Duration,
-    ) -> Result<T, (Health, Cause)> {
+        refused: Option<&Used>,
+    ) -> Result<Issued<T>, Failed> {
         let Inner { endpoints, http, .. } = &*self.0;
-        let ours = |cause| (Health::Answers, cause);
-        let (endpoint, http) = endpoints.resolve(index, http, left).await.map_err(ours)?;
-        let (form, authorization) = self.compose(grant, &endpoint).map_err(|error| ours(error.into()))?;
-        let answer = http.post_form(&endpoint, authorization.as_ref(), form, left).await;
+        let (endpoint, http) = endpoints.resolve(index, http, left).await.map_err(Failed::ours)?;
+        let (form, Proof { header, used }) = self.compose(grant, &endpoint, refused).map_err(Failed::ours)?;
+        let answer = http.post_form(&endpoint, header.as_ref(), form, left).await;
         let health = Health::of(&answer);
         if health.is_outage() {
             pass.outage(health.retry_after());
         } else {
             pass.answered();
         }
-        let answer = answer.map_err(|error| (health, error.into()))?;
-        read(grant, &answer).map_err(|cause| (health, cause))
+        let answer = answer.map_err(|error| Failed { health, cause: error.into(), refused: None })?;
+        match read(grant, &answer) {
+            Ok(issued) => {
+                used.iter().for_each(Used::accepted);
+                Ok((issued, used.map(|used| used.standing().clone())))
+            }
+            Err(cause) => {
+                let refused = used.filter(|_| is_unknown(&cause, answer.status));
+                Err(Failed { health, cause, refused })
+            }
+        }
     }
 
     /// The form, and the header's part of who we are: anew for each attempt.
-    fn compose(&self, grant: &Grant, to: &Endpoint) -> Result<(String, Option<HeaderValue>), SignError> {
-        let Inner { server, auth, parameters, http, .. } = &*self.0;
+    fn compose(
+        &self,
+        grant: &Grant,
+        to: &Endpoint,
+        refused: Option<&Used>,
+    ) -> Result<(String, Proof), CredentialError> {
+        let Inner { server, prover, parameters, http, .. } = &*self.0;
         let mut form = Serializer::new(String::new());
         grant.append_to(&mut form);
         let recipient = Recipient { issuer: server.issuer(), token_endpoint: Some(to) };
-        let authorization = auth.append_to(&mut form, &recipient, http.clock())?;
+        let proof = prover.prove(&mut form, &recipient, http.clock(), refused)?;
         let mut form = form.finish();
         // What a target says of itself comes before what its server says of all.
         grant.target().parameters.append_to(&mut form);
         parameters.append_to(&mut form);
-        Ok((form, authorization))
+        Ok((form, proof))
     }
+}
+
+/// Whether the server says that it does not know us by what we presented: in the standard's word (RFC 6749 §5.2), or in
+/// that of a widespread one.
+fn is_unknown(cause: &Cause, status: StatusCode) -> bool {
+    let TokenErrorKind::OurConfiguration { problem: ConfigurationProblem::Code(code) } = &cause.kind else {
+        return false;
+    };
+    code.as_str() == "invalid_client" || (code.as_str() == "unauthorized_client" && status == StatusCode::UNAUTHORIZED)
 }
 
 impl fmt::Debug for TokenClient {

@@ -143,7 +143,8 @@ impl TokenEndpoint {
     ///
     /// # Errors
     ///
-    /// [`InvalidSetting`] of `issuer`, `token_endpoint`, `accepts_issuers` or `line`.
+    /// [`InvalidSetting`] of `issuer`, `token_endpoint`, `accepts_issuers` or `line`, or of a file of the client's that
+    /// cannot be used.
     pub fn connect(&self, http: &Http) -> Result<TokenClient, InvalidSetting> {
         let Checked { issuer, at, accepts } = self.check()?;
         let fingerprint = self.fingerprint(&issuer, &at);
@@ -153,8 +154,8 @@ impl TokenEndpoint {
         } else {
             At::Known(at)
         };
-        let (auth, parameters) = (self.auth.clone(), self.parameters.clone());
-        let connection = Connection { issuer, accepts, at, auth, parameters, room: self.line, fingerprint };
+        let (auth, prover, parameters) = (self.auth.clone(), self.auth.prover()?, self.parameters.clone());
+        let connection = Connection { issuer, accepts, at, auth, prover, parameters, room: self.line, fingerprint };
         Ok(TokenClient::new(connection, http.clone()))
     }
 

@@ -9,7 +9,6 @@ mod problem;
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use tower_identity_core::{Fault, Issuer, Refusal};
-use tower_identity_jose::SignError;
 
 pub(crate) use self::kind::FailureAnswer;
 pub use self::{
@@ -18,7 +17,7 @@ pub use self::{
     nonsense::Nonsense,
     problem::ConfigurationProblem,
 };
-use crate::{DiscoveryError, FetchError, GrantKind, NotAsked, UnusableEndpoint};
+use crate::{CredentialError, DiscoveryError, FetchError, GrantKind, NotAsked, UnusableEndpoint};
 
 /// There is no token. Cheap to clone, so that equal waiters can share one. Never holds a token, a secret, or what the
 /// server said beyond its code.
@@ -90,9 +89,12 @@ impl From<NotAsked> for Cause {
     }
 }
 
-impl From<SignError> for Cause {
-    fn from(error: SignError) -> Self {
-        let problem = ConfigurationProblem::Assertion;
+impl From<CredentialError> for Cause {
+    fn from(error: CredentialError) -> Self {
+        let problem = match error {
+            CredentialError::Sign(_) => ConfigurationProblem::Assertion,
+            _ => ConfigurationProblem::Credential,
+        };
         Self { kind: TokenErrorKind::OurConfiguration { problem }, source: Some(Box::new(error)) }
     }
 }

@@ -10,6 +10,7 @@ use std::{
 
 use http::{HeaderMap, HeaderName, header::CONNECTION};
 use tower_identity_core::Timestamp;
+use tower_identity_oauth::Standing;
 use tower_identity_refresh::Lifetime;
 
 use crate::{
@@ -55,6 +56,8 @@ pub(crate) struct Entry {
     next_refresh: AtomicU64,
     /// When a target last made us forget a token of this key, above the bits of what became of this one.
     refused: AtomicU64,
+    /// Of the credential that it was obtained with, where that may be withdrawn.
+    standing: Option<Standing>,
 }
 
 /// A token for one request.
@@ -89,7 +92,13 @@ impl Entry {
             refused: AtomicU64::new(
                 before.map_or(0, |before| before.refused.load(Ordering::Relaxed) & !(DROPPED | REPLACED)),
             ),
+            standing: None,
         }
+    }
+
+    /// Obtained with a credential of this standing: it is used no longer than that is ours.
+    pub(crate) fn by(self, standing: Option<Standing>) -> Self {
+        Self { standing, ..self }
     }
 
     pub(crate) fn key(&self) -> Looked<'_> {
@@ -104,7 +113,10 @@ impl Entry {
     /// Whether it may be sent now.
     pub(crate) fn is_usable(&self, now: Timestamp) -> bool {
         let now = millis(now);
-        self.began <= now && now < self.ends_at && self.refused.load(Ordering::Relaxed) & DROPPED == 0
+        self.began <= now
+            && now < self.ends_at
+            && self.refused.load(Ordering::Relaxed) & DROPPED == 0
+            && self.standing.as_ref().is_none_or(|standing| !standing.is_gone())
     }
 
     /// When it ends.

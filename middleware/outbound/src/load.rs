@@ -7,6 +7,7 @@ use std::{
 };
 
 use tower_identity_core::{Issuer, Refusal, RefusalKind, Scopes, Timestamp};
+use tower_identity_oauth::Standing;
 use tower_identity_refresh::{Failed, Lifetime, Loaded};
 
 use crate::{
@@ -61,6 +62,8 @@ pub(crate) struct Obtained {
     pub(crate) scopes: Scopes,
     /// How long it is good for, where the server says so.
     pub(crate) life: Option<Duration>,
+    /// Of the credential that it was obtained with.
+    standing: Option<Standing>,
     /// The authorization server that issued it.
     server: Option<Issuer>,
     /// How soon to look for another.
@@ -82,7 +85,8 @@ pub(crate) async fn obtain(ask: &Ask) -> Result<Obtained, Failed<Refusal>> {
     }
     let Checked { bearer, life } = issued::check(ask, &brought).map_err(failed)?;
     let Brought { token, server, again } = brought;
-    Ok(Obtained { bearer, scopes: token.scopes().clone(), life, server, again })
+    let standing = token.standing().cloned();
+    Ok(Obtained { bearer, scopes: token.scopes().clone(), life, standing, server, again })
 }
 
 /// Asks, and keeps what comes.
@@ -94,7 +98,7 @@ pub(crate) async fn load(cache: Weak<TokenCache>, ask: Ask) -> Result<Loaded<Lan
     if let Some(entry) = cache.upgrade().and_then(|cache| cache.meanwhile(&ask)) {
         return landed(Landed::of(entry));
     }
-    let Obtained { bearer, scopes, life, server, again } = obtain(&ask).await?;
+    let Obtained { bearer, scopes, life, standing, server, again } = obtain(&ask).await?;
     let subject_end = ask.subject.as_ref().map(|subject| subject.expires_at());
     let lifetime = lifetime(life, subject_end.map(|end| end.since(began)));
     let lifetime = again.map_or(lifetime, |again| Lifetime::new(again.min(lifetime.fresh()), lifetime.usable()));
@@ -107,7 +111,8 @@ pub(crate) async fn load(cache: Weak<TokenCache>, ask: Ask) -> Result<Loaded<Lan
     );
     let cache = cache.upgrade();
     let before = cache.as_ref().and_then(|cache| cache.before(&ask.key()));
-    let entry = Arc::new(Entry::new(ask.key().to_key(), bearer, began, lifetime, before.as_deref()));
+    let entry = Entry::new(ask.key().to_key(), bearer, began, lifetime, before.as_deref());
+    let entry = Arc::new(entry.by(standing));
     let own_end = began.saturating_add(life.unwrap_or(UNSAID));
     let until = subject_end.map_or(own_end, |end| end.min(own_end));
     if let Some(cache) = cache.filter(|_| !lifetime.usable().is_zero()) {

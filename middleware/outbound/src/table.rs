@@ -63,7 +63,14 @@ impl Table {
         let connect = |name: Option<&String>, description: &TokenEndpoint| {
             let connected = before.into_iter().flat_map(|before| &before.servers);
             let same = connected.into_iter().find(|server| server.description == *description);
-            let client = same.map_or_else(|| description.connect(http), |server| Ok(server.client.clone()))?;
+            let client = match same {
+                None => description.connect(http)?,
+                Some(server) => {
+                    // What the description names may have changed.
+                    server.client.read_credentials();
+                    server.client.clone()
+                }
+            };
             Ok(Server { name: name.cloned(), description: description.clone(), client })
         };
         let first = connect(None, default).map_err(|wrong: InvalidSetting| wrong.within("default"))?;

@@ -50,8 +50,8 @@ const MAX_FILE_BYTES: usize = 1024 * 1024;
 /// The file is looked at every five seconds, by its content, and another text counts when it has stood for a second. That
 /// begins with the first request, or at once where there is a runtime, and ends with the last clone and the last layer that
 /// these settings gave out. Files that the file names, such as those of secrets, are read anew with it; one that changes alone
-/// takes a [`reload`](Self::reload). (A [list of callers](crate::rule::callers_file) and the roots of certificates are looked
-/// at by themselves.) A text that was refused is tried again every five seconds, so that a file which it names may come after
+/// takes a [`reload`](Self::reload). (A [list of callers](crate::rule::callers_file), the roots of certificates, and the files
+/// of [`ClientAuth`](crate::ClientAuth#files) are looked at by themselves.) A text that was refused is tried again every five seconds, so that a file which it names may come after
 /// it.
 ///
 /// What comes of a text is told by one event of target `tower_identity::settings`: `settings reloaded`, with the generation

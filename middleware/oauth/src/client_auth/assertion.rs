@@ -1,6 +1,6 @@
 //! What our client assertions look like (RFC 7523 §3, as draft-ietf-oauth-rfc7523bis has it).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tower_identity_core::{ClientId, Clock, InvalidSetting, SecretToken};
 use tower_identity_jose::{Algorithm, MediaType, SignError, SigningKey, SigningKeyError, random_id};
 
-use super::Recipient;
+use super::{Recipient, watched::ReadAs};
 
 /// How long a client assertion is good for.
 const ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
@@ -116,14 +116,21 @@ impl AssertionStyle {
         self
     }
 
-    /// Whether it is for somebody else than the issuer.
-    pub(super) fn is_for_another(&self) -> bool {
-        self.audience != AssertionAudience::Issuer
+    pub(super) fn to_whom(&self) -> &AssertionAudience {
+        &self.audience
     }
 
-    /// Whether its audience is the token endpoint, whichever that is.
-    pub(super) fn is_for_endpoint(&self) -> bool {
-        self.audience == AssertionAudience::TokenEndpoint
+    /// Whom it is for, where somebody else has signed it and nothing else can be wanted of it.
+    pub(super) fn audience_alone(self) -> Result<AssertionAudience, InvalidSetting> {
+        let Self { audience, typ, alg, certificate } = self;
+        let other = [("typ", typ != AssertionTyp::default()), ("alg", alg.is_some()), ("certificate", certificate)];
+        match other.into_iter().find(|(_, is_said)| *is_said) {
+            None => Ok(audience),
+            Some((field, _)) => {
+                let rule = "is of assertions that we sign; somebody else signs those in client_assertion_file";
+                Err(InvalidSetting::new(field, rule).within(FIELD))
+            }
+        }
     }
 
     pub(super) fn check(&self) -> Result<(), InvalidSetting> {
@@ -134,13 +141,15 @@ impl AssertionStyle {
             _ => Ok(()),
         }
     }
+}
 
+impl AssertionAudience {
     /// Whom an assertion to this server is for.
-    fn audience_at<'a>(&'a self, recipient: &Recipient<'a>) -> &'a str {
-        match (&self.audience, recipient.token_endpoint) {
-            (AssertionAudience::Other(audience), _) => audience,
-            (AssertionAudience::TokenEndpoint, Some(endpoint)) => endpoint.url().as_str(),
-            (AssertionAudience::TokenEndpoint | AssertionAudience::Issuer, _) => recipient.issuer.as_str(),
+    pub(super) fn at<'a>(&'a self, recipient: &Recipient<'a>) -> &'a str {
+        match (self, recipient.token_endpoint) {
+            (Self::Other(audience), _) => audience,
+            (Self::TokenEndpoint, Some(endpoint)) => endpoint.url().as_str(),
+            (Self::TokenEndpoint | Self::Issuer, _) => recipient.issuer.as_str(),
         }
     }
 }
@@ -174,8 +183,13 @@ impl Signer {
         &self.key
     }
 
-    pub(super) fn named(self, key_id: &str) -> Self {
-        Self { key: self.key.with_key_id(key_id), ..self }
+    /// The key of a file, as the server knows it and wants it.
+    pub(super) fn read(pem: &SecretToken, read_as: &ReadAs) -> Result<Self, String> {
+        let mut signer = Self::from_pem(pem).map_err(|broken| broken.to_string())?;
+        if let Some(key_id) = &read_as.key_id {
+            signer.key = signer.key.with_key_id(Arc::clone(key_id));
+        }
+        signer.styled(&read_as.style).map_err(|wrong| wrong.to_string())
     }
 
     /// The same, as the style wants it: with its algorithm, and not without the certificate that it names.
@@ -213,7 +227,7 @@ impl Signer {
         }
         let now = clock.wall();
         let exp = now.saturating_add(ASSERTION_LIFETIME).as_secs();
-        let aud = style.audience_at(recipient);
+        let aud = style.audience.at(recipient);
         let claims = Claims { iss: client, sub: client, aud, jti: random_id(), iat: now.as_secs(), exp };
         self.key.sign_with_header(&header, &claims)
     }

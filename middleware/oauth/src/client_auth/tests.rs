@@ -1,5 +1,6 @@
+use form_urlencoded::Serializer;
 use serde_json::{Value, json};
-use tower_identity_core::{BoxFuture, Moment, TimeSource, Timestamp};
+use tower_identity_core::{BoxFuture, Clock, Moment, TimeSource, Timestamp};
 use tower_identity_jose::{Accept, Algorithm, KeySet, Limits, MediaType, Unverified};
 
 use super::*;
@@ -27,7 +28,8 @@ fn proof(auth: &ClientAuth) -> (Option<String>, Vec<(String, String)>) {
     let issuer = "https://as.example/".parse().expect("issuer");
     let endpoint = Endpoint::parse(ENDPOINT).expect("an endpoint");
     let recipient = Recipient { issuer: &issuer, token_endpoint: Some(&endpoint) };
-    let header = auth.append_to(&mut form, &recipient, &Clock::new(Noon)).expect("signed");
+    let prover = auth.prover().expect("no files");
+    let header = prover.prove(&mut form, &recipient, &Clock::new(Noon), None).expect("signed").header;
     let header = header.map(|value| {
         assert!(value.is_sensitive(), "HPACK must not index it");
         value.to_str().expect("ascii").to_owned()
@@ -207,4 +209,11 @@ fn out_b1_a_fingerprint_differs_by_client_method_and_key() {
         assert!(!all[at + 1..].contains(one), "{at}");
     }
     assert_eq!(auth("orders", same.clone()), auth("orders", same));
+    let secret =
+        |secret: &str| ClientAuth::client_secret_basic("orders", secret.to_owned()).expect("usable").fingerprint();
+    assert_ne!(secret("a"), secret("b"), "tokens of a secret that was replaced are not found");
+    assert_eq!(secret("a"), secret("a"));
+    let files = |names: &[&str]| ClientAuth::client_secret_basic_files("orders", names).expect("usable").fingerprint();
+    assert!(files(&["a"]) != files(&["b"]) && files(&["a", "b"]) != files(&["b", "a"]) && files(&["a"]) != secret("a"));
+    assert_eq!(files(&["a", "b"]), files(&["a", "b"]));
 }

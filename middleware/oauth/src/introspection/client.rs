@@ -3,12 +3,14 @@
 use std::{fmt, sync::Arc};
 
 use form_urlencoded::Serializer;
-use http::HeaderValue;
 use tower_identity_core::{ClientId, Clock, Fingerprint, Issuer, SecretToken};
-use tower_identity_jose::SignError;
+use tower_identity_refresh::Upkeep;
 
 use super::{AnswerForm, Introspected, IntrospectionError, answer, error::Cause};
-use crate::{ClientAuth, Discovery, Endpoint, Http, client_auth::Recipient};
+use crate::{
+    ClientAuth, CredentialError, Discovery, Endpoint, Http,
+    client_auth::{Proof, Prover, Recipient},
+};
 
 /// A client of one authorization server's introspection endpoint. Cheap to clone; prints no secret.
 #[derive(Clone)]
@@ -18,6 +20,9 @@ struct Inner {
     issuer: Issuer,
     at: Where,
     auth: ClientAuth,
+    prover: Prover,
+    /// Of what the prover reads from files.
+    keeper: Option<Upkeep>,
     form: AnswerForm,
     http: Http,
     fingerprint: Fingerprint,
@@ -33,12 +38,14 @@ impl IntrospectionClient {
     pub(super) fn new(
         issuer: Issuer,
         at: Where,
-        auth: ClientAuth,
+        (auth, prover): (ClientAuth, Prover),
         form: AnswerForm,
         http: Http,
         fingerprint: Fingerprint,
     ) -> Self {
-        Self(Arc::new(Inner { issuer, at, auth, form, http, fingerprint }))
+        let keeper = prover.keeper(http.clock());
+        keeper.iter().for_each(Upkeep::keep);
+        Self(Arc::new(Inner { issuer, at, auth, prover, keeper, form, http, fingerprint }))
     }
 
     /// The authorization server.
@@ -82,7 +89,8 @@ impl IntrospectionClient {
     }
 
     async fn ask(&self, token: &SecretToken) -> Result<Introspected, Cause> {
-        let Inner { at, form, http, .. } = &*self.0;
+        let Inner { at, form, http, keeper, .. } = &*self.0;
+        keeper.iter().for_each(Upkeep::keep);
         let discovered;
         let (endpoint, http) = match at {
             Where::Known(endpoint) => (endpoint, http),
@@ -92,19 +100,19 @@ impl IntrospectionClient {
                 (endpoint, discovery.http_to(endpoint))
             }
         };
-        let (body, authorization) = self.compose(token)?;
-        let (answer, content_type) =
-            http.post_form_for(form.media_type(), endpoint, authorization.as_ref(), body).await?;
+        let (body, Proof { header, .. }) = self.compose(token)?;
+        let (answer, content_type) = http.post_form_for(form.media_type(), endpoint, header.as_ref(), body).await?;
         answer::read(*form, &answer, content_type.as_ref())
     }
 
     /// The form, and the header's part of who we are.
-    fn compose(&self, token: &SecretToken) -> Result<(String, Option<HeaderValue>), SignError> {
-        let Inner { issuer, auth, http, .. } = &*self.0;
+    fn compose(&self, token: &SecretToken) -> Result<(String, Proof), CredentialError> {
+        let Inner { issuer, prover, http, .. } = &*self.0;
         let mut form = Serializer::new(String::new());
         form.append_pair("token", token.expose()).append_pair("token_type_hint", "access_token");
-        let authorization = auth.append_to(&mut form, &Recipient { issuer, token_endpoint: None }, http.clock())?;
-        Ok((form.finish(), authorization))
+        let recipient = Recipient { issuer, token_endpoint: None };
+        let proof = prover.prove(&mut form, &recipient, http.clock(), None)?;
+        Ok((form.finish(), proof))
     }
 }
 

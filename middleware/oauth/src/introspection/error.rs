@@ -3,10 +3,10 @@
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use tower_identity_core::{Issuer, Refusal, RefusalKind};
-use tower_identity_jose::SignError;
 
 use crate::{
-    ConfigurationProblem, DEFAULT_RETRY_AFTER, DiscoveryError, FetchError, Nonsense, TokenErrorKind, UnusableEndpoint,
+    ConfigurationProblem, CredentialError, DEFAULT_RETRY_AFTER, DiscoveryError, FetchError, Nonsense, TokenErrorKind,
+    UnusableEndpoint,
     http::is_transient,
     token_error::{self, FailureAnswer},
 };
@@ -128,8 +128,8 @@ impl From<UnusableEndpoint> for Cause {
     }
 }
 
-impl From<SignError> for Cause {
-    fn from(error: SignError) -> Self {
+impl From<CredentialError> for Cause {
+    fn from(error: CredentialError) -> Self {
         token_error::Cause::from(error).into()
     }
 }

@@ -67,6 +67,7 @@ fn issued(granted: &str, expires_in: Option<u64>) -> Result<IssuedToken, Nonsens
         access_token: SecretToken::new("eyJ.a-b_c~d+e/f=="),
         scopes: scopes(granted),
         expires_in: expires_in.map(Duration::from_secs),
+        standing: None,
     })
 }
 

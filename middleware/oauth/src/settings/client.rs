@@ -1,11 +1,11 @@
 //! Which client we are and how we prove it, from the fields of whichever table says so.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, SecretToken};
 
-use crate::{AssertionStyle, BasicEncoding, ClientAuth, secret_file};
+use crate::{AssertionStyle, BasicEncoding, ClientAuth};
 
 /// The registered names of what [`ClientAuth`] can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -14,14 +14,34 @@ pub(crate) enum AuthMethod {
     ClientSecretBasic,
     ClientSecretPost,
     PrivateKeyJwt,
+    SpiffeJwt,
+}
+
+/// One file, or several: the newest first.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged, expecting = "expected a file, or a list of files")]
+pub(crate) enum Files {
+    One(PathBuf),
+    Several(Vec<PathBuf>),
+}
+
+impl Files {
+    fn within(&self, folder: &Path) -> Vec<PathBuf> {
+        let files = match self {
+            Self::One(file) => std::slice::from_ref(file),
+            Self::Several(files) => files,
+        };
+        files.iter().map(|file| folder.join(file)).collect()
+    }
 }
 
 /// The fields of a table that say it.
 pub(crate) struct ClientFields<'a> {
     pub(crate) client_id: &'a str,
     pub(crate) client_secret: Option<&'a SecretToken>,
-    pub(crate) client_secret_file: Option<&'a Path>,
-    pub(crate) private_key_file: Option<&'a Path>,
+    pub(crate) client_secret_file: Option<&'a Files>,
+    pub(crate) private_key_file: Option<&'a Files>,
+    pub(crate) client_assertion_file: Option<&'a Path>,
     pub(crate) key_id: Option<&'a str>,
     pub(crate) method: Option<AuthMethod>,
     pub(crate) basic_encoding: Option<BasicEncoding>,
@@ -29,50 +49,68 @@ pub(crate) struct ClientFields<'a> {
 }
 
 impl ClientFields<'_> {
-    /// Reads the secret or the key. Relative paths start at `folder`.
+    /// Who we are, once its files were read and can be used. Relative paths start at `folder`.
     pub(crate) fn client_auth(&self, folder: &Path) -> Result<ClientAuth, InvalidSetting> {
         let auth = self.credential(folder)?;
         let auth = self.basic_encoding.into_iter().try_fold(auth, ClientAuth::basic_encoding)?;
-        self.assertion.into_iter().cloned().try_fold(auth, ClientAuth::assertion)
+        let auth = self.assertion.into_iter().cloned().try_fold(auth, ClientAuth::assertion)?;
+        auth.prover()?;
+        Ok(auth)
     }
 
     fn credential(&self, folder: &Path) -> Result<ClientAuth, InvalidSetting> {
-        match (self.client_secret, self.client_secret_file, self.private_key_file) {
-            (Some(secret), None, None) => self.with_secret(secret.clone()),
-            (None, Some(file), None) => self.with_secret(secret_file::read("client_secret_file", &folder.join(file))?),
-            (None, None, Some(file)) => self.with_key(&folder.join(file)),
+        if self.key_id.is_some() && self.private_key_file.is_none() {
+            return Err(InvalidSetting::new("key_id", "goes with private_key_file only"));
+        }
+        let id = self.client_id;
+        match (self.client_secret, self.client_secret_file, self.private_key_file, self.client_assertion_file) {
+            (Some(secret), None, None, None) => match self.secret_in_form()? {
+                false => ClientAuth::client_secret_basic(id, secret.clone()),
+                true => ClientAuth::client_secret_post(id, secret.clone()),
+            },
+            (None, Some(files), None, None) => match self.secret_in_form()? {
+                false => ClientAuth::client_secret_basic_files(id, files.within(folder)),
+                true => ClientAuth::client_secret_post_files(id, files.within(folder)),
+            },
+            (None, None, Some(files), None) => self.with_keys(&files.within(folder)),
+            (None, None, None, Some(file)) => match self.method {
+                None | Some(AuthMethod::PrivateKeyJwt) => ClientAuth::assertion_file(id, folder.join(file)),
+                Some(AuthMethod::SpiffeJwt) => ClientAuth::jwt_svid_file(id, folder.join(file)),
+                Some(_) => wrong_method("a client_assertion_file is for private_key_jwt or spiffe_jwt"),
+            },
             _ => Err(InvalidSetting::new(
                 "client_secret",
-                "exactly one of client_secret, client_secret_file and private_key_file has to be there",
+                "exactly one of client_secret, client_secret_file, private_key_file and client_assertion_file has to be there",
             )),
         }
     }
 
-    fn with_secret(&self, secret: SecretToken) -> Result<ClientAuth, InvalidSetting> {
-        if self.key_id.is_some() {
-            return Err(InvalidSetting::new("key_id", "goes with private_key_file only"));
-        }
+    fn secret_in_form(&self) -> Result<bool, InvalidSetting> {
         match self.method {
-            None | Some(AuthMethod::ClientSecretBasic) => ClientAuth::client_secret_basic(self.client_id, secret),
-            Some(AuthMethod::ClientSecretPost) => ClientAuth::client_secret_post(self.client_id, secret),
-            Some(AuthMethod::PrivateKeyJwt) => {
-                Err(InvalidSetting::new("token_endpoint_auth_method", "private_key_jwt needs a private_key_file"))
-            }
+            None | Some(AuthMethod::ClientSecretBasic) => Ok(false),
+            Some(AuthMethod::ClientSecretPost) => Ok(true),
+            Some(AuthMethod::PrivateKeyJwt) => wrong_method("private_key_jwt needs a private_key_file"),
+            Some(AuthMethod::SpiffeJwt) => wrong_method("spiffe_jwt needs a client_assertion_file"),
         }
     }
 
-    fn with_key(&self, file: &Path) -> Result<ClientAuth, InvalidSetting> {
+    fn with_keys(&self, files: &[PathBuf]) -> Result<ClientAuth, InvalidSetting> {
         if !matches!(self.method, None | Some(AuthMethod::PrivateKeyJwt)) {
-            return Err(InvalidSetting::new("token_endpoint_auth_method", "a private_key_file is for private_key_jwt"));
+            return wrong_method("a private_key_file is for private_key_jwt");
         }
-        let pem = secret_file::read("private_key_file", file)?;
-        let auth = ClientAuth::key_in(self.client_id, &pem, |broken| {
-            InvalidSetting::new("private_key_file", format!("{}: {broken}", file.display()))
-        })?;
+        let auth = ClientAuth::private_key_jwt_files(self.client_id, files)?;
         match self.key_id {
             None => Ok(auth),
             Some("") => Err(InvalidSetting::new("key_id", "is empty")),
+            Some(_) if files.len() > 1 => Err(InvalidSetting::new(
+                "key_id",
+                "goes with one private_key_file; of several, each is named by its thumbprint",
+            )),
             Some(id) => Ok(auth.key_id(id)),
         }
     }
+}
+
+fn wrong_method<T>(rule: &str) -> Result<T, InvalidSetting> {
+    Err(InvalidSetting::new("token_endpoint_auth_method", rule))
 }

@@ -62,7 +62,9 @@ fn a_file_and_code_build_the_same() {
     let folder = Folder::new();
     folder.write("secret", "hunter2\n");
     let basic = || ClientAuth::client_secret_basic("orders", "hunter2").expect("usable");
-    let post = ClientAuth::client_secret_post("orders", "hunter2").expect("usable");
+    let secret = [folder.0.join("secret")];
+    let post = ClientAuth::client_secret_post_files("orders", &secret).expect("usable");
+    let from_file = ClientAuth::client_secret_basic_files("orders", &secret).expect("usable");
     let issuer = "https://as.example";
 
     let here = json!({"client_secret": "hunter2"});
@@ -75,7 +77,7 @@ fn a_file_and_code_build_the_same() {
         "accepts_issuers": ["https://other.example"],
     });
     let expected =
-        TokenEndpoint::at(issuer, "https://inside.example/token", basic()).accepts_issuer("https://other.example");
+        TokenEndpoint::at(issuer, "https://inside.example/token", from_file).accepts_issuer("https://other.example");
     assert_eq!(accepted(&folder, &elsewhere), built(&expected));
     let several = json!({
         "client_secret": "hunter2",
@@ -94,7 +96,9 @@ fn key_id(auth: &ClientAuth) -> Value {
     let mut form = form_urlencoded::Serializer::new(String::new());
     let issuer = "https://as.example".parse().expect("an issuer");
     let recipient = crate::client_auth::Recipient { issuer: &issuer, token_endpoint: None };
-    assert_eq!(auth.append_to(&mut form, &recipient, &tower_identity_refresh::system_clock()).expect("signed"), None);
+    let proof =
+        auth.prover().expect("a key").prove(&mut form, &recipient, &tower_identity_refresh::system_clock(), None);
+    assert_eq!(proof.expect("signed").header, None);
     let form = form.finish();
     let (_, assertion) = form.rsplit_once("client_assertion=").expect("an assertion");
     let header = assertion.split('.').next().expect("a header");
@@ -110,7 +114,8 @@ fn a_private_key_is_read_from_its_file_and_named_by_its_thumbprint_or_as_the_ser
     let thumbprint = key.key_id().to_owned();
     let settings = |changes: &Value| serde_json::from_value::<ServerSettings>(table(changes)).expect("the shape");
     let auth = settings(&json!({"private_key_file": "key.pem"})).client_auth(&folder.0).expect("usable");
-    assert_eq!(auth.fingerprint(), ClientAuth::private_key_jwt("orders", key).expect("usable").fingerprint());
+    let in_code = ClientAuth::private_key_jwt_files("orders", [folder.0.join("key.pem")]).expect("usable");
+    assert_eq!((&auth, auth.fingerprint()), (&in_code, in_code.fingerprint()));
     assert_eq!(auth.method(), "private_key_jwt");
     assert_eq!(key_id(&auth), thumbprint);
     let named = settings(&json!({"private_key_file": "key.pem", "key_id": "2026-11"}));
@@ -122,18 +127,20 @@ fn a_private_key_is_read_from_its_file_and_named_by_its_thumbprint_or_as_the_ser
 fn exactly_one_credential_is_there() {
     let folder = Folder::new();
     folder.write("secret", "hunter2");
-    let rule = "client_secret: exactly one of client_secret, client_secret_file and private_key_file has to be there";
+    let rule = "client_secret: exactly one of client_secret, client_secret_file, private_key_file and \
+                client_assertion_file has to be there";
     for wrong in [
         json!({}),
         json!({"client_secret": "hunter2", "client_secret_file": "secret"}),
         json!({"client_secret": "hunter2", "private_key_file": "secret"}),
         json!({"client_secret_file": "secret", "private_key_file": "secret"}),
+        json!({"client_assertion_file": "secret", "private_key_file": "secret"}),
     ] {
         assert_eq!(refused(&folder, &wrong), rule, "{wrong}");
     }
     let control = TokenEndpoint::discover(
         "https://as.example",
-        ClientAuth::client_secret_basic("orders", "hunter2").expect("usable"),
+        ClientAuth::client_secret_basic_files("orders", [folder.0.join("secret")]).expect("usable"),
     );
     assert_eq!(accepted(&folder, &json!({"client_secret_file": "secret"})), built(&control));
 }
@@ -252,8 +259,8 @@ fn how_a_server_wants_it_is_said_in_the_file_as_in_code() {
         (AssertionAudience::Issuer, "issuer"),
     ] {
         let style = AssertionStyle::new().audience(audience).typ(AssertionTyp::Jwt).algorithm(Algorithm::Es256);
-        let auth =
-            ClientAuth::private_key_jwt("orders", key.clone()).expect("usable").assertion(style).expect("usable");
+        let auth = ClientAuth::private_key_jwt_files("orders", [folder.0.join("key.pem")]).expect("usable");
+        let auth = auth.assertion(style).expect("usable");
         let file = json!({
             "private_key_file": "key.pem",
             "token_endpoint": url,
@@ -263,15 +270,73 @@ fn how_a_server_wants_it_is_said_in_the_file_as_in_code() {
     }
     let assertion = |style: Value| json!({"private_key_file": "key.pem", "token_endpoint": url, "assertion": style});
     for (style, rule) in [
-        (json!({"alg": "PS256"}), "assertion.alg: the key is not for PS256"),
+        (json!({"alg": "PS256"}), "private_key_file: $folder/key.pem: assertion.alg: the key is not for PS256"),
         (json!({"audience": " "}), "assertion.audience: is empty"),
         (
             json!({"certificate": true}),
-            "assertion.certificate: is demanded, and the key came without one; put it into the key's file, beside the key",
+            "private_key_file: $folder/key.pem: assertion.certificate: is demanded, and the key came without one; put it \
+             into the key's file, beside the key",
         ),
     ] {
         assert_eq!(refused(&folder, &assertion(style)), rule);
     }
+}
+
+#[test]
+fn several_files_and_assertions_of_others_are_said_in_the_file_as_in_code() {
+    let folder = Folder::new();
+    folder.write("new", "hunter2");
+    folder.write("old", "hunter1");
+    folder.write("empty", "");
+    let discovered =
+        |auth: Result<ClientAuth, InvalidSetting>| TokenEndpoint::discover("https://as.example", auth.expect("usable"));
+    let paths = |names: &[&str]| names.iter().map(|name| folder.0.join(name)).collect::<Vec<_>>();
+    assert_eq!(
+        read(&folder, &json!({"client_secret_file": ["new", "old"]})).expect("accepted"),
+        discovered(ClientAuth::client_secret_basic_files("orders", paths(&["new", "old"])))
+    );
+    // One of several may come later.
+    for list in [["new", "missing"], ["missing", "new"], ["new", "empty"]] {
+        read(&folder, &json!({"client_secret_file": list})).expect("accepted");
+    }
+    for (wrong, rule) in [
+        (json!({"client_secret_file": []}), "client_secret_file: is an empty list"),
+        (json!({"client_secret_file": ["new", "new"]}), "client_secret_file[1]: is listed twice"),
+        (json!({"client_secret_file": ["1", "2", "3", "4", "5"]}), "client_secret_file: has more than 4 files"),
+        (json!({"client_secret_file": ["empty", "missing"]}), "client_secret_file[0]: $folder/empty is empty"),
+        (
+            json!({"private_key_file": ["new", "old"]}),
+            "private_key_file[0]: $folder/new: not an unencrypted PKCS#8 private key in PEM",
+        ),
+        (
+            json!({"private_key_file": ["new", "old"], "key_id": "1"}),
+            "key_id: goes with one private_key_file; of several, each is named by its thumbprint",
+        ),
+        (json!({"client_assertion_file": "new"}), "client_assertion_file: $folder/new: holds no JWT with aud and exp"),
+        (
+            json!({"client_assertion_file": "later", "assertion": {"typ": "JWT"}}),
+            "assertion.typ: is of assertions that we sign; somebody else signs those in client_assertion_file",
+        ),
+        (
+            json!({"client_assertion_file": "later", "token_endpoint_auth_method": "client_secret_basic"}),
+            "token_endpoint_auth_method: a client_assertion_file is for private_key_jwt or spiffe_jwt",
+        ),
+        (
+            json!({"client_secret": "hunter2", "token_endpoint_auth_method": "spiffe_jwt"}),
+            "token_endpoint_auth_method: spiffe_jwt needs a client_assertion_file",
+        ),
+    ] {
+        assert_eq!(refused(&folder, &wrong), rule);
+    }
+    let later = folder.0.join("later");
+    assert_eq!(
+        read(&folder, &json!({"client_assertion_file": "later"})).expect("it need not be there yet"),
+        discovered(ClientAuth::assertion_file("orders", &later))
+    );
+    let svid = json!({"client_assertion_file": "later", "token_endpoint_auth_method": "spiffe_jwt"});
+    let svid = read(&folder, &svid).expect("accepted");
+    assert_eq!(svid, discovered(ClientAuth::jwt_svid_file("orders", &later)));
+    assert_ne!(svid, discovered(ClientAuth::assertion_file("orders", &later)));
 }
 
 #[test]

@@ -18,6 +18,9 @@ pub enum ConfigurationProblem {
     Discovery,
     /// The client assertion could not be signed.
     Assertion,
+    /// There is nothing to prove by who we are: see the source, a [`CredentialError`](crate::CredentialError). The server
+    /// was not asked.
+    Credential,
     /// The subject token is neither for this client there nor was it issued to it. Keycloak's.
     NotInAudience,
     /// The audience that is asked for is no client there that can be one. Keycloak's, who says it by the code of a failed
@@ -41,6 +44,7 @@ impl fmt::Display for ConfigurationProblem {
             Self::UnknownAudience => f.write_str(
                 "the target's audience is not the id of an enabled client there, or this client is a public one",
             ),
+            Self::Credential => f.write_str("there is no credential that could be presented to it"),
             Self::Assertion => f.write_str("the client assertion cannot be signed; check the key"),
         }
     }

@@ -3,6 +3,8 @@
 mod breaker;
 mod chained;
 mod client_auth;
+#[cfg(unix)]
+mod client_files;
 mod discovery;
 mod endpoints;
 mod grants;

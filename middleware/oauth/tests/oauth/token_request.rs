@@ -134,9 +134,8 @@ async fn client_credentials_from_a_file_are_the_same_on_the_wire() {
     }))
     .expect("the shape");
     let endpoint = settings.token_endpoint(&folder).expect("usable");
-    std::fs::remove_dir_all(&folder).expect("removed");
-
     let client = endpoint.connect(&ManualTime::new().http()).expect("usable");
+    std::fs::remove_dir_all(&folder).expect("removed");
     let token = client.request(&ClientCredentials::new(target()).into()).await.expect("a token");
     assert_eq!(parts(&token), ("issued-token", "charge".to_owned(), None));
     let arrived = server.arrived();

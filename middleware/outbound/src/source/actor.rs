@@ -1,7 +1,9 @@
 //! This service's own token as the actor token of exchanges (RFC 8693 §2.1).
 
-use tower_identity_core::{Clock, Refusal, Scopes, SecretToken};
-use tower_identity_oauth::{ActorToken, ClientCredentials, TargetService, TokenClient, TokenType, Unexchangeable};
+use tower_identity_core::{Clock, Refusal, Scopes};
+use tower_identity_oauth::{
+    ActorToken, ClientCredentials, IssuedToken, Standing, TargetService, TokenClient, TokenType, Unexchangeable,
+};
 use tower_identity_refresh::{Loaded, Slot};
 
 use crate::load;
@@ -10,7 +12,7 @@ use crate::load;
 #[derive(Debug, Clone)]
 pub(crate) struct ActorTokens {
     client: TokenClient,
-    slot: Slot<SecretToken, Refusal>,
+    slot: Slot<IssuedToken, Refusal>,
 }
 
 impl ActorTokens {
@@ -25,9 +27,10 @@ impl ActorTokens {
             // For the authorization server itself, and so for no audience.
             let grant = ClientCredentials::new(TargetService { tolerated, ..TargetService::default() }).into();
             let issued = client.request(&grant).await.map_err(|error| load::failed(error.refusal()))?;
-            Ok(Loaded { value: issued.access_token().clone(), lifetime: load::lifetime(issued.expires_in(), None) })
+            Ok(Loaded { lifetime: load::lifetime(issued.expires_in(), None), value: issued })
         };
+        self.slot.evict(|token| token.standing().is_some_and(Standing::is_gone));
         let token = self.slot.get(load).await?;
-        ActorToken::new(token, TokenType::AccessToken).map_err(Unexchangeable::refusal)
+        ActorToken::new(token.access_token().clone(), TokenType::AccessToken).map_err(Unexchangeable::refusal)
     }
 }

@@ -29,6 +29,7 @@ mod retries;
 #[cfg(feature = "retry")]
 mod retry_policy;
 mod revoked;
+mod rotation;
 mod secrets;
 mod slow;
 mod strangers;
