@@ -108,6 +108,9 @@ mod tests {
             key(Some("alice"), "row", "us"),
         ];
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
+        for (at, one) in all.iter().enumerate() {
+            assert!(all[at + 1..].iter().all(|other| one != other), "whatever their hashes are");
+        }
         let again = key(Some("alice"), "us", "row");
         assert!(again == all[0] && again.looked().equivalent(&all[0]));
         let hash = |key: &CacheKey| {

@@ -17,7 +17,7 @@ use crate::{
     source::{Brought, Recipe, TokenSource},
 };
 
-/// Gives the first who asks a token, when it is let, and refuses everybody else.
+/// Gives one who asks a token, when it is let, and refuses as many before as a map has room for, and all after.
 #[derive(Debug, Clone)]
 struct Slow(Arc<(AtomicUsize, Semaphore)>);
 
@@ -33,7 +33,7 @@ impl TokenSource for Slow {
     fn obtain(&self, _: &Ask) -> BoxFuture<'static, Result<Brought, Refusal>> {
         let Self(shared) = self.clone();
         Box::pin(async move {
-            if shared.0.fetch_add(1, Ordering::Relaxed) > 0 {
+            if shared.0.fetch_add(1, Ordering::Relaxed) != FAILURES {
                 return Err(Refusal::new(RefusalKind::Denied, "slow"));
             }
             shared.1.acquire().await.expect("never closed").forget();
@@ -65,15 +65,19 @@ async fn out_b4_whatever_fails_meanwhile_one_flight_of_a_key_is_in_the_air() {
         let (cache, ask) = (cache.clone(), ask(generation));
         tokio::spawn(async move { cache.ask(&ask).await })
     };
+    let fail = async |generations: std::ops::RangeInclusive<usize>| {
+        for generation in generations {
+            let (came, result) = cache.ask(&ask(generation)).await;
+            assert_eq!((came, result.expect_err("refused").check()), (Came::Miss, "slow"));
+        }
+    };
+    // The map is full when it comes, and is filled anew while it is in the air.
+    fail(1..=FAILURES).await;
     let first = asking(0);
     tokio::task::yield_now().await;
     first.abort();
     assert!(first.await.expect_err("it has left").is_cancelled());
-
-    for generation in 1..=2 * FAILURES {
-        let (came, result) = cache.ask(&ask(generation)).await;
-        assert_eq!((came, result.expect_err("refused").check()), (Came::Miss, "slow"));
-    }
+    fail(FAILURES + 1..=2 * FAILURES).await;
     assert!(cache.asked.len() <= FAILURES + 1, "{}", cache.asked.len());
     let (came, result) = cache.ask(&ask(2 * FAILURES)).await;
     assert_eq!((came, result.expect_err("remembered").check()), (Came::Negative, "slow"));

@@ -83,6 +83,7 @@ mod tests {
         let row = "https://payments.internal/";
         let all = [Who::User(&alice), Who::Workload(&orders), Who::Service].map(|who| hundredth(row, who));
         assert_eq!(all, [54, 37, 72]);
+        assert!(!is_picked(row, None, 72) && is_picked(row, None, 73));
     }
 
     #[test]

@@ -98,3 +98,13 @@ fn one_in_the_place_of_another_is_one() {
     assert!(Arc::ptr_eq(&kept.get(&users.key(0)).expect("one"), &second));
     assert_eq!(Arc::strong_count(&first), 1, "nothing of the first is held");
 }
+
+#[test]
+fn out_b10_where_there_is_room_for_one_there_is_one() {
+    let users = Users::new();
+    let kept = Kept::new(Bounds { entries: 1, bytes: 1 << 20 });
+    kept.add(&users.entry(0, 32, HOUR), NOW);
+    assert!(kept.get(&users.key(0)).is_some());
+    kept.add(&users.entry(1, 32, HOUR), NOW);
+    assert_eq!(kept.cache.len(), 1);
+}

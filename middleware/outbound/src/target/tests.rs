@@ -46,3 +46,10 @@ fn te_b3_a_second_audience_or_resource_is_refused() {
     assert_eq!(refused(&twice), "resource: is given twice; a token is for one resource");
     assert_eq!(target().resource("https://a.internal/").check(), Ok(&Strategy::TokenExchange.into()));
 }
+
+#[test]
+fn out_t1_a_second_tenant_is_refused() {
+    let of = |tenant: &str| target().subjects_of("https://login.example.com").tenant(tenant);
+    assert_eq!(refused(&of("acme").tenant("umbrella")), "tenant: is given twice; a row is for one tenant");
+    assert!(of("acme").check().is_ok());
+}

@@ -1,9 +1,9 @@
 //! For whom: what the request says, then the scope that the code runs in, then an error.
 
-use tower_identity_core::ambient;
-use tower_identity_outbound::{OutboundError, RequestExt, Target};
+use std::sync::Arc;
 
-use tower_identity_core::{Binding, CallerContext};
+use tower_identity_core::{Binding, CallerContext, ambient};
+use tower_identity_outbound::{OutboundError, RequestExt, Target};
 
 use crate::support::{Authority, Call, EXCHANGE, World, client, echoed, refused};
 
@@ -178,4 +178,37 @@ async fn targets_may_have_their_tokens_from_different_servers() {
     }
     assert_eq!((world.authority.calls().len(), partner.calls().len()), (1, 1));
     assert_eq!(partner.calls()[0]["client_id"], "orders-at-partner");
+}
+
+/// A workload of ours, and a user of whom a partner vouches for.
+#[expect(clippy::disallowed_methods, reason = "these tests stand where verification stands")]
+fn with_a_partners_user(world: &World, partner: &Authority) -> CallerContext {
+    let user = world.of_issuer(partner.issuer(), Some("alice"), "token-of-partner", 3600);
+    let caller = Arc::clone(world.caller_without_user().caller_token());
+    CallerContext::assertion(caller, user.user_token().cloned(), Binding::IssuerNamed, world.time.clock().wall())
+}
+
+#[tokio::test]
+async fn out_t1_the_row_of_a_request_is_that_of_whom_it_is_made_for() {
+    let (world, partner) = (World::new().await, Authority::start().await);
+    let row = |issuer: &str| world.payments.target().token_exchange().subjects_of(issuer);
+    let outbound = world
+        .builder()
+        .server("partner", partner.endpoint("orders"))
+        .target(row(world.authority.issuer()))
+        .target(row(partner.issuer()).server("partner"));
+    let http = client(&outbound.build().expect("outbound"));
+    let get = || http.get(world.payments.url("/"));
+    let asked = || (world.authority.calls().len(), partner.calls().len());
+
+    // Of two credentials, the user's.
+    echoed(get().on_behalf_of(&with_a_partners_user(&world, &partner)).send().await).await;
+    assert_eq!(asked(), (0, 1));
+    let alice = world.caller("alice");
+    echoed(get().on_behalf_of(&alice).send().await).await;
+    assert_eq!(asked(), (1, 1));
+    // This service is nobody's subject, whoever is in the scope.
+    let (check, text) = refused(alice.scope(async { get().as_service().send().await }).await);
+    assert_eq!((check, asked()), ("target", (1, 1)));
+    assert!(text.contains("the request is as this service itself"), "{text}");
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, future::poll_fn, task::Poll};
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower_identity_core::{CallerContext, Refusal, RefusalKind, Revocation};
-use tower_identity_outbound::{Candidate, HttpClient, Target};
+use tower_identity_outbound::{Candidate, HttpClient, RequestBuilder, Target};
 
 use crate::support::{Answer, Authority, EXCHANGE, Log, World, client, echoed, issued, soon};
 
@@ -110,6 +110,31 @@ async fn cand_a1_of_the_callers_always_the_same_get_the_candidate_and_more_of_th
         assert!((least..=most).contains(&count), "{count} of 40 at {percent}");
         assert!(before.iter().zip(&picked).all(|(before, now)| now >= before), "none is let go at {percent}");
         before = picked;
+    }
+}
+
+/// As with the token itself, what the request says wins over the scope that it is made in.
+#[tokio::test]
+async fn cand_a2_it_is_for_whom_a_request_is_made_that_decides_whether_it_is_picked() {
+    let world = World::new().await;
+    let target = world.payments.target().token_exchange().candidate(Candidate::percent(50).audience("ledger"));
+    let http = client(&world.builder().target(target).build().expect("outbound"));
+    let get = || http.get(world.payments.url("/"));
+    let is_picked = async |request: RequestBuilder| {
+        let authorization = echoed(request.send().await).await;
+        world.authority.call_of(&authorization)["audience"] == "ledger"
+    };
+    let service = is_picked(get().as_service()).await;
+    let mut found = [None, None];
+    for caller in (0..64).map(|n| world.caller(&format!("user-{n}"))) {
+        let picked = caller.scope(async { is_picked(get()).await }).await;
+        found[usize::from(picked)].get_or_insert(caller);
+    }
+    let [Some(left), Some(picked)] = found else { panic!("64 callers, and all alike") };
+    assert!(!picked.scope(async { is_picked(get().on_behalf_of(&left)).await }).await);
+    assert!(left.scope(async { is_picked(get().on_behalf_of(&picked)).await }).await);
+    for scope in [left, picked] {
+        assert_eq!(scope.scope(async { is_picked(get().as_service()).await }).await, service);
     }
 }
 
@@ -294,6 +319,9 @@ fn cand_b1_one_callers_shadow_is_asked_for_once_in_five_minutes() {
 fn cand_b3_a_shadow_goes_by_the_rules_for_subjects_and_nobodys_is_asked_for_who_is_refused() {
     counting(|snapshotter| async move {
         let (world, http) = world(Candidate::shadow().token_exchange()).await;
+        // One for this service itself is tried, which nobody's refusal is taken for.
+        echoed(http.get(world.payments.url("/")).as_service().send().await).await;
+        until(|| counted(&snapshotter).contains_key("obtained")).await;
         // Each of them gets the row's own token, and the candidate would refuse them without asking anybody.
         let partners = world.of_issuer("https://partner.example", Some("alice"), "token-of-partner", 3600);
         for caller in [world.caller_without_user(), partners] {

@@ -1,9 +1,9 @@
 //! What a token is checked for that we may read: one that is for another, of another or too large is not sent.
 
 use serde_json::{Map, Value, json};
-use tower_identity_core::{Refusal, RefusalKind};
+use tower_identity_core::{CallerContext, Refusal, RefusalKind};
 use tower_identity_jose::{Algorithm, MediaType, SigningKey};
-use tower_identity_outbound::{HttpClient, ReadableJwt, Target};
+use tower_identity_outbound::{HttpClient, OnBehalfOf, ReadableJwt, Target};
 
 use crate::support::{Answer, START, World, client, echoed};
 
@@ -89,6 +89,20 @@ impl Desk {
                 Err((refusal.check(), refusal.explanation().unwrap_or_default().to_owned()))
             }
         }
+    }
+}
+
+impl Desk {
+    /// What comes of a token with these claims for this caller.
+    async fn judged(&self, caller: &CallerContext, claims: &Value) -> Result<(), (&'static str, String)> {
+        let Self { world, http } = self;
+        world.authority.answers(bringing(&signed(&but(claims))));
+        let sent = http.get(world.payments.url("/")).on_behalf_of(caller).send().await;
+        assert_eq!(world.payments.got().len(), usize::from(sent.is_ok()));
+        sent.map(drop).map_err(|error| {
+            let refusal = error.refusal().expect("refused before it was sent");
+            (refusal.check(), refusal.explanation().unwrap_or_default().to_owned())
+        })
     }
 }
 
@@ -186,14 +200,21 @@ async fn te_b4_a_token_that_says_a_tenant_says_the_one_of_the_user() {
         (Some("acme"), json!({"tid": 1}), Err("tid is of a wrong type")),
     ];
     for (tenant, claims, expected) in cases {
-        let Desk { world, http } = Desk::new(users(ReadableJwt::new())).await;
-        world.authority.answers(bringing(&signed(&but(&claims))));
-        let alice = world.of_tenant(tenant, "alice", &["orders"], &json!({}));
-        let sent = http.get(world.payments.url("/")).on_behalf_of(&alice).send().await.map(drop);
-        let refusal = sent.map_err(|error| error.refusal().expect("refused before it was sent").clone());
-        let result = refusal.as_ref().map_err(|refusal| (refusal.check(), refusal.explanation().unwrap_or_default()));
-        assert_eq!(result, expected.as_ref().map_err(|detail| ("issued_sub", *detail)), "{tenant:?} {claims}");
-        assert_eq!(world.payments.got().len(), usize::from(expected.is_ok()));
+        let desk = Desk::new(users(ReadableJwt::new())).await;
+        let alice = desk.world.of_tenant(tenant, "alice", &["orders"], &json!({}));
+        let expected = expected.map_err(|detail: &str| ("issued_sub", detail.to_owned()));
+        assert_eq!(desk.judged(&alice, &claims).await, expected, "{tenant:?} {claims}");
+    }
+}
+
+#[tokio::test]
+async fn te_b4_a_token_for_a_workload_that_acts_for_itself_is_of_that_workload() {
+    let of_workloads = |target: Target| target.token_exchange().on_behalf_of(OnBehalfOf::Workload);
+    for (sub, expected) in [("storefront", Ok(())), ("stock", Err("sub is another than the subject token's"))] {
+        let desk = Desk::new(|target| of_workloads(target).readable_jwt(ReadableJwt::new())).await;
+        let storefront = desk.world.of_workload(&json!({"sub": "storefront"}));
+        let expected = expected.map_err(|detail: &str| ("issued_sub", detail.to_owned()));
+        assert_eq!(desk.judged(&storefront, &json!({"sub": sub})).await, expected, "{sub}");
     }
 }
 

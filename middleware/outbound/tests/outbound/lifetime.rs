@@ -2,7 +2,7 @@
 
 use tower_identity_outbound::TargetRefusal;
 
-use crate::support::{Answer, World, echoed, issued, refused, soon};
+use crate::support::{Answer, World, client, echoed, issued, refused, soon};
 
 #[tokio::test]
 async fn out_b3_a_token_is_used_until_ten_seconds_before_its_end() {
@@ -143,4 +143,50 @@ async fn a_target_that_refuses_every_token_costs_one_exchange_in_five_seconds() 
         assert_eq!(send().await.expect("a response").status(), 401);
     }
     assert_eq!(world.authority.calls().len(), 3);
+}
+
+#[tokio::test]
+async fn a_refresh_that_failed_is_not_begun_again_for_a_second() {
+    let world = World::new().await;
+    let http = world.for_users();
+    let alice = world.caller("alice");
+    let send = || http.get(world.payments.url("/")).on_behalf_of(&alice).send();
+    assert_eq!(echoed(send().await).await, "Bearer token-0");
+    world.time.advance(250);
+    world.authority.answers(Answer::error(400, "invalid_grant"));
+    for calls in [2, 3] {
+        for _ in 0..50 {
+            assert_eq!(echoed(send().await).await, "Bearer token-0");
+        }
+        assert_eq!(world.authority.calls().len(), calls);
+        world.time.advance(1);
+    }
+}
+
+#[tokio::test]
+async fn out_b3_a_token_that_ends_with_the_users_is_used_to_its_end_and_not_refreshed() {
+    let world = World::new().await;
+    let http = world.for_users();
+    let alice = world.presented("alice", "token-of-alice", 300);
+    for seconds in [0, 250, 49] {
+        world.time.advance(seconds);
+        let sent = http.get(world.payments.url("/")).on_behalf_of(&alice).send().await;
+        assert_eq!(echoed(sent).await, "Bearer token-0");
+    }
+    assert_eq!(world.authority.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn te_b1_an_actor_token_is_used_until_ten_seconds_before_its_end() {
+    let world = World::new().await;
+    let target = world.payments.target().token_exchange().actor_token();
+    let http = client(&world.builder().target(target).build().expect("outbound"));
+    let (mut asked, mut before) = (Vec::new(), 0);
+    for (seconds, user) in [(0, "alice"), (200, "bob"), (90, "carol")] {
+        world.time.advance(seconds);
+        echoed(http.get(world.payments.url("/")).on_behalf_of(&world.caller(user)).send().await).await;
+        asked.push(world.authority.calls().len() - before);
+        before = world.authority.calls().len();
+    }
+    assert_eq!(asked, [2, 1, 2], "for an actor token too, or for an exchange alone");
 }

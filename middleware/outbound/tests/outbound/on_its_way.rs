@@ -64,9 +64,9 @@ async fn out_b3_where_the_users_token_has_ended_meanwhile_the_caller_needs_a_new
 /// Soon after a refusal no other token is dropped; but where there is another already, the next attempt gets that.
 #[tokio::test]
 async fn rfc6750_b2_a_token_that_is_refused_when_another_has_taken_its_place_is_as_good_as_dropped() {
-    for (seconds, replaced) in [(3, true), (2, false)] {
+    for (seconds, replaced) in [(4, true), (3, false)] {
         let world = World::new().await;
-        world.authority.answers(issued(14));
+        world.authority.answers(issued(15));
         let outbound = world.builder().target(world.payments.target().token_exchange()).build().expect("outbound");
         let gate = Arc::new(Semaphore::new(0));
         let held = Arc::clone(&gate);

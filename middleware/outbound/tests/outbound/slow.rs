@@ -12,7 +12,7 @@ use tower::{Layer, Service, service_fn};
 use tower_identity_core::{CallerContext, RefusalKind};
 use tower_identity_outbound::{BoxError, OutboundError, OutboundLayer, RequestExt};
 
-use crate::support::World;
+use crate::support::{World, soon};
 
 /// Calls at one authorization server at one time, and who waits for a turn.
 const IN_FLIGHT: usize = 64;
@@ -56,6 +56,33 @@ async fn out_b4_nobody_waits_while_tokens_that_are_at_hand_are_refreshed() {
     world.authority.called(100).await;
     assert_eq!(world.authority.calls().len(), 100, "one for each of them, whoever asks");
     world.authority.opens();
+}
+
+#[tokio::test]
+async fn out_b22_refreshes_leave_a_place_for_whoever_has_no_token() {
+    let world = World::new().await;
+    let layer = layer(&world);
+    let callers: Vec<_> = (0..IN_FLIGHT).map(|user| world.caller(&format!("user-{user}"))).collect();
+    for caller in &callers {
+        send(&layer, &world, caller).await.expect("a token");
+    }
+    world.time.advance(250);
+    world.authority.closes();
+    for caller in &callers {
+        send(&layer, &world, caller).now_or_never().expect("nobody waits").expect("a token");
+    }
+    let mut waiting = Box::pin(send(&layer, &world, &world.caller("alice")));
+    let asked = || world.authority.calls().iter().any(|call| call["subject_token"] == "token-of-alice");
+    soon(async {
+        while !asked() {
+            assert!(poll_once(waiting.as_mut()).is_pending());
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert!(world.authority.calls().len() < 2 * IN_FLIGHT, "some refreshes wait");
+    world.authority.opens();
+    waiting.await.expect("a token");
 }
 
 #[tokio::test]

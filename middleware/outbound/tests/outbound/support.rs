@@ -258,7 +258,14 @@ impl World {
         self.of_tenant(None, user, audience, claims)
     }
 
-    /// The same, where users have tenants.
+    /// A workload that acts for itself, by a token with these claims.
+    pub(crate) fn of_workload(&self, claims: &Value) -> CallerContext {
+        let payload = claims.to_string().into_bytes().into();
+        let credential = Credential::Token { token: SecretToken::new("token-of-storefront"), payload };
+        self.of_credential((self.authority.issuer(), None), None, credential, &["orders"], 3600)
+    }
+
+    /// The same as [`holding`](Self::holding), where users have tenants.
     pub(crate) fn of_tenant(
         &self,
         tenant: Option<&str>,
