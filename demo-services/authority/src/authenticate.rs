@@ -26,10 +26,10 @@ pub(crate) const ASSERTION_ALGORITHMS: [Algorithm; 5] =
 const MAX_ASSERTION_LIFETIME: Duration = Duration::from_secs(600);
 
 /// How far a client's clock may differ from ours.
-const LEEWAY: Duration = Duration::from_secs(30);
+pub(crate) const LEEWAY: Duration = Duration::from_secs(30);
 
 /// The longest `jti` that is remembered, in bytes.
-const MAX_JTI_BYTES: usize = 128;
+pub(crate) const MAX_JTI_BYTES: usize = 128;
 
 #[derive(Deserialize)]
 struct AssertionClaims {

@@ -13,8 +13,9 @@ use crate::{
     push::Receivers,
     replay::UsedAssertions,
     session::Sessions,
-    settings::{AuthoritySettings, SignInSettings},
+    settings::{AuthoritySettings, SignInSettings, TrustedSettings},
     slow::Slowness,
+    trusted::Trusted,
 };
 
 /// An authorization server and security token service (RFC 6749, RFC 8693).
@@ -34,7 +35,10 @@ pub struct Authority {
     pub(crate) sign_in: Option<SignInSettings>,
     pub(crate) clients: Clients,
     pub(crate) policy: Policy,
-    pub(crate) used_assertions: UsedAssertions,
+    /// Whose grants are redeemed here.
+    pub(crate) trusted: Vec<Trusted>,
+    pub(crate) used_assertions: UsedAssertions<ClientId>,
+    pub(crate) used_grants: UsedAssertions<Issuer>,
     pub(crate) sessions: Sessions,
     pub(crate) receivers: Receivers,
     pub(crate) slowness: Slowness,
@@ -60,8 +64,14 @@ impl Authority {
             users: settings.users.into_iter().collect(),
             sign_in: settings.sign_in,
             clients: Clients::default(),
-            policy: Policy { exchange: settings.policy, client_credentials: settings.client_credentials },
+            policy: Policy {
+                exchange: settings.policy,
+                grants: settings.grants,
+                client_credentials: settings.client_credentials,
+            },
+            trusted: Vec::new(),
             used_assertions: UsedAssertions::default(),
+            used_grants: UsedAssertions::default(),
             sessions: Sessions::default(),
             receivers: Receivers::new(settings.receivers)?,
             slowness: Slowness::default(),
@@ -69,7 +79,11 @@ impl Authority {
         for (at, client) in settings.clients.into_iter().enumerate() {
             authority.register(client).map_err(|invalid| invalid.within(at).within("client"))?;
         }
+        for (at, trusted) in settings.trusted.into_iter().enumerate() {
+            authority.trust(trusted).map_err(|invalid| invalid.within(at).within("trusted"))?;
+        }
         authority.check_rows()?;
+        authority.check_grants()?;
         authority.check_sign_in()?;
         Ok(authority)
     }
@@ -104,6 +118,42 @@ impl Authority {
         for (at, row) in self.policy.client_credentials.iter().enumerate() {
             self.check_row(&row.client, &row.to, [&row.scopes].into_iter())
                 .map_err(|invalid| invalid.within(at).within("client_credentials"))?;
+        }
+        Ok(())
+    }
+
+    fn trust(&mut self, trusted: TrustedSettings) -> Result<(), InvalidSetting> {
+        self.check_row(&trusted.client, &trusted.to, std::iter::once(&trusted.scopes))?;
+        if trusted.issuer == self.issuer {
+            return Err(InvalidSetting::new("issuer", "is this server itself"));
+        }
+        let pair = (&trusted.issuer, &trusted.client);
+        if self.trusted.iter().any(|other| other.is_redeemed_by(pair.0, pair.1)) {
+            return Err(InvalidSetting::new("issuer", format!("stands twice for {}", pair.1)));
+        }
+        if let Some(stranger) = trusted.users.values().find(|user| !self.users.contains(*user)) {
+            return Err(InvalidSetting::new("users", format!("{stranger} is no user here")));
+        }
+        self.trusted.push(Trusted::new(trusted, &self.clock)?);
+        Ok(())
+    }
+
+    /// A grant is for another server: were it for one of our own services, it could be taken for what that one takes.
+    fn check_grants(&self) -> Result<(), InvalidSetting> {
+        for (at, row) in self.policy.grants.iter().enumerate() {
+            let invalid = |field, rule| Err(InvalidSetting::new(field, rule).within(at).within("grant"));
+            let Some(client) = self.clients.find(row.client.as_str()) else {
+                return invalid("client", format!("{} is not registered", row.client));
+            };
+            if !client.audience.contains(&row.from) {
+                return invalid("from", format!("{} is no audience of {}", row.from, row.client));
+            }
+            if self.clients.owns(&row.to) || row.to.as_str() == self.issuer.as_str() {
+                return invalid("to", format!("{} is no other authorization server", row.to));
+            }
+            if row.scopes.values().all(Scopes::is_empty) {
+                return invalid("scopes", "grants nothing".to_owned());
+            }
         }
         Ok(())
     }

@@ -52,6 +52,8 @@ pub(crate) struct Dialect {
     pub(crate) names_actors: bool,
     /// Whether an exchanged token ends with the tokens that it was exchanged for.
     pub(crate) ends_with_subject: bool,
+    /// Whether grants for other authorization servers are issued.
+    pub(crate) chains: bool,
     /// Whether whom a token was issued to may exchange it, too, and not only whom it is for.
     pub(crate) holder_exchanges: bool,
     /// What an answer says beside what all of them do.
@@ -102,6 +104,7 @@ pub(crate) static OURS: Dialect = Dialect {
     unasked: "",
     names_actors: true,
     ends_with_subject: true,
+    chains: true,
     holder_exchanges: false,
     answer: &[],
     refusals: &[],
@@ -120,6 +123,7 @@ static KEYCLOAK: Dialect = Dialect {
     unasked: "email profile",
     names_actors: false,
     ends_with_subject: false,
+    chains: false,
     holder_exchanges: true,
     answer: &[("refresh_expires_in", 0), ("not-before-policy", 0)],
     refusals: &[

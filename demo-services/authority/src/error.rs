@@ -16,6 +16,8 @@ pub(crate) enum ErrorCode {
     InvalidRequest,
     /// The client did not authenticate.
     InvalidClient,
+    /// The assertion that is to be redeemed is not acceptable (RFC 7523 §3.1).
+    InvalidGrant,
     /// The client may not use this grant at all.
     UnauthorizedClient,
     /// No such grant here.

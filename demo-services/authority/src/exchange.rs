@@ -12,14 +12,11 @@ use crate::{
     token::{requested_scopes, target},
 };
 
-const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+pub(crate) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 impl Authority {
     /// Exchanges the subject token for one that names the authenticated client as the current actor.
     pub(crate) fn exchange(&self, client: &Client, form: &Form<'_>) -> Result<TokenResponse, TokenError> {
-        if form.one("requested_token_type").is_some_and(|asked| asked != ACCESS_TOKEN) {
-            return Err(BAD_REQUESTED_TYPE);
-        }
         let target = target(form)?.ok_or(NO_TARGET)?;
         let requested = requested_scopes(form)?;
         let subject = self.subject(client, form)?;
@@ -54,7 +51,7 @@ impl Authority {
     }
 
     /// The subject token: an access token of ours, about a user, that was sent to this very client.
-    fn subject(&self, client: &Client, form: &Form<'_>) -> Result<PresentedClaims, TokenError> {
+    pub(crate) fn subject(&self, client: &Client, form: &Form<'_>) -> Result<PresentedClaims, TokenError> {
         let token = form.one("subject_token").ok_or(NO_SUBJECT)?;
         match form.one("subject_token_type") {
             None => return Err(NO_SUBJECT_TYPE),
@@ -118,8 +115,9 @@ impl Authority {
     }
 }
 
-const NO_TARGET: TokenError = TokenError::new(ErrorCode::InvalidTarget, "an exchange names its audience or resource");
-pub(crate) const BAD_REQUESTED_TYPE: TokenError = TokenError::invalid_request("only access tokens are issued");
+pub(crate) const NO_TARGET: TokenError =
+    TokenError::new(ErrorCode::InvalidTarget, "an exchange names its audience or resource");
+pub(crate) const BAD_REQUESTED_TYPE: TokenError = TokenError::invalid_request("no token of this type is issued");
 pub(crate) const UNKNOWN_TARGET: TokenError =
     TokenError::new(ErrorCode::InvalidTarget, "there is no client with that audience");
 pub(crate) const NO_SUBJECT: TokenError = TokenError::invalid_request("subject_token is missing");

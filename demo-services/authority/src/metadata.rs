@@ -15,7 +15,8 @@ use tower_identity_jose::{Algorithm, public_key_set};
 use crate::{
     authenticate::ASSERTION_ALGORITHMS,
     authority::Authority,
-    token::{CLIENT_CREDENTIALS, TOKEN_EXCHANGE},
+    grant::JWT,
+    token::{CLIENT_CREDENTIALS, JWT_BEARER, TOKEN_EXCHANGE},
 };
 
 /// How long metadata and keys may be cached.
@@ -30,28 +31,33 @@ struct Metadata {
     token_endpoint: String,
     introspection_endpoint: String,
     jwks_uri: String,
-    grant_types_supported: [&'static str; 2],
+    grant_types_supported: Vec<&'static str>,
     token_endpoint_auth_methods_supported: [&'static str; 2],
     token_endpoint_auth_signing_alg_values_supported: [Algorithm; ASSERTION_ALGORITHMS.len()],
     introspection_endpoint_auth_methods_supported: [&'static str; 2],
     introspection_endpoint_auth_signing_alg_values_supported: [Algorithm; ASSERTION_ALGORITHMS.len()],
     subject_types_supported: [&'static str; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity_chaining_requested_token_types_supported: Option<[&'static str; 1]>,
 }
 
 /// `GET /.well-known/oauth-authorization-server` and `GET /.well-known/openid-configuration`.
 pub(crate) async fn metadata(State(authority): State<Arc<Authority>>) -> impl IntoResponse {
     let issuer = &authority.issuer;
+    let redeems = (!authority.trusted.is_empty()).then_some(JWT_BEARER);
+    let chains = authority.dialect.chains && !authority.policy.grants.is_empty();
     let document = Json(Metadata {
         issuer: issuer.clone(),
         token_endpoint: format!("{issuer}/token"),
         introspection_endpoint: format!("{issuer}/introspect"),
         jwks_uri: format!("{issuer}/jwks"),
-        grant_types_supported: [CLIENT_CREDENTIALS, TOKEN_EXCHANGE],
+        grant_types_supported: [CLIENT_CREDENTIALS, TOKEN_EXCHANGE].into_iter().chain(redeems).collect(),
         token_endpoint_auth_methods_supported: AUTH_METHODS,
         token_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
         introspection_endpoint_auth_methods_supported: AUTH_METHODS,
         introspection_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
         subject_types_supported: ["public"],
+        identity_chaining_requested_token_types_supported: chains.then_some([JWT]),
     });
     ([CACHE_CONTROL], document)
 }

@@ -18,7 +18,7 @@ pub struct ExchangeRow {
     pub client: ClientId,
     /// An audience of the subject token.
     pub from: Audience,
-    /// The audience of the issued token.
+    /// The audience of the issued token; of a grant, the other authorization server, by its issuer.
     pub to: Audience,
     /// What each scope of the subject token becomes. A scope that is not listed becomes nothing.
     pub scopes: BTreeMap<Scope, Scopes>,
@@ -48,6 +48,8 @@ pub struct ClientCredentialsRow {
 #[derive(Debug)]
 pub(crate) struct Policy {
     pub(crate) exchange: Vec<ExchangeRow>,
+    /// To other authorization servers.
+    pub(crate) grants: Vec<ExchangeRow>,
     pub(crate) client_credentials: Vec<ClientCredentialsRow>,
 }
 
@@ -61,21 +63,7 @@ impl Policy {
         target: &Audience,
         requested: Option<&Scopes>,
     ) -> Result<Scopes, TokenError> {
-        let mut rows = self.exchange.iter().filter(|row| row.client == *client).peekable();
-        if rows.peek().is_none() {
-            return Err(NO_EXCHANGE);
-        }
-        let mut rows = rows.filter(|row| row.is_from(audience, target)).peekable();
-        if rows.peek().is_none() {
-            return Err(NO_TARGET);
-        }
-        let translated = rows
-            .flat_map(|row| row.scopes.iter())
-            .filter(|(from, _)| scopes.contains(from.as_str()))
-            .fold(Scopes::default(), |all, (_, to)| all.union(to));
-        // Within one audience there is nothing to translate: rights only shrink.
-        let ceiling = if audience.contains(target) { translated.intersection(scopes) } else { translated };
-        granted(&ceiling, requested)
+        granted_of(&self.exchange, client, (audience, scopes), target, requested)
     }
 
     /// How long such a token lives at most, where a row says so.
@@ -115,8 +103,33 @@ impl Policy {
     }
 }
 
+/// The same by these rows.
+pub(crate) fn granted_of(
+    rows: &[ExchangeRow],
+    client: &ClientId,
+    (audience, scopes): (&[Audience], &Scopes),
+    target: &Audience,
+    requested: Option<&Scopes>,
+) -> Result<Scopes, TokenError> {
+    let mut rows = rows.iter().filter(|row| row.client == *client).peekable();
+    if rows.peek().is_none() {
+        return Err(NO_EXCHANGE);
+    }
+    let mut rows = rows.filter(|row| row.is_from(audience, target)).peekable();
+    if rows.peek().is_none() {
+        return Err(NO_TARGET);
+    }
+    let translated = rows
+        .flat_map(|row| row.scopes.iter())
+        .filter(|(from, _)| scopes.contains(from.as_str()))
+        .fold(Scopes::default(), |all, (_, to)| all.union(to));
+    // Within one audience there is nothing to translate: rights only shrink.
+    let ceiling = if audience.contains(target) { translated.intersection(scopes) } else { translated };
+    granted(&ceiling, requested)
+}
+
 /// What was requested, as far as it may be had; all of it where nothing was requested (RFC 6749 §3.3).
-fn granted(ceiling: &Scopes, requested: Option<&Scopes>) -> Result<Scopes, TokenError> {
+pub(crate) fn granted(ceiling: &Scopes, requested: Option<&Scopes>) -> Result<Scopes, TokenError> {
     let granted = requested.map_or_else(|| ceiling.clone(), |requested| requested.intersection(ceiling));
     if granted.is_empty() { Err(NO_SCOPE) } else { Ok(granted) }
 }
@@ -157,6 +170,7 @@ mod tests {
                 row("orders", "orders", "payments", &[("orders:write", "payments:charge payments:read"), ("a", "b")]),
                 row("orders", "orders", "orders", &[("orders:read", "orders:read orders:write")]),
             ],
+            grants: Vec::new(),
             client_credentials: vec![
                 own("orders", "payments", "payments:settle payments:read"),
                 own("orders", "ledger", "ledger:write payments:read"),

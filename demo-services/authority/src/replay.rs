@@ -1,11 +1,11 @@
-//! Which client assertions were used already (RFC 7523 §3, `jti`).
+//! Which assertions were used already (RFC 7523 §3, `jti`): by which clients authenticate, and which are grants.
 
-use std::{collections::HashMap, sync::Mutex};
+use std::{collections::HashMap, hash::Hash, sync::Mutex};
 
-use tower_identity::{ClientId, Timestamp, TokenId};
+use tower_identity::{Timestamp, TokenId};
 
-/// How many assertions of one client are remembered at a time. A client that uses more within their lifetimes is
-/// refused until the first of them expire; none is ever forgotten early, and no client fills another's share.
+/// How many assertions of one issuer are remembered at a time. Where more are used within their lifetimes, they are
+/// refused until the first of them expire; none is ever forgotten early, and no issuer fills another's share.
 pub(crate) const MAX_REMEMBERED: usize = 4096;
 
 /// What became of an identifier.
@@ -19,15 +19,21 @@ pub(crate) enum Use {
     Full,
 }
 
-/// The identifiers in use. Its clients are the registered ones, so it is bounded by their number.
-#[derive(Debug, Default)]
-pub(crate) struct UsedAssertions(Mutex<HashMap<ClientId, HashMap<TokenId, Timestamp>>>);
+/// The identifiers in use, by who issued them: clients and servers that the settings name, so it is bounded by their number.
+#[derive(Debug)]
+pub(crate) struct UsedAssertions<By>(Mutex<HashMap<By, HashMap<TokenId, Timestamp>>>);
 
-impl UsedAssertions {
+impl<By> Default for UsedAssertions<By> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<By: Clone + Eq + Hash> UsedAssertions<By> {
     /// Uses an identifier up: looked up and remembered in one step, so that of equal ones only one is first.
-    pub(crate) fn use_up(&self, client: &ClientId, id: TokenId, expires_at: Timestamp, now: Timestamp) -> Use {
-        let mut clients = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let used = clients.entry(client.clone()).or_default();
+    pub(crate) fn use_up(&self, by: &By, id: TokenId, expires_at: Timestamp, now: Timestamp) -> Use {
+        let mut issuers = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let used = issuers.entry(by.clone()).or_default();
         if used.contains_key(&id) {
             return Use::Replayed;
         }
@@ -44,6 +50,8 @@ impl UsedAssertions {
 
 #[cfg(test)]
 mod tests {
+    use tower_identity::ClientId;
+
     use super::*;
 
     fn id(at: usize) -> TokenId {

@@ -1,6 +1,6 @@
 //! The `[authority]` table of the settings file.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::Deserialize;
 use tower_identity::{Audience, ClientId, Issuer, Scopes, SecretToken, Subject};
@@ -36,6 +36,12 @@ pub struct AuthoritySettings {
     /// Who may exchange users' tokens.
     #[serde(default)]
     pub policy: Vec<ExchangeRow>,
+    /// Who may exchange users' tokens for grants, and to which other authorization servers.
+    #[serde(default, rename = "grant")]
+    pub grants: Vec<ExchangeRow>,
+    /// Which other authorization servers' grants are redeemed here.
+    #[serde(default)]
+    pub trusted: Vec<TrustedSettings>,
     /// Who may have tokens of its own.
     #[serde(default)]
     pub client_credentials: Vec<ClientCredentialsRow>,
@@ -52,6 +58,22 @@ pub struct ReceiverSettings {
     pub url: String,
     /// What it is called in an event's `aud`.
     pub audience: Audience,
+}
+
+/// Another authorization server, and what one client gets for its grants (RFC 7523 §2.1).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustedSettings {
+    /// The other server. Its metadata says where its keys are.
+    pub issuer: Issuer,
+    /// Who may redeem its grants.
+    pub client: ClientId,
+    /// The audience of the issued tokens.
+    pub to: Audience,
+    /// What they allow at most.
+    pub scopes: Scopes,
+    /// Its users, each as we know them.
+    pub users: BTreeMap<Subject, Subject>,
 }
 
 /// What a user's first token says.

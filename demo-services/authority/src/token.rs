@@ -16,11 +16,14 @@ use crate::{
     claims::AuthenticationClaims,
     client::Client,
     error::{ErrorCode, TokenError},
+    exchange::{ACCESS_TOKEN, BAD_REQUESTED_TYPE},
     form::Form,
+    grant::JWT,
     issue::{AccessToken, TokenResponse},
 };
 
 pub(crate) const CLIENT_CREDENTIALS: &str = "client_credentials";
+pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 pub(crate) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
 /// `POST /token`.
@@ -31,12 +34,12 @@ pub(crate) async fn token(
     body: Bytes,
 ) -> Result<Json<TokenResponse>, Response> {
     authority.slowness.passes(&authority.clock).await;
-    let issued = authority.answer(query.as_deref(), &headers, &body);
+    let issued = authority.answer(query.as_deref(), &headers, &body).await;
     issued.map(Json).map_err(|error| authority.dialect.refuse(error))
 }
 
 impl Authority {
-    fn answer(&self, query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Result<TokenResponse, TokenError> {
+    async fn answer(&self, query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Result<TokenResponse, TokenError> {
         if query.is_some() {
             return Err(TokenError::invalid_request("parameters belong in the body"));
         }
@@ -44,7 +47,12 @@ impl Authority {
         let client = self.authenticate(headers, &form)?;
         match form.one("grant_type") {
             Some(CLIENT_CREDENTIALS) => self.client_credentials(client, &form),
-            Some(TOKEN_EXCHANGE) => self.exchange(client, &form),
+            Some(TOKEN_EXCHANGE) => match form.one("requested_token_type") {
+                None | Some(ACCESS_TOKEN) => self.exchange(client, &form),
+                Some(JWT) if self.dialect.chains => self.grant(client, &form),
+                Some(_) => Err(BAD_REQUESTED_TYPE),
+            },
+            Some(JWT_BEARER) if !self.trusted.is_empty() => self.redeem(client, &form).await,
             Some(_) => Err(UNKNOWN_GRANT),
             None => Err(NO_GRANT_TYPE),
         }

@@ -6,6 +6,7 @@ use tower_identity_jose::MediaType;
 use crate::support::{ACCESS_TOKEN, As, Form, ORDERS, Running, STOREFRONT, TOKEN_EXCHANGE, accepted};
 
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 
 const TO_PAYMENTS: [(&str, &str); 2] = [("audience", "payments"), ("scope", "payments:charge")];
 
@@ -128,7 +129,7 @@ async fn refusals_have_keycloaks_status_code_and_words() {
         ),
         (
             ORDERS,
-            &[GRANT, SUBJECT, TYPE, ("requested_token_type", JWT), ("audience", "payments")],
+            &[GRANT, SUBJECT, TYPE, ("requested_token_type", ID_TOKEN), ("audience", "payments")],
             (400, "invalid_request", "requested_token_type unsupported"),
             invalid,
         ),

@@ -1,5 +1,6 @@
 //! The authority over real HTTP: every requirement that it keeps, beside the request that breaks it.
 
+mod chaining;
 mod client_assertion;
 mod exchange;
 mod introspection;

@@ -48,6 +48,15 @@ fn rfc8414_a2_the_issuer_is_an_origin_and_secure() {
     }
 }
 
+fn grant(client: &str, to: &str) -> Value {
+    json!([{ "client": client, "from": "orders", "to": to, "scopes": { "orders:write": ["credit:check"] } }])
+}
+
+fn trusted(client: &str, user: &str) -> Value {
+    json!([{ "issuer": "https://a.example", "client": client, "to": "payments", "scopes": ["payments:read"],
+             "users": { "alice": user } }])
+}
+
 #[test]
 fn a_row_that_cannot_apply_is_refused() {
     let cases: &[(Change, &str)] = &[
@@ -75,11 +84,33 @@ fn a_row_that_cannot_apply_is_refused() {
             |s| s["receiver"] = json!([{ "url": "ftp://localhost/events", "audience": "x" }]),
             "receiver[0].url: is neither https nor http",
         ),
+        (|s| s["grant"] = grant("nobody", "https://b.example"), "grant[0].client: nobody is not registered"),
+        (|s| s["grant"] = grant("ledger", "https://b.example"), "grant[0].from: orders is no audience of ledger"),
+        (|s| s["grant"] = grant("orders", "payments"), "grant[0].to: payments is no other authorization server"),
+        (
+            |s| s["grant"] = grant("orders", "http://127.0.0.1:7000"),
+            "grant[0].to: http://127.0.0.1:7000 is no other authorization server",
+        ),
+        (|s| s["trusted"] = trusted("nobody", "bob"), "trusted[0].client: nobody is not registered"),
+        (|s| s["trusted"] = trusted("orders", "carol"), "trusted[0].users: carol is no user here"),
+        (
+            |s| s["trusted"] = json!([trusted("orders", "bob")[0], trusted("orders", "bob")[0]]),
+            "trusted[1].issuer: stands twice for orders",
+        ),
+        (
+            |s| {
+                s["trusted"] = trusted("orders", "bob");
+                s["trusted"][0]["issuer"] = json!("http://127.0.0.1:7000");
+            },
+            "trusted[0].issuer: is this server itself",
+        ),
         (|s| s["access_token_seconds"] = json!(0), "access_token_seconds: is not between 1 second and a day"),
     ];
     for (change, expected) in cases {
         assert_eq!(wrong(change).as_deref(), Some(*expected));
     }
+    assert_eq!(wrong(|s| s["grant"] = grant("orders", "https://b.example")), None);
+    assert_eq!(wrong(|s| s["trusted"] = trusted("orders", "bob")), None);
 }
 
 #[test]

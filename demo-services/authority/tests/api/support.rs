@@ -24,7 +24,7 @@ pub(crate) const STOREFRONT_SECRET: &str = "st: 100% öre + \"more\"";
 pub(crate) const ORDERS_SECRET: &str = "orders-secret-of-the-test";
 
 /// The authority's own key: read by it from a file, known to the tests, which sign with it what it never would.
-static AUTHORITY_KEY: LazyLock<SigningKey> = LazyLock::new(|| {
+pub(crate) static AUTHORITY_KEY: LazyLock<SigningKey> = LazyLock::new(|| {
     let key = SigningKey::generate(Algorithm::Es256).expect("a key");
     let pem = key.to_pem().expect("a PEM");
     std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("authority.pem"), pem.expose()).expect("written");
@@ -123,7 +123,11 @@ impl Running {
 
     /// With these settings changed.
     pub(crate) async fn with(change: impl FnOnce(&mut Value)) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::at(TcpListener::bind("127.0.0.1:0").await.expect("a free port"), change)
+    }
+
+    /// The same at this address. Call it within a runtime.
+    pub(crate) fn at(listener: TcpListener, change: impl FnOnce(&mut Value)) -> Self {
         let address = listener.local_addr().expect("bound");
         let issuer = format!("http://{address}");
         let clock = ManualClock::new();
