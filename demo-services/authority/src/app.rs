@@ -68,14 +68,23 @@ async fn no_store(mut response: Response) -> Response {
     response
 }
 
+/// The authority of the settings' table `authority`.
+///
+/// # Errors
+///
+/// [`StartError::Settings`] names the line of what is wrong.
+pub fn of_settings(settings: &Settings) -> Result<Authority, StartError> {
+    let authority = Authority::new(settings.section("authority")?, &settings.beside(""), system_clock());
+    Ok(authority.map_err(|invalid| settings.refuse(&invalid.within("authority")))?)
+}
+
 /// Checks the settings' table `authority` now, and serves the listener when the future is awaited.
 ///
 /// # Errors
 ///
 /// [`StartError::Settings`] names the line of what is wrong.
 pub fn run(settings: &Settings, listener: TcpListener, stop: Stop) -> Result<Serving, StartError> {
-    let authority = Authority::new(settings.section("authority")?, &settings.beside(""), system_clock())
-        .map_err(|invalid| settings.refuse(&invalid.within("authority")))?;
+    let authority = of_settings(settings)?;
     Ok(Box::pin(async move {
         let app = app(Arc::new(authority), listener.local_addr()?);
         serve(listener, app, stop).await

@@ -107,6 +107,14 @@ impl Authority {
             if let Some(seconds) = row.access_token_seconds {
                 lifetime("access_token_seconds", seconds).map_err(placed)?;
             }
+            for (at, embedded) in row.embeds.iter().enumerate() {
+                let holder = self.clients.owner(&row.to).expect("the row was checked").id.clone();
+                let mut its_rows = self.policy.exchange.iter().filter(|other| other.client == holder);
+                if !its_rows.any(|other| other.is_from(std::slice::from_ref(&row.to), embedded)) {
+                    let rule = format!("no row leads {holder} from {} to {embedded}", row.to);
+                    return Err(placed(InvalidSetting::new(at, rule).within("embeds")));
+                }
+            }
             let own = self.clients.find(row.client.as_str()).is_some_and(|client| client.audience.contains(&row.from));
             if !own {
                 return Err(placed(InvalidSetting::new(
@@ -185,8 +193,8 @@ impl Authority {
         if self.clients.find(sign_in.client.as_str()).is_some() {
             return invalid("client", format!("{} is a client with a credential of its own", sign_in.client));
         }
-        if !self.clients.owns(&sign_in.audience) {
-            return invalid("audience", format!("{} is no client's audience", sign_in.audience));
+        if let Some(stray) = sign_in.audience.as_slice().iter().find(|audience| !self.clients.owns(audience)) {
+            return invalid("audience", format!("{stray} is no client's audience"));
         }
         // A cookie's name is a token, as a field's is (RFC 6265 §4.1.1).
         if sign_in.cookie.as_ref().is_some_and(|name| HeaderName::from_bytes(name.as_bytes()).is_err()) {

@@ -1,19 +1,21 @@
 //! The claims of this authority's access tokens (RFC 9068 §2.2, RFC 8693 §4), written and read back.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tower_identity::{Audience, ClientId, Issuer, Scopes, SessionId, Subject, Timestamp, TokenId, TransactionId};
+use tower_identity::{ClientId, Issuer, Scopes, SessionId, Subject, Timestamp, TokenId, TransactionId};
 use tower_identity_jose::{AudienceClaim, NumericDate, json};
 
 /// The longest chain of actors that is issued.
 pub(crate) const MAX_ACTORS: usize = 4;
 
-/// What is written. One audience, always.
+/// What is written. One audience, but where the settings say that a user's first token has several.
 #[derive(Debug, Serialize)]
 pub(crate) struct IssuedClaims<'a> {
     pub(crate) iss: &'a Issuer,
     pub(crate) sub: &'a Subject,
-    pub(crate) aud: &'a Audience,
+    pub(crate) aud: &'a AudienceClaim,
     pub(crate) iat: Timestamp,
     pub(crate) exp: Timestamp,
     pub(crate) jti: String,
@@ -23,6 +25,9 @@ pub(crate) struct IssuedClaims<'a> {
     pub(crate) txn: Option<&'a TransactionId>,
     #[serde(flatten)]
     pub(crate) authentication: &'a AuthenticationClaims,
+    /// Tokens for who is called next.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) tokens: BTreeMap<&'a str, &'a str>,
     /// To whom it is issued and what it allows, among others: as the [dialect](crate::dialect) has it.
     #[serde(flatten)]
     pub(crate) dialect: Map<String, Value>,

@@ -109,6 +109,11 @@ impl Clients {
 
     /// Whether some client goes by this audience.
     pub(crate) fn owns(&self, audience: &Audience) -> bool {
-        self.0.values().any(|client| client.audience.contains(audience))
+        self.owner(audience).is_some()
+    }
+
+    /// The client that goes by this audience.
+    pub(crate) fn owner(&self, audience: &Audience) -> Option<&Client> {
+        self.0.values().find(|client| client.audience.contains(audience))
     }
 }

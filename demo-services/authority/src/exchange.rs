@@ -1,6 +1,9 @@
 //! Token exchange (RFC 8693): a user's token for one audience becomes one for the next, and says who acts.
 
-use tower_identity::Timestamp;
+use std::collections::BTreeMap;
+
+use tower_identity::{Audience, Timestamp};
+use tower_identity_jose::AudienceClaim;
 
 use crate::{
     authority::Authority,
@@ -37,17 +40,44 @@ impl Authority {
                 expires_at = expires_at.min(bound);
             }
         }
-        let issued = self.issue(AccessToken {
+        let audience = AudienceClaim::from(target.clone());
+        let mut exchanged = AccessToken {
             subject: &subject.sub,
-            audience: &target,
+            audience: &audience,
             client: &client.id,
             scopes: &scopes,
             expires_at,
             actors,
             transaction: subject.txn.as_ref(),
             authentication: &subject.authentication,
-        });
+            tokens: BTreeMap::new(),
+        };
+        for next in self.policy.embedded(&client.id, subject.aud.as_slice(), &target) {
+            self.embed(next, &target, &mut exchanged)?;
+        }
+        let issued = self.issue(exchanged);
         issued.map(|issued| TokenResponse { issued_token_type: Some(ACCESS_TOKEN), ..issued })
+    }
+
+    /// Puts into a token what the service that it is for, the holder, would get in exchange for it, if it got anything. It
+    /// ends with what lies in it: who has the one has the other.
+    fn embed<'a>(&self, next: &'a Audience, holder: &Audience, outer: &mut AccessToken<'a>) -> Result<(), TokenError> {
+        let from = std::slice::from_ref(holder);
+        let holder = self.clients.owner(holder).ok_or(UNKNOWN_TARGET)?;
+        let Ok(scopes) = self.policy.exchange(&holder.id, (from, outer.scopes), next, None) else { return Ok(()) };
+        let actors = outer.actors.clone().map(|before| self.acting(holder, Some(before))).transpose()?;
+        let lifetime = self.policy.lifetime(&holder.id, from, next).unwrap_or(self.access_token_lifetime);
+        outer.expires_at = outer.expires_at.min(self.clock.wall().saturating_add(lifetime));
+        let inner = AccessToken {
+            audience: &next.clone().into(),
+            client: &holder.id,
+            scopes: &scopes,
+            actors,
+            tokens: BTreeMap::new(),
+            ..*outer
+        };
+        outer.tokens.insert(next, self.issue(inner)?.access_token);
+        Ok(())
     }
 
     /// The subject token: an access token of ours, about a user, that was sent to this very client.

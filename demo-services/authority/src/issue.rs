@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use tower_identity::{Audience, ClientId, Scopes, SecretToken, Subject, Timestamp, TransactionId};
-use tower_identity_jose::random_id;
+use tower_identity_jose::{AudienceClaim, random_id};
 
 use crate::{
     authority::Authority,
@@ -16,13 +16,15 @@ use crate::{
 /// What an access token is to say.
 pub(crate) struct AccessToken<'a> {
     pub(crate) subject: &'a Subject,
-    pub(crate) audience: &'a Audience,
+    pub(crate) audience: &'a AudienceClaim,
     pub(crate) client: &'a ClientId,
     pub(crate) scopes: &'a Scopes,
     pub(crate) expires_at: Timestamp,
     pub(crate) actors: Option<ActClaim>,
     pub(crate) transaction: Option<&'a TransactionId>,
     pub(crate) authentication: &'a AuthenticationClaims,
+    /// What lies in it, by whom it is for.
+    pub(crate) tokens: BTreeMap<&'a Audience, SecretToken>,
 }
 
 /// The token endpoint's answer. Always says the scope and the lifetime.
@@ -56,6 +58,7 @@ impl Authority {
             act: token.actors,
             txn: token.transaction,
             authentication: token.authentication,
+            tokens: token.tokens.iter().map(|(audience, token)| (audience.as_str(), token.expose())).collect(),
             dialect: self.dialect.claims(about),
         };
         let access_token = self.key.sign(&self.dialect.typ, &claims).map_err(TokenError::not_signed)?;

@@ -51,7 +51,7 @@ mod token;
 mod trusted;
 
 pub use self::{
-    app::{app, run},
+    app::{app, of_settings, run},
     authority::Authority,
     dialect::Product,
     policy::{ClientCredentialsRow, ExchangeRow},

@@ -24,10 +24,14 @@ pub struct ExchangeRow {
     pub scopes: BTreeMap<Scope, Scopes>,
     /// How long the issued token lives at most, in seconds, where that is less than tokens live otherwise.
     pub access_token_seconds: Option<u64>,
+    /// Further audiences: for each a token lies in the issued one, in its claim `tokens`, which is what the service that the
+    /// issued one is for would get in exchange for it.
+    #[serde(default)]
+    pub embeds: Vec<Audience>,
 }
 
 impl ExchangeRow {
-    fn is_from(&self, audience: &[Audience], target: &Audience) -> bool {
+    pub(crate) fn is_from(&self, audience: &[Audience], target: &Audience) -> bool {
         self.to == *target && audience.contains(&self.from)
     }
 }
@@ -70,6 +74,17 @@ impl Policy {
     pub(crate) fn lifetime(&self, client: &ClientId, audience: &[Audience], target: &Audience) -> Option<Duration> {
         let rows = self.exchange.iter().filter(|row| row.client == *client && row.is_from(audience, target));
         rows.filter_map(|row| row.access_token_seconds).min().map(Duration::from_secs)
+    }
+
+    /// The audiences for which a token lies in such a token.
+    pub(crate) fn embedded<'a>(
+        &'a self,
+        client: &ClientId,
+        audience: &[Audience],
+        target: &Audience,
+    ) -> impl Iterator<Item = &'a Audience> {
+        let rows = self.exchange.iter().filter(|row| row.client == *client && row.is_from(audience, target));
+        rows.flat_map(|row| &row.embeds)
     }
 
     /// The audience and scopes of a token that `client` gets for itself. Without a target, the scopes say which
@@ -159,6 +174,7 @@ mod tests {
                 .map(|(from, to)| (Scope::parse(from).expect("scope"), Scopes::parse(to).expect("scopes")))
                 .collect(),
             access_token_seconds: None,
+            embeds: Vec::new(),
         };
         let own = |client: &str, to: &str, scopes: &str| ClientCredentialsRow {
             client: client.parse().expect("client"),

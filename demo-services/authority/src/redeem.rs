@@ -1,6 +1,6 @@
 //! Grants of other authorization servers, redeemed for tokens of our own (RFC 7523 §2.1, as updated by its revision).
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
 use tower_identity::{Issuer, Scopes, Subject, TokenId};
@@ -67,13 +67,14 @@ impl Authority {
         }
         self.issue(AccessToken {
             subject: user,
-            audience: &trusted.to,
+            audience: &trusted.to.clone().into(),
             client: &client.id,
             scopes: &scopes,
             expires_at: self.clock.wall().saturating_add(self.access_token_lifetime),
             actors: Some(ActClaim { iss: self.issuer.clone(), sub: client.subject.clone(), act: None }),
             transaction: None,
             authentication: &AuthenticationClaims::default(),
+            tokens: BTreeMap::new(),
         })
     }
 

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::Deserialize;
 use tower_identity::{Audience, ClientId, Issuer, Scopes, SecretToken, Subject};
+use tower_identity_jose::AudienceClaim;
 
 use crate::{
     dialect::Product,
@@ -82,8 +83,8 @@ pub struct TrustedSettings {
 pub struct SignInSettings {
     /// The public client that it is issued to.
     pub client: ClientId,
-    /// Whom it is for.
-    pub audience: Audience,
+    /// Whom it is for: one audience, or a list. A list opens all of them to whoever has the token.
+    pub audience: AudienceClaim,
     /// What it allows.
     pub scopes: Scopes,
     /// The cookie that it is put into. The token is opaque then, so that whoever accepts it has to

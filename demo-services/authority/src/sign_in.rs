@@ -1,6 +1,6 @@
 //! The development sign-in: a user's first token for the asking, on this machine only.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use axum::{
     Json,
@@ -107,6 +107,7 @@ impl Authority {
             actors: None,
             transaction: None,
             authentication: &authentication,
+            tokens: BTreeMap::new(),
         })?;
         if settings.cookie.is_none() {
             return Ok(issued);

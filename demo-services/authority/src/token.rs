@@ -1,6 +1,6 @@
 //! The token endpoint: one request in, one token or one error out (RFC 6749 §3.2).
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json,
@@ -64,13 +64,14 @@ impl Authority {
         let (audience, scopes) = self.policy.client_credentials(&client.id, target.as_ref(), requested.as_ref())?;
         self.issue(AccessToken {
             subject: &client.subject,
-            audience: &audience,
+            audience: &audience.into(),
             client: &client.id,
             scopes: &scopes,
             expires_at: self.clock.wall().saturating_add(self.access_token_lifetime),
             actors: None,
             transaction: None,
             authentication: &AuthenticationClaims::default(),
+            tokens: BTreeMap::new(),
         })
     }
 }

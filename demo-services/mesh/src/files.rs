@@ -1,4 +1,4 @@
-//! The settings files of the four programs.
+//! The settings files of the programs.
 
 use std::{
     borrow::Cow,
@@ -24,11 +24,13 @@ pub enum Part {
     Orders,
     /// The leaf.
     Payments,
+    /// A credit check in another trust domain, with an authorization server of its own.
+    Partner,
 }
 
 impl Part {
     /// All of them, in the order of their ports.
-    pub const ALL: [Self; 4] = [Self::Authority, Self::Storefront, Self::Orders, Self::Payments];
+    pub const ALL: [Self; 5] = [Self::Authority, Self::Storefront, Self::Orders, Self::Payments, Self::Partner];
 
     /// Its name, and that of its file without `.toml`.
     #[must_use]
@@ -38,6 +40,7 @@ impl Part {
             Self::Storefront => "storefront",
             Self::Orders => "orders",
             Self::Payments => "payments",
+            Self::Partner => "partner",
         }
     }
 
@@ -47,6 +50,7 @@ impl Part {
             Self::Storefront => demo_storefront::run,
             Self::Orders => demo_orders::run,
             Self::Payments => demo_payments::run,
+            Self::Partner => demo_partner::run,
         }
     }
 }
@@ -56,7 +60,7 @@ impl Part {
 pub struct Addresses {
     /// The address, in place of the one in each file.
     pub ip: Option<IpAddr>,
-    /// The first of four ports, in place of the ones in the files; 0 is four ports that are free.
+    /// The first of five ports, in place of the ones in the files; 0 is five ports that are free.
     pub first_port: Option<u16>,
 }
 
@@ -72,7 +76,7 @@ impl Addresses {
     }
 }
 
-/// The files of the four programs, each with what it says about itself.
+/// The files of the programs, each with what it says about itself.
 #[derive(Debug)]
 pub(crate) struct Files {
     directory: PathBuf,
@@ -92,7 +96,7 @@ struct Listen {
 }
 
 impl Files {
-    /// Reads and checks all four, with these changes to them, and then with those, of which a file need not have what they
+    /// Reads and checks all of them, with these changes to them, and then with those, of which a file need not have what they
     /// would change.
     pub(crate) fn read(
         directory: &Path,
@@ -124,7 +128,7 @@ impl Files {
         self.files.iter().map(move |file| (file.part, asked.of(file.part, file.listen)))
     }
 
-    /// The files of all four once they listen at these addresses, in the order of the parts.
+    /// The files of all once they listen at these addresses, in the order of the parts.
     ///
     /// The files name each other by address, and the authority is who it is by its address: so it is exchanged
     /// everywhere, in the text, where every line stays where it was.

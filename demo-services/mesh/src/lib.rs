@@ -1,10 +1,11 @@
-//! The demo mesh in one process: the authority and the three services of the shop, from the same files that start each
+//! The demo mesh in one process: the authority, the three services of the shop and its partner, from the same files that start each
 //! of them as its own program, and a walk through what they refuse and what they allow.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `mesh` | starting and stopping the four |
+//! | `mesh` | starting and stopping them |
 //! | `files` | their settings, moved to other addresses where asked |
+//! | `mode` | how the services come by tokens for each other |
 //! | `variation` | what a mesh does otherwise than they say |
 //! | `rollout` | a file that one of them follows while it runs |
 //! | `invitation` | what is printed once they are up |
@@ -17,6 +18,7 @@ mod files;
 mod inspect;
 mod invitation;
 mod mesh;
+mod mode;
 mod page;
 mod rollout;
 pub mod simulation;
@@ -28,6 +30,7 @@ pub use self::{
     inspect::{Inspect, InspectError},
     invitation::Invitation,
     mesh::Mesh,
+    mode::Mode,
     page::Page,
     variation::{AuthorityAs, Variation},
 };

@@ -13,14 +13,14 @@ const SETTINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../settings");
 
 const OPTION: &str = "--port-base";
 
-/// The demo mesh: an authorization server, a storefront, orders and payments.
+/// The demo mesh: an authorization server, a storefront, orders, payments, and a partner.
 #[derive(Parser)]
 #[command(name = "mesh")]
 struct Arguments {
-    /// The directory with the four settings files
+    /// The directory with the settings files
     #[arg(long, value_name = "DIRECTORY", default_value = SETTINGS, hide_default_value = true, global = true)]
     settings: PathBuf,
-    /// Listen at four ports from this one on; 0 is whatever is free
+    /// Listen at five ports from this one on; 0 is whatever is free
     #[arg(long, value_name = "PORT", global = true)]
     port_base: Option<u16>,
     /// Listen on this address, which has to be one of this machine only
@@ -79,7 +79,7 @@ fn demo(arguments: &Arguments) -> Result<ExitCode, StartError> {
         let mut mesh = Mesh::start_varied(&arguments.settings, arguments.variation, free, OPTION).await?;
         let told = story::tell(&mut mesh, &mut Page::stdout()).await?;
         mesh.stop().await?;
-        Ok(if told.held == told.steps { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if told.is_as_it_has_to_be() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
 }
 

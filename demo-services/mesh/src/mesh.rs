@@ -1,4 +1,4 @@
-//! Starting and stopping the four programs in one process.
+//! Starting and stopping the programs in one process.
 
 use std::{
     io,
@@ -41,7 +41,7 @@ struct Running {
 const ANY_PORT: &str = "nothing: any port will do";
 
 impl Mesh {
-    /// Starts all four from the files in a directory; `option` is what the user would change the addresses with.
+    /// Starts all of them from the files in a directory; `option` is what the user would change the addresses with.
     ///
     /// All files are checked and all addresses are bound before anything is served. On return each program answers:
     /// what connects before it is served waits in its listener.
@@ -73,7 +73,7 @@ impl Mesh {
         addresses: Addresses,
         option: &'static str,
     ) -> Result<Self, StartError> {
-        let files = Files::read(directory, variation.changes(), changes)?;
+        let files = Files::read(directory, &variation.changes(), changes)?;
         let mut listeners: Vec<TcpListener> = Vec::new();
         for (_, address) in files.addresses(addresses) {
             listeners.push(listen(address, option).await?);
@@ -99,7 +99,7 @@ impl Mesh {
         Ok((origin, rollout))
     }
 
-    /// Starts all four once more, at ports that are free and with these further changes to their files.
+    /// Starts all of them once more, at ports that are free and with these further changes to their files.
     pub(crate) async fn start_another_mesh(&self, changes: &[Change<'_>]) -> Result<Self, StartError> {
         let free = Addresses { ip: None, first_port: Some(0) };
         Self::start_changed(&self.directory, (self.variation, changes), free, ANY_PORT).await

@@ -52,6 +52,12 @@ impl<W: Write> Page<W> {
         writeln!(self.out, "   {mark} {text}")
     }
 
+    /// A check that cannot hold here.
+    pub(crate) fn otherwise(&mut self, text: &str) -> io::Result<()> {
+        let mark = self.styled(BOLD, "≠");
+        writeln!(self.out, "   {mark} {text}")
+    }
+
     /// A check that did not hold.
     pub(crate) fn failed(&mut self, text: &str) -> io::Result<()> {
         let mark = self.styled(RED, "✘");

@@ -41,6 +41,16 @@ pub struct Told {
     pub steps: usize,
     /// Those of which every check held.
     pub held: usize,
+    /// Those that cannot hold in this [mode](crate::Mode), and did not, in the way that they must not.
+    pub otherwise: usize,
+}
+
+impl Told {
+    /// Whether every step held that can.
+    #[must_use]
+    pub fn is_as_it_has_to_be(&self) -> bool {
+        self.held + self.otherwise == self.steps
+    }
 }
 
 /// Walks through the mesh. The last step stops its authority.
@@ -76,6 +86,10 @@ pub async fn tell<W: Write>(mesh: &mut Mesh, page: &mut Page<W>) -> Result<Told,
 
 /// The last line of the page.
 fn closing(told: Told) -> String {
-    let Told { steps, held } = told;
-    if held == steps { format!("All {steps} steps hold.") } else { format!("{held} of {steps} steps hold.") }
+    let Told { steps, held, otherwise } = told;
+    match (held == steps, told.is_as_it_has_to_be()) {
+        (true, _) => format!("All {steps} steps hold."),
+        (false, true) => format!("{held} of {steps} steps hold; in this mode {otherwise} cannot."),
+        (false, false) => format!("{held} of {steps} steps hold."),
+    }
 }

@@ -2,14 +2,17 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::{Part, mesh::Change};
+use crate::{Mode, Part, mesh::Change};
 
 /// How a mesh differs from what its files say. By default, in nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
 pub struct Variation {
     /// Have the authority issue and answer in the shape of this product
-    #[arg(long, value_name = "PRODUCT", global = true)]
+    #[arg(long, value_name = "PRODUCT", global = true, conflicts_with = "mode")]
     pub authority_as: Option<AuthorityAs>,
+    /// How the services come by tokens for each other
+    #[arg(long, value_enum, value_name = "MODE", global = true, default_value_t)]
+    pub mode: Mode,
 }
 
 /// A product in whose shape the authority answers.
@@ -31,11 +34,12 @@ pub(crate) struct Shape {
 
 impl Variation {
     /// What the files say instead.
-    pub(crate) const fn changes(self) -> &'static [Change<'static>] {
-        match self.authority_as {
+    pub(crate) fn changes(self) -> Vec<Change<'static>> {
+        let by_product: &[_] = match self.authority_as {
             None => &[],
             Some(AuthorityAs::Keycloak) => &KEYCLOAK,
-        }
+        };
+        [by_product, self.mode.table().changes].concat()
     }
 
     pub(crate) const fn shape(self) -> Shape {

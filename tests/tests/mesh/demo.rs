@@ -52,6 +52,10 @@ impl Moved {
             });
             fs::write(directory.join(part).with_extension("toml"), moved).expect("written");
         }
+        // In a trust domain of its own, and none of the shop's parts.
+        let partner = fs::read_to_string(Path::new(FILES).join("partner.toml")).expect("a file");
+        let moved = partner.replace("127.0.0.1:7004", &format!("127.0.0.1:{}", unused_port()));
+        fs::write(directory.join("partner.toml"), moved).expect("written");
         Self { directory, ports }
     }
 

@@ -39,9 +39,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("demo-storefront", &[FACADE, EXTRACTORS, KIT]),
     ("demo-orders", &[FACADE, EXTRACTORS, KIT, API]),
     ("demo-payments", &[FACADE, EXTRACTORS, KIT, API]),
+    ("demo-partner", &[FACADE, EXTRACTORS, KIT, "demo-authority"]),
     (
         "demo-mesh",
-        &[FACADE, EXTRACTORS, KIT, API, OAUTH, "demo-authority", "demo-storefront", "demo-orders", "demo-payments"],
+        &[
+            FACADE,
+            EXTRACTORS,
+            KIT,
+            API,
+            OAUTH,
+            "demo-authority",
+            "demo-storefront",
+            "demo-orders",
+            "demo-payments",
+            "demo-partner",
+        ],
     ),
     ("mesh-tests", &[]),
 ];

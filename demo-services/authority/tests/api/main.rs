@@ -2,6 +2,7 @@
 
 mod chaining;
 mod client_assertion;
+mod embedded;
 mod exchange;
 mod introspection;
 mod keycloak;

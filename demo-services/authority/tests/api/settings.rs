@@ -74,6 +74,14 @@ fn a_row_that_cannot_apply_is_refused() {
             |s| s["client"][1]["audience"] = json!(["storefront"]),
             "client[1].audience: storefront belongs to another client",
         ),
+        (
+            |s| s["policy"][0]["embeds"] = json!(["payments", "ledger"]),
+            "policy[0].embeds[1]: no row leads orders from orders to ledger",
+        ),
+        (
+            |s| s["sign_in"]["audience"] = json!(["storefront", "nowhere"]),
+            "sign_in.audience: nowhere is no client's audience",
+        ),
         (|s| s["sign_in"]["cookie"] = json!("a b"), "sign_in.cookie: is no name of a cookie"),
         (
             |s| s["receiver"] = json!([{ "url": "http://orders.example/events", "audience": "x" }]),

@@ -9,7 +9,7 @@ use reqwest::{
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
-use crate::variation::Shape;
+use crate::{mode::Relayed, variation::Shape};
 
 /// A response, read to its end.
 #[derive(Debug)]
@@ -70,6 +70,8 @@ pub(super) struct Seen<'a> {
     /// Who acts for the user, the current one first.
     pub(super) actors: &'a [&'a str],
     pub(super) scopes: Cow<'a, [&'a str]>,
+    /// Whom the token is for, where that is not the service alone.
+    pub(super) audience: Option<&'a [&'a str]>,
     pub(super) by: By,
 }
 
@@ -78,13 +80,20 @@ pub(super) struct Seen<'a> {
 pub(super) enum By {
     /// One token, for the caller and for whom it calls.
     OneToken,
-    /// One token, which goes by whom it was issued to: its issuer names no actors.
+    /// One token, which goes by whom it was issued to: it names no actors.
     OfItsClient,
     /// The caller's own token, and the user's beside it, in which the authority names the caller.
     TwoTokens,
 }
 
 impl Seen<'_> {
+    /// The same where the user's own token goes all the way: who sends it on is in no token.
+    pub(super) fn relayed(self, token: &'static Relayed) -> Self {
+        let by = if self.service == "payments" { By::OfItsClient } else { By::OneToken };
+        let (audience, scopes) = (Some(token.audience), Cow::Borrowed(token.scopes));
+        Self { caller: "storefront-web", actors: &[], audience, scopes, by, ..self }
+    }
+
     /// The same as tokens of this shape show it.
     pub(super) fn shown_by(mut self, shape: Shape) -> Self {
         if !shape.names_actors && !self.actors.is_empty() {
@@ -106,7 +115,7 @@ impl Seen<'_> {
             "user": self.user.map(named),
             "actors": self.actors.iter().map(|id| named(id)).collect::<Vec<_>>(),
             "scopes": self.scopes,
-            "audience": self.service,
+            "audience": self.audience.map_or(json!(self.service), |several| json!(several)),
             // Who is not an actor here has the token from its own sign-in, or from client credentials.
             "evidence": match (self.by, self.actors, self.user) {
                 (By::OneToken, [_, ..], _) => "actor",

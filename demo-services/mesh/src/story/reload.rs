@@ -4,7 +4,6 @@ use std::io::Write;
 
 use super::{
     answer::Seen,
-    clients::As,
     counted::{counted, counted_more, recorded},
     steps::{AT_PAYMENTS, basket},
     walk::{Broken, Walk},
@@ -15,10 +14,7 @@ const READINGS: &str = "tower_identity_settings_reloads_total";
 const SCOPE: &str = "scope = \"payments:charge payments:read\"";
 
 /// The row says in one line that its token goes nowhere without TLS, and in another that it goes to where there is none.
-const WRONG: [(&str, &str); 2] = [
-    ("strategy = \"token_exchange\"", "strategy = \"token_exchange\"\nplaintext = \"never\""),
-    (SCOPE, "scope = \"payments:read\""),
-];
+const WRONG: [(&str, &str); 1] = [(SCOPE, "scope = \"payments:read\"\nplaintext = \"never\"")];
 const GOOD: [(&str, &str); 1] = [(SCOPE, "scope = \"payments:charge\"")];
 
 pub(super) async fn rolled_out<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
@@ -27,10 +23,10 @@ pub(super) async fn rolled_out<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), B
     let name = file.name();
     let (refused, taken) = ([("file", &*name), ("outcome", "refused")], [("file", &*name), ("outcome", "reloaded")]);
     let alice = walk.sign_in("alice").await?;
-    let token = walk.exchange(As::Storefront, &alice, ("orders", "prices:read orders:read orders:write")).await?;
+    let token = walk.for_orders(&alice).await?;
     let before = walk.get_at(&orders, "/trace", &token).await?;
     let seen = &before.body[1]["principal"];
-    walk.saw(AT_PAYMENTS, seen)?;
+    walk.saw_on_the_way(AT_PAYMENTS, seen)?;
 
     file.roll_out(&WRONG)?;
     walk.holds("a file with a wrong row is refused, and told of", 1, counted_more(READINGS, &refused, 0).await)?;
@@ -42,6 +38,7 @@ pub(super) async fn rolled_out<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), B
     file.roll_out(&GOOD)?;
     walk.holds("the file is mended, and asks for less: it is taken", 1, counted_more(READINGS, &taken, 0).await)?;
     let trace = walk.get_at(&orders, "/trace", &token).await?;
-    walk.saw(Seen { scopes: ["payments:charge"][..].into(), ..AT_PAYMENTS }, &trace.body[1]["principal"])?;
+    let less = Seen { scopes: ["payments:charge"][..].into(), ..walk.on_the_way(AT_PAYMENTS) };
+    walk.saw(less, &trace.body[1]["principal"])?;
     walk.holds("and of the wrong one was told once", 1, counted(READINGS, &refused))
 }

@@ -64,7 +64,7 @@ pub(super) async fn signed_in_again<W: Write>(walk: &mut Walk<'_, W>) -> Result<
     walk.holds("and a new stream tells of it", order.body["id"].clone(), hers.tells().await?)?;
     let trace = walk.get(Part::Storefront, "/trace", &alice).await?;
     for (at, seen) in [AT_STOREFRONT, AT_ORDERS, AT_PAYMENTS].into_iter().enumerate() {
-        walk.saw(seen, &trace.body[at]["principal"])?;
+        walk.saw_on_the_way(seen, &trace.body[at]["principal"])?;
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ fn cookie(session: &str) -> String {
 pub(super) async fn session_cookie<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
     let cookie = cookie(&walk.sign_in("alice").await?);
     let whoami = walk.get_with(Part::Storefront, "/whoami", &[("cookie", &cookie)]).await?;
-    walk.saw(AT_STOREFRONT, &whoami.body)?;
+    walk.saw_on_the_way(AT_STOREFRONT, &whoami.body)?;
 
     let shop = walk.origin(Part::Storefront).to_owned();
     let by_page = [("cookie", &*cookie), ("origin", &*shop), ("sec-fetch-site", "same-origin")];

@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use super::{
-    clients::As,
     counted::{counted_more, recorded},
     steps::{AT_PAYMENTS, basket},
     walk::{Broken, Walk},
@@ -16,7 +15,7 @@ const SCOPE: &str = "scope = \"payments:charge payments:read\"";
 pub(super) async fn in_shadow<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
     recorded();
     let alice = walk.sign_in("alice").await?;
-    let token = walk.exchange(As::Storefront, &alice, ("orders", "prices:read orders:read orders:write")).await?;
+    let token = walk.for_orders(&alice).await?;
     let payments = walk.origin(Part::Payments).to_owned();
 
     let own = "candidate = { mode = \"shadow\", strategy = \"client_credentials\", scope = \"payments:settle\" }";
@@ -24,7 +23,7 @@ pub(super) async fn in_shadow<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Br
     let order = walk.post_at(&orders, "/orders", &token, basket()).await?;
     walk.holds("it tries a token of its own behind Alice's back, who orders: 201", "201", order.outcome())?;
     let trace = walk.get_at(&orders, "/trace", &token).await?;
-    walk.saw(AT_PAYMENTS, &trace.body[1]["principal"])?;
+    walk.saw_on_the_way(AT_PAYMENTS, &trace.body[1]["principal"])?;
     let could = counted_more(TRIED, &[("target", &payments), ("outcome", "obtained")], 0).await;
     walk.holds("the other could be had, by the count", 1, could)?;
 

@@ -18,6 +18,7 @@ pub(super) const AT_STOREFRONT: Seen<'_> = Seen {
     user: Some("alice"),
     actors: &[],
     scopes: Cow::Borrowed(&["catalog:read", "orders:read", "orders:write"]),
+    audience: None,
     by: By::OneToken,
 };
 
@@ -27,6 +28,7 @@ pub(super) const AT_ORDERS: Seen<'_> = Seen {
     user: Some("alice"),
     actors: &["storefront"],
     scopes: Cow::Borrowed(&["orders:read", "orders:write", "prices:read"]),
+    audience: None,
     by: By::OneToken,
 };
 
@@ -36,6 +38,7 @@ pub(super) const AT_PAYMENTS: Seen<'_> = Seen {
     user: Some("alice"),
     actors: &["orders", "storefront"],
     scopes: Cow::Borrowed(&["payments:charge", "payments:read"]),
+    audience: None,
     by: By::OneToken,
 };
 
@@ -59,7 +62,7 @@ pub(super) async fn first_order<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), 
 
     let trace = walk.get(Part::Storefront, "/trace", &alice).await?;
     for (at, seen) in [AT_STOREFRONT, AT_ORDERS, AT_PAYMENTS].into_iter().enumerate() {
-        walk.saw(seen, &trace.body[at]["principal"])?;
+        walk.saw_on_the_way(seen, &trace.body[at]["principal"])?;
     }
     Ok(())
 }
@@ -99,16 +102,16 @@ pub(super) async fn at_night<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Bro
 pub(super) async fn wrong_door<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
     let alice = walk.sign_in("alice").await?;
     let whoami = walk.get(Part::Storefront, "/whoami", &alice).await?;
-    walk.saw(AT_STOREFRONT, &whoami.body)?;
+    walk.saw_on_the_way(AT_STOREFRONT, &whoami.body)?;
     let refused = walk.post(Part::Payments, "/charges", &alice, charge()).await?;
     walk.holds("payments refuses the same token: 401 invalid_token", "401 invalid_token", refused.outcome())
 }
 
 pub(super) async fn another_audience<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
     let alice = walk.sign_in("alice").await?;
-    let for_orders = walk.exchange(As::Storefront, &alice, ("orders", "prices:read orders:read orders:write")).await?;
+    let for_orders = walk.for_orders(&alice).await?;
     let whoami = walk.get(Part::Orders, "/whoami", &for_orders).await?;
-    walk.saw(AT_ORDERS, &whoami.body)?;
+    walk.saw_on_the_way(AT_ORDERS, &whoami.body)?;
     let refused = walk.post(Part::Payments, "/charges", &for_orders, charge()).await?;
     walk.holds("payments refuses the same token: 401 invalid_token", "401 invalid_token", refused.outcome())?;
     let refused = walk.charge_over_grpc(&for_orders, charge_over_grpc()).await?;

@@ -45,7 +45,12 @@ fn a_malformed_file_is_named_with_its_line_field_and_rule_and_nothing_starts() {
             "audience = \"\"",
             "payments.toml:14: inbound.issuer[0].audience: ",
         ),
-        ("authority.toml", "from = \"orders\"", "from = \"payments\"", "authority.toml:48: authority.policy[1].from: "),
+        (
+            "authority.toml",
+            "from = \"orders\"\nto = \"payments\"",
+            "from = \"payments\"\nto = \"payments\"",
+            "authority.toml:48: authority.policy[1].from: ",
+        ),
         ("storefront.toml", "listen = \"127.0.0.1:7001\"", "listen = 7001", "storefront.toml:3: service.listen: "),
         (
             "orders.toml",
@@ -97,7 +102,7 @@ fn the_mesh_says_where_it_listens_and_what_to_try_and_stops_when_interrupted() {
         let found = lines.iter().find_map(|line| line.trim().strip_prefix(name)?.trim().strip_prefix("http://"));
         found.unwrap_or_else(|| panic!("{name} is not in {lines:?}")).to_owned()
     };
-    for name in ["authority", "storefront", "orders", "payments"] {
+    for name in ["authority", "storefront", "orders", "payments", "partner"] {
         let mut stream = std::net::TcpStream::connect(origin(name)).expect("it listens");
         std::io::Write::write_all(&mut stream, b"GET /whoami HTTP/1.0\r\n\r\n").expect("sent");
         let mut answer = String::new();

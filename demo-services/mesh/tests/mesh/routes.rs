@@ -20,10 +20,7 @@ fn router(part: Part) -> Router {
     let auth = || settings.auth_layer().expect("an inbound table");
     let app = match part {
         Part::Authority => {
-            let of_file = settings.section("authority").expect("a section");
-            let clock = tower_identity::system_clock();
-            let authority =
-                demo_authority::Authority::new(of_file, &settings.beside(""), clock).expect("good settings");
+            let authority = demo_authority::of_settings(&settings).expect("good settings");
             demo_authority::app(Arc::new(authority), ([127, 0, 0, 1], 0).into())
         }
         Part::Storefront => {
@@ -42,6 +39,13 @@ fn router(part: Part) -> Router {
         Part::Payments => {
             let service: demo_payments::PaymentsSettings = settings.section("service").expect("a section");
             demo_payments::app(auth(), &service.callers, service.whoami, Arc::default())
+        }
+        Part::Partner => {
+            let service: demo_partner::PartnerSettings = settings.section("service").expect("a section");
+            let authority = demo_authority::of_settings(&settings).expect("good settings");
+            let credit = demo_partner::Credit::new(service.limits);
+            let authority = demo_authority::app(Arc::new(authority), ([127, 0, 0, 1], 0).into());
+            demo_partner::app(auth(), &service.callers, credit).merge(authority)
         }
     };
     demo_kit::with_open_routes(&settings, app)

@@ -22,7 +22,9 @@ pub(crate) fn text_of(file: &str) -> String {
 pub(crate) fn changed(copy: &str, file: &str, from: &str, to: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(copy);
     fs::create_dir_all(directory.join("keys")).expect("a directory");
-    for name in ["authority.toml", "storefront.toml", "orders.toml", "payments.toml", "keys/orders.pem"] {
+    let files =
+        ["authority.toml", "storefront.toml", "orders.toml", "payments.toml", "partner.toml", "keys/orders.pem"];
+    for name in files {
         fs::write(directory.join(name), text_of(name)).expect("written");
     }
     let text = text_of(file);

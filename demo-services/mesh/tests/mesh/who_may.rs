@@ -13,6 +13,8 @@ use tower_identity_jose::{MediaType, random_id};
 use crate::support::{FREE, shipped, text_of};
 
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const JWT_GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -52,6 +54,13 @@ fn routes() -> Vec<(Part, Method, &'static str, Value)> {
         (Part::Payments, Method::POST, "/settlements", Value::Null),
         (Part::Payments, Method::GET, "/whoami", Value::Null),
         (Part::Payments, Method::POST, EVENTS, Value::Null),
+        (Part::Partner, Method::GET, "/.well-known/oauth-authorization-server", Value::Null),
+        (Part::Partner, Method::GET, "/.well-known/openid-configuration", Value::Null),
+        (Part::Partner, Method::GET, "/jwks", Value::Null),
+        (Part::Partner, Method::POST, "/token", Value::Null),
+        (Part::Partner, Method::POST, "/introspect", Value::Null),
+        (Part::Partner, Method::POST, "/checks", json!({ "cents": 1 })),
+        (Part::Partner, Method::GET, "/whoami", Value::Null),
     ]
 }
 
@@ -71,6 +80,16 @@ impl Tokens {
         let secret = "storefront%3A+demo+only%2C+100%25+public";
         token_of(self.http.post(format!("{}/token", self.authority)).basic_auth("storefront", Some(secret)).form(form))
             .await
+    }
+
+    /// A token of the partner's, for a grant of the authority's about whom this token is about.
+    async fn chained(&self, at_orders: &str, partner: &str) -> String {
+        let subject = [("subject_token", at_orders), ("subject_token_type", ACCESS_TOKEN)];
+        let asked = [("grant_type", TOKEN_EXCHANGE), ("requested_token_type", JWT), ("audience", partner)];
+        let grant = self.orders(&[&asked[..], &subject].concat()).await;
+        let form = [("grant_type", JWT_GRANT), ("assertion", &grant)];
+        let secret = "shop%2C+at+the+partner%3A+demo+only";
+        token_of(self.http.post(format!("{partner}/token")).basic_auth("shop", Some(secret)).form(&form)).await
     }
 
     async fn orders(&self, form: &[(&str, &str)]) -> String {
@@ -135,6 +154,7 @@ async fn every_route_and_every_kind_of_caller() {
     let reading = tokens.orders(&exchange(&at_orders, "payments", "payments:read")).await;
     let own = [("grant_type", "client_credentials"), ("audience", "payments"), ("scope", "payments:settle")];
     let orders_itself = tokens.orders(&own).await;
+    let at_partner = tokens.chained(&at_orders, &origin(Part::Partner)).await;
 
     let bearer = |token: &str| ("authorization", format!("Bearer {token}"));
     let beside = |token: &str| ("x-user-token", token.to_owned());
@@ -153,6 +173,7 @@ async fn every_route_and_every_kind_of_caller() {
         ("a page of another site, with alice's cookie", by_page("https://page.example", "cross-site")),
         ("orders, and its token for alice beside its own", vec![bearer(&orders_itself), beside(&at_payments)]),
         ("orders, and the storefront's beside its own", vec![bearer(&orders_itself), beside(&skipping)]),
+        ("the shop for customer-1, at the partner", vec![bearer(&at_partner)]),
     ];
     let mut matrix = String::new();
     for (at, (caller, _)) in callers.iter().enumerate() {
