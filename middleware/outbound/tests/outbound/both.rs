@@ -5,7 +5,8 @@ use tower_identity_outbound::{HttpClient, Relay, SendError, Target};
 
 use crate::support::{Answer, EXCHANGE, Got, World, client, issued, refused};
 
-const FIELD: &str = "x-user-token";
+/// No field that is taken away from every request.
+const FIELD: &str = "x-customer-token";
 
 async fn world(row: impl FnOnce(Target) -> Target) -> (World, HttpClient) {
     let world = World::new().await;
@@ -75,13 +76,13 @@ async fn out_b34_nobody_else_says_who_the_user_is() {
     let (world, http) = world(Target::token_exchange).await;
     let url = || world.payments.url("/");
     let forged = |request: tower_identity_outbound::RequestBuilder| {
-        request.header(FIELD, "forged").header("X_User_Token", "forged").header("connection", "x-user-token")
+        request.header(FIELD, "forged").header("X_Customer_Token", "forged").header("connection", FIELD)
     };
     for _ in 0..2 {
         forged(http.get(url())).on_behalf_of(&world.caller("alice")).send().await.expect("sent");
         let got = world.payments.got().pop().expect("it got one");
         assert_eq!(field(&got).len(), 1);
-        assert!(got.headers.values().all(|value| value != "forged" && value != "x-user-token"), "{:?}", got.headers);
+        assert!(got.headers.values().all(|value| value != "forged" && value != FIELD), "{:?}", got.headers);
     }
     forged(http.get(url())).as_service().send().await.expect("sent");
     assert_eq!(grants(&world), ("client_credentials".to_owned(), None), "for this service alone");
