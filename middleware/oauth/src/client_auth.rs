@@ -33,10 +33,10 @@ pub use self::{
     turns::Standing,
 };
 pub(crate) use self::{
-    prover::{Proof, Prover},
+    prover::{Fetched, Proof, Prover},
     turns::Used,
 };
-use crate::Endpoint;
+use crate::{Endpoint, Http, OwnToken, TargetService, TokenEndpoint};
 
 /// Which client we are at an authorization server, and how we prove it. Cheap to clone; prints no secret.
 ///
@@ -70,6 +70,7 @@ enum Method {
     ClientSecretPost { secret: In<SecretToken> },
     PrivateKeyJwt { key: In<Signer>, key_id: Option<Arc<str>>, style: AssertionStyle },
     Given { file: PathBuf, kind: GivenKind, audience: AssertionAudience },
+    Bearer { from: Box<TokenEndpoint>, target: TargetService },
 }
 
 /// Where a credential is.
@@ -213,6 +214,22 @@ impl ClientAuth {
         Self::given(client_id.as_ref(), file.into(), GivenKind::Svid)
     }
 
+    /// A token in the `Authorization` header, of this service itself (RFC 6749 §4.4) and from another server, or from the
+    /// same one as another client: for endpoints that are protected as any resource is (RFC 7662 §2.1). It is kept while it
+    /// is good, and renewed ahead of its end. `client_id` is what the server is told besides, and calls us.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] of `client_id`, when it is empty or not usable.
+    pub fn bearer(
+        client_id: impl AsRef<str>,
+        from: TokenEndpoint,
+        target: TargetService,
+    ) -> Result<Self, InvalidSetting> {
+        let from = Box::new(from);
+        Ok(Self { client_id: named(client_id.as_ref())?, method: Method::Bearer { from, target }.into() })
+    }
+
     fn given(client_id: &str, file: PathBuf, kind: GivenKind) -> Result<Self, InvalidSetting> {
         let method = Method::Given { file, kind, audience: AssertionAudience::Issuer };
         Ok(Self { client_id: named(client_id)?, method: method.into() })
@@ -277,7 +294,7 @@ impl ClientAuth {
         &self.client_id
     }
 
-    /// The method's registered name (RFC 8414 §2).
+    /// The method's registered name (RFC 8414 §2), or `bearer`.
     #[must_use]
     pub fn method(&self) -> &'static str {
         match *self.method {
@@ -285,6 +302,7 @@ impl ClientAuth {
             Method::ClientSecretPost { .. } => "client_secret_post",
             Method::PrivateKeyJwt { .. } | Method::Given { kind: GivenKind::Jwt, .. } => "private_key_jwt",
             Method::Given { kind: GivenKind::Svid, .. } => "spiffe_jwt",
+            Method::Bearer { .. } => "bearer",
         }
     }
 
@@ -303,6 +321,10 @@ impl ClientAuth {
                 Fingerprint::of("client-key").field(signer.key().thumbprint().as_bytes()).finish()
             }),
             Method::Given { file, .. } => files_fingerprint([file.as_path()]),
+            Method::Bearer { from, target } => Fingerprint::of("client-bearer")
+                .field(from.described().as_bytes())
+                .field(target.fingerprint().as_bytes())
+                .finish(),
         };
         Fingerprint::of("client-auth")
             .field(self.client_id.as_str())
@@ -325,7 +347,7 @@ impl ClientAuth {
         match &*self.method {
             Method::PrivateKeyJwt { style, .. } => Some(style.to_whom()),
             Method::Given { audience, .. } => Some(audience),
-            Method::ClientSecretBasic { .. } | Method::ClientSecretPost { .. } => None,
+            Method::ClientSecretBasic { .. } | Method::ClientSecretPost { .. } | Method::Bearer { .. } => None,
         }
     }
 
@@ -339,14 +361,34 @@ impl ClientAuth {
                 })
                 .into(),
             Method::Given { file, .. } => Some(files_fingerprint([file.as_path()])),
-            Method::ClientSecretBasic { .. } | Method::ClientSecretPost { .. } => None,
+            Method::ClientSecretBasic { .. } | Method::ClientSecretPost { .. } | Method::Bearer { .. } => None,
         };
         (self.is_for_another() || other.is_for_another())
             && signed_by(self).is_some_and(|key| signed_by(other) == Some(key))
     }
 
+    /// Whether everything that it names is there and can be used.
+    pub(crate) fn check(&self) -> Result<(), InvalidSetting> {
+        match &*self.method {
+            Method::Bearer { from, .. } => from.check_whole().map_err(|wrong| wrong.within("server").within("bearer")),
+            _ => self.read().map(drop),
+        }
+    }
+
     /// Reads what it names, and connects it.
-    pub(crate) fn prover(&self) -> Result<Prover, InvalidSetting> {
+    pub(crate) fn prover(&self, http: &Http) -> Result<Prover, InvalidSetting> {
+        let way = match &*self.method {
+            Method::Bearer { from, target } => {
+                let client = from.connect(http).map_err(|wrong| wrong.within("server").within("bearer"))?;
+                Way::Bearer(OwnToken::new(client, target.clone()))
+            }
+            _ => self.read()?.expect("everything but a bearer token is read"),
+        };
+        Ok(Prover { client_id: self.client_id.clone(), way })
+    }
+
+    /// Reads files, where there are some. None of what needs a server.
+    fn read(&self) -> Result<Option<Way>, InvalidSetting> {
         let secret_of = |secret: &In<SecretToken>| {
             secret.kept("client_secret_file", (|secret, _| Ok(secret.clone()), ReadAs::default()))
         };
@@ -365,8 +407,9 @@ impl ClientAuth {
                 let assertion = Watched::new("client_assertion_file", std::slice::from_ref(file), read, false)?;
                 Way::Given { assertion, kind: *kind, audience: audience.clone() }
             }
+            Method::Bearer { .. } => return Ok(None),
         };
-        Ok(Prover { client_id: self.client_id.clone(), way })
+        Ok(Some(way))
     }
 }
 
@@ -432,6 +475,9 @@ impl fmt::Debug for ClientAuth {
             }
             Method::Given { file, .. } => {
                 debug.field("file", file);
+            }
+            Method::Bearer { from, target } => {
+                debug.field("from", from).field("target", target);
             }
             _ => {}
         }

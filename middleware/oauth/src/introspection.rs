@@ -173,7 +173,7 @@ impl Introspection {
             .field(self.auth.fingerprint().as_bytes())
             .field(self.form.media_type())
             .finish();
-        let auth = (self.auth.clone(), self.auth.prover()?);
+        let auth = (self.auth.clone(), self.auth.prover(http)?);
         Ok(IntrospectionClient::new(issuer.clone(), at, auth, self.form, http.clone(), fingerprint))
     }
 

@@ -55,6 +55,11 @@ impl OwnToken {
         })
     }
 
+    /// Reads the files of its client's credentials here and now.
+    pub(crate) fn read_credentials(&self) {
+        self.client.read_credentials();
+    }
+
     /// Forgets this token, which its target refused; one that replaced it meanwhile stays.
     pub fn forget(&self, refused: &Arc<IssuedToken>) {
         self.slot.evict(|kept| Arc::ptr_eq(kept, refused));

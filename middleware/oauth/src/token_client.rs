@@ -26,7 +26,7 @@ pub use self::{line::Urgency, not_asked::NotAsked};
 use crate::{
     ClientAuth, ConfigurationProblem, CredentialError, Endpoint, Grant, Http, IssuedAssertion, IssuedToken, Parameters,
     Standing, TokenError, TokenErrorKind, TokenExchange,
-    client_auth::{Proof, Prover, Recipient, Used},
+    client_auth::{Fetched, Proof, Prover, Recipient, Used},
     http::Answer,
     response,
     token_error::Cause,
@@ -243,9 +243,11 @@ impl TokenClient {
         left: Duration,
         refused: Option<&Used>,
     ) -> Result<Issued<T>, Failed> {
-        let Inner { endpoints, http, .. } = &*self.0;
+        let Inner { endpoints, http, prover, .. } = &*self.0;
         let (endpoint, http) = endpoints.resolve(index, http, left).await.map_err(Failed::ours)?;
-        let (form, Proof { header, used }) = self.compose(grant, &endpoint, refused).map_err(Failed::ours)?;
+        let fetched = prover.fetch().await.map_err(Failed::ours)?;
+        let composed = self.compose(grant, &endpoint, refused, &fetched).map_err(Failed::ours)?;
+        let (form, Proof { header, used, standing }) = composed;
         let answer = http.post_form(&endpoint, header.as_ref(), form, left).await;
         let health = Health::of(&answer);
         if health.is_outage() {
@@ -257,9 +259,12 @@ impl TokenClient {
         match read(grant, &answer) {
             Ok(issued) => {
                 used.iter().for_each(Used::accepted);
-                Ok((issued, used.map(|used| used.standing().clone())))
+                Ok((issued, standing))
             }
             Err(cause) => {
+                if answer.status == StatusCode::UNAUTHORIZED {
+                    prover.forget(&fetched);
+                }
                 let refused = used.filter(|_| is_unknown(&cause, answer.status));
                 Err(Failed { health, cause, refused })
             }
@@ -272,12 +277,13 @@ impl TokenClient {
         grant: &Grant,
         to: &Endpoint,
         refused: Option<&Used>,
+        fetched: &Fetched,
     ) -> Result<(String, Proof), CredentialError> {
         let Inner { server, prover, parameters, http, .. } = &*self.0;
         let mut form = Serializer::new(String::new());
         grant.append_to(&mut form);
         let recipient = Recipient { issuer: server.issuer(), token_endpoint: Some(to) };
-        let proof = prover.prove(&mut form, &recipient, http.clock(), refused)?;
+        let proof = prover.prove(&mut form, &recipient, http.clock(), refused, fetched)?;
         let mut form = form.finish();
         // What a target says of itself comes before what its server says of all.
         grant.target().parameters.append_to(&mut form);

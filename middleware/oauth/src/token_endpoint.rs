@@ -154,7 +154,7 @@ impl TokenEndpoint {
         } else {
             At::Known(at)
         };
-        let (auth, prover, parameters) = (self.auth.clone(), self.auth.prover()?, self.parameters.clone());
+        let (auth, prover, parameters) = (self.auth.clone(), self.auth.prover(http)?, self.parameters.clone());
         let connection = Connection { issuer, accepts, at, auth, prover, parameters, room: self.line, fingerprint };
         Ok(TokenClient::new(connection, http.clone()))
     }
@@ -172,7 +172,24 @@ impl TokenEndpoint {
             .finish()
     }
 
-    /// Everything that can be wrong, without a client.
+    /// The whole description, before it is known whether anything is wrong with it.
+    pub(crate) fn described(&self) -> Fingerprint {
+        Fingerprint::of("token-endpoint-description")
+            .field(&self.issuer)
+            .optional(self.at.as_deref())
+            .list(&self.also_at)
+            .field(self.auth.fingerprint().as_bytes())
+            .field(self.parameters.fingerprint().as_bytes())
+            .finish()
+    }
+
+    /// Everything that can be wrong, in files too.
+    pub(crate) fn check_whole(&self) -> Result<(), InvalidSetting> {
+        self.check()?;
+        self.auth.check()
+    }
+
+    /// Everything that can be wrong, without a client and without files.
     pub(crate) fn check(&self) -> Result<Checked, InvalidSetting> {
         let parse = |value: &str| Issuer::parse(value).map_err(|broken| broken.to_string());
         let issuer = parse(&self.issuer).map_err(|rule| InvalidSetting::new("issuer", rule))?;

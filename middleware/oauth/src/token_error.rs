@@ -89,6 +89,17 @@ impl From<NotAsked> for Cause {
     }
 }
 
+/// There is no token to present: whose fault that is stays what it is, but nobody's credential here is a caller's.
+impl From<TokenError> for Cause {
+    fn from(error: TokenError) -> Self {
+        let kind = match error.kind() {
+            kind @ (TokenErrorKind::Unavailable { .. } | TokenErrorKind::Nonsense { .. }) => kind.clone(),
+            _ => TokenErrorKind::OurConfiguration { problem: ConfigurationProblem::Credential },
+        };
+        Self { kind, source: Some(Box::new(error)) }
+    }
+}
+
 impl From<CredentialError> for Cause {
     fn from(error: CredentialError) -> Self {
         let problem = match error {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use form_urlencoded::Serializer;
 use http::HeaderValue;
-use tower_identity_core::{ClientId, Clock};
+use tower_identity_core::{BoxFuture, ClientId, Clock};
 use tower_identity_refresh::Upkeep;
 
 use super::{
@@ -12,9 +12,10 @@ use super::{
     assertion::Signer,
     basic,
     given::{Given, GivenKind},
-    turns::Used,
+    turns::{Standing, Used},
     watched::Watched,
 };
+use crate::{IssuedToken, OwnToken, TokenError};
 
 /// The `client_assertion_type` of a JWT (RFC 7523 §2.2).
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -33,7 +34,11 @@ pub(super) enum Way {
     Post { secret: Kept<SecretToken> },
     Signed { signer: Kept<Signer>, style: AssertionStyle },
     Given { assertion: Arc<Watched<Given>>, kind: GivenKind, audience: AssertionAudience },
+    Bearer(OwnToken),
 }
+
+/// What has to be fetched before it can be presented.
+pub(crate) type Fetched = Option<Arc<IssuedToken>>;
 
 /// A credential that stays as it is, or those of files.
 pub(super) enum Kept<T> {
@@ -45,6 +50,8 @@ pub(super) enum Kept<T> {
 pub(crate) struct Proof {
     pub(crate) header: Option<HeaderValue>,
     pub(crate) used: Option<Used>,
+    /// Of what was presented, where it may be withdrawn.
+    pub(crate) standing: Option<Standing>,
 }
 
 impl<T: Send + Sync + 'static> Kept<T> {
@@ -72,6 +79,25 @@ impl<T: Send + Sync + 'static> Kept<T> {
 }
 
 impl Prover {
+    /// Fetches what it presents, where that comes from a server. In a box, because that is another client, of which this
+    /// may be the future within.
+    pub(crate) fn fetch(&self) -> BoxFuture<'_, Result<Fetched, TokenError>> {
+        match &self.way {
+            Way::Bearer(own) => {
+                let token = own.token();
+                Box::pin(async { token.await.map(Some) })
+            }
+            _ => Box::pin(std::future::ready(Ok(None))),
+        }
+    }
+
+    /// The server does not take what was fetched: another is fetched for the next call.
+    pub(crate) fn forget(&self, fetched: &Fetched) {
+        if let (Way::Bearer(own), Some(token)) = (&self.way, fetched) {
+            own.forget(token);
+        }
+    }
+
     /// Writes the form's part of the proof and returns the header's. Exactly one of the two holds it (RFC 6749 §2.3).
     /// `refused` is what the server did not take just now.
     pub(crate) fn prove(
@@ -80,6 +106,7 @@ impl Prover {
         recipient: &Recipient<'_>,
         clock: &Clock,
         refused: Option<&Used>,
+        fetched: &Fetched,
     ) -> Result<Proof, CredentialError> {
         let client_id = self.client_id.as_str();
         let (header, used) = match &self.way {
@@ -110,8 +137,14 @@ impl Prover {
                 append_assertion(form, client_id, assertion_type, item.value.token());
                 (None, Some(used))
             }
+            Way::Bearer(_) => {
+                form.append_pair("client_id", client_id);
+                (fetched.as_ref().map(|token| bearer(token.access_token())), None)
+            }
         };
-        Ok(Proof { header, used })
+        let of_fetched = || fetched.as_ref().and_then(|token| token.standing().cloned());
+        let standing = used.as_ref().map(|used| used.standing().clone()).or_else(of_fetched);
+        Ok(Proof { header, used, standing })
     }
 
     /// What keeps it up to date with its files, where it has some.
@@ -120,6 +153,8 @@ impl Prover {
             Way::Basic { secret, .. } | Way::Post { secret } => secret.watched().map(|watched| watched.keeper(clock)),
             Way::Signed { signer, .. } => signer.watched().map(|watched| watched.keeper(clock)),
             Way::Given { assertion, .. } => Some(assertion.keeper(clock)),
+            // Its client has one of its own.
+            Way::Bearer(_) => None,
         }
     }
 
@@ -131,8 +166,16 @@ impl Prover {
             }
             Way::Signed { signer, .. } => signer.watched().into_iter().for_each(|watched| watched.read_again()),
             Way::Given { assertion, .. } => assertion.read_again(),
+            Way::Bearer(own) => own.read_credentials(),
         }
     }
+}
+
+fn bearer(token: &SecretToken) -> HeaderValue {
+    let value = HeaderValue::try_from(format!("Bearer {}", token.expose()));
+    let mut value = value.expect("an issued token is of the characters of one (RFC 6750 §2.1)");
+    value.set_sensitive(true);
+    value
 }
 
 /// The client's name goes along (RFC 7521 §4.2): some servers look for it first, and a workload's name is often another.

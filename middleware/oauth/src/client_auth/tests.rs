@@ -28,8 +28,9 @@ fn proof(auth: &ClientAuth) -> (Option<String>, Vec<(String, String)>) {
     let issuer = "https://as.example/".parse().expect("issuer");
     let endpoint = Endpoint::parse(ENDPOINT).expect("an endpoint");
     let recipient = Recipient { issuer: &issuer, token_endpoint: Some(&endpoint) };
-    let prover = auth.prover().expect("no files");
-    let header = prover.prove(&mut form, &recipient, &Clock::new(Noon), None).expect("signed").header;
+    let http = Http::new(Clock::new(Noon)).expect("TLS can be set up");
+    let prover = auth.prover(&http).expect("no files");
+    let header = prover.prove(&mut form, &recipient, &Clock::new(Noon), None, &None).expect("signed").header;
     let header = header.map(|value| {
         assert!(value.is_sensitive(), "HPACK must not index it");
         value.to_str().expect("ascii").to_owned()

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use form_urlencoded::Serializer;
-use tower_identity_core::{Audience, Scopes};
+use tower_identity_core::{Audience, Fingerprint, Scopes};
 use url::Url;
 
 use crate::Parameters;
@@ -77,6 +77,18 @@ pub struct TargetService {
 }
 
 impl TargetService {
+    /// All of it: part of a cache key.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of("target-service")
+            .optional(self.audience.as_ref().map(Audience::as_str))
+            .optional(self.resource.as_ref().map(Resource::as_str))
+            .field(self.scopes.to_string())
+            .field(self.tolerated.to_string())
+            .field(self.parameters.fingerprint().as_bytes())
+            .finish()
+    }
+
     pub(super) fn append_to(&self, form: &mut Serializer<'_, String>) {
         self.append_audience(form);
         self.append_resource(form);

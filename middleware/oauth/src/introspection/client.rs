@@ -9,7 +9,8 @@ use tower_identity_refresh::Upkeep;
 use super::{AnswerForm, Introspected, IntrospectionError, answer, error::Cause};
 use crate::{
     ClientAuth, CredentialError, Discovery, Endpoint, Http,
-    client_auth::{Proof, Prover, Recipient},
+    client_auth::{Fetched, Proof, Prover, Recipient},
+    token_error,
 };
 
 /// A client of one authorization server's introspection endpoint. Cheap to clone; prints no secret.
@@ -100,18 +101,19 @@ impl IntrospectionClient {
                 (endpoint, discovery.http_to(endpoint))
             }
         };
-        let (body, Proof { header, .. }) = self.compose(token)?;
+        let fetched = self.0.prover.fetch().await.map_err(token_error::Cause::from)?;
+        let (body, Proof { header, .. }) = self.compose(token, &fetched)?;
         let (answer, content_type) = http.post_form_for(form.media_type(), endpoint, header.as_ref(), body).await?;
         answer::read(*form, &answer, content_type.as_ref())
     }
 
     /// The form, and the header's part of who we are.
-    fn compose(&self, token: &SecretToken) -> Result<(String, Proof), CredentialError> {
+    fn compose(&self, token: &SecretToken, fetched: &Fetched) -> Result<(String, Proof), CredentialError> {
         let Inner { issuer, prover, http, .. } = &*self.0;
         let mut form = Serializer::new(String::new());
         form.append_pair("token", token.expose()).append_pair("token_type_hint", "access_token");
         let recipient = Recipient { issuer, token_endpoint: None };
-        let proof = prover.prove(&mut form, &recipient, http.clock(), None)?;
+        let proof = prover.prove(&mut form, &recipient, http.clock(), None, fetched)?;
         Ok((form.finish(), proof))
     }
 }

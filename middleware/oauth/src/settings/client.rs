@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use tower_identity_core::{InvalidSetting, SecretToken};
+use tower_identity_core::{Audience, InvalidSetting, Scopes, SecretToken};
 
-use crate::{AssertionStyle, BasicEncoding, ClientAuth};
+use super::ServerSettings;
+use crate::{AssertionStyle, BasicEncoding, ClientAuth, Resource, TargetService};
 
 /// The registered names of what [`ClientAuth`] can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -35,6 +36,17 @@ impl Files {
     }
 }
 
+/// The token that proves it: this service's own, from this server.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BearerSettings {
+    server: Box<ServerSettings>,
+    audience: Option<String>,
+    resource: Option<String>,
+    #[serde(default)]
+    scope: Scopes,
+}
+
 /// The fields of a table that say it.
 pub(crate) struct ClientFields<'a> {
     pub(crate) client_id: &'a str,
@@ -42,6 +54,7 @@ pub(crate) struct ClientFields<'a> {
     pub(crate) client_secret_file: Option<&'a Files>,
     pub(crate) private_key_file: Option<&'a Files>,
     pub(crate) client_assertion_file: Option<&'a Path>,
+    pub(crate) bearer: Option<&'a BearerSettings>,
     pub(crate) key_id: Option<&'a str>,
     pub(crate) method: Option<AuthMethod>,
     pub(crate) basic_encoding: Option<BasicEncoding>,
@@ -54,7 +67,7 @@ impl ClientFields<'_> {
         let auth = self.credential(folder)?;
         let auth = self.basic_encoding.into_iter().try_fold(auth, ClientAuth::basic_encoding)?;
         let auth = self.assertion.into_iter().cloned().try_fold(auth, ClientAuth::assertion)?;
-        auth.prover()?;
+        auth.check()?;
         Ok(auth)
     }
 
@@ -63,6 +76,9 @@ impl ClientFields<'_> {
             return Err(InvalidSetting::new("key_id", "goes with private_key_file only"));
         }
         let id = self.client_id;
+        if let Some(bearer) = self.bearer {
+            return self.with_bearer(bearer, folder);
+        }
         match (self.client_secret, self.client_secret_file, self.private_key_file, self.client_assertion_file) {
             (Some(secret), None, None, None) => match self.secret_in_form()? {
                 false => ClientAuth::client_secret_basic(id, secret.clone()),
@@ -80,9 +96,30 @@ impl ClientFields<'_> {
             },
             _ => Err(InvalidSetting::new(
                 "client_secret",
-                "exactly one of client_secret, client_secret_file, private_key_file and client_assertion_file has to be there",
+                "exactly one of client_secret, client_secret_file, private_key_file, client_assertion_file and bearer has to be there",
             )),
         }
+    }
+
+    fn with_bearer(&self, bearer: &BearerSettings, folder: &Path) -> Result<ClientAuth, InvalidSetting> {
+        let others = [
+            ("client_secret", self.client_secret.is_some()),
+            ("client_secret_file", self.client_secret_file.is_some()),
+            ("private_key_file", self.private_key_file.is_some()),
+            ("client_assertion_file", self.client_assertion_file.is_some()),
+            ("token_endpoint_auth_method", self.method.is_some()),
+        ];
+        if let Some((field, _)) = others.into_iter().find(|(_, is_said)| *is_said) {
+            return Err(InvalidSetting::new(field, "goes without bearer: who we are is proved in one way"));
+        }
+        let within = |wrong: InvalidSetting| wrong.within("bearer");
+        let from = bearer.server.token_endpoint(folder).map_err(|wrong| within(wrong.within("server")))?;
+        let resource = bearer.resource.as_deref().map(Resource::parse).transpose();
+        let resource = resource.map_err(|wrong| within(InvalidSetting::new("resource", wrong.to_string())))?;
+        let audience = bearer.audience.as_deref().map(Audience::parse).transpose();
+        let audience = audience.map_err(|wrong| within(InvalidSetting::new("audience", wrong.to_string())))?;
+        let target = TargetService { audience, resource, scopes: bearer.scope.clone(), ..TargetService::default() };
+        ClientAuth::bearer(self.client_id, from, target)
     }
 
     fn secret_in_form(&self) -> Result<bool, InvalidSetting> {

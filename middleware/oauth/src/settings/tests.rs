@@ -96,8 +96,14 @@ fn key_id(auth: &ClientAuth) -> Value {
     let mut form = form_urlencoded::Serializer::new(String::new());
     let issuer = "https://as.example".parse().expect("an issuer");
     let recipient = crate::client_auth::Recipient { issuer: &issuer, token_endpoint: None };
-    let proof =
-        auth.prover().expect("a key").prove(&mut form, &recipient, &tower_identity_refresh::system_clock(), None);
+    let http = crate::Http::new(tower_identity_refresh::system_clock()).expect("TLS can be set up");
+    let proof = auth.prover(&http).expect("a key").prove(
+        &mut form,
+        &recipient,
+        &tower_identity_refresh::system_clock(),
+        None,
+        &None,
+    );
     assert_eq!(proof.expect("signed").header, None);
     let form = form.finish();
     let (_, assertion) = form.rsplit_once("client_assertion=").expect("an assertion");
@@ -127,8 +133,8 @@ fn a_private_key_is_read_from_its_file_and_named_by_its_thumbprint_or_as_the_ser
 fn exactly_one_credential_is_there() {
     let folder = Folder::new();
     folder.write("secret", "hunter2");
-    let rule = "client_secret: exactly one of client_secret, client_secret_file, private_key_file and \
-                client_assertion_file has to be there";
+    let rule = "client_secret: exactly one of client_secret, client_secret_file, private_key_file, \
+                client_assertion_file and bearer has to be there";
     for wrong in [
         json!({}),
         json!({"client_secret": "hunter2", "client_secret_file": "secret"}),
@@ -337,6 +343,56 @@ fn several_files_and_assertions_of_others_are_said_in_the_file_as_in_code() {
     let svid = read(&folder, &svid).expect("accepted");
     assert_eq!(svid, discovered(ClientAuth::jwt_svid_file("orders", &later)));
     assert_ne!(svid, discovered(ClientAuth::assertion_file("orders", &later)));
+}
+
+#[test]
+fn a_bearer_token_of_another_server_is_said_in_the_file_as_in_code() {
+    let folder = Folder::new();
+    let other = json!({"issuer": "https://tokens.example", "client_id": "orders-1", "client_secret": "hunter2"});
+    let bearer = |more: &Value| {
+        let mut bearer = json!({"server": other, "scope": "as:clients"});
+        bearer.as_object_mut().expect("object").extend(more.as_object().expect("object").clone());
+        json!({ "bearer": bearer })
+    };
+    let from = || {
+        let auth = ClientAuth::client_secret_basic("orders-1", "hunter2").expect("usable");
+        TokenEndpoint::discover("https://tokens.example", auth)
+    };
+    let scopes = tower_identity_core::Scopes::parse("as:clients").expect("scopes");
+    let target = crate::TargetService { scopes, ..crate::TargetService::default() };
+    let in_code = ClientAuth::bearer("orders", from(), target.clone()).expect("usable");
+    let read_as = read(&folder, &bearer(&json!({}))).expect("accepted");
+    assert_eq!(read_as, TokenEndpoint::discover("https://as.example", in_code.clone()));
+    assert!(!format!("{read_as:?}").contains("hunter2"));
+
+    let audience = Some("as".parse().expect("an audience"));
+    let others = [
+        ClientAuth::bearer("orders", from().accepts_issuer("https://x.example"), target.clone()),
+        ClientAuth::bearer("orders", from().also_at("https://x.example/token"), target.clone()),
+        ClientAuth::bearer("orders", from(), crate::TargetService { audience, ..target.clone() }),
+        ClientAuth::bearer("payments", from(), target),
+    ];
+    for (at, other) in others.into_iter().map(|other| other.expect("usable")).enumerate() {
+        assert_ne!(other, in_code);
+        assert_eq!(
+            other.fingerprint() == in_code.fingerprint(),
+            at == 0,
+            "{at}: whose subjects it takes makes no other"
+        );
+    }
+    let mut beside = bearer(&json!({}));
+    beside["client_secret"] = "hunter2".into();
+    for (wrong, rule) in [
+        (beside, "client_secret: goes without bearer: who we are is proved in one way"),
+        (bearer(&json!({"audience": ""})), "bearer.audience: audience is empty"),
+        (bearer(&json!({"resource": "x"})), "bearer.resource: a resource is an absolute URI without fragment"),
+        (
+            bearer(&json!({"server": {"issuer": "", "client_id": "a", "client_secret": "b"}})),
+            "bearer.server.issuer: issuer is empty",
+        ),
+    ] {
+        assert_eq!(refused(&folder, &wrong), rule);
+    }
 }
 
 #[test]

@@ -164,3 +164,45 @@ async fn cauth_b1_parameters_of_server_and_target_arrive_once_and_the_targets_wi
     assert_ne!(plain.fingerprint(), client.fingerprint(), "part of the key");
     assert_eq!(endpoint().parameters(of_server).connect(&http).expect("loopback").fingerprint(), client.fingerprint());
 }
+
+#[tokio::test]
+async fn cauth_b5_a_token_of_another_server_proves_who_we_are_and_is_kept() {
+    let (tokens, server) = (Server::start().await, Server::start().await);
+    let numbered = std::sync::atomic::AtomicUsize::new(0);
+    tokens.answer(move |_| {
+        let number = numbered.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        support::json(
+            json!({"access_token": format!("bearer-{number}"), "token_type": "Bearer", "expires_in": 300}).to_string(),
+        )
+    });
+    server.answer(issues_to("Bearer bearer-0"));
+    let own = ClientAuth::client_secret_post("orders-1", "hunter2").expect("usable");
+    let from = TokenEndpoint::at("https://tokens.example", tokens.url("/token"), own);
+    let target = TargetService { scopes: Scopes::parse("as:clients").expect("scopes"), ..TargetService::default() };
+    let auth = ClientAuth::bearer("orders", from, target).expect("usable");
+    let http = ManualTime::new().http();
+    let client = TokenEndpoint::at(ISSUER, server.url("/token"), auth.clone()).connect(&http).expect("loopback");
+    for _ in 0..2 {
+        client.request(&grant()).await.expect("a token");
+    }
+    let arrived = server.arrived();
+    assert_eq!((arrived.len(), tokens.arrived().len()), (2, 1), "it is kept");
+    assert_eq!(field(&arrived[0], "client_id").as_deref(), Some("orders"));
+    assert_eq!((field(&arrived[0], "client_secret"), field(&arrived[0], "client_assertion")), (None, None));
+
+    // Refused, it is fetched anew for the next call.
+    server.forget_answers().answer(issues_to("Bearer bearer-1"));
+    client.request(&grant()).await.expect_err("the server does not take it");
+    client.request(&grant()).await.expect("a token");
+    assert_eq!((server.arrived().len(), tokens.arrived().len()), (2, 1));
+
+    // Without one nothing is sent.
+    tokens.forget_answers().answer(|_| invalid_client());
+    let poor = TokenEndpoint::at(ISSUER, server.url("/token"), auth).connect(&http).expect("loopback");
+    let error = poor.request(&grant()).await.expect_err("no token");
+    let problem = ConfigurationProblem::Credential;
+    assert_eq!(error.kind(), &TokenErrorKind::OurConfiguration { problem });
+    let why = std::error::Error::source(&error).expect("a cause").to_string();
+    assert!(why.starts_with("no token by client_credentials from https://tokens.example: "), "{why}");
+    assert_eq!(server.arrived().len(), 0);
+}
