@@ -15,8 +15,6 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use form_urlencoded::byte_serialize;
-use http::HeaderValue;
 use serde::Deserialize;
 use tower_identity_core::{ClientId, Fingerprint, InvalidSetting, Issuer, SecretToken};
 use tower_identity_jose::{SigningKey, SigningKeyError, random_id};
@@ -448,19 +446,6 @@ fn usable(secret: SecretToken) -> Result<SecretToken, InvalidSetting> {
         text if text.trim() != text => Err(InvalidSetting::new("client_secret", "has white space around it")),
         _ => Ok(secret),
     }
-}
-
-/// `id:secret`, each encoded before they are joined (RFC 6749 §2.3.1).
-fn basic(client_id: &ClientId, secret: &SecretToken, encoding: BasicEncoding) -> HeaderValue {
-    let encoded = |text: &str| match encoding {
-        BasicEncoding::Form => byte_serialize(text.as_bytes()).collect::<String>(),
-        BasicEncoding::None => text.to_owned(),
-    };
-    let joined = format!("{}:{}", encoded(client_id.as_str()), encoded(secret.expose()));
-    let value = format!("Basic {}", base64_simd::STANDARD.encode_to_string(joined));
-    let mut value = HeaderValue::try_from(value).expect("base64 is visible ASCII");
-    value.set_sensitive(true);
-    value
 }
 
 impl fmt::Debug for ClientAuth {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use form_urlencoded::Serializer;
+use form_urlencoded::{Serializer, byte_serialize};
 use http::HeaderValue;
 use tower_identity_core::{BoxFuture, ClientId, Clock};
 use tower_identity_refresh::Upkeep;
@@ -10,7 +10,6 @@ use tower_identity_refresh::Upkeep;
 use super::{
     AssertionAudience, AssertionStyle, BasicEncoding, CredentialError, Recipient, SecretToken,
     assertion::Signer,
-    basic,
     given::{Given, GivenKind},
     turns::{Standing, Used},
     watched::Watched,
@@ -169,6 +168,19 @@ impl Prover {
             Way::Bearer(own) => own.read_credentials(),
         }
     }
+}
+
+/// `id:secret`, each encoded before they are joined (RFC 6749 §2.3.1).
+fn basic(client_id: &ClientId, secret: &SecretToken, encoding: BasicEncoding) -> HeaderValue {
+    let encoded = |text: &str| match encoding {
+        BasicEncoding::Form => byte_serialize(text.as_bytes()).collect::<String>(),
+        BasicEncoding::None => text.to_owned(),
+    };
+    let joined = format!("{}:{}", encoded(client_id.as_str()), encoded(secret.expose()));
+    let value = format!("Basic {}", base64_simd::STANDARD.encode_to_string(joined));
+    let mut value = HeaderValue::try_from(value).expect("base64 is visible ASCII");
+    value.set_sensitive(true);
+    value
 }
 
 fn bearer(token: &SecretToken) -> HeaderValue {
