@@ -11,7 +11,7 @@ use std::{
 use serde::de::{DeserializeOwned, Error};
 
 use crate::{
-    ActorChain, Attributes, Audience, AuthenticationContext, Credential, Evidence, Fingerprint, Issuer, Revocations,
+    ActorChain, Attributes, Audience, AuthenticationContext, Credential, Evidence, Fingerprint, Groups, Issuer, Revocations,
     Scopes, SecretToken, Timestamp, TokenId, TransactionId, User, Workload,
 };
 
@@ -64,17 +64,52 @@ pub struct VerifiedTokenParts {
 /// Only verification makes one: whoever holds it need not ask again. It says nothing about the request that it came
 /// with; how caller and user are related on a request is the [binding](crate::Binding).
 pub struct VerifiedToken {
-    parts: VerifiedTokenParts,
+    credential: Credential,
+    issuer: Issuer,
+    home: bool,
+    identity: Identity,
+    actors: ActorChain,
+    scopes: Scopes,
+    audience: Vec<Audience>,
+    token_id: Option<TokenId>,
+    issued_at: Option<Timestamp>,
+    expires_at: Timestamp,
+    revocations: Revocations,
+    beyond: Option<Box<Beyond>>,
     fingerprint: OnceLock<Fingerprint>,
     /// The epoch of the list at which the token was found not to be revoked; [`REVOKED`] once it was.
     in_force_at: AtomicU64,
 }
 
+/// What many tokens say nothing of, and a million that are remembered have no room for then.
+#[derive(PartialEq, Eq)]
+struct Beyond {
+    transaction: Option<TransactionId>,
+    authentication: AuthenticationContext,
+    attributes: Attributes,
+}
+
+static NOTHING_BEYOND: Beyond = Beyond {
+    transaction: None,
+    authentication: AuthenticationContext { auth_time: None, acr: None, amr: Vec::new(), session: None },
+    attributes: Attributes { display_name: None, email: None, groups: Groups::Known(Vec::new()), roles: Vec::new() },
+};
+
 /// No epoch: whatever is revoked stays so.
 const REVOKED: u64 = u64::MAX;
 
-/// Whom and for what, never the token nor its payload: a claim may hold another token.
+/// Whose, never the token nor its payload: a claim may hold another token.
 impl fmt::Debug for VerifiedTokenParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedTokenParts")
+            .field("issuer", &self.issuer)
+            .field("identity", &self.identity)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whom and for what, never the token nor its payload.
+impl fmt::Debug for VerifiedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifiedToken")
             .field("issuer", &self.issuer)
@@ -88,27 +123,42 @@ impl fmt::Debug for VerifiedTokenParts {
     }
 }
 
-impl fmt::Debug for VerifiedToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.parts.fmt(f)
-    }
-}
-
 impl VerifiedToken {
     /// States that these parts were verified.
     ///
     /// Loud on purpose: only the room `verify` and the test kit may call it, and clippy refuses it elsewhere.
     #[must_use]
     pub fn assertion(parts: VerifiedTokenParts) -> Self {
-        // At epoch 0 nothing is revoked.
-        Self { parts, fingerprint: OnceLock::new(), in_force_at: AtomicU64::new(0) }
+        let VerifiedTokenParts { transaction, authentication, attributes, .. } = parts;
+        let beyond = Beyond { transaction, authentication, attributes };
+        Self {
+            credential: parts.credential,
+            issuer: parts.issuer,
+            home: parts.home,
+            identity: parts.identity,
+            actors: parts.actors,
+            scopes: parts.scopes,
+            audience: parts.audience,
+            token_id: parts.token_id,
+            issued_at: parts.issued_at,
+            expires_at: parts.expires_at,
+            revocations: parts.revocations,
+            beyond: (beyond != NOTHING_BEYOND).then(|| Box::new(beyond)),
+            fingerprint: OnceLock::new(),
+            // Then nothing is revoked.
+            in_force_at: AtomicU64::new(0),
+        }
+    }
+
+    fn beyond(&self) -> &Beyond {
+        self.beyond.as_deref().unwrap_or(&NOTHING_BEYOND)
     }
 
     /// The token as it was presented, for relaying and exchanging. None of a certificate: there is nothing to pass on.
     #[must_use]
     #[inline]
     pub fn token(&self) -> Option<&SecretToken> {
-        match &self.parts.credential {
+        match &self.credential {
             Credential::Token { token, .. } => Some(token),
             Credential::Certificate(_) => None,
         }
@@ -118,74 +168,74 @@ impl VerifiedToken {
     #[must_use]
     #[inline]
     pub fn issuer(&self) -> &Issuer {
-        &self.parts.issuer
+        &self.issuer
     }
 
     /// Whether it is of the verifier's home issuer, the one that workload names without an issuer refer to.
     #[must_use]
     pub fn is_of_home(&self) -> bool {
-        self.parts.home
+        self.home
     }
 
     /// Whom it names.
     #[must_use]
     pub fn identity(&self) -> &Identity {
-        &self.parts.identity
+        &self.identity
     }
 
     /// Who acts for the subject, outermost first.
     #[must_use]
     pub fn actors(&self) -> &ActorChain {
-        &self.parts.actors
+        &self.actors
     }
 
     /// What it allows.
     #[must_use]
     pub fn scopes(&self) -> &Scopes {
-        &self.parts.scopes
+        &self.scopes
     }
 
     /// Whom it is for: empty of a certificate.
     #[must_use]
     pub fn audience(&self) -> &[Audience] {
-        &self.parts.audience
+        &self.audience
     }
 
     /// Its `jti`.
     #[must_use]
     pub fn token_id(&self) -> Option<&TokenId> {
-        self.parts.token_id.as_ref()
+        self.token_id.as_ref()
     }
 
     /// Its `txn`.
     #[must_use]
     pub fn transaction(&self) -> Option<&TransactionId> {
-        self.parts.transaction.as_ref()
+        self.beyond().transaction.as_ref()
     }
 
     /// How and when the user signed in.
     #[must_use]
     pub fn authentication(&self) -> &AuthenticationContext {
-        &self.parts.authentication
+        &self.beyond().authentication
     }
 
     /// What its issuer says of the subject beside who it is.
     #[must_use]
     pub fn attributes(&self) -> &Attributes {
-        &self.parts.attributes
+        &self.beyond().attributes
     }
 
     /// When it was issued, as far as it says so.
     #[must_use]
     pub fn issued_at(&self) -> Option<Timestamp> {
-        self.parts.issued_at
+        self.issued_at
     }
 
     /// When it ends.
     #[must_use]
     #[inline]
     pub fn expires_at(&self) -> Timestamp {
-        self.parts.expires_at
+        self.expires_at
     }
 
     /// Whether it was revoked, before it was verified or since. Once it was, it stays so.
@@ -194,12 +244,12 @@ impl VerifiedToken {
     /// was revoked in between.
     #[inline]
     pub fn is_revoked(&self) -> bool {
-        let epoch = self.parts.revocations.epoch();
+        let epoch = self.revocations.epoch();
         match self.in_force_at.load(Ordering::Relaxed) {
             REVOKED => true,
             at if at == epoch => false,
             _ => {
-                let is_revoked = self.parts.revocations.cover(self);
+                let is_revoked = self.revocations.cover(self);
                 self.in_force_at.store(if is_revoked { REVOKED } else { epoch }, Ordering::Relaxed);
                 is_revoked
             }
@@ -209,7 +259,7 @@ impl VerifiedToken {
     /// The list that says so.
     #[must_use]
     pub fn revocations(&self) -> &Revocations {
-        &self.parts.revocations
+        &self.revocations
     }
 
     /// The payload, read as a type of the caller's choice.
@@ -218,7 +268,7 @@ impl VerifiedToken {
     ///
     /// When the payload is not of that shape, and of a certificate, which has none.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        match &self.parts.credential {
+        match &self.credential {
             Credential::Token { payload, .. } => serde_json::from_slice(payload),
             Credential::Certificate(_) => Err(serde_json::Error::custom("a certificate has no claims")),
         }
@@ -227,6 +277,6 @@ impl VerifiedToken {
     /// SHA-256 of the token, or of the certificate, computed at first use: the subject part of a cache key.
     #[inline]
     pub fn fingerprint(&self) -> Fingerprint {
-        *self.fingerprint.get_or_init(|| self.parts.credential.fingerprint())
+        *self.fingerprint.get_or_init(|| self.credential.fingerprint())
     }
 }
