@@ -35,7 +35,7 @@ pub use self::bounds::Remember;
 pub(crate) use self::{entry::Grounds, period::Period, telemetry::Whose};
 use self::{
     entry::{Again, Entry},
-    near::Near,
+    near::{Kept, Near},
     shelf::Shelf,
 };
 use crate::trusted::{Trusted, Vouched};
@@ -62,13 +62,15 @@ impl<B: std::hash::BuildHasher + Clone> Memory<B> {
     /// The caller that this token names, where it was verified before and all that can have changed since is as it was.
     pub(crate) fn recall(&self, token: &[u8]) -> Option<CallerContext> {
         let shelf = self.shelf.as_ref()?;
-        let kept = match self.near.take(token) {
+        let place = self.near.place(token);
+        let mut kept = match place.take(token) {
             Some(kept) => kept,
-            None => self.near.of(shelf.get(token)?),
+            None => Kept::new(shelf.get(token)?),
         };
         match kept.entry().ask_again() {
-            Again::Good(caller) => {
-                self.near.put(kept);
+            Again::Good(now) => {
+                let caller = kept.caller(now);
+                place.put(kept);
                 shelf.told.hit();
                 Some(caller)
             }

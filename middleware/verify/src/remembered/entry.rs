@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use tower_identity_core::{CallerContext, SecretToken, VerifiedToken};
+use tower_identity_core::{CallerContext, SecretToken, Timestamp, VerifiedToken};
 use tower_identity_jose::{KeySet, VerifyingKey};
 
 use super::period::{Period, Phase};
@@ -43,7 +43,8 @@ pub(super) struct Entry {
 
 /// What came of asking again.
 pub(super) enum Again {
-    Good(CallerContext),
+    /// Good, at this time.
+    Good(Timestamp),
     /// It cannot be said here. The token may be good again: the clock stands before its time, or there are no keys at hand.
     NotNow,
     /// The time of the token is over, its key is gone, or it was revoked.
@@ -99,7 +100,12 @@ impl Entry {
         if self.token.is_revoked() {
             return Again::Over;
         }
-        Again::Good(self.trusted.caller(Arc::clone(&self.token), now))
+        Again::Good(now)
+    }
+
+    /// The caller that the token names, of a request that was judged then.
+    pub(super) fn caller(&self, judged_at: Timestamp) -> CallerContext {
+        self.trusted.caller(Arc::clone(&self.token), judged_at)
     }
 }
 

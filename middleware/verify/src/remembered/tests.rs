@@ -177,6 +177,17 @@ fn warm_a3_what_is_before_its_time_stays() {
 }
 
 #[test]
+fn warm_a3_each_request_has_the_time_of_its_own_verdict() {
+    let (issuer, memory) = (Issuer::new(), Memory::new(Remember::default(), Whose::Callers));
+    let (alice, begin) = (issuer.add(&memory, "alice"), issuer.clock.clock().wall());
+    for second in [0, 0, 1, 1, 30, 2] {
+        let now = begin.saturating_add(Duration::from_secs(second));
+        issuer.clock.set_wall(now);
+        assert_eq!(memory.recall(alice.as_bytes()).map(|caller| caller.judged_at()), Some(now), "{second}");
+    }
+}
+
+#[test]
 fn warm_a6_a_token_that_was_evicted_is_gone_from_every_thread_after_so_many_uses() {
     let (issuer, memory) = (Issuer::new(), Memory::new(Remember::default(), Whose::Callers));
     let alice = issuer.add(&memory, "alice");
