@@ -57,8 +57,15 @@ pub fn with<R>(look: impl FnOnce(Option<&CallerContext>) -> R) -> R {
 /// Runs a closure in a scope. `None` is a scope too: of nobody, whatever surrounds it.
 #[inline]
 pub fn enter<R>(context: &mut Option<CallerContext>, run: impl FnOnce() -> R) -> R {
+    enter_with(context, (), |()| run())
+}
+
+/// Runs a function of something that is dear to move, such as a request, in a scope: what a closure captures is moved once
+/// more.
+#[inline]
+pub fn enter_with<A, R>(context: &mut Option<CallerContext>, argument: A, run: impl FnOnce(A) -> R) -> R {
     let entered = Entered::new(context);
-    let result = run();
+    let result = run(argument);
     drop(entered);
     result
 }

@@ -10,7 +10,7 @@ use std::{
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_identity_core::{
-    BoxFuture, Refusal,
+    BoxFuture, CallerContext, Refusal,
     ambient::{self, Scoped},
 };
 use tower_identity_verify::{Explanation, Verification};
@@ -98,22 +98,29 @@ where
     pub(super) fn decided(
         decision: Result<Inbound, Refusal>,
         ready_inner: &mut S,
-        request: Request<ReqBody>,
+        mut request: Request<ReqBody>,
         settings: &Settings,
     ) -> Self {
         match decision {
-            Ok(inbound) => Self::accepted(inbound, ready_inner, request, settings),
+            Ok(inbound) => {
+                settings.strip(request.headers_mut());
+                let scope = settings.admit(inbound, &mut request);
+                Self::calling(scope, ready_inner, request, settings.streams)
+            }
             Err(refusal) => Self::refused(refusal, &request, settings),
         }
     }
 
-    fn accepted(inbound: Inbound, ready_inner: &mut S, mut request: Request<ReqBody>, settings: &Settings) -> Self {
-        decision::accept(Stage::Authentication, &inbound, &settings.passed);
-        let mut scope = inbound.caller().cloned();
-        settings.strip(request.headers_mut());
-        request.extensions_mut().insert(inbound);
-        let inner = ambient::enter(&mut scope, || ready_inner.call(request));
-        Self::Calling { inner: Scoped::new(scope, inner), streams: settings.streams }
+    /// Calls the inner service in this scope, with what is left in the request.
+    #[inline]
+    pub(super) fn calling(
+        mut scope: Option<CallerContext>,
+        ready_inner: &mut S,
+        request: Request<ReqBody>,
+        streams: Streams,
+    ) -> Self {
+        let inner = ambient::enter_with(&mut scope, request, |request| ready_inner.call(request));
+        Self::Calling { inner: Scoped::new(scope, inner), streams }
     }
 
     #[cold]

@@ -9,33 +9,48 @@ use tower_identity_core::bearer::is_token68;
 use tower_identity_verify::Current;
 
 use super::settings::{Settings, Verdict};
-use crate::{Inbound, presented::names_a_token};
+use crate::presented::names_a_token;
 
 impl Settings {
-    /// The verdict on a request that is written so; `None` where it has to be read in full.
-    pub(super) fn judge_plain<B>(&self, verifier: &Current, request: &Request<B>) -> Option<Verdict> {
-        let token = self.plain_token(request)?;
-        if let Some(caller) = verifier.recall(token) {
-            return Some(Verdict::Decided(Ok(Inbound::Caller(caller))));
-        }
-        if token.len() > verifier.max_token_bytes() {
-            return None;
-        }
-        let token = simdutf8::basic::from_utf8(token).ok()?;
-        let verdict = Verdict::of(verifier.bearer_anew(token));
-        // What is accepted is of the grammar of a token, and what is not of it is refused for that and nothing else.
-        (verdict.accepts() || is_token68(token)).then_some(verdict)
+    /// Whether a credential has no other place, and is taken out where it is good.
+    pub(super) fn are_plain(&self) -> bool {
+        self.client_certificate.is_none() && self.sources.are_authorization() && self.unenforced.is_none()
     }
 
-    /// What stands in the place of the token, where it is the only place for a credential, and taken once.
-    fn plain_token<'r, B>(&self, request: &'r Request<B>) -> Option<&'r [u8]> {
-        if self.client_certificate.is_some() || !self.sources.are_authorization() || names_a_token(request.uri()) {
+    /// The verdict on a request that is written so; `None` where it has to be read in full.
+    pub(super) fn judge_plain<B>(&self, verifier: &Current, request: &mut Request<B>) -> Option<Verdict> {
+        if !self.are_plain || names_a_token(request.uri()) {
             return None;
         }
-        let headers = request.headers();
-        let field = headers.get(AUTHORIZATION)?;
+        let headers = request.headers_mut();
         // Where no field of any name is repeated, this one is not.
-        let is_only = headers.len() == headers.keys_len() || headers.get_all(AUTHORIZATION).iter().count() == 1;
-        field.as_bytes().strip_prefix(b"Bearer ").filter(|_| is_only)
+        if headers.len() != headers.keys_len() && headers.get_all(AUTHORIZATION).iter().nth(1).is_some() {
+            return None;
+        }
+        let field = headers.remove(AUTHORIZATION)?;
+        let verdict = field.as_bytes().strip_prefix(b"Bearer ").and_then(|token| judge_token(verifier, token));
+        if !matches!(verdict, Some(Verdict::Plain(_))) {
+            // Whoever else looks for it finds it: to read it in full, or to explain why it was refused.
+            headers.insert(AUTHORIZATION, field);
+        }
+        verdict
     }
+}
+
+fn judge_token(verifier: &Current, token: &[u8]) -> Option<Verdict> {
+    if let Some(caller) = verifier.recall(token) {
+        return Some(Verdict::Plain(caller));
+    }
+    if token.len() > verifier.max_token_bytes() {
+        return None;
+    }
+    let token = simdutf8::basic::from_utf8(token).ok()?;
+    let verdict = match verifier.bearer_anew(token).try_now() {
+        // It is of the grammar of a token.
+        Ok(Ok(caller)) => return Some(Verdict::Plain(caller)),
+        Ok(Err(refusal)) => Verdict::Decided(Err(refusal)),
+        Err(verification) => Verdict::Waiting(verification),
+    };
+    // What is not is refused for that and nothing else.
+    is_token68(token).then_some(verdict)
 }

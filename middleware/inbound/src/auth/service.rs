@@ -15,7 +15,7 @@ use super::{
     settings::{Settings, Verdict},
 };
 use crate::{
-    AuthBody,
+    AuthBody, Inbound,
     edge::{AtEdge, EdgeBody, Inside},
 };
 
@@ -44,6 +44,10 @@ impl<S, P> AuthService<S, P> {
             request.extensions_mut().insert(names.clone());
         }
         AuthFuture::new(match verdict {
+            Verdict::Plain(caller) => {
+                let scope = self.settings.admit(Inbound::Caller(caller), &mut request);
+                State::calling(scope, &mut self.inner, request, self.settings.streams)
+            }
             Verdict::Decided(decision) => State::decided(decision, &mut self.inner, request, &self.settings),
             Verdict::Waiting(verification) => {
                 // The call comes after the wait, so it must be made on the very service that was polled ready.

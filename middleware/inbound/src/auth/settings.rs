@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, Request, header::AUTHORIZATION};
-use tower_identity_core::{Refusal, RefusalKind};
+use tower_identity_core::{CallerContext, Refusal, RefusalKind};
 use tower_identity_refresh::Upkeep;
 use tower_identity_verify::{Current, Verification, Verifier};
 
 use super::ClientCertificate;
 use crate::{
     Credentials, Inbound, Presented, ResourceMetadata, RuleSet, Sources, Streams, challenge::Names, counted::Passed,
-    cross_site::CrossSite, danger::Development, edge::Edge, unenforced::Unenforced,
+    cross_site::CrossSite, danger::Development, decision::{self, Stage}, edge::Edge, unenforced::Unenforced,
 };
 
 /// For how many issuers that come with other settings of the verifier what passes is counted without a lookup.
@@ -28,6 +28,8 @@ pub(super) struct Settings {
     pub(super) resource: Option<ResourceMetadata>,
     /// Of the two before it, kept up to date by [`settle`](Self::settle), as the edge's are of the sources.
     pub(super) names: Option<Names>,
+    /// Whether requests are taken for [plain](super::plain) ones first. Kept up to date likewise.
+    pub(super) are_plain: bool,
     pub(super) edge: Option<Arc<Edge>>,
     pub(super) development: Option<Development>,
     pub(super) streams: Streams,
@@ -40,6 +42,8 @@ pub(super) struct Settings {
 
 /// What to do about a request, as far as it can be said without waiting.
 pub(super) enum Verdict {
+    /// The request goes on, for this caller, whose credential was taken out of it.
+    Plain(CallerContext),
     Decided(Result<Inbound, Refusal>),
     Waiting(Verification),
 }
@@ -50,10 +54,6 @@ impl Verdict {
             Ok(decision) => Self::Decided(decision.map(Inbound::Caller)),
             Err(verification) => Self::Waiting(verification),
         }
-    }
-
-    pub(super) fn accepts(&self) -> bool {
-        matches!(self, Self::Decided(Ok(_)))
     }
 }
 
@@ -69,6 +69,7 @@ impl Settings {
             realm: None,
             resource: None,
             names: None,
+            are_plain: true,
             edge: None,
             development: None,
             streams: Streams::default(),
@@ -80,6 +81,7 @@ impl Settings {
     /// Brings up to date what follows from other settings.
     pub(super) fn settle(&mut self) {
         self.names = Names::of(self.realm.as_deref(), self.resource.as_ref().map(ResourceMetadata::url));
+        self.are_plain = self.are_plain();
         self.edge = self.edge.take().map(|edge| Arc::new(Arc::unwrap_or_clone(edge).around(&self.sources)));
     }
 
@@ -95,7 +97,7 @@ impl Settings {
         self.judge_by(&verifier, request)
     }
 
-    fn judge_by<B>(&self, verifier: &Current, request: &Request<B>) -> Verdict {
+    fn judge_by<B>(&self, verifier: &Current, request: &mut Request<B>) -> Verdict {
         if request.extensions().get::<Inbound>().is_some() {
             let twice =
                 "an AuthLayer has authenticated this request already; keep one, and close routes by RequireLayer";
@@ -151,15 +153,23 @@ impl Settings {
         }
     }
 
-    /// Takes from a request that goes on what no handler is to see.
+    /// Leaves in a request that goes on what further layers and handlers are to find, and gives its caller's scope.
+    pub(super) fn admit<B>(&self, inbound: Inbound, request: &mut Request<B>) -> Option<CallerContext> {
+        decision::accept(Stage::Authentication, &inbound, &self.passed);
+        if let Some(edge) = &self.edge {
+            edge.strip(request.headers_mut());
+        }
+        let scope = inbound.caller().cloned();
+        request.extensions_mut().insert(inbound);
+        scope
+    }
+
+    /// Takes the credentials from a request that goes on: no handler is to see them.
     pub(super) fn strip(&self, headers: &mut HeaderMap) {
         // Whatever it holds where it is no source: nobody has verified it.
         headers.remove(AUTHORIZATION);
         for source in self.sources.all().filter(|source| !source.is_authorization()) {
             source.remove(headers);
-        }
-        if let Some(edge) = &self.edge {
-            edge.strip(headers);
         }
     }
 }
