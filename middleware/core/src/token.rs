@@ -11,8 +11,8 @@ use std::{
 use serde::de::{DeserializeOwned, Error};
 
 use crate::{
-    ActorChain, Attributes, Audience, AuthenticationContext, Credential, Evidence, Fingerprint, Groups, Issuer, Revocations,
-    Scopes, SecretToken, Timestamp, TokenId, TransactionId, User, Workload,
+    ActorChain, Attributes, Audience, AuthenticationContext, Credential, Evidence, Fingerprint, Groups, Issuer,
+    Revocations, Scopes, SecretToken, Timestamp, TokenId, TransactionId, User, Workload,
 };
 
 /// Whom a token names: a workload, and a user where it acts for one.

@@ -9,8 +9,14 @@ use tower_identity_verify::{Current, Verification, Verifier};
 
 use super::ClientCertificate;
 use crate::{
-    Credentials, Inbound, Presented, ResourceMetadata, RuleSet, Sources, Streams, challenge::Names, counted::Passed,
-    cross_site::CrossSite, danger::Development, decision::{self, Stage}, edge::Edge, unenforced::Unenforced,
+    Credentials, Inbound, Presented, ResourceMetadata, RuleSet, Sources, Streams,
+    challenge::Names,
+    counted::Passed,
+    cross_site::CrossSite,
+    danger::Development,
+    decision::{self, Stage},
+    edge::Edge,
+    unenforced::Unenforced,
 };
 
 /// For how many issuers that come with other settings of the verifier what passes is counted without a lookup.
