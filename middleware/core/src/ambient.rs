@@ -46,12 +46,13 @@ pub fn current() -> Option<CallerContext> {
 /// Looks at the context of the code that is running now, without taking a share in it: for what is done for each call.
 ///
 /// `look` runs while the scope is borrowed: one that enters another scope panics.
+#[inline]
 pub fn with<R>(look: impl FnOnce(Option<&CallerContext>) -> R) -> R {
-    let mut look = Some(look);
-    let mut once = |context: Option<&CallerContext>| look.take().map(|look| look(context));
-    let looked = CURRENT.try_with(|current| once(current.borrow().as_ref())).ok().flatten();
-    // Where the thread is at its end nobody has looked yet, and there is nobody to see.
-    looked.unwrap_or_else(|| once(None).expect("it was not called before"))
+    let is_thread_at_its_end = CURRENT.try_with(|_| ()).is_err();
+    if is_thread_at_its_end {
+        return look(None);
+    }
+    CURRENT.with(|current| look(current.borrow().as_ref()))
 }
 
 /// Runs a closure in a scope. `None` is a scope too: of nobody, whatever surrounds it.

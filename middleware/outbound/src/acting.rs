@@ -14,6 +14,7 @@ pub(crate) enum Acting {
 
 impl Acting {
     /// Takes it out of a request: what it holds is for us and not for whoever comes after us.
+    #[inline]
     pub(crate) fn take(extensions: &mut http::Extensions) -> Option<Self> {
         extensions.remove()
     }

@@ -10,7 +10,7 @@ pub(crate) struct Bearer(HeaderValue);
 impl Bearer {
     /// The only place where a token becomes a header. `None` if it holds a character that no header may.
     pub(crate) fn new(token: &SecretToken) -> Option<Self> {
-        let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
+        let mut value = HeaderValue::try_from(["Bearer ", token.expose()].concat()).ok()?;
         value.set_sensitive(true);
         // The first clone makes the bytes shared, and asks for memory; those that go with requests do not.
         let _ = value.clone();

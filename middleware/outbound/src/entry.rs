@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -30,32 +30,35 @@ const REFRESH_PAUSE: Millis = 1_000;
 const OVERHEAD: usize = 288;
 
 /// The target refused this token, and it is not sent again.
-const DROPPED: u64 = 1;
+const DROPPED: Millis = 1;
 
 /// Another is there in its place.
-const REPLACED: u64 = 2;
+const REPLACED: Millis = 2;
 
 /// How many bits those are.
 const BITS: u32 = 2;
 
-/// Since the epoch: what a [`Timestamp`] is, in half the room.
-type Millis = u64;
+/// How long after the beginning of an entry, which ends long before this does: within an hour, and this is 49 days.
+type Millis = u32;
 
 /// A token and its time, as the wall clock tells it: its own end and its subject's are such times. The entry does not
 /// change, but for what its target says of it: who refreshes it puts another in its place.
+///
+/// There may be a million: what is less than an hour after the beginning takes half the room of a time.
 #[derive(Debug)]
 pub(crate) struct Entry {
     key: CacheKey,
     bearer: Bearer,
-    /// When it was asked for. A clock that stands before that was set back, and says nothing of this token.
-    began: Millis,
+    /// When it was asked for, in milliseconds. A clock that stands before that was set back, and says nothing of this
+    /// token.
+    began: u64,
     /// When the next request begins a refresh.
     refresh_at: Millis,
     ends_at: Millis,
     /// When a refresh may be begun next.
-    next_refresh: AtomicU64,
-    /// When a target last made us forget a token of this key, above the bits of what became of this one.
-    refused: AtomicU64,
+    next_refresh: AtomicU32,
+    /// From when on a target's refusal is heeded, above the bits of what became of this token.
+    refused: AtomicU32,
     /// Of the credential that it was obtained with, where that may be withdrawn.
     standing: Option<Standing>,
 }
@@ -67,9 +70,10 @@ pub(crate) struct Credential {
     entry: Option<Arc<Entry>>,
     /// The user's, where that goes beside this service's own, and the field that it goes in.
     users: Option<Box<(HeaderName, Arc<Entry>)>>,
-    strip: Strip,
+    /// None where the request has nothing that it takes out.
+    strip: Option<Strip>,
     /// When the request was made.
-    at: Millis,
+    at: Timestamp,
 }
 
 impl Entry {
@@ -81,17 +85,20 @@ impl Entry {
         lifetime: Lifetime,
         before: Option<&Self>,
     ) -> Self {
-        let refresh_at = millis(began.saturating_add(lifetime.fresh()));
+        let (began, refresh_at) = (unix_millis(began), millis(lifetime.fresh()));
+        // The pause after a refusal goes on.
+        let heeded_from = before.map_or(0, |before| {
+            let heeded_from = before.refused.load(Ordering::Relaxed) >> BITS;
+            before.began.saturating_add(heeded_from.into()).saturating_sub(began)
+        });
         Self {
             key,
             bearer,
-            began: millis(began),
+            began,
             refresh_at,
-            ends_at: millis(began.saturating_add(lifetime.usable())),
-            next_refresh: AtomicU64::new(refresh_at),
-            refused: AtomicU64::new(
-                before.map_or(0, |before| before.refused.load(Ordering::Relaxed) & !(DROPPED | REPLACED)),
-            ),
+            ends_at: millis(lifetime.usable()),
+            next_refresh: AtomicU32::new(refresh_at),
+            refused: AtomicU32::new(above_the_bits(heeded_from.try_into().unwrap_or(Millis::MAX))),
             standing: None,
         }
     }
@@ -112,16 +119,20 @@ impl Entry {
 
     /// Whether it may be sent now.
     pub(crate) fn is_usable(&self, now: Timestamp) -> bool {
-        let now = millis(now);
-        self.began <= now
-            && now < self.ends_at
+        self.age(now).is_some_and(|age| age < self.ends_at)
             && self.refused.load(Ordering::Relaxed) & DROPPED == 0
             && self.standing.as_ref().is_none_or(|standing| !standing.is_gone())
     }
 
+    /// How long ago it was asked for. None where the clock was set back since.
+    fn age(&self, now: Timestamp) -> Option<Millis> {
+        let age = unix_millis(now).checked_sub(self.began)?;
+        Some(age.try_into().unwrap_or(Millis::MAX))
+    }
+
     /// When it ends.
     pub(crate) fn ends_at(&self) -> Timestamp {
-        Timestamp::from_unix(Duration::from_millis(self.ends_at))
+        Timestamp::from_unix(Duration::from_millis(self.began.saturating_add(self.ends_at.into())))
     }
 
     /// Says that another is there in its place. Those who found it before may send it still.
@@ -131,25 +142,39 @@ impl Entry {
 
     /// Whether another should be there before it ends.
     pub(crate) fn is_stale(&self, now: Timestamp) -> bool {
-        self.refresh_at <= millis(now)
+        self.age(now).is_some_and(|age| self.refresh_at <= age)
     }
 
     /// Whether it is the asker's to begin a refresh: one asker's at a time, and not for a while after that.
     pub(crate) fn begins_refresh(&self, now: Timestamp) -> bool {
-        let now = millis(now);
-        let due = |next: Millis| (next <= now).then(|| now.saturating_add(REFRESH_PAUSE));
+        let Some(age) = self.age(now) else { return false };
+        let due = |next: Millis| (next <= age).then(|| age.saturating_add(REFRESH_PAUSE));
         self.next_refresh.fetch_update(Ordering::Relaxed, Ordering::Relaxed, due).is_ok()
+    }
+
+    /// The target refused it, which was sent with a request of that time: see [`Credential::drop_token`].
+    fn refused(&self, at: Timestamp) -> bool {
+        let age = self.age(at).unwrap_or(0);
+        let refuse = |state: Millis| {
+            let is_heeded = state >> BITS <= age;
+            let dropped = || above_the_bits(age.saturating_add(DROP_PAUSE)) | DROPPED;
+            (state & (DROPPED | REPLACED) == 0 && is_heeded).then(dropped)
+        };
+        match self.refused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, refuse) {
+            Ok(_) => true,
+            Err(state) => state & (DROPPED | REPLACED) != 0,
+        }
     }
 }
 
 impl Credential {
-    pub(crate) fn new(entry: Arc<Entry>, strip: Strip, now: Timestamp) -> Self {
-        Self { entry: Some(entry), users: None, strip, at: millis(now) }
+    pub(crate) fn new(entry: Arc<Entry>, strip: Option<Strip>, now: Timestamp) -> Self {
+        Self { entry: Some(entry), users: None, strip, at: now }
     }
 
     /// That there is none.
-    pub(crate) fn bare(strip: Strip, now: Timestamp) -> Self {
-        Self { entry: None, users: None, strip, at: millis(now) }
+    pub(crate) fn bare(strip: Option<Strip>, now: Timestamp) -> Self {
+        Self { entry: None, users: None, strip, at: now }
     }
 
     /// The user's token besides, in this field.
@@ -159,7 +184,9 @@ impl Credential {
 
     /// Makes this the request's only credential, and takes away whatever else speaks of an identity.
     pub(crate) fn attach(&self, headers: &mut HeaderMap) {
-        self.strip.remove_from(headers);
+        if let Some(strip) = &self.strip {
+            strip.remove_from(headers);
+        }
         if let Some(entry) = &self.entry {
             entry.bearer.attach(headers);
         }
@@ -181,27 +208,23 @@ impl Credential {
     /// What counts is when requests were made: of those that were on their way together all may get another token, as
     /// where there is another one already, and of those that were made soon after the last refusal none.
     pub(crate) fn drop_token(&self) -> bool {
-        let drop = |entry: &Arc<Entry>| self.drop_one(entry);
-        let own = self.entry.as_ref().is_some_and(drop);
-        self.users.as_ref().is_some_and(|users| drop(&users.1)) | own
-    }
-
-    fn drop_one(&self, entry: &Entry) -> bool {
-        let refuse = |state: u64| {
-            let last = state >> BITS;
-            let is_heard = last == 0 || self.at.saturating_sub(last) >= DROP_PAUSE;
-            (state & (DROPPED | REPLACED) == 0 && is_heard).then_some(self.at << BITS | DROPPED)
-        };
-        let Err(state) = entry.refused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, refuse) else {
-            return true;
-        };
-        state & (DROPPED | REPLACED) != 0
+        let own = self.entry.as_ref().is_some_and(|entry| entry.refused(self.at));
+        self.users.as_ref().is_some_and(|users| users.1.refused(self.at)) | own
     }
 }
 
-fn millis(time: Timestamp) -> Millis {
-    // Of a range that can be shifted: some 146 million years.
-    u64::try_from(time.since_epoch().as_millis()).unwrap_or(u64::MAX).min(u64::MAX >> BITS)
+fn above_the_bits(time: Millis) -> Millis {
+    time.min(Millis::MAX >> BITS) << BITS
+}
+
+fn millis(duration: Duration) -> Millis {
+    duration.as_millis().try_into().unwrap_or(Millis::MAX)
+}
+
+/// In 64 bits, which hold some 584 million years.
+fn unix_millis(time: Timestamp) -> u64 {
+    let since = time.since_epoch();
+    since.as_secs().saturating_mul(1000).saturating_add(since.subsec_millis().into())
 }
 
 #[cfg(test)]

@@ -23,8 +23,8 @@ use crate::{
     error::Reason,
     load::Landed,
     origin::OriginOf,
-    row::Asked,
-    source::{Ask, Recipe},
+    row::{Asked, Row},
+    source::Ask,
     strip::Strip,
     table::Table,
     targets::NoTarget,
@@ -97,38 +97,57 @@ impl Outbound {
         let Shared { table, cache, clock, .. } = &*self.0;
         let table = table.load();
         let row = table.row(method, uri, acting)?;
-        let refused = |reason: Reason| OutboundError::new(row.map(|row| row.name.clone()), reason);
-        if !is_same_host(uri, headers) {
-            return Err(refused(Reason::Host));
+        let noticed = table.strip.notice(headers);
+        if noticed.host && !is_same_host(uri, headers) {
+            return Err(OutboundError::new(row.map(|row| row.name.clone()), Reason::Host));
         }
+        let strip = noticed.to_strip.then(|| table.strip.clone());
         let now = clock.coarse_wall();
         let Some(row) = row else {
             telemetry::sent_bare();
-            return Ok(Obtained::Now(Credential::bare(table.strip.clone(), now)));
+            return Ok(Obtained::Now(Credential::bare(strip, now)));
         };
         if let Some(field) = row.user_header(acting) {
-            return self.obtain_both(row, field, (headers, acting), &table.strip, now);
+            return self.obtain_both(row, field, (headers, acting), strip, now);
         }
         // Whoever is in the scope is not counted on unless the token is not at hand.
         let found = ambient::with(|scope| {
             let asked = row.picked(acting, scope).ask(acting, scope, now)?;
-            let found = AtHand::of(cache, &asked, now).ok_or_else(|| (asked.to_ask(false), asked.to_caller()));
-            Ok((found, row.shadow(acting, scope, now)))
+            let shadow = row.shadow(acting, scope, now);
+            let Some(entry) = cache.find(&asked.key(), now) else {
+                return Err(Missing::token(asked, shadow));
+            };
+            is_sent(&entry, asked, cache, now);
+            Ok((entry, shadow))
         });
-        let (found, shadow) = found.map_err(refused)?;
-        let entry = match found {
-            Ok(at_hand) => at_hand.take(cache, now),
-            Err((ask, caller)) => {
-                let waiting = Waiting { outbound: self.clone(), name: row.name.clone(), ask, caller, shadow };
-                let (limit, name) = (deadline::of(row.deadline, headers), row.name.clone());
-                let obtaining = waiting.wait(table.strip.clone());
-                return Ok(Obtained::Later(Box::pin(deadline::within(limit, clock.clone(), name, obtaining))));
+        match found {
+            Ok((entry, shadow)) => {
+                if let Some(shadow) = shadow {
+                    shadow.begin();
+                }
+                Ok(Obtained::Now(Credential::new(entry, strip, now)))
             }
-        };
-        if let Some(shadow) = shadow {
-            shadow.begin();
+            Err(missing) => self.wait_for(*missing, row, headers, strip),
         }
-        Ok(Obtained::Now(Credential::new(entry, table.strip.clone(), now)))
+    }
+
+    /// The same where there is no token at hand.
+    #[cold]
+    fn wait_for(
+        &self,
+        missing: Missing,
+        row: &Row,
+        headers: &HeaderMap,
+        strip: Option<Strip>,
+    ) -> Result<Obtained, OutboundError> {
+        let (outbound, name) = (self.clone(), row.name.clone());
+        let (ask, caller, shadow) = match missing {
+            Missing::Token { ask, caller, shadow } => (ask, caller, shadow),
+            Missing::Right(reason) => return Err(OutboundError::new(Some(name), reason)),
+        };
+        let (limit, clock) = (deadline::of(row.deadline, headers), self.0.clock.clone());
+        let waiting = Waiting { outbound, name: name.clone(), ask, caller, shadow };
+        Ok(Obtained::Later(Box::pin(deadline::within(limit, clock, name, waiting.wait(strip)))))
     }
 
     /// Whether an address is a target's.
@@ -143,39 +162,35 @@ pub(crate) enum Obtained {
     Later(BoxFuture<'static, Result<Credential, OutboundError>>),
 }
 
-/// A token that is at hand for a request.
-enum AtHand<'a> {
-    Fresh(Arc<Entry>, &'a Recipe),
-    Stale(Arc<Entry>, Ask),
+/// Counts a token that is at hand, and has another one fetched where it is time for that.
+#[inline]
+fn is_sent(entry: &Entry, asked: Asked<'_, '_>, cache: &Arc<TokenCache>, now: Timestamp) {
+    let is_stale = entry.is_stale(now);
+    asked.recipe.told.at_hand(is_stale);
+    if is_stale && entry.begins_refresh(now) {
+        cache.refresh(asked.to_ask(true));
+    }
 }
 
-impl<'a> AtHand<'a> {
-    #[inline]
-    fn of(cache: &TokenCache, asked: &Asked<'a, '_>, now: Timestamp) -> Option<Self> {
-        let entry = cache.find(&asked.key(), now)?;
-        Some(if entry.is_stale(now) {
-            Self::Stale(entry, asked.to_ask(true))
-        } else {
-            Self::Fresh(entry, asked.recipe)
-        })
-    }
+/// What a request lacks whose credential is not at hand. Boxed, so that what is at hand comes in two registers.
+enum Missing {
+    /// It is asked for.
+    Token { ask: Ask, caller: Option<CallerContext>, shadow: Option<Box<Shadow>> },
+    /// It is refused.
+    Right(Reason),
+}
 
-    /// It is sent, and another one fetched, where it is time for that.
-    #[inline]
-    fn take(self, cache: &Arc<TokenCache>, now: Timestamp) -> Arc<Entry> {
-        match self {
-            Self::Fresh(entry, recipe) => {
-                recipe.told.at_hand(false);
-                entry
-            }
-            Self::Stale(entry, ask) => {
-                ask.recipe.told.at_hand(true);
-                if entry.begins_refresh(now) {
-                    cache.refresh(ask);
-                }
-                entry
-            }
-        }
+impl Missing {
+    #[cold]
+    fn token(asked: Asked<'_, '_>, shadow: Option<Box<Shadow>>) -> Box<Self> {
+        Box::new(Self::Token { ask: asked.to_ask(false), caller: asked.to_caller(), shadow })
+    }
+}
+
+impl From<Box<Reason>> for Box<Missing> {
+    #[cold]
+    fn from(reason: Box<Reason>) -> Self {
+        Self::new(Missing::Right(*reason))
     }
 }
 
@@ -189,7 +204,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    async fn wait(mut self, strip: Strip) -> Result<Credential, OutboundError> {
+    async fn wait(mut self, strip: Option<Strip>) -> Result<Credential, OutboundError> {
         let (entry, now) = self.entry().await?;
         Ok(Credential::new(entry, strip, now))
     }
@@ -225,10 +240,6 @@ impl Waiting {
 }
 
 fn is_same_host(uri: &Uri, headers: &HeaderMap) -> bool {
-    // Most requests have few fields and not this one, which is seen sooner than looked for.
-    if !headers.keys().any(|name| *name == header::HOST) {
-        return true;
-    }
     OriginOf::uri(uri).is_ok_and(|origin| headers.get_all(header::HOST).iter().all(|host| origin.is_host(host)))
 }
 

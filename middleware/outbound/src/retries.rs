@@ -49,6 +49,7 @@ impl MadeIn {
     }
 
     /// Runs a closure in the scope that was kept; where none was, in the one that the code runs in.
+    #[inline]
     pub(crate) fn enter<R>(kept: Option<Self>, run: impl FnOnce() -> R) -> R {
         match kept {
             Some(Self(mut scope)) => ambient::enter(&mut scope, run),

@@ -100,33 +100,37 @@ impl Row {
 
     /// Whose token a request takes. What the request says wins over the scope that it is made in; a user is never
     /// dropped, and never replaced by this service.
+    #[inline]
     pub(crate) fn ask<'r, 'c>(
         &'r self,
         acting: Option<&'c Acting>,
         scope: Option<&'c CallerContext>,
         now: Timestamp,
-    ) -> Result<Asked<'r, 'c>, Reason> {
+    ) -> Result<Asked<'r, 'c>, Box<Reason>> {
         let (of, recipe, caller) = match (&self.takes, acting) {
-            (Takes::Own { .. }, Some(Acting::OnBehalfOf(_))) => return Err(Reason::ServiceOnly),
+            (Takes::Own { .. }, Some(Acting::OnBehalfOf(_))) => return Err(Reason::ServiceOnly.into()),
             (Takes::Own { own }, _) | (Takes::Callers { own, .. }, Some(Acting::AsService)) => {
                 return Ok(Asked { recipe: own, subject: None, caller: None });
             }
             (Takes::Callers { of, callers, .. }, Some(Acting::OnBehalfOf(caller))) => (*of, callers, caller),
-            (Takes::Callers { of, callers, .. }, None) => (*of, callers, scope.ok_or(Reason::NoCaller)?),
+            (Takes::Callers { of, callers, .. }, None) => match scope {
+                Some(caller) => (*of, callers, caller),
+                None => return Err(Reason::NoCaller.into()),
+            },
         };
         let subject = of.subject(caller)?;
         if !caller.principal().binding().is_established() {
-            return Err(Reason::Unrelated);
+            return Err(Reason::Unrelated.into());
         }
         if subject.token().is_none() {
-            return Err(Reason::NoText);
+            return Err(Reason::NoText.into());
         }
         recipe.source.takes(subject)?;
         if subject.expires_at() <= now {
-            return Err(Reason::SubjectExpired);
+            return Err(Reason::SubjectExpired.into());
         }
         if caller.is_revoked() {
-            return Err(Reason::Revoked);
+            return Err(Reason::Revoked.into());
         }
         Ok(Asked { recipe, subject: Some(subject), caller: Some(caller) })
     }

@@ -16,7 +16,16 @@ use tower_identity_core::{
 /// is the target's own is put on below the layer.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Strip {
-    also: Option<Arc<[Pattern]>>,
+    also: Arc<[Pattern]>,
+}
+
+/// What there is among a request's fields that has to be dealt with: of most requests, nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Noticed {
+    /// One that says to which host it goes.
+    pub(crate) host: bool,
+    /// One that may have to be [taken out](Strip::remove_from).
+    pub(crate) to_strip: bool,
 }
 
 impl Strip {
@@ -25,15 +34,21 @@ impl Strip {
         let wrong = |at| InvalidSetting::new(at, "is no name of header fields, nor the beginning of some");
         let parse = |(at, text): (usize, &String)| Pattern::parse(text).ok_or_else(|| wrong(at).within("strip_also"));
         let also = also.iter().enumerate().map(parse).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { also: (!also.is_empty()).then(|| also.into()) })
+        Ok(Self { also: also.into() })
+    }
+
+    /// Looks at all fields, once for each request.
+    #[inline]
+    pub(crate) fn notice(&self, headers: &HeaderMap) -> Noticed {
+        headers.keys().fold(Noticed::default(), |noticed, name| Noticed {
+            host: noticed.host | (*name == header::HOST),
+            to_strip: noticed.to_strip | (*name == header::CONNECTION) | self.takes(name),
+        })
     }
 
     /// Takes all of them out, and what would have a hop on the way take out the credential that comes in their place
     /// (RFC 9110 §7.6.1).
     pub(crate) fn remove_from(&self, headers: &mut HeaderMap) {
-        if !headers.keys().any(|name| self.takes(name) || *name == header::CONNECTION) {
-            return;
-        }
         let gone: Vec<_> = headers.keys().filter(|name| self.takes(name)).cloned().collect();
         for name in gone {
             headers.remove(name);
@@ -43,11 +58,10 @@ impl Strip {
         }
     }
 
+    #[inline]
     fn takes(&self, name: &HeaderName) -> bool {
         let name = name.as_str();
-        is_identity(name)
-            || is_credential(name)
-            || self.also.iter().flat_map(|also| also.iter()).any(|pattern| pattern.matches(name))
+        is_identity(name) || is_credential(name) || self.also.iter().any(|pattern| pattern.matches(name))
     }
 }
 
@@ -69,7 +83,9 @@ mod tests {
             headers.append(name.clone(), HeaderValue::from_static("alice"));
             headers.append(name, HeaderValue::from_static("bob"));
         }
-        strip.remove_from(&mut headers);
+        if strip.notice(&headers).to_strip {
+            strip.remove_from(&mut headers);
+        }
         let mut names: Vec<_> = headers.keys().map(ToString::to_string).collect();
         names.sort();
         names
@@ -109,8 +125,25 @@ mod tests {
         {
             let mut headers = HeaderMap::new();
             headers.insert("connection", HeaderValue::from_static(connection));
+            assert_eq!(Strip::default().notice(&headers), Noticed { host: false, to_strip: true });
             Strip::default().remove_from(&mut headers);
             assert_eq!(headers.contains_key("connection"), kept, "{connection}");
         }
+    }
+
+    #[test]
+    fn what_has_to_be_dealt_with_is_noticed_wherever_it_stands() {
+        let strip = Strip::parse(&["x-legacy".to_owned()]).expect("a name");
+        let noticed = |names: [&'static str; 3]| {
+            let named = |name| (HeaderName::from_static(name), HeaderValue::from_static("alice"));
+            strip.notice(&names.map(named).into_iter().collect())
+        };
+        for name in ["host", "cookie", "connection", "x-user", "x-legacy", "x-request-id"] {
+            let (host, to_strip) = (name == "host", !["host", "x-request-id"].contains(&name));
+            for names in [[name, "accept", "te"], ["accept", name, "te"], ["accept", "te", name]] {
+                assert_eq!(noticed(names), Noticed { host, to_strip }, "{names:?}");
+            }
+        }
+        assert_eq!(noticed(["host", "accept", "cookie"]), Noticed { host: true, to_strip: true });
     }
 }

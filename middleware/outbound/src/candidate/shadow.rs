@@ -38,7 +38,7 @@ pub(crate) struct Shadows {
 pub(crate) struct Shadow {
     shadows: Arc<Shadows>,
     /// What the candidate would ask for, by the rules that every row goes by.
-    ask: Result<Ask, Reason>,
+    ask: Result<Ask, Box<Reason>>,
 }
 
 impl Shadows {

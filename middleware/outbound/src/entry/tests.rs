@@ -24,7 +24,7 @@ fn entry(before: Option<&Entry>) -> Arc<Entry> {
 }
 
 fn sent(entry: &Arc<Entry>, second: u64) -> Credential {
-    Credential::new(Arc::clone(entry), Strip::default(), at(second))
+    Credential::new(Arc::clone(entry), None, at(second))
 }
 
 #[test]
@@ -91,5 +91,5 @@ fn the_end_of_time_is_no_overflow() {
     let end = Timestamp::from_unix(Duration::MAX);
     let entry = entry(None);
     assert!(!entry.is_usable(end) && entry.begins_refresh(end));
-    assert!(Credential::new(entry, Strip::default(), end).drop_token());
+    assert!(Credential::new(entry, None, end).drop_token());
 }

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName};
 use tower_identity_core::{Timestamp, ambient};
 
-use super::{AtHand, Obtained, Outbound, Shared, Waiting};
+use super::{Obtained, Outbound, Shared, Waiting, is_sent};
 use crate::{OutboundError, acting::Acting, deadline, entry::Credential, error::Reason, row::Row, strip::Strip};
 
 impl Outbound {
@@ -13,24 +13,28 @@ impl Outbound {
         row: &Row,
         field: &HeaderName,
         (headers, acting): (&HeaderMap, Option<&Acting>),
-        strip: &Strip,
+        strip: Option<Strip>,
         now: Timestamp,
     ) -> Result<Obtained, OutboundError> {
         let Shared { cache, clock, .. } = &*self.0;
         let found = ambient::with(|scope| {
             let picked = row.picked(acting, scope);
             let both = [picked.own(), picked.ask(acting, scope, now)?];
-            let found = match both.map(|asked| AtHand::of(cache, &asked, now)) {
-                [Some(own), Some(users)] => Ok([own, users]),
+            let found = match both.map(|asked| cache.find(&asked.key(), now)) {
+                [Some(own), Some(users)] => {
+                    is_sent(&own, both[0], cache, now);
+                    is_sent(&users, both[1], cache, now);
+                    Ok((own, users))
+                }
                 _ => Err(both.map(|asked| (asked.to_ask(false), asked.to_caller()))),
             };
             Ok((found, row.shadow(acting, scope, now)))
         });
-        let (found, shadow) = found.map_err(|reason: Reason| OutboundError::new(Some(row.name.clone()), reason))?;
-        let (field, strip) = (field.clone(), strip.clone());
+        let refused = |reason: Box<Reason>| OutboundError::new(Some(row.name.clone()), *reason);
+        let (found, shadow) = found.map_err(refused)?;
+        let field = field.clone();
         match found {
-            Ok(both) => {
-                let [own, users] = both.map(|at_hand| at_hand.take(cache, now));
+            Ok((own, users)) => {
                 if let Some(shadow) = shadow {
                     shadow.begin();
                 }
