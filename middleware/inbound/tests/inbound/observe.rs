@@ -136,6 +136,21 @@ async fn obs_a1_nothing_is_refused_nothing_taken_away_and_nothing_left() {
 }
 
 #[tokio::test]
+async fn obs_a1_a_good_credential_stays_in_its_only_place_remembered_or_not() {
+    let issuer = TestIssuer::start();
+    let token = issuer_token(&issuer).build();
+    let enforcing = warm(&issuer).await;
+    for (layer, stays) in [(enforcing.clone().observe(), true), (enforcing, false)] {
+        for _ in 0..2 {
+            let response = through(&layer, request([value(&format!("Bearer {}", token.expose()))])).await;
+            let found =
+                response.extensions().get::<Untouched>().map(|found| found.headers.contains_key("authorization"));
+            assert_eq!((response.status().as_u16(), found), (200, Some(stays)));
+        }
+    }
+}
+
+#[tokio::test]
 async fn obs_a1_at_the_edge_too_nothing_is_taken_away() {
     let issuer = TestIssuer::start();
     let edge = warm(&issuer).await.edge();
