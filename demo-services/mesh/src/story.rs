@@ -4,6 +4,7 @@ mod answer;
 mod clients;
 mod counted;
 mod enforcement;
+mod partner;
 mod reload;
 mod revoked;
 mod sessions;
@@ -20,6 +21,7 @@ use demo_kit::StartError;
 
 use self::{
     enforcement::observe_then_enforce,
+    partner::across_trust_domains,
     reload::rolled_out,
     revoked::{revoked_while_listening, signed_in_again},
     sessions::{session_cookie, signed_out},
@@ -79,6 +81,8 @@ pub async fn tell<W: Write>(mesh: &mut Mesh, page: &mut Page<W>) -> Result<Told,
     walk.step("Orders tries another way to tokens for payments, in shadow", in_shadow).await?;
     walk.step("Orders is given another file while it runs: first a wrong one, then a good one", rolled_out).await?;
     walk.step("In another shop tokens for payments live for 20 seconds, and the authority is slow", slow_authority)
+        .await?;
+    walk.step("Alice orders for so much that a partner is asked, in another trust domain", across_trust_domains)
         .await?;
     walk.step("The authority is stopped", authority_stops).await?;
     Ok(walk.told()?)

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::{Mode, Part, mesh::Change};
+use crate::{Mode, Part, mesh::Change, mode::Exception};
 
 /// How a mesh differs from what its files say. By default, in nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
@@ -42,6 +42,15 @@ impl Variation {
         [by_product, self.mode.table().changes].concat()
     }
 
+    /// What cannot hold.
+    pub(crate) fn exceptions(self) -> impl Iterator<Item = &'static Exception> {
+        let of_product: &[Exception] = match self.authority_as {
+            None => &[],
+            Some(AuthorityAs::Keycloak) => &KEYCLOAK_CANNOT,
+        };
+        of_product.iter().chain(self.mode.table().exceptions)
+    }
+
     pub(crate) const fn shape(self) -> Shape {
         match self.authority_as {
             None => Shape { unasked: &[], names_actors: true },
@@ -67,3 +76,13 @@ const KEYCLOAK: [Change<'static>; 5] = [
         ("audience = \"payments\"\n", "audience = \"payments\"\nprofile = \"keycloak\"\nissued_to_is_sender = true\n"),
     ),
 ];
+
+/// Its standard token exchange gives access tokens, ID tokens and refresh tokens, and no grants for servers of others.
+static KEYCLOAK_CANNOT: [Exception; 1] = [Exception {
+    at: (
+        "Alice orders for so much that a partner is asked, in another trust domain",
+        "the partner vouches for her, and the order is placed: 201",
+    ),
+    found: Some("502"),
+    why: "the authority gives no grants for other authorization servers",
+}];

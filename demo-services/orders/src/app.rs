@@ -24,7 +24,7 @@ use crate::{
     basket::{Basket, Price},
     book::Order,
     nightly,
-    orders::Orders,
+    orders::{CreditSettings, Orders, Vouched},
     statements::{Charged, Statements},
 };
 
@@ -38,6 +38,8 @@ pub struct OrdersSettings {
     pub payments: String,
     /// How often charges are settled.
     pub settle_every_seconds: u64,
+    /// Who is asked whether users are good for what they order. Without it nobody is.
+    pub credit: Option<CreditSettings>,
     /// What there is to buy.
     #[serde(rename = "price")]
     pub prices: Vec<Price>,
@@ -84,6 +86,15 @@ async fn prices(State(orders): State<Orders>) -> Json<Arc<[Price]>> {
     Json(orders.prices)
 }
 
+/// Has the partner say whether the user is good for so much, where that is to be asked. Sent with a token of the partner's
+/// own authorization server, which knows the user by another name.
+async fn vouched(orders: &Orders, cents: u64) -> Result<Option<Vouched>, Problem> {
+    let Some(credit) = orders.credit.as_ref().filter(|credit| cents >= credit.from_cents) else { return Ok(None) };
+    let asked = json!({ "cents": cents });
+    let answer = orders.http.post(format!("{}/checks", credit.partner)).json(&asked).send().await?;
+    Ok(Some(answer.successful()?.json().await?))
+}
+
 #[derive(Deserialize)]
 struct Receipt {
     id: String,
@@ -98,6 +109,10 @@ async fn place(
         Ok(cents) => cents,
         Err(refused) => return Ok((StatusCode::UNPROCESSABLE_ENTITY, refused.to_string()).into_response()),
     };
+    let vouched = vouched(&orders, cents).await?;
+    if vouched.as_ref().is_some_and(|vouched| !vouched.approved) {
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, "the partner does not vouch for so much").into_response());
+    }
     let Some(id) = orders.book.begin() else { return Ok(StatusCode::INSUFFICIENT_STORAGE.into_response()) };
 
     // Sent with a token for payments that says: the caller's user, and orders acting for them.
@@ -105,7 +120,8 @@ async fn place(
     let answer = orders.http.post(format!("{}/charges", orders.payments)).json(&charge).send().await?;
     let receipt: Receipt = answer.successful()?.json().await?;
 
-    let order = Order { id, lines: basket.lines, cents, charge: receipt.id };
+    let vouched_as = vouched.map(|vouched| vouched.customer);
+    let order = Order { id, lines: basket.lines, cents, charge: receipt.id, vouched_as };
     orders.book.keep(caller.user(), order.clone());
     Ok((StatusCode::CREATED, Json(order)).into_response())
 }
@@ -134,6 +150,7 @@ pub fn run(settings: &Settings, listener: TcpListener, stop: Stop) -> Result<Ser
     let refuse = |invalid: InvalidSetting| settings.refuse(&invalid.within("service"));
     let statements = Statements::at(&service.payments, &settings.outbound()?).map_err(refuse)?;
     let orders = Orders::new(http_client(settings)?, service.payments, statements, service.prices);
+    let orders = service.credit.into_iter().fold(orders, Orders::credit);
     let nights = nightly::every(Duration::from_secs(service.settle_every_seconds), orders.clone(), system_clock());
     let app = app(settings.auth_layer()?.realm("orders"), orders);
     let served = serve(listener, with_open_routes(settings, app), stop);

@@ -21,6 +21,9 @@ pub(crate) struct Order {
     pub(crate) cents: u64,
     /// What payments calls the charge.
     pub(crate) charge: String,
+    /// What the partner calls who ordered, where it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) vouched_as: Option<String>,
 }
 
 /// The orders of all users, each user's apart: by issuer and subject, never by the subject alone.
@@ -67,7 +70,7 @@ mod tests {
     fn one_name_at_two_issuers_is_two_users() {
         let book = Book::default();
         let id = book.begin().expect("room");
-        let order = Order { id, lines: Vec::new(), cents: 1, charge: "charge-1".to_owned() };
+        let order = Order { id, lines: Vec::new(), cents: 1, charge: "charge-1".to_owned(), vouched_as: None };
         book.keep(&user("https://a.example"), order.clone());
         assert_eq!(book.of(&user("https://a.example")), [order]);
         assert_eq!(book.of(&user("https://b.example")), []);

@@ -3,7 +3,7 @@
 //! | endpoint | who may |
 //! |---|---|
 //! | `GET /prices` | a user, with `prices:read` |
-//! | `POST /orders` | a user, with `orders:write`: charges the user's money at payments |
+//! | `POST /orders` | a user, with `orders:write`: charges the user's money at payments, and asks a partner first whether the user is good for a large sum |
 //! | `GET /orders` | a user, with `orders:read`: their own orders |
 //! | `GET /statement` | a user, with `orders:read`: what payments charged them, which it tells over gRPC |
 //! | `GET /trace` | a user, with `orders:read`: whom orders saw, and whom payments saw when called for the same user |
@@ -21,6 +21,6 @@ mod statements;
 pub use self::{
     app::{OrdersSettings, app, run},
     basket::Price,
-    orders::Orders,
+    orders::{CreditSettings, Orders},
     statements::Statements,
 };

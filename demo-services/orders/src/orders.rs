@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
 use tower_identity::HttpClient;
 
 use crate::{basket::Price, book::Book, statements::Statements};
@@ -14,6 +15,25 @@ pub struct Orders {
     pub(crate) statements: Statements,
     pub(crate) prices: Arc<[Price]>,
     pub(crate) book: Arc<Book>,
+    pub(crate) credit: Option<Arc<CreditSettings>>,
+}
+
+/// Who is asked whether users are good for what they order.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreditSettings {
+    /// Where the partner is, as an origin.
+    pub partner: String,
+    /// From which sum on it is asked.
+    pub from_cents: u64,
+}
+
+/// What the partner says.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Vouched {
+    pub(crate) approved: bool,
+    /// What it calls the user.
+    pub(crate) customer: String,
 }
 
 impl Orders {
@@ -25,6 +45,13 @@ impl Orders {
         statements: Statements,
         prices: impl Into<Arc<[Price]>>,
     ) -> Self {
-        Self { http, payments: payments.into(), statements, prices: prices.into(), book: Arc::default() }
+        Self { http, payments: payments.into(), statements, prices: prices.into(), book: Arc::default(), credit: None }
+    }
+
+    /// The same, where a partner is asked about large orders.
+    #[must_use]
+    pub fn credit(mut self, credit: CreditSettings) -> Self {
+        self.credit = Some(Arc::new(credit));
+        self
     }
 }

@@ -80,14 +80,14 @@ impl<'a, W: Write> Walk<'a, W> {
         self.told.steps += 1;
         self.page.heading(&format!("{}. {title}", self.told.steps))?;
         let walked = walk(self).await;
-        let exceptions = self.mesh.variation().mode.table().exceptions;
+        let mut exceptions = self.mesh.variation().exceptions();
         match walked {
-            Ok(()) if exceptions.iter().any(|exception| exception.at.0 == title) => {
+            Ok(()) if exceptions.any(|exception| exception.at.0 == title) => {
                 self.page.failed("holds, which it cannot in this mode")?;
             }
             Ok(()) => self.told.held += 1,
             Err(Broken::Page(error)) => return Err(error),
-            Err(broken) => match exceptions.iter().find(|exception| broken.is(exception, title)) {
+            Err(broken) => match exceptions.find(|exception| broken.is(exception, title)) {
                 Some(exception) => {
                     self.told.otherwise += 1;
                     self.page.otherwise(&exception.to_string())?;

@@ -56,7 +56,7 @@ fn a_malformed_file_is_named_with_its_line_field_and_rule_and_nothing_starts() {
             "orders.toml",
             "keys/orders.pem",
             "keys/none.pem",
-            "orders.toml:37: outbound.server.authority.private_key_file: ",
+            "orders.toml:42: outbound.server.authority.private_key_file: ",
         ),
     ];
     for (at, (file, from, to, expected)) in cases.into_iter().enumerate() {
