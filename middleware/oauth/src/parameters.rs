@@ -121,7 +121,8 @@ impl Parameters {
     }
 }
 
-fn check(text: &str) -> Result<(), &'static str> {
+/// Whether it may be a name or a value, of a parameter or of a grant.
+pub(crate) fn check(text: &str) -> Result<(), &'static str> {
     match text {
         "" => Err("is empty"),
         text if text.len() > MAX_BYTES => Err("is longer than 1024 bytes"),

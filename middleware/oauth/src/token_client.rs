@@ -13,7 +13,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use form_urlencoded::Serializer;
 use http::StatusCode;
 use tower_identity_core::{ClientId, Clock, Fingerprint, Issuer};
-use tower_identity_refresh::Upkeep;
+use tower_identity_refresh::{Upkeep, jitter};
 
 use self::{
     breaker::Pass,
@@ -226,7 +226,7 @@ impl TokenClient {
                 (refused, failed) = (Some(used), Some(cause));
                 continue;
             }
-            match attempts.after(health, endpoints.any_but(tried), clock.monotonic(), retry::random()) {
+            match attempts.after(health, endpoints.any_but(tried), clock.monotonic(), jitter()) {
                 Next::Elsewhere => {}
                 Next::After(pause) if endpoints.any().is_ok() => clock.sleep(pause).await,
                 Next::GiveUp | Next::After(_) => return Err(cause),

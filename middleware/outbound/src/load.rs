@@ -1,14 +1,13 @@
 //! What happens on a miss: a source is asked, and what it brings gets its lifetime.
 
 use std::{
-    hash::{BuildHasher, RandomState},
     sync::{Arc, Weak},
     time::Duration,
 };
 
 use tower_identity_core::{Issuer, Refusal, RefusalKind, Scopes, Timestamp};
 use tower_identity_oauth::Standing;
-use tower_identity_refresh::{Failed, Lifetime, Loaded};
+use tower_identity_refresh::{Failed, Lifetime, Loaded, jitter};
 
 use crate::{
     bearer::Bearer,
@@ -137,9 +136,7 @@ pub(crate) fn failed(error: Refusal) -> Failed<Refusal> {
 /// is not tried together.
 fn jittered(wanted: Duration, limit: Duration) -> Duration {
     let (least, most) = (wanted.min(limit / 4 * 3), wanted.saturating_add(wanted.min(limit) / 4).min(limit));
-    // The keys of each `RandomState` differ, so the hash of nothing is a random number.
-    let random = (RandomState::new().hash_one(()) >> 32) as u32;
-    least + (most - least).mul_f64(f64::from(random) / f64::from(u32::MAX))
+    least + (most - least).mul_f64(f64::from(jitter()) / f64::from(u32::MAX))
 }
 
 /// How long a token is used: never past its own end, nor past the end of the user's token that it was made from. It

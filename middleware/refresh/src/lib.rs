@@ -22,12 +22,14 @@
 //! | `file` | [`open_regular`], for files that are read while a service runs |
 //! | `watched_file` | [`WatchedFile`], read again while it is in use |
 //! | `clock`, `tick` | [`system_clock`], time for production, and what of it costs little |
+//! | `jitter` | [`jitter()`], chance, so that what began together does not come back together |
 
 mod background;
 mod clock;
 mod file;
 mod flight;
 mod get;
+mod jitter;
 mod lifetime;
 mod pilot;
 mod slot;
@@ -42,6 +44,7 @@ pub use self::{
     clock::system_clock,
     file::open_regular,
     get::Get,
+    jitter::jitter,
     lifetime::{Failed, Lifetime, Loaded},
     slot::Slot,
     upkeep::Upkeep,

@@ -1,9 +1,8 @@
 //! What a loader answers.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    time::Duration,
-};
+use std::time::Duration;
+
+use crate::jitter;
 
 /// The two ends of a value's life, counted from when its load began, so that the answer's way here is not added to it.
 ///
@@ -20,8 +19,7 @@ impl Lifetime {
     /// loaded together are not refreshed together.
     #[must_use]
     pub fn of(usable: Duration) -> Self {
-        // The keys of each `RandomState` differ, so the hash of nothing is a random number.
-        Self::jittered(usable, (RandomState::new().hash_one(()) >> 32) as u32)
+        Self::jittered(usable, jitter())
     }
 
     /// [`of`](Self::of), with the random number given by the caller: 0 is 70 %, [`u32::MAX`] is 80 %.

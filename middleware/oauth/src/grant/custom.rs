@@ -7,9 +7,7 @@ use serde::Deserialize;
 use tower_identity_core::{Fingerprint, InvalidSetting, SecretToken};
 
 use super::{TargetService, Unexchangeable, jwt_bearer::JWT_BEARER, token_exchange::TOKEN_EXCHANGE};
-
-/// The longest name of a grant or of a parameter, in bytes.
-const MAX_BYTES: usize = 1024;
+use crate::parameters::check;
 
 /// Grants that have a kind of their own here, and such as no token of a caller belongs to.
 const OTHERS: [&str; 7] = [
@@ -103,17 +101,6 @@ impl TryFrom<Fields> for CustomGrantType {
 
     fn try_from(fields: Fields) -> Result<Self, InvalidSetting> {
         Self::new(&fields.grant_type, &fields.subject_parameter)
-    }
-}
-
-fn check(text: &str) -> Result<(), &'static str> {
-    match text {
-        "" => Err("is empty"),
-        text if text.len() > MAX_BYTES => Err("is longer than 1024 bytes"),
-        text if text.trim() != text || text.contains(char::is_control) => {
-            Err("has white space around it, or control characters")
-        }
-        _ => Ok(()),
     }
 }
 

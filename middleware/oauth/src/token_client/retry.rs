@@ -4,10 +4,7 @@
 //! attempt is composed anew, so that a client's assertion, which is good for one use, is never sent twice. An assertion
 //! that is the grant itself has one attempt (RFC 7523 §3).
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    time::Duration,
-};
+use std::time::Duration;
 
 use http::StatusCode;
 use tower_identity_core::Moment;
@@ -133,11 +130,6 @@ impl Attempts {
         self.pause *= 2;
         next
     }
-}
-
-/// The keys of each `RandomState` differ, so the hash of nothing is a random number.
-pub(super) fn random() -> u32 {
-    (RandomState::new().hash_one(()) >> 32) as u32
 }
 
 #[cfg(test)]
