@@ -1,4 +1,4 @@
-//! The demo's four programs at free ports: their files, moved, and what a person does with them.
+//! The demo's programs at free ports: their files, moved, and what a person does with them.
 
 use std::{
     collections::BTreeMap,
@@ -17,8 +17,11 @@ use tower_identity_oauth::{Grant, Http, ServerSettings, TargetService, TokenClie
 /// The files that the README's command starts from.
 const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../demo-services/settings");
 
-/// The programs in the order of the ports in their files, which begin at 7000.
+/// The shop's programs.
 pub(crate) const PARTS: [&str; 4] = ["authority", "storefront", "orders", "payments"];
+
+/// All programs in the order of the ports in their files, which begin at 7000: the shop's, and the partner.
+const PROGRAMS: [&str; 5] = ["authority", "storefront", "orders", "payments", "partner"];
 
 /// A port that nobody listens on, below those that the system hands out for port 0: no other test gets it meanwhile.
 fn unused_port() -> u16 {
@@ -33,7 +36,7 @@ fn unused_port() -> u16 {
 /// A copy of the settings with ports that nobody listens on; removed on drop.
 pub(crate) struct Moved {
     directory: PathBuf,
-    ports: [u16; 4],
+    ports: [u16; 5],
 }
 
 impl Moved {
@@ -44,18 +47,14 @@ impl Moved {
         fs::create_dir_all(directory.join("keys")).expect("a directory for the copy");
         fs::copy(Path::new(FILES).join("keys/orders.pem"), directory.join("keys/orders.pem")).expect("the demo's key");
 
-        let ports = PARTS.map(|_| unused_port());
-        for part in PARTS {
-            let text = fs::read_to_string(Path::new(FILES).join(part).with_extension("toml")).expect("a file");
+        let ports = PROGRAMS.map(|_| unused_port());
+        for program in PROGRAMS {
+            let text = fs::read_to_string(Path::new(FILES).join(program).with_extension("toml")).expect("a file");
             let moved = ports.iter().enumerate().fold(text, |text, (at, port)| {
                 text.replace(&format!("127.0.0.1:700{at}"), &format!("127.0.0.1:{port}"))
             });
-            fs::write(directory.join(part).with_extension("toml"), moved).expect("written");
+            fs::write(directory.join(program).with_extension("toml"), moved).expect("written");
         }
-        // In a trust domain of its own, and none of the shop's parts.
-        let partner = fs::read_to_string(Path::new(FILES).join("partner.toml")).expect("a file");
-        let moved = partner.replace("127.0.0.1:7004", &format!("127.0.0.1:{}", unused_port()));
-        fs::write(directory.join("partner.toml"), moved).expect("written");
         Self { directory, ports }
     }
 
@@ -68,7 +67,7 @@ impl Moved {
     }
 
     pub(crate) fn origin(&self, part: &str) -> String {
-        let at = PARTS.iter().position(|name| *name == part).expect("one of the parts");
+        let at = PROGRAMS.iter().position(|name| *name == part).expect("one of the programs");
         format!("http://127.0.0.1:{}", self.ports[at])
     }
 
