@@ -58,7 +58,7 @@ fn code_and_file_say_the_same_of_keys() {
     }
     let server = json!({"issuer": ISSUER, "client_id": "orders", "client_secret_file": "secret"});
     let from_file = read(json!({"url": KEYS, "server": server, "scope": "keys:read"}));
-    let auth = ClientAuth::client_secret_basic("orders", "hunter2").expect("usable");
+    let auth = ClientAuth::client_secret_basic_files("orders", [folder.path().join("secret")]).expect("usable");
     let target = TargetService { scopes: Scopes::parse("keys:read").expect("scopes"), ..TargetService::default() };
     assert_eq!(from_file, code(&at().keys_server(TokenEndpoint::discover(ISSUER, auth), target)));
     assert!(!from_file.expect("read").contains("hunter2"));
