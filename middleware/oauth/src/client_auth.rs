@@ -315,9 +315,7 @@ impl ClientAuth {
                     Fingerprint::of("client-secret").field(&*OF_THIS_PROCESS).field(secret.expose()).finish()
                 })
             }
-            Method::PrivateKeyJwt { key, .. } => key.fingerprint(|signer| {
-                Fingerprint::of("client-key").field(signer.key().thumbprint().as_bytes()).finish()
-            }),
+            Method::PrivateKeyJwt { key, .. } => key.fingerprint(key_fingerprint),
             Method::Given { file, .. } => files_fingerprint([file.as_path()]),
             Method::Bearer { from, target } => Fingerprint::of("client-bearer")
                 .field(from.described().as_bytes())
@@ -353,11 +351,7 @@ impl ClientAuth {
     /// one of them is for somebody else than its issuer.
     pub(crate) fn is_good_for(&self, other: &Self) -> bool {
         let signed_by = |auth: &Self| match &*auth.method {
-            Method::PrivateKeyJwt { key, .. } => key
-                .fingerprint(|signer| {
-                    Fingerprint::of("client-key").field(signer.key().thumbprint().as_bytes()).finish()
-                })
-                .into(),
+            Method::PrivateKeyJwt { key, .. } => Some(key.fingerprint(key_fingerprint)),
             Method::Given { file, .. } => Some(files_fingerprint([file.as_path()])),
             Method::ClientSecretBasic { .. } | Method::ClientSecretPost { .. } | Method::Bearer { .. } => None,
         };
@@ -429,6 +423,10 @@ impl<T: Clone + Send + Sync + 'static> In<T> {
             Self::Files(files) => files_fingerprint(files.iter().map(PathBuf::as_path)),
         }
     }
+}
+
+fn key_fingerprint(signer: &Signer) -> Fingerprint {
+    Fingerprint::of("client-key").field(signer.key().thumbprint().as_bytes()).finish()
 }
 
 fn files_fingerprint<'f>(files: impl IntoIterator<Item = &'f Path, IntoIter: ExactSizeIterator>) -> Fingerprint {

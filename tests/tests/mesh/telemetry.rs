@@ -41,9 +41,9 @@ use tracing_subscriber::{Layer, Registry, layer::Context, layer::SubscriberExt};
 
 use crate::servers::{Server, verifier};
 
-/// What is told where a key set, a list of callers or roots are kept in a file, by threads that nobody listens to here, or once
-/// the file has changed. Their rooms test it.
-const OF_FILES: [&str; 7] = [
+/// What is told where a key set, a list of callers, roots or a client's credentials are kept in a file, by threads that
+/// nobody listens to here, or once the file has changed. Their rooms test it.
+const OF_FILES: [&str; 10] = [
     "keys seeded",
     "seed refused",
     "keys cannot be saved",
@@ -51,6 +51,9 @@ const OF_FILES: [&str; 7] = [
     "callers refused: those before them stay",
     "roots read",
     "roots refused: those before them stay",
+    "client credential taken",
+    "client credential kept",
+    "client credential refused",
 ];
 
 const DOCUMENT: &str = include_str!("../../../docs/telemetry.md");
