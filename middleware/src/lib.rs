@@ -96,7 +96,8 @@ pub use tower_identity_oauth::{
 pub use tower_identity_outbound::{
     BoxError, Candidate, Chaining, Demand, Embedded, EntraOnBehalfOf, IdJag, MAX_CREDENTIAL_BYTES, OnBehalfOf,
     Outbound, OutboundBuilder, OutboundError, OutboundLayer, OutboundService, Plaintext, ReadableJwt, Relay,
-    Replacement, RequestExt, Retries, Strategies, Strategy, Target, TargetRefusal, TargetSettings, TokenFile, Unlisted,
+    Replacement, RequestExt, Retries, Strategies, Strategy, Target, TargetRefusal, TargetSettings, TokenExchange,
+    TokenFile, Unlisted,
 };
 #[cfg(feature = "tonic")]
 pub use tower_identity_outbound::{GrpcChannel, GrpcFuture};

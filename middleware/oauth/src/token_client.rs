@@ -125,6 +125,12 @@ impl TokenClient {
         self.0.auth.client_id()
     }
 
+    /// What goes along with each request, besides what the protocol says.
+    #[must_use]
+    pub fn parameters(&self) -> &Parameters {
+        &self.0.parameters
+    }
+
     /// The server, its configured endpoints and parameters, and [who we are there](ClientAuth::fingerprint): part of a
     /// cache key. In which order the endpoints are listed, and which of them was asked, makes no other token.
     #[must_use]

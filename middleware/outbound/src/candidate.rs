@@ -12,7 +12,7 @@ use tower_identity_core::{CallerContext, Clock, InvalidSetting, Scopes, Timestam
 
 pub(crate) use self::shadow::Shadow;
 use self::{budget::Budget, pick::is_picked, shadow::Shadows};
-use crate::{OnBehalfOf, ReadableJwt, Strategies, Strategy, Target, acting::Acting, row::Row};
+use crate::{OnBehalfOf, ReadableJwt, Strategies, Strategy, Target, TokenExchange, acting::Acting, row::Row};
 
 /// What is changed of a target's row, and for whom: see [`Target::candidate`].
 ///
@@ -125,7 +125,7 @@ impl Candidate {
 
     /// As [`Target::token_exchange`].
     pub fn token_exchange(self) -> Self {
-        self.strategy(Strategy::TokenExchange)
+        self.strategy(TokenExchange::new())
     }
 
     /// As [`Target::client_credentials`].

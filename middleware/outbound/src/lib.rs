@@ -93,7 +93,7 @@ pub use self::{
     replacement::Replacement,
     retries::Retries,
     settings::TargetSettings,
-    strategy::{Chaining, Embedded, EntraOnBehalfOf, IdJag, Relay, Strategies, Strategy, TokenFile},
+    strategy::{Chaining, Embedded, EntraOnBehalfOf, IdJag, Relay, Strategies, Strategy, TokenExchange, TokenFile},
     target::Target,
     unlisted::Unlisted,
 };

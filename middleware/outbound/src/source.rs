@@ -41,7 +41,7 @@ use crate::{
     error::Reason,
     issued::Demands,
     key::{AskedFor, Looked},
-    strategy::Whose,
+    strategy::{Whose, repeated},
     telemetry::Requests,
 };
 
@@ -125,9 +125,9 @@ impl Made<'_> {
     ) -> Result<Box<dyn TokenSource>, InvalidSetting> {
         let client = self.client.clone();
         Ok(match strategy {
-            Strategy::TokenExchange => {
+            Strategy::TokenExchange(exchange) => {
                 let actor = self.target.actor_token.then(|| ActorTokens::new(client.clone(), self.clock.clone()));
-                Box::new(Exchange { client, actor })
+                Box::new(Exchange { client, actor, requested: exchange.requested })
             }
             Strategy::ClientCredentials => Box::new(ClientCredentials { client }),
             Strategy::KeycloakExchange => Box::new(KeycloakExchange { client }),
@@ -138,7 +138,13 @@ impl Made<'_> {
                 let audiences = parsed("audiences", &names)?;
                 Box::new(EntraOnBehalfOf { client, audiences, app_only: entra.is_app_only_as_service() })
             }
-            Strategy::CustomGrant(grant_type) => Box::new(CustomGrant { client, grant_type: grant_type.clone() }),
+            Strategy::CustomGrant(grant_type) => {
+                if let Some(name) = repeated(grant_type, client.parameters()) {
+                    let rule = format!("is among the parameters of the row's server, too: {name:?}");
+                    return Err(InvalidSetting::new("subject_parameter", rule));
+                }
+                Box::new(CustomGrant { client, grant_type: grant_type.clone() })
+            }
             Strategy::Assertion => Box::new(Assertion { client }),
             Strategy::Chaining(chaining) => {
                 let ours = self.first()?;

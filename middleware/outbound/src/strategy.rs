@@ -7,18 +7,19 @@ mod id_jag;
 mod named;
 mod relay;
 mod strategies;
+mod token_exchange;
 mod token_file;
 
 use std::path::Path;
 
 use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, SecretToken};
-use tower_identity_oauth::CustomGrantType;
+use tower_identity_oauth::{CustomGrantType, Parameters};
 
 pub(crate) use self::embedded::Whose;
 pub use self::{
     chaining::Chaining, embedded::Embedded, entra_on_behalf_of::EntraOnBehalfOf, id_jag::IdJag, relay::Relay,
-    strategies::Strategies, token_file::TokenFile,
+    strategies::Strategies, token_exchange::TokenExchange, token_file::TokenFile,
 };
 use crate::Target;
 
@@ -30,7 +31,7 @@ use crate::Target;
 pub enum Strategy {
     /// The caller's token is exchanged for one to the target (RFC 8693): its user's, unless the row says
     /// [otherwise](crate::OnBehalfOf).
-    TokenExchange,
+    TokenExchange(TokenExchange),
     /// This service's own token (RFC 6749 §4.4), whoever is calling.
     ClientCredentials,
     /// The caller's token is exchanged at Keycloak for one to the target: its standard token exchange, version 2.
@@ -61,7 +62,7 @@ impl Strategy {
     /// Its name in a file.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
-            Self::TokenExchange => "token_exchange",
+            Self::TokenExchange(_) => "token_exchange",
             Self::ClientCredentials => "client_credentials",
             Self::KeycloakExchange => "keycloak_exchange",
             Self::EntraOnBehalfOf(_) => "entra_on_behalf_of",
@@ -95,7 +96,7 @@ impl Strategy {
 
     /// Whether this service's own token goes along as the actor's, where the row wants that.
     pub(crate) const fn sends_actor(&self) -> bool {
-        matches!(self, Self::TokenExchange)
+        matches!(self, Self::TokenExchange(_))
     }
 
     /// Whether a server is asked for it.
@@ -124,17 +125,35 @@ impl Strategy {
                 Err(InvalidSetting::new("resource", "is nothing that Keycloak knows; name a client by audience"))
             }
             Self::EntraOnBehalfOf(entra) => entra.check(row),
-            Self::CustomGrant(grant) if row.parameters.names().any(|name| name == grant.subject_parameter()) => {
-                Err(InvalidSetting::new("parameters", "name what the caller's token is sent as"))
-            }
+            Self::CustomGrant(grant) => match repeated(grant, &row.parameters) {
+                Some(name) => {
+                    let rule =
+                        format!("is what {:?} sends the caller's token as; the two are one parameter", grant.name());
+                    Err(InvalidSetting::new(name, rule).within("parameters"))
+                }
+                None if !is_named && row.scopes.is_empty() => missing(FOR_WHAT),
+                None => Ok(()),
+            },
             Self::IdJag(_) if row.resource.is_none() => {
                 Err(InvalidSetting::new("resource", "is missing: the API that the identity assertion is to be used at"))
             }
-            strategy if strategy.is_issued() && !is_named && row.scopes.is_empty() => {
-                missing("is missing, as are resource and scope: a token for what?")
-            }
+            strategy if strategy.is_issued() && !is_named && row.scopes.is_empty() => missing(FOR_WHAT),
+            Self::TokenExchange(exchange) => exchange.check(),
             _ => Ok(()),
         }
+    }
+}
+
+const FOR_WHAT: &str = "is missing, as are resource and scope: a token for what?";
+
+/// The parameter that a grant of the server's own sends the caller's token as, where it stands among others.
+pub(crate) fn repeated<'p>(grant: &CustomGrantType, parameters: &'p Parameters) -> Option<&'p str> {
+    parameters.names().find(|name| name.eq_ignore_ascii_case(grant.subject_parameter()))
+}
+
+impl From<TokenExchange> for Strategy {
+    fn from(exchange: TokenExchange) -> Self {
+        Self::TokenExchange(exchange)
     }
 }
 

@@ -8,7 +8,7 @@ use tower_identity_oauth::{CustomGrantType, Parameters, Resource};
 
 use crate::{
     Candidate, Chaining, Embedded, EntraOnBehalfOf, IdJag, MAX_CREDENTIAL_BYTES, OnBehalfOf, Plaintext, ReadableJwt,
-    Relay, Strategies, Strategy, TokenFile, origin::Origin, path::PathPrefix, when::When,
+    Relay, Strategies, Strategy, TokenExchange, TokenFile, origin::Origin, path::PathPrefix, when::When,
 };
 
 /// One row of the list of targets: an origin and path prefix, and the token that goes there.
@@ -209,7 +209,7 @@ impl Target {
     /// The caller's token is exchanged for one to this target (RFC 8693): its user's, unless the row says
     /// [otherwise](Self::on_behalf_of).
     pub fn token_exchange(self) -> Self {
-        self.strategy(Strategy::TokenExchange)
+        self.strategy(TokenExchange::new())
     }
 
     /// This service's own token goes to the target (RFC 6749 §4.4).

@@ -75,6 +75,12 @@ impl CustomGrantType {
         Ok(Self { name: grant_type.into(), subject_parameter: subject_parameter.into() })
     }
 
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// What the caller's token is sent as.
     #[must_use]
     pub fn subject_parameter(&self) -> &str {

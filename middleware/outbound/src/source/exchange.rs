@@ -11,6 +11,8 @@ pub(crate) struct Exchange {
     pub(crate) client: TokenClient,
     /// This service's own tokens, where the row sends one as the actor token.
     pub(crate) actor: Option<ActorTokens>,
+    /// Of which type what comes has to be.
+    pub(crate) requested: TokenType,
 }
 
 impl TokenSource for Exchange {
@@ -19,7 +21,10 @@ impl TokenSource for Exchange {
     }
 
     fn fingerprint(&self) -> Fingerprint {
-        self.client.fingerprint()
+        Fingerprint::of("outbound-exchange")
+            .field(self.client.fingerprint().as_bytes())
+            .field(self.requested.as_str())
+            .finish()
     }
 
     fn takes(&self, subject: &VerifiedToken) -> Result<(), Reason> {
@@ -27,7 +32,7 @@ impl TokenSource for Exchange {
     }
 
     fn obtain(&self, ask: &Ask) -> BoxFuture<'static, Result<Brought, Refusal>> {
-        let (client, actor) = (self.client.clone(), self.actor.clone());
+        let (client, actor, requested) = (self.client.clone(), self.actor.clone(), self.requested);
         let (recipe, urgency) = (ask.recipe.clone(), ask.urgency());
         // Without a subject this must not become another grant, as it did in CVE-2026-9704.
         let Some((subject, token)) = ask.subject_token() else { return ready(Err(no_subject())) };
@@ -38,7 +43,8 @@ impl TokenSource for Exchange {
         Box::pin(async move {
             let mut exchange = TokenExchange::new(token, recipe.terms.clone())
                 .map_err(Unexchangeable::refusal)?
-                .subject_token_type(subject_token_type);
+                .subject_token_type(subject_token_type)
+                .requested_token_type(requested);
             if let Some(actor) = actor {
                 exchange = exchange.actor(actor.token(recipe.terms.tolerated.clone()).await?);
             }

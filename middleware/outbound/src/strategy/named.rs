@@ -77,7 +77,9 @@ impl<'de, E: Error> VariantAccess<'de> for Nothing<E> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Embedded, Relay, Strategies, Strategy, TokenFile};
+    use tower_identity_oauth::TokenType;
+
+    use crate::{Embedded, Relay, Strategies, Strategy, TokenExchange, TokenFile};
 
     fn read(text: &str) -> Result<Strategies, String> {
         #[derive(Debug, serde::Deserialize)]
@@ -91,8 +93,13 @@ mod tests {
     #[test]
     fn a_strategy_is_a_name_or_a_table_and_several_are_a_list() {
         let relay = || Relay::new().accepts("mesh");
-        let cases: [(&str, Strategies); 8] = [
-            ("'token_exchange'", Strategy::TokenExchange.into()),
+        let cases: [(&str, Strategies); 10] = [
+            ("'token_exchange'", TokenExchange::new().into()),
+            ("{ token_exchange = {} }", TokenExchange::new().into()),
+            (
+                "{ token_exchange = { requested_token_type = 'urn:ietf:params:oauth:token-type:jwt' } }",
+                TokenExchange::new().requested_token_type(TokenType::Jwt).into(),
+            ),
             ("'client_credentials'", Strategy::ClientCredentials.into()),
             ("'relay'", Relay::new().into()),
             ("{ relay = {} }", Relay::new().into()),
@@ -101,7 +108,7 @@ mod tests {
             ("{ file = { path = '/run/token' } }", TokenFile::at("/run/token").into()),
             (
                 "[{ embedded = { claim = 'a' } }, 'token_exchange']",
-                [Embedded::at("a").into(), Strategy::TokenExchange].into(),
+                [Embedded::at("a").into(), Strategy::from(TokenExchange::new())].into(),
             ),
         ];
         for (text, expected) in cases {

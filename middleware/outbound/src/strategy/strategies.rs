@@ -18,11 +18,11 @@ use crate::Target;
 /// never where what they have is wrong.
 ///
 /// ```
-/// use tower_identity_outbound::{Embedded, Strategy, Target};
+/// use tower_identity_outbound::{Embedded, Strategy, Target, TokenExchange};
 ///
 /// let payments = Target::origin("https://payments.internal")?
 ///     .audience("payments")
-///     .strategy([Embedded::at("tokens.payments").into(), Strategy::TokenExchange]);
+///     .strategy([Embedded::at("tokens.payments").into(), Strategy::from(TokenExchange::new())]);
 /// # let _ = payments;
 /// # Ok::<(), tower_identity_core::InvalidSetting>(())
 /// ```
@@ -123,7 +123,7 @@ impl<'de> Visitor<'de> for OneOrSeveral {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Embedded, ReadableJwt, Relay, TokenFile};
+    use crate::{Embedded, ReadableJwt, Relay, TokenExchange, TokenFile};
 
     fn checked(strategies: impl Into<Strategies>, change: impl FnOnce(Target) -> Target) -> Result<(), String> {
         let row = Target::origin("https://payments.internal").expect("origin").audience("payments");
@@ -134,12 +134,12 @@ mod tests {
     fn out_b6_a_later_strategy_is_for_callers_and_can_be_reached() {
         let embedded = || Strategy::from(Embedded::at("tokens.payments"));
         let same = |row| row;
-        assert_eq!(checked([embedded(), Strategy::TokenExchange], same), Ok(()));
+        assert_eq!(checked([embedded(), Strategy::from(TokenExchange::new())], same), Ok(()));
         assert_eq!(checked([embedded(), embedded(), Relay::new().into()], same), Ok(()));
         let refused = |strategies: Strategies| checked(strategies, same).expect_err("refused");
         assert_eq!(refused(Strategies(Vec::new())), "strategy: is an empty list; name one strategy at least");
         assert_eq!(
-            refused([Strategy::TokenExchange, embedded()].into()),
+            refused([Strategy::from(TokenExchange::new()), embedded()].into()),
             "strategy: goes on after token_exchange, which always has a token or fails; end with it"
         );
         for own in [Strategy::ClientCredentials, TokenFile::at("/run/token").into()] {
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn what_a_row_says_belongs_to_its_strategy() {
-        let exchanged = || [Embedded::at("a").into(), Strategy::TokenExchange];
+        let exchanged = || [Embedded::at("a").into(), Strategy::from(TokenExchange::new())];
         let own = || Strategy::from(TokenFile::at("/run/token"));
         assert_eq!(checked(exchanged(), Target::actor_token), Ok(()));
         assert_eq!(

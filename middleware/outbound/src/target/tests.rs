@@ -10,9 +10,9 @@ fn refused(target: &Target) -> String {
 
 #[test]
 fn a_row_with_a_strategy_and_an_audience_is_enough() {
-    assert_eq!(target().check(), Ok(&Strategy::TokenExchange.into()));
+    assert_eq!(target().check(), Ok(&TokenExchange::new().into()));
     assert_eq!(target().client_credentials().check(), Ok(&Strategy::ClientCredentials.into()));
-    assert_eq!(target().path_prefix("/v1").scope("a b").actor_token().check(), Ok(&Strategy::TokenExchange.into()));
+    assert_eq!(target().path_prefix("/v1").scope("a b").actor_token().check(), Ok(&TokenExchange::new().into()));
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn te_b3_a_second_audience_or_resource_is_refused() {
     assert_eq!(refused(&target().audience("ledger")), "audience: is given twice; a token is for one audience");
     let twice = target().resource("https://a.internal/").resource("https://b.internal/");
     assert_eq!(refused(&twice), "resource: is given twice; a token is for one resource");
-    assert_eq!(target().resource("https://a.internal/").check(), Ok(&Strategy::TokenExchange.into()));
+    assert_eq!(target().resource("https://a.internal/").check(), Ok(&TokenExchange::new().into()));
 }
 
 #[test]

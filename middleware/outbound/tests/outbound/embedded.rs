@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde_json::{Value, json};
 use tower_identity_core::CallerContext;
 use tower_identity_jose::{Algorithm, MediaType, SigningKey};
-use tower_identity_outbound::{Embedded, HttpClient, Strategies, Strategy};
+use tower_identity_outbound::{Embedded, HttpClient, Strategies, Strategy, TokenExchange};
 
 use crate::support::{START, World, client, echoed, refused};
 
@@ -123,7 +123,7 @@ async fn out_b30_it_is_found_at_any_depth_and_what_is_malformed_is_not_absent() 
 
         // A list goes on where there is none, and nowhere else.
         let asked = world.authority.calls().len();
-        let listed = http(&world, [strategy.into(), Strategy::TokenExchange]);
+        let listed = http(&world, [strategy.into(), Strategy::from(TokenExchange::new())]);
         let listed = sent(&world, &listed, &alice).await;
         let is_exchanged = world.authority.calls().len() - asked == 1;
         let expected = match expected {
@@ -138,7 +138,7 @@ async fn out_b30_it_is_found_at_any_depth_and_what_is_malformed_is_not_absent() 
 #[tokio::test]
 async fn out_b31_a_later_strategy_is_not_taken_where_the_former_is_wrong() {
     let world = World::new().await;
-    let listed = || [Embedded::at("token").into(), Strategy::TokenExchange];
+    let listed = || [Embedded::at("token").into(), Strategy::from(TokenExchange::new())];
     for (but_for, expected) in [
         (json!({"sub": "bob"}), "embedded_sub"),
         (json!({"exp": START}), "embedded_exp"),
@@ -157,7 +157,7 @@ async fn out_b31_a_later_strategy_is_not_taken_where_the_former_is_wrong() {
 #[tokio::test]
 async fn out_b31_a_later_strategy_has_its_own_preconditions() {
     let world = World::new().await;
-    let listed = || [Embedded::at("token").into(), Strategy::TokenExchange];
+    let listed = || [Embedded::at("token").into(), Strategy::from(TokenExchange::new())];
     let foreign = world.of_issuer("https://partner.example", Some("alice"), "token-of-alice", 3600);
     assert_eq!(sent(&world, &http(&world, listed()), &foreign).await, Err("subject_issuer"));
     assert_eq!(world.authority.calls().len(), 0, "no subject token goes to a stranger");

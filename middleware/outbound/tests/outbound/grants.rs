@@ -5,7 +5,7 @@ use tower_identity_core::{
     CallerContext, Credential, Evidence, RefusalKind, SecretToken, VerifiedTokenParts, Workload,
 };
 use tower_identity_jose::{Algorithm, MediaType, SigningKey};
-use tower_identity_oauth::CustomGrantType;
+use tower_identity_oauth::{CustomGrantType, Parameters};
 use tower_identity_outbound::{EntraOnBehalfOf, HttpClient, OnBehalfOf, OutboundBuilder, Target};
 
 use crate::support::{Answer, Call, EXCHANGE, World, call, client, echoed, issued, refused};
@@ -113,9 +113,23 @@ async fn deleg_b1_no_parameter_takes_the_place_of_the_callers_token() {
         let row = scoped(&world, "api2").custom_grant(grant).parameters([(parameter, "a")]);
         world.builder().target(row).build().map(drop).map_err(|wrong| wrong.to_string())
     };
-    let rule = "target[0].parameters: name what the caller's token is sent as";
-    assert_eq!(built("user_token"), Err(rule.to_owned()));
+    for name in ["user_token", "User_Token"] {
+        let rule = "is what \"delegation\" sends the caller's token as; the two are one parameter";
+        assert_eq!(built(name), Err(format!("target[0].parameters.{name}: {rule}")));
+    }
     assert_eq!(built("user_tokens"), Ok(()));
+
+    let at_server = |parameter| {
+        let parameters = Parameters::new([(parameter, "a")]).expect("usable");
+        let endpoint = world.authority.endpoint("orders").parameters(parameters);
+        let grant = CustomGrantType::new("delegation", "user_token").expect("usable");
+        let row = scoped(&world, "api2").custom_grant(grant);
+        world.builder_at(endpoint).target(row).build().map(drop).map_err(|wrong| wrong.to_string())
+    };
+    let rule = "is among the parameters of the row's server, too: \"user_token\"";
+    let expected = format!("target[0].strategy.custom_grant.subject_parameter: {rule}");
+    assert_eq!(at_server("user_token"), Err(expected));
+    assert_eq!(at_server("user_tokens"), Ok(()));
 }
 
 /// What Entra ID answers: no type of token, and all scopes of the target.

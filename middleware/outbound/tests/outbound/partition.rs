@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use proptest::{prelude::*, test_runner::TestRunner};
 use tower_identity_core::{CallerContext, ambient};
-use tower_identity_outbound::{HttpClient, Target};
+use tower_identity_oauth::TokenType;
+use tower_identity_outbound::{HttpClient, Target, TokenExchange};
 
 use crate::support::{Answer, Call, EXCHANGE, World, call, client, echoed, issued, refused};
 
@@ -204,6 +205,42 @@ async fn out_b1_what_a_row_tolerates_or_proves_is_part_of_its_key() {
     assert_eq!(echoed(send("/proven").await).await, "Bearer token-3");
     assert_eq!(world.authority.calls()[3]["actor_token"], "token-2", "asked for just before it");
     assert_eq!(echoed(send("/tolerant").await).await, "Bearer token-0");
+}
+
+#[tokio::test]
+async fn te_b5_what_type_a_row_asks_for_is_what_comes_and_part_of_its_key() {
+    const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+    let world = World::new().await;
+    let row = |path: &str, exchange| world.payments.target().path_prefix(path).strategy(exchange);
+    let jwt = || TokenExchange::new().requested_token_type(TokenType::Jwt);
+    let outbound = world
+        .builder()
+        .target(row("/jwt", jwt()))
+        .target(row("/same", jwt()))
+        .target(row("/access", TokenExchange::new()))
+        .build()
+        .expect("outbound");
+    let http = client(&outbound);
+    let alice = world.caller("alice");
+    let send = |path: &str| http.get(world.payments.url(path)).on_behalf_of(&alice).send();
+    let access_token = issued(300);
+    let of_type_jwt = access_token.body.replace("urn:ietf:params:oauth:token-type:access_token", JWT);
+
+    // Said to be of another type than was asked for.
+    assert_eq!(refused(send("/jwt").await).0, "token_request");
+    assert_eq!(world.payments.got().len(), 0);
+    world.authority.answers(Answer::ok(of_type_jwt));
+    assert_eq!(refused(send("/access").await).0, "token_request");
+
+    world.time.advance(2);
+    assert_eq!(echoed(send("/jwt").await).await, "Bearer token-2");
+    assert_eq!(echoed(send("/same").await).await, "Bearer token-2");
+    world.authority.answers(access_token);
+    assert_eq!(echoed(send("/access").await).await, "Bearer token-3");
+    assert_eq!(echoed(send("/jwt").await).await, "Bearer token-2");
+    let asked: Vec<_> = world.authority.calls().iter().map(|call| call["requested_token_type"].clone()).collect();
+    let access = "urn:ietf:params:oauth:token-type:access_token";
+    assert_eq!(asked, [JWT, access, JWT, access]);
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use tower_identity_core::{CallerContext, Credential, Scopes};
 use tower_identity_jose::{Algorithm, MediaType, SigningKey};
 use tower_identity_oauth::CustomGrantType;
-use tower_identity_outbound::{Chaining, Embedded, EntraOnBehalfOf, IdJag, OutboundBuilder, Relay, Strategy, Target};
+use tower_identity_outbound::{
+    Chaining, Embedded, EntraOnBehalfOf, IdJag, OutboundBuilder, Relay, Strategy, Target, TokenExchange,
+};
 
 use crate::support::{Answer, Authority, Folder, START, World, issued};
 
@@ -230,7 +232,7 @@ pub(super) const CONTRACTS: &[Contract] = &[
         name: "embedded, else token_exchange",
         is_callers: true,
         asks: true,
-        row: |_, row| row.strategy([Embedded::at("token").into(), Strategy::TokenExchange]),
+        row: |_, row| row.strategy([Embedded::at("token").into(), Strategy::from(TokenExchange::new())]),
         other: |_, row| row.strategy([Embedded::at("token").into(), Relay::new().into()]),
         caller: plain,
         fails: server_fails,
