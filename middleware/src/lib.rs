@@ -78,10 +78,10 @@ pub mod danger {
 #[cfg(feature = "axum")]
 pub use axum_identity::{Caller, Claims, NamesUser, PathUser, Problem, Rejection, UserCaller, WorkloadCaller};
 pub use tower_identity_core::{
-    Actor, ActorChain, Attributes, Audience, AuthenticationContext, Binding, BoxFuture, CallerContext, ClientId, Clock,
-    Email, EndReason, Ended, Evidence, Fault, Fingerprint, Groups, InvalidSetting, Issuer, Principal, Refusal,
-    RefusalKind, Revocation, Revocations, Scope, Scopes, SecretToken, SessionId, Subject, Tenant, Timestamp, TokenId,
-    TransactionId, User, WithCauses, Workload, ambient,
+    Actor, ActorChain, Attributes, Audience, AuthenticationContext, Binding, BoxFuture, CallerContext,
+    CertificateThumbprint, ClientId, Clock, Email, EndReason, Ended, Evidence, Fault, Fingerprint, Groups,
+    InvalidSetting, Issuer, Principal, Refusal, RefusalKind, Revocation, Revocations, Scope, Scopes, SecretToken,
+    SessionId, Subject, Tenant, Timestamp, TokenId, TransactionId, User, WithCauses, Workload, ambient,
 };
 pub use tower_identity_inbound::{
     AtEdge, AuthLayer, CallerName, ClientCertificate, Connection, CorrelationId, EdgeBody, Inbound, IssuerName,

@@ -12,6 +12,7 @@
 //! | [`caller`] | [`CallerName`], a workload as a configuration names it |
 //! | [`bearer`] | the form of a bearer token: its grammar and its longest length |
 //! | [`fingerprint`] | SHA-256 over framed fields: what cache keys are made of |
+//! | [`thumbprint`] | [`CertificateThumbprint`], by which a token is bound to a certificate |
 //! | [`identity`] | workloads, users, actors and the evidence for them |
 //! | [`attributes`] | what a token says of its subject beside who it is |
 //! | [`token`] | [`VerifiedToken`], made only by verification |
@@ -47,6 +48,7 @@ pub mod secret;
 pub mod settings;
 pub mod standing;
 mod text;
+pub mod thumbprint;
 pub mod token;
 
 pub use self::{
@@ -67,5 +69,6 @@ pub use self::{
     secret::SecretToken,
     settings::InvalidSetting,
     standing::{Aliases, Standing},
+    thumbprint::CertificateThumbprint,
     token::{Identity, VerifiedToken, VerifiedTokenParts},
 };

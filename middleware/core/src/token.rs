@@ -11,8 +11,8 @@ use std::{
 use serde::de::{DeserializeOwned, Error};
 
 use crate::{
-    ActorChain, Attributes, Audience, AuthenticationContext, Credential, Evidence, Fingerprint, Groups, Issuer,
-    Revocations, Scopes, SecretToken, Timestamp, TokenId, TransactionId, User, Workload,
+    ActorChain, Attributes, Audience, AuthenticationContext, CertificateThumbprint, Credential, Evidence, Fingerprint,
+    Groups, Issuer, Revocations, Scopes, SecretToken, Timestamp, TokenId, TransactionId, User, Workload,
 };
 
 /// Whom a token names: a workload, and a user where it acts for one.
@@ -54,6 +54,8 @@ pub struct VerifiedTokenParts {
     pub issued_at: Option<Timestamp>,
     /// When it ends.
     pub expires_at: Timestamp,
+    /// The certificate that it is bound to: `x5t#S256` of its `cnf` (RFC 8705 §3.1). Of a certificate, itself.
+    pub certificate: Option<CertificateThumbprint>,
     /// What is revoked.
     pub revocations: Revocations,
 }
@@ -67,6 +69,8 @@ pub struct VerifiedToken {
     credential: Credential,
     issuer: Issuer,
     home: bool,
+    /// Whether it is bound to a certificate, which is beyond: asked of every token that is remembered.
+    bound: bool,
     identity: Identity,
     actors: ActorChain,
     scopes: Scopes,
@@ -87,12 +91,14 @@ struct Beyond {
     transaction: Option<TransactionId>,
     authentication: AuthenticationContext,
     attributes: Attributes,
+    certificate: Option<CertificateThumbprint>,
 }
 
 static NOTHING_BEYOND: Beyond = Beyond {
     transaction: None,
     authentication: AuthenticationContext { auth_time: None, acr: None, amr: Vec::new(), session: None },
     attributes: Attributes { display_name: None, email: None, groups: Groups::Known(Vec::new()), roles: Vec::new() },
+    certificate: None,
 };
 
 /// No epoch: whatever is revoked stays so.
@@ -129,12 +135,13 @@ impl VerifiedToken {
     /// Loud on purpose: only the room `verify` and the test kit may call it, and clippy refuses it elsewhere.
     #[must_use]
     pub fn assertion(parts: VerifiedTokenParts) -> Self {
-        let VerifiedTokenParts { transaction, authentication, attributes, .. } = parts;
-        let beyond = Beyond { transaction, authentication, attributes };
+        let VerifiedTokenParts { transaction, authentication, attributes, certificate, .. } = parts;
+        let beyond = Beyond { transaction, authentication, attributes, certificate };
         Self {
             credential: parts.credential,
             issuer: parts.issuer,
             home: parts.home,
+            bound: certificate.is_some(),
             identity: parts.identity,
             actors: parts.actors,
             scopes: parts.scopes,
@@ -223,6 +230,20 @@ impl VerifiedToken {
     #[must_use]
     pub fn attributes(&self) -> &Attributes {
         &self.beyond().attributes
+    }
+
+    /// Whether it is good only over a connection whose peer has proven a certificate: [which one](Self::bound_to).
+    #[must_use]
+    #[inline]
+    pub fn is_bound(&self) -> bool {
+        self.bound
+    }
+
+    /// The certificate that it is bound to (RFC 8705 §3), or that it is. Whoever accepted it has seen that the request came
+    /// over a connection whose peer proved the key of this one.
+    #[must_use]
+    pub fn bound_to(&self) -> Option<&CertificateThumbprint> {
+        self.beyond().certificate.as_ref()
     }
 
     /// When it was issued, as far as it says so.

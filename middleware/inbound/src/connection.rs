@@ -1,9 +1,14 @@
 //! What an acceptor knows of the connection that a request came by.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use http::Extensions;
 use rustls_pki_types::CertificateDer;
+use tower_identity_core::CertificateThumbprint;
 
 /// The facts of a connection, which its acceptor puts into the extensions of every request that comes by it. Cheap to
 /// clone.
@@ -45,6 +50,7 @@ pub struct Connection(Arc<Facts>);
 struct Facts {
     peer_addr: Option<SocketAddr>,
     peer_certificates: Box<[CertificateDer<'static>]>,
+    thumbprint: OnceLock<CertificateThumbprint>,
 }
 
 impl Connection {
@@ -56,6 +62,7 @@ impl Connection {
         Self(Arc::new(Facts {
             peer_addr: peer_addr.into(),
             peer_certificates: peer_certificates.iter().cloned().map(CertificateDer::into_owned).collect(),
+            thumbprint: OnceLock::new(),
         }))
     }
 
@@ -69,6 +76,14 @@ impl Connection {
     #[must_use]
     pub fn peer_certificates(&self) -> &[CertificateDer<'static>] {
         &self.0.peer_certificates
+    }
+
+    /// The thumbprint of the peer's own certificate, to which tokens may be bound (RFC 8705 §3.1): computed once for all
+    /// requests of the connection.
+    #[must_use]
+    pub fn thumbprint(&self) -> Option<CertificateThumbprint> {
+        let own = self.0.peer_certificates.first()?;
+        Some(*self.0.thumbprint.get_or_init(|| CertificateThumbprint::of(own)))
     }
 
     /// What the acceptor left in these extensions.

@@ -311,6 +311,7 @@ impl TestCaller {
             attributes: self.attributes.clone(),
             issued_at: issued.as_ref().and_then(Value::as_u64).map(Timestamp::from_secs),
             expires_at: self.expires_at,
+            certificate: None,
             revocations: self.revocations.clone().unwrap_or_else(|| Revocations::new(system_clock())),
         }
     }

@@ -17,8 +17,9 @@ use std::sync::{
 
 use rustls_pki_types::CertificateDer;
 use tower_identity_core::{
-    ActorChain, Attributes, AuthenticationContext, Clock, Credential, Evidence, Identity, InvalidSetting, Issuer,
-    Refusal, RefusalKind, Revocations, Scopes, Subject, Timestamp, VerifiedToken, VerifiedTokenParts, Workload,
+    ActorChain, Attributes, AuthenticationContext, CertificateThumbprint, Clock, Credential, Evidence, Identity,
+    InvalidSetting, Issuer, Refusal, RefusalKind, Revocations, Scopes, Subject, Timestamp, VerifiedToken,
+    VerifiedTokenParts, Workload,
 };
 
 use self::{
@@ -241,6 +242,7 @@ impl Certificates {
             attributes: Attributes::default(),
             issued_at: Some(issued_at),
             expires_at: found.ends,
+            certificate: Some(CertificateThumbprint::of(leaf)),
             revocations: self.revocations.clone(),
         })
     }

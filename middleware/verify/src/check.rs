@@ -31,7 +31,7 @@ pub const EXP: &str = "exp";
 pub const NBF: &str = "nbf";
 /// The token was not issued in the future.
 pub const IAT: &str = "iat";
-/// The token is not bound to a key.
+/// The token is not bound to a key, or to the certificate that the connection has proven.
 pub const CNF: &str = "cnf";
 /// Every other claim that is required is there, and every one that is read is of its type and not empty. Also that of a
 /// payload that cannot be read at all, which is found out before [`ISS`].

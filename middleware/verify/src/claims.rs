@@ -78,7 +78,7 @@ claims! {
         pub(crate) iat: NumericDate = "iat",
         jti: Text<'a> = "jti",
         uti: Text<'a> = "uti",
-        pub(crate) cnf: IgnoredAny = "cnf",
+        pub(crate) cnf: Members<'a, Claim<Text<'a>>> = "cnf",
         pub(crate) act: Object<ActorClaim<'a>> = "act",
         pub(crate) txn: Text<'a> = "txn",
 

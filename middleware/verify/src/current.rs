@@ -4,9 +4,9 @@ use std::{any::Any, sync::Arc};
 
 use arc_swap::Guard;
 use rustls_pki_types::CertificateDer;
-use tower_identity_core::{CallerContext, Issuer, Refusal};
+use tower_identity_core::{CallerContext, CertificateThumbprint, Issuer, Refusal};
 
-use crate::{Verification, inner::Inner};
+use crate::{Verification, inner::Inner, proof::Proof};
 
 /// The settings of a [`Verifier`](crate::Verifier) as they stand at one time. Whatever [takes their
 /// place](crate::Verifier::replace) meanwhile, what one of these says and decides is of one generation.
@@ -22,9 +22,44 @@ impl Current {
         self.0.generation
     }
 
+    /// The same, for a request over a connection whose peer has proven the key of this certificate, if of one: tokens that
+    /// are bound to it (RFC 8705 §3) are accepted too, and those that are bound to another are refused as ever.
+    ///
+    /// The caller of this has to know that from its TLS acceptor. Nobody else need have heard of the certificate: it may be
+    /// of any authority, or of none.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// use serde_json::json;
+    /// use tower_identity_core::CertificateThumbprint;
+    /// use tower_identity_testkit::{Endpoint, TestIssuer};
+    /// use tower_identity_verify::{TrustedIssuer, Verifier, check};
+    ///
+    /// let login = TestIssuer::start();
+    /// let home = TrustedIssuer::keys_at(login.issuer().as_str(), login.url(Endpoint::Keys)).audience("orders");
+    /// let verifier = Verifier::builder(home).build()?;
+    ///
+    /// // SHA-256 of "abc", which stands for a certificate here.
+    /// let cnf = json!({"x5t#S256": "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0"});
+    /// let token = login.token().subject("alice").client("storefront").audience("orders").claim("cnf", cnf).build();
+    ///
+    /// let its_own = CertificateThumbprint::of(b"abc");
+    /// let caller = verifier.current().over(Some(its_own)).bearer(token.expose()).await.expect("its certificate was proven");
+    /// assert_eq!(caller.caller_token().bound_to(), Some(&its_own));
+    /// let stolen = verifier.current().over(None).bearer(token.expose()).await.expect_err("nothing was");
+    /// assert_eq!(stolen.check(), check::CNF);
+    /// # Ok::<(), tower_identity_core::InvalidSetting>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn over(&self, certificate: Option<CertificateThumbprint>) -> Over<'_> {
+        Over { settings: &self.0, proof: Proof::of(certificate) }
+    }
+
     /// As [`Verifier::bearer`](crate::Verifier::bearer).
     pub fn bearer(&self, token: &str) -> Verification {
-        self.0.bearer(token)
+        self.0.bearer(token, Proof::NOTHING)
     }
 
     /// The caller of a token that was verified before, by these settings, as one of a caller: where all that may have
@@ -34,22 +69,22 @@ impl Current {
     /// `None` says nothing of a token. Where that is the answer, [`bearer_anew`](Self::bearer_anew) does not look twice.
     #[must_use]
     pub fn recall(&self, token: &[u8]) -> Option<CallerContext> {
-        self.0.recall(token, &self.0.remembered)
+        self.0.recall(token, &self.0.remembered, Proof::NOTHING)
     }
 
     /// As [`bearer`](Self::bearer), of a token that was just not to be [recalled](Self::recall).
     pub fn bearer_anew(&self, token: &str) -> Verification {
-        self.0.bearer_anew(token)
+        self.0.bearer_anew(token, Proof::NOTHING)
     }
 
     /// As [`Verifier::pair`](crate::Verifier::pair).
     pub fn pair(&self, caller: &str, user: &str) -> Verification {
-        self.0.pair(caller, user)
+        self.0.pair(caller, user, Proof::NOTHING)
     }
 
     /// As [`Verifier::alone`](crate::Verifier::alone).
     pub fn alone(&self, caller: &str) -> Verification {
-        self.0.alone(caller)
+        self.0.alone(caller, Proof::NOTHING)
     }
 
     /// As [`Verifier::certificate`](crate::Verifier::certificate).
@@ -87,5 +122,29 @@ impl Current {
     #[must_use]
     pub fn beside<T: Any>(&self) -> Option<&T> {
         self.0.beside.as_ref()?.downcast_ref()
+    }
+}
+
+/// The settings as they stand, for requests over one connection: see [`Current::over`].
+#[derive(Debug, Clone, Copy)]
+pub struct Over<'v> {
+    settings: &'v Arc<Inner>,
+    proof: Proof,
+}
+
+impl Over<'_> {
+    /// As [`Verifier::bearer`](crate::Verifier::bearer).
+    pub fn bearer(&self, token: &str) -> Verification {
+        self.settings.bearer(token, self.proof)
+    }
+
+    /// As [`Verifier::pair`](crate::Verifier::pair), where both tokens may be bound: to one certificate, which relates them.
+    pub fn pair(&self, caller: &str, user: &str) -> Verification {
+        self.settings.pair(caller, user, self.proof)
+    }
+
+    /// As [`Verifier::alone`](crate::Verifier::alone).
+    pub fn alone(&self, caller: &str) -> Verification {
+        self.settings.alone(caller, self.proof)
     }
 }

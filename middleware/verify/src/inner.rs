@@ -13,6 +13,7 @@ use crate::{
     claims::{self, Claims, Unread},
     feed::Pulls,
     opaque::{Opaque, is_jwt_like},
+    proof::Proof,
     relation::Relations,
     remembered::Memory,
     trusted::{Attempt, Trusted, issuer_among, unreadable},
@@ -47,32 +48,37 @@ pub(crate) struct Inner {
 
 impl Inner {
     /// Verifies a caller's token.
-    pub(crate) fn bearer(&self, token: &str) -> Verification {
-        match self.recall(token.as_bytes(), &self.remembered) {
+    pub(crate) fn bearer(&self, token: &str, proof: Proof) -> Verification {
+        match self.recall(token.as_bytes(), &self.remembered, proof) {
             Some(caller) => Verification::decided(Ok(caller)),
-            None => self.bearer_anew(token),
+            None => self.bearer_anew(token, proof),
         }
     }
 
     /// Verifies a caller's token that is not remembered.
-    pub(crate) fn bearer_anew(&self, token: &str) -> Verification {
-        self.verify(token, &self.trusted, self.opaque.as_ref(), &self.remembered)
+    pub(crate) fn bearer_anew(&self, token: &str, proof: Proof) -> Verification {
+        proof.demanded_of(self.verify(token, &self.trusted, self.opaque.as_ref(), &self.remembered))
     }
 
     /// Verifies a user's own credential.
-    pub(crate) fn user(&self, token: &str) -> Verification {
-        match self.recall(token.as_bytes(), &self.users_remembered) {
+    pub(crate) fn user(&self, token: &str, proof: Proof) -> Verification {
+        match self.recall(token.as_bytes(), &self.users_remembered, proof) {
             Some(user) => Verification::decided(Ok(user)),
-            None => self.verify(token, &self.users, self.users_opaque.as_ref(), &self.users_remembered),
+            None => {
+                let opaque = self.users_opaque.as_ref();
+                proof.demanded_of(self.verify(token, &self.users, opaque, &self.users_remembered))
+            }
         }
     }
 
-    /// Nothing, while it is not known what was revoked since.
-    pub(crate) fn recall(&self, token: &[u8], memory: &Memory) -> Option<CallerContext> {
+    /// Nothing, while it is not known what was revoked since, or where the request does not prove what the token asks for.
+    pub(crate) fn recall(&self, token: &[u8], memory: &Memory, proof: Proof) -> Option<CallerContext> {
         let knows = self.pulls.as_ref().is_none_or(|pulls| pulls.admit().is_ok());
-        knows.then(|| memory.recall(token)).flatten()
+        let caller = knows.then(|| memory.recall(token)).flatten()?;
+        proof.suffices(caller.caller_token()).then_some(caller)
     }
 
+    /// Verifies a token, and asks for no proof of what it is bound to.
     fn verify(
         &self,
         token: &str,

@@ -3,6 +3,7 @@
 mod actors;
 mod attributes;
 mod audience;
+mod confirmation;
 mod issuer;
 mod kind;
 mod subject;
@@ -13,14 +14,15 @@ mod time;
 use std::{sync::Arc, time::Duration};
 
 use tower_identity_core::{
-    Audience, AuthenticationContext, Credential, Issuer, Refusal, Revocations, Scope, Scopes, SecretToken, Timestamp,
-    TokenId, TransactionId, VerifiedTokenParts,
+    Audience, AuthenticationContext, Credential, Evidence, Issuer, Refusal, Revocations, Scope, Scopes, SecretToken,
+    Timestamp, TokenId, TransactionId, VerifiedTokenParts,
 };
 
 pub(crate) use self::{
     actors::{actors, identity},
     attributes::attributes,
     audience::audience,
+    confirmation::confirmation,
     issuer::{issuer, key},
     kind::kind,
     subject::{client, user},
@@ -29,7 +31,7 @@ pub(crate) use self::{
 use crate::{
     anchor::Anchor,
     check,
-    claim::{Claim, refuse, wrong},
+    claim::{refuse, wrong},
     claims::{Claims, parsed},
     profile::{ScopeClaim, Table},
     text::{Text, Texts},
@@ -85,7 +87,7 @@ pub(crate) fn judge(
     let expires_at = not_ended(claims, rules, now)?;
     begun(claims, rules, now)?;
     let issued_at = issued(claims, rules, now)?;
-    bearer_only(claims)?;
+    let certificate = confirmation(claims)?;
     let token_id = token_id(claims, rules)?;
     let transaction = transaction(claims)?;
     let scopes = scopes(claims, rules)?;
@@ -94,7 +96,11 @@ pub(crate) fn judge(
     let client = client(claims, rules)?;
     let user = user(claims, &client, named, rules)?;
     let actors = actors(claims, &client, named, rules)?;
-    let identity = identity(client, user, &actors, named, rules)?;
+    let mut identity = identity(client, user, &actors, named, rules)?;
+    if certificate.is_some() && identity.workload.issuer == named.issuer {
+        // It is good in the hands of nobody but the client that it was issued to, who proves that it is its sender.
+        identity.evidence = Evidence::Proven;
+    }
 
     Ok(VerifiedTokenParts {
         credential: Credential::Token { token: presented.token, payload: presented.payload },
@@ -110,19 +116,9 @@ pub(crate) fn judge(
         attributes,
         issued_at,
         expires_at,
+        certificate,
         revocations: rules.revocations.clone(),
     })
-}
-
-/// A token that is bound to a key is worth nothing without a proof by that key (RFC 9449 §7.1, RFC 8705 §3), and a
-/// bearer request proves nothing.
-pub(crate) fn bearer_only(claims: &Claims<'_>) -> Result<(), Refusal> {
-    match claims.cnf {
-        Claim::Absent => Ok(()),
-        Claim::Is(_) | Claim::Wrong => {
-            Err(refuse(check::CNF, "a token that is bound to a key was sent as a bearer token"))
-        }
-    }
 }
 
 pub(crate) fn token_id(claims: &Claims<'_>, rules: &Rules) -> Result<Option<TokenId>, Refusal> {

@@ -32,6 +32,7 @@
 //! | `remembered` | tokens that were verified, and need not be verified again |
 //! | `pair` | two credentials on one request, the caller's and the user's |
 //! | `certificate` | client certificates as the caller's credential: their anchors, chains, and the tokens beside them |
+//! | `proof` | what the connection of a request proves, and tokens that are bound to it |
 //! | `relation` | whether two verified tokens belong together: a pure function of them |
 //! | `aliases` | the workloads that go by several names |
 //! | [`danger`] | callers whose word is taken for whom they call |
@@ -67,6 +68,7 @@ mod opaque;
 mod pair;
 mod plain;
 mod profile;
+mod proof;
 mod relation;
 mod remembered;
 mod settings;
@@ -81,7 +83,7 @@ mod verifier;
 pub use self::{
     builder::VerifierBuilder,
     certificate::{CertificateAnchor, CertificateSettings, NameKind},
-    current::Current,
+    current::{Current, Over},
     events::{EventReceiver, EventReceiverBuilder, Received},
     explain::{Checked, Explanation, Outcome, Verdict},
     feed::{FeedError, Pulled, RevocationFeed},

@@ -9,7 +9,9 @@ use std::{
 
 use tower_identity_core::{CallerContext, Refusal, Standing, Timestamp, VerifiedToken};
 
-use crate::{Verification, Verifier, check, claim::refuse, inner::Inner, relation::unrelated, trusted::in_force};
+use crate::{
+    Verification, Verifier, check, claim::refuse, inner::Inner, proof::Proof, relation::unrelated, trusted::in_force,
+};
 
 impl Verifier {
     /// Verifies two credentials of one request, each by its own issuers and audiences, and relates them: the token of the
@@ -48,7 +50,7 @@ impl Verifier {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn pair(&self, caller: &str, user: &str) -> Verification {
-        self.0.now.load().pair(caller, user)
+        self.0.now.load().pair(caller, user, Proof::NOTHING)
     }
 
     /// Verifies a caller's credential where that of a user could have been presented beside it, and was not: as
@@ -60,18 +62,18 @@ impl Verifier {
     /// [`UnrelatedCredentials`](tower_identity_core::RefusalKind::UnrelatedCredentials). Else whoever stole it would
     /// present it in the caller's place.
     pub fn alone(&self, caller: &str) -> Verification {
-        self.0.now.load().alone(caller)
+        self.0.now.load().alone(caller, Proof::NOTHING)
     }
 }
 
 impl Inner {
-    pub(crate) fn pair(self: &Arc<Self>, caller: &str, user: &str) -> Verification {
-        let caller = match self.bearer(caller).try_now() {
+    pub(crate) fn pair(self: &Arc<Self>, caller: &str, user: &str, proof: Proof) -> Verification {
+        let caller = match self.bearer(caller, proof).try_now() {
             // Nobody asks for the user of somebody who is refused.
             Ok(Err(refusal)) => return Verification::decided(Err(refusal)),
             caller => caller,
         };
-        match (caller, self.user(user).try_now()) {
+        match (caller, self.user(user, proof).try_now()) {
             (Ok(caller), Ok(user)) => Verification::decided(caller.and_then(|caller| self.related(&caller, &user))),
             (caller, user) => {
                 let (mut caller, mut user) = (Half::of(caller), Half::of(user));
@@ -85,8 +87,8 @@ impl Inner {
         }
     }
 
-    pub(crate) fn alone(self: &Arc<Self>, caller: &str) -> Verification {
-        match self.bearer(caller).try_now() {
+    pub(crate) fn alone(self: &Arc<Self>, caller: &str, proof: Proof) -> Verification {
+        match self.bearer(caller, proof).try_now() {
             Ok(decision) => Verification::decided(decision.and_then(|caller| self.left_alone(caller))),
             Err(waiting) => {
                 let settings = Arc::clone(self);

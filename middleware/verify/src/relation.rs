@@ -9,6 +9,7 @@
 //! | R1 | names the caller as its current actor, the outermost `act` | always |
 //! | R2 | was issued to the caller (`azp`, `client_id`), and nobody acts | always: the first hop |
 //! | R3 | names the caller as who may act (`may_act`, RFC 8693 §4.4) | where [accepted](crate::VerifierBuilder::accept_may_act) |
+//! | R4 | is bound to the certificate that the caller has proven (`cnf`, RFC 8705 §3): the caller's own, or that of its token | always |
 //!
 //! Names are compared whole, issuer and id, by way of the configured [aliases](crate::VerifierBuilder::workload). Inner
 //! actors are history and relate nobody.
@@ -79,6 +80,9 @@ impl Relations {
         if token.identity().user.is_some() {
             return self.relate(certificate, token);
         }
+        if share_a_key(certificate, token) {
+            return Ok(self.aliases.name(Binding::SharedKey.into(), certificate));
+        }
         self.is_one_sender(certificate, token)
             .map(|()| self.aliases.name(Binding::SameToken.into(), certificate))
             .map_err(|refusal| refusal.issuer(certificate.issuer().clone()))
@@ -102,6 +106,9 @@ impl Relations {
         let named = self.aliases.canonical(&user.identity().workload);
         if named == sender || (self.may_act && self.may_act(sender, user)) {
             return Ok(Binding::IssuerNamed.into());
+        }
+        if share_a_key(caller, user) {
+            return Ok(Binding::SharedKey.into());
         }
         if self.trusts(sender, user.issuer()) {
             return Ok(Standing::on_trust());
@@ -156,6 +163,12 @@ struct MayAct {
     sub: Option<Subject>,
     iss: Option<Issuer>,
     client_id: Option<Subject>,
+}
+
+/// Whether the token beside the caller's credential is bound to the key that the caller has proven. Each was accepted on
+/// this request, which proves one certificate: so the issuer of the token bound it to this sender.
+fn share_a_key(caller: &VerifiedToken, beside: &VerifiedToken) -> bool {
+    beside.is_bound() && caller.bound_to() == beside.bound_to()
 }
 
 /// The context of one transaction does not count beside the user of another (RFC 8417 §2.2).

@@ -11,6 +11,7 @@ use crate::{
     explain::{walk, walk_opaque},
     inner::Inner,
     opaque::is_jwt_like,
+    proof::Proof,
     trusted::Trusted,
 };
 
@@ -56,7 +57,8 @@ impl Verifier {
     }
 
     /// Verifies the token of an `Authorization: Bearer` header: a signed access token (RFC 9068) of a trusted issuer,
-    /// addressed to us, within its time, and not bound to a key.
+    /// addressed to us, within its time, and not bound to a key: one that is bound to a certificate is accepted
+    /// [over](Current::over) its connection.
     ///
     /// Decided at once where the issuer's keys are at hand. Otherwise the verification waits for keys: when there were
     /// none yet, and when the token names a key that is not among them, which costs the issuer one fetch in 30 s at
@@ -70,7 +72,7 @@ impl Verifier {
     ///
     /// Waiting for keys, and refreshing them in the background, needs a tokio runtime.
     pub fn bearer(&self, token: &str) -> Verification {
-        self.0.now.load().bearer(token)
+        self.0.now.load().bearer(token, Proof::NOTHING)
     }
 
     /// Explains what becomes of a token, and why: the verdict of [`bearer`](Self::bearer), and every check in order, those
@@ -102,7 +104,7 @@ impl Verifier {
     pub fn explain(&self, token: &str) -> impl Future<Output = Explanation> + Send + use<> {
         let (verifier, token) = (self.0.now.load_full(), SecretToken::new(token));
         async move {
-            let decision = verifier.bearer(token.expose()).await;
+            let decision = verifier.bearer(token.expose(), Proof::NOTHING).await;
             // A token that is refused by its header alone was not worth a fetch of keys; to explain it is.
             let no_keys = match verifier.without_keys(token.expose()) {
                 Some(trusted) => trusted.keys.loaded().await.err(),

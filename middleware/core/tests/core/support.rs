@@ -59,6 +59,7 @@ pub(crate) fn parts() -> VerifiedTokenParts {
         attributes: Attributes::default(),
         issued_at: Some(Timestamp::from_secs(800)),
         expires_at: Timestamp::from_secs(1000),
+        certificate: None,
         revocations: Revocations::new(clock()),
     }
 }

@@ -5,10 +5,10 @@
 //! another way is [read](Presented::read) in full, which decides.
 
 use http::{Request, header::AUTHORIZATION};
-use tower_identity_core::bearer::is_token68;
+use tower_identity_core::{CertificateThumbprint, bearer::is_token68};
 use tower_identity_verify::Current;
 
-use super::settings::{Settings, Verdict};
+use super::settings::{Settings, Verdict, proven};
 use crate::presented::names_a_token;
 
 impl Settings {
@@ -28,16 +28,21 @@ impl Settings {
             return None;
         }
         let field = headers.remove(AUTHORIZATION)?;
-        let verdict = field.as_bytes().strip_prefix(b"Bearer ").and_then(|token| judge_token(verifier, token));
+        let token = field.as_bytes().strip_prefix(b"Bearer ");
+        let verdict = token.and_then(|token| judge_token(verifier, token, || proven(request)));
         if !matches!(verdict, Some(Verdict::Plain(_))) {
             // Whoever else looks for it finds it: to read it in full, or to explain why it was refused.
-            headers.insert(AUTHORIZATION, field);
+            request.headers_mut().insert(AUTHORIZATION, field);
         }
         verdict
     }
 }
 
-fn judge_token(verifier: &Current, token: &[u8]) -> Option<Verdict> {
+fn judge_token(
+    verifier: &Current,
+    token: &[u8],
+    proven: impl FnOnce() -> Option<CertificateThumbprint>,
+) -> Option<Verdict> {
     if let Some(caller) = verifier.recall(token) {
         return Some(Verdict::Plain(caller));
     }
@@ -45,7 +50,12 @@ fn judge_token(verifier: &Current, token: &[u8]) -> Option<Verdict> {
         return None;
     }
     let token = simdutf8::basic::from_utf8(token).ok()?;
-    let verdict = match verifier.bearer_anew(token).try_now() {
+    let verification = match proven() {
+        // What is remembered of it may be that it is bound.
+        certificate @ Some(_) => verifier.over(certificate).bearer(token),
+        None => verifier.bearer_anew(token),
+    };
+    let verdict = match verification.try_now() {
         // It is of the grammar of a token.
         Ok(Ok(caller)) => return Some(Verdict::Plain(caller)),
         Ok(Err(refusal)) => Verdict::Decided(Err(refusal)),

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, Request, header::AUTHORIZATION};
-use tower_identity_core::{CallerContext, Refusal, RefusalKind};
+use tower_identity_core::{CallerContext, CertificateThumbprint, Refusal, RefusalKind};
 use tower_identity_refresh::Upkeep;
-use tower_identity_verify::{Current, Verification, Verifier};
+use tower_identity_verify::{Current, Over, Verification, Verifier};
 
 use super::ClientCertificate;
 use crate::{
-    Credentials, Inbound, Presented, ResourceMetadata, RuleSet, Sources, Streams,
+    Connection, Credentials, Inbound, Presented, ResourceMetadata, RuleSet, Sources, Streams,
     challenge::Names,
     counted::Passed,
     cross_site::CrossSite,
@@ -131,7 +131,7 @@ impl Settings {
             Presented::Absent => Verdict::Decided(Err(Refusal::new(RefusalKind::NoCredential, "credential"))),
             Presented::Malformed(refusal) => Verdict::Decided(Err(refusal)),
             Presented::Credentials(credentials) => {
-                self.guarded(credentials, request, || self.verify(verifier, credentials))
+                self.guarded(credentials, request, || self.verify(verifier.over(proven(request)), credentials))
             }
         }
     }
@@ -151,7 +151,7 @@ impl Settings {
         Verdict::of(verify())
     }
 
-    fn verify(&self, verifier: &Current, credentials: Credentials<'_>) -> Verification {
+    fn verify(&self, verifier: Over<'_>, credentials: Credentials<'_>) -> Verification {
         match (credentials.user(), self.sources.user()) {
             (Some(user), _) => verifier.pair(credentials.caller(), user),
             (None, Some(_)) => verifier.alone(credentials.caller()),
@@ -178,4 +178,9 @@ impl Settings {
             source.remove(headers);
         }
     }
+}
+
+/// The certificate whose key the connection has proven, if an acceptor says so of one: what tokens may be bound to.
+pub(super) fn proven<B>(request: &Request<B>) -> Option<CertificateThumbprint> {
+    Connection::of(request.extensions())?.thumbprint()
 }

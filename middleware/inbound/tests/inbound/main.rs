@@ -3,6 +3,7 @@
 
 mod auth;
 mod bad_input;
+mod bound;
 mod calling;
 mod certificates;
 mod challenges;

@@ -75,6 +75,7 @@ impl Given {
             attributes: Attributes::default(),
             issued_at: None,
             expires_at: Timestamp::from_secs(2_000_000_000),
+            certificate: None,
             revocations: Revocations::new(ManualClock::new().clock()),
         });
         CallerContext::assertion(Arc::new(token), None, self.binding, Timestamp::from_secs(1_900_000_000))

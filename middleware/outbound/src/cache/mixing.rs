@@ -390,6 +390,7 @@ pub(super) fn person(number: usize, generation: usize, time: &Time, revocations:
         issued_at: Some(now),
         // Of some the end comes before that of their tokens.
         expires_at: now.saturating_add(Duration::from_secs(if key == 0 { 120 } else { 20 })),
+        certificate: None,
         revocations: revocations.clone(),
     });
     let caller = CallerContext::assertion(Arc::new(token), None, Binding::SameToken, now);

@@ -336,6 +336,7 @@ impl World {
             attributes: Attributes::default(),
             issued_at: Some(self.time.clock().wall()),
             expires_at: self.time.clock().wall().saturating_add(Duration::from_secs(seconds)),
+            certificate: None,
             revocations: self.revocations.clone(),
         }
     }

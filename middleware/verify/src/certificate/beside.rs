@@ -12,6 +12,7 @@ use crate::{
     inner::Inner,
     opaque::is_jwt_like,
     pair::still_good,
+    proof::Proof,
     trusted::issuer_among,
 };
 
@@ -37,12 +38,16 @@ impl Verifier {
     /// |---|---|---|
     /// | a user, and by `act` or `client_id` the certificate's workload | by [configured](crate::VerifierBuilder::workload) names, since they are of different issuers | the caller is the certificate's, user and rights are the token's |
     /// | a user and this workload in `may_act` | where that is [accepted](crate::VerifierBuilder::accept_may_act) | the same |
+    /// | a user, and is bound to this certificate (RFC 8705) | by its key, whatever the names | the same |
     /// | a user and another workload | | [`UnrelatedCredentials`](RefusalKind::UnrelatedCredentials), unless this caller is [trusted](crate::danger::trusted_caller) |
     /// | no user, and the certificate's workload | by configured names | the caller is the certificate's, rights are the token's |
+    /// | no user, and is bound to this certificate | by its key, whatever the names | the same |
     /// | no user, and another workload | | [`UnrelatedCredentials`](RefusalKind::UnrelatedCredentials) |
     ///
     /// A token of a [users' issuer](crate::VerifierBuilder::user_issuer) is judged by what was said of that. Where there are
     /// such, tokens of other issuers are the workload's own, and one that names a user is not accepted.
+    ///
+    /// A token that is bound to another certificate is refused, check [`cnf`](check::CNF).
     ///
     /// Refusals of the certificate come first, also where the token is good.
     pub fn certificate_and_token(&self, chain: &[CertificateDer<'static>], token: &str) -> Verification {
@@ -67,7 +72,8 @@ impl Inner {
             Err(refusal) => return Verification::decided(Err(refusal)),
         };
         let of_users = self.judges_as_users(token);
-        let token = if of_users { self.user(token) } else { self.bearer(token) };
+        let proof = Proof::of(certificate.0.bound_to().copied());
+        let token = if of_users { self.user(token, proof) } else { self.bearer(token, proof) };
         match token.try_now() {
             Ok(token) => Verification::decided(token.and_then(|token| self.beside(certificate, &token, of_users))),
             Err(waiting) => {

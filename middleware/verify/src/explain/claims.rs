@@ -25,7 +25,7 @@ impl Faults {
             judge::not_ended(claims, rules, now).err(),
             judge::begun(claims, rules, now).err(),
             judge::issued(claims, rules, now).err(),
-            judge::bearer_only(claims).err(),
+            judge::confirmation(claims).err(),
             judge::token_id(claims, rules).err(),
             judge::transaction(claims).err(),
             judge::scopes(claims, rules).err(),

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod bearer;
+mod bound;
 mod building;
 mod certificates;
 mod details;

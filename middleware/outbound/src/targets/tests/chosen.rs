@@ -39,6 +39,7 @@ fn of(issuer: &str, tenant: Option<&str>) -> Whose {
         attributes: Attributes::default(),
         issued_at: None,
         expires_at: Timestamp::from_secs(u64::MAX),
+        certificate: None,
         revocations: Revocations::new(system_clock()),
     })))
 }

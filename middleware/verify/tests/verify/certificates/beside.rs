@@ -7,7 +7,10 @@ use tower_identity_testkit::TestCertificate;
 use tower_identity_verify::{Profile, TrustedIssuer, Verifier, VerifierBuilder, danger::trusted_caller};
 
 use super::{House, STOREFRONT};
-use crate::support::{at_once, key, sign};
+use crate::{
+    bound::x5t,
+    support::{at_once, key, sign},
+};
 
 const LOGIN: &str = "https://login.example.com";
 const USERS: &str = "https://users.example.com";
@@ -92,6 +95,7 @@ fn outcome(decision: Result<CallerContext, Refusal>) -> Outcome {
         Binding::IssuerNamed => "named",
         Binding::None => "none",
         Binding::SameToken => "same token",
+        Binding::SharedKey => "one key",
         other => panic!("{other:?} needs proofs"),
     };
     Ok(format!("{} for {user}, {binding}: {}", principal.workload().id, principal.scopes()))
@@ -230,7 +234,7 @@ fn cert_a9_the_token_is_verified_as_ever() {
     assert_eq!(changed("exp", (now - 60).into()), invalid("exp"));
     assert_eq!(changed("aud", "payments".into()), invalid("aud"));
     assert_eq!(changed("iss", "https://elsewhere.example".into()), invalid("iss"));
-    // A token that is bound to a certificate needs a proof that nobody checks yet.
+    // Of another certificate.
     assert_eq!(changed("cnf", json!({"x5t#S256": "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0"})), invalid("cnf"));
     assert_eq!(shop.beside(&verifier, "not-a-token"), invalid("format"));
 }
@@ -260,4 +264,27 @@ fn two_p2_users_have_issuers_of_their_own_beside_a_certificate_too() {
         ok("storefront for nobody, same token: of:storefront")
     );
     assert_eq!(shop.with(&verifier, &shop.of("alice", "storefront")), invalid("iss"));
+}
+
+/// The issuer of a bound token has seen the certificate itself, and needs no name of it.
+#[test]
+fn rfc8705_a4_a_token_that_is_bound_to_the_certificate_is_its_workloads_whatever_the_names() {
+    let shop = Shop::new();
+    let without_names = shop.builder().build().expect("valid");
+    let other = shop.house.svid().build();
+    let bound = |to: &TestCertificate, mut claims: Value| {
+        claims["cnf"] = json!({"x5t#S256": x5t(to)});
+        shop.with(&without_names, &claims)
+    };
+    for (subject, found) in [
+        ("alice", "spiffe://example.org/storefront for alice, one key: of:alice"),
+        ("storefront", "spiffe://example.org/storefront for nobody, one key: of:storefront"),
+    ] {
+        assert_eq!(shop.with(&without_names, &shop.of(subject, "storefront")), unrelated(), "the control");
+        for _ in 0..2 {
+            assert_eq!(bound(&shop.storefront, shop.of(subject, "storefront")), ok(found));
+            // One certificate more of the same workload.
+            assert_eq!(bound(&other, shop.of(subject, "storefront")), invalid("cnf"));
+        }
+    }
 }
