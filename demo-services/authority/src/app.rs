@@ -10,8 +10,7 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use demo_kit::{Serving, StartError, Stop, serve};
-use tokio::net::TcpListener;
+use demo_kit::{Listener, Serving, StartError, Stop, serve};
 use tower_identity::{Settings, system_clock};
 
 use crate::{Authority, introspect, metadata, revoke, sign_in, sign_out, slow, token};
@@ -83,7 +82,7 @@ pub fn of_settings(settings: &Settings) -> Result<Authority, StartError> {
 /// # Errors
 ///
 /// [`StartError::Settings`] names the line of what is wrong.
-pub fn run(settings: &Settings, listener: TcpListener, stop: Stop) -> Result<Serving, StartError> {
+pub fn run(settings: &Settings, listener: Listener, stop: Stop) -> Result<Serving, StartError> {
     let authority = of_settings(settings)?;
     Ok(Box::pin(async move {
         let app = app(Arc::new(authority), listener.local_addr()?);

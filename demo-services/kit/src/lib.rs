@@ -16,6 +16,7 @@
 //! | `local` | whether somebody at this machine asks |
 //! | `open` | what is open beside what a service guards: metadata (RFC 9728), and the endpoint of events (RFC 8935) |
 //! | `call` | calling the next service |
+//! | `watch` | watching what a service is asked and how it answers, for demonstrations |
 //! | `hop` | `whoami` and `trace`: what one service saw of a request |
 
 mod call;
@@ -26,13 +27,15 @@ pub mod log;
 mod open;
 pub mod program;
 mod serve;
+mod watch;
 
 pub use self::{
     call::{CALL_TIMEOUT, http_client},
     hop::{Hop, whoami},
-    listen::{ListenError, listen},
+    listen::{ListenError, Listener, listen},
     local::is_from_this_machine,
     open::with_open_routes,
     program::StartError,
     serve::{Run, Serving, Stop, serve},
+    watch::Watch,
 };

@@ -1,8 +1,10 @@
-//! Binding an address.
+//! Binding an address, and having somebody watch what comes there.
 
-use std::{io, net::SocketAddr};
+use std::{fmt, io, net::SocketAddr};
 
 use tokio::net::TcpListener;
+
+use crate::Watch;
 
 /// An address cannot be listened on. The program ends with exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -21,14 +23,50 @@ impl ListenError {
     }
 }
 
+/// A bound address, and whoever watches what comes there. It is made of a listener of tokio's, which nobody watches.
+pub struct Listener {
+    pub(crate) tcp: TcpListener,
+    pub(crate) watch: Option<Watch>,
+}
+
+impl Listener {
+    /// The address that it listens on.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+
+    /// The same under watch, once it is [served](crate::serve).
+    #[must_use]
+    pub fn watched(self, watch: Option<Watch>) -> Self {
+        Self { watch, ..self }
+    }
+}
+
+impl From<TcpListener> for Listener {
+    fn from(tcp: TcpListener) -> Self {
+        Self { tcp, watch: None }
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").field("tcp", &self.tcp).field("watched", &self.watch.is_some()).finish()
+    }
+}
+
 /// Binds an address; `option` is what the user would change it with. Connections queue from now on, and are answered
 /// once the listener is [served](crate::serve).
 ///
 /// # Errors
 ///
 /// [`ListenError`] when the address is in use, not this machine's, or not permitted.
-pub async fn listen(address: SocketAddr, option: &'static str) -> Result<TcpListener, ListenError> {
-    TcpListener::bind(address).await.map_err(|source| ListenError { address, option, source })
+pub async fn listen(address: SocketAddr, option: &'static str) -> Result<Listener, ListenError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map(Listener::from).map_err(|source| ListenError { address, option, source })
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use std::{io, net::SocketAddr, time::Duration};
 
 use axum::Router;
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::sync::oneshot;
 use tower_identity::{BoxFuture, Settings, system_clock};
 
-use crate::StartError;
+use crate::{Listener, StartError, watch::watched};
 
 /// Resolves when a service is to stop.
 pub type Stop = BoxFuture<'static, ()>;
@@ -15,7 +15,7 @@ pub type Stop = BoxFuture<'static, ()>;
 pub type Serving = BoxFuture<'static, io::Result<()>>;
 
 /// Every service's `run`: checks the settings when it is called, serves the listener when its future is awaited.
-pub type Run = fn(&Settings, TcpListener, Stop) -> Result<Serving, StartError>;
+pub type Run = fn(&Settings, Listener, Stop) -> Result<Serving, StartError>;
 
 /// How long requests that are under way may take once a service is told to stop.
 const GRACE: Duration = Duration::from_secs(5);
@@ -37,14 +37,17 @@ const GRACE: Duration = Duration::from_secs(5);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use]
-pub fn serve(listener: TcpListener, app: Router, stop: Stop) -> Serving {
+pub fn serve(listener: Listener, app: Router, stop: Stop) -> Serving {
+    let Listener { tcp, watch } = listener;
+    let app = watch.into_iter().fold(app, watched);
     Box::pin(async move {
         let (stopping, told) = oneshot::channel::<()>();
-        let served = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown(async move {
+        let served = axum::serve(tcp, app.into_make_service_with_connect_info::<SocketAddr>()).with_graceful_shutdown(
+            async move {
                 stop.await;
                 drop(stopping);
-            });
+            },
+        );
         let overtime = async {
             // The sender is dropped, never used: an error is the signal.
             let _ = told.await;
@@ -62,7 +65,10 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use axum::routing::get;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
 
     use super::*;
 
@@ -85,7 +91,7 @@ mod tests {
                 }
             }),
         );
-        let serving = tokio::spawn(serve(listener, app, Box::pin(async move { stopped.await.expect("told") })));
+        let serving = tokio::spawn(serve(listener.into(), app, Box::pin(async move { stopped.await.expect("told") })));
 
         let mut client = tokio::net::TcpStream::connect(address).await.expect("connected");
         client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");

@@ -12,8 +12,10 @@
 //! | [`story`] | the walk: what is done, and what each hop must have seen |
 //! | `page` | how the walk looks in a terminal |
 //! | `inspect` | what a service makes of a token: `mesh token inspect` |
+//! | [`blast_radius`] | how far a thief gets with what one service has seen: `mesh blast-radius` |
 //! | [`simulation`] | how often a fleet asks its authorization server: `mesh simulate` |
 
+pub mod blast_radius;
 mod files;
 mod inspect;
 mod invitation;

@@ -1,11 +1,21 @@
 //! `mesh` starts the demo mesh and runs until Ctrl-C; `mesh demo` walks the story and ends; `mesh token inspect` says
-//! what a service makes of a token; `mesh simulate` reckons how often a fleet asks its authorization server.
+//! what a service makes of a token; `mesh blast-radius` says how far a thief gets; `mesh simulate` reckons how often a
+//! fleet asks its authorization server.
 
-use std::{net::IpAddr, path::PathBuf, process::ExitCode};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource};
 use demo_kit::{StartError, log, program};
-use demo_mesh::{Addresses, Inspect, InspectError, Invitation, Mesh, Page, Variation, simulation::Simulate, story};
+use demo_mesh::{
+    Addresses, Inspect, InspectError, Invitation, Mesh, Page, Variation,
+    blast_radius::{BlastRadius, BlastRadiusError},
+    simulation::Simulate,
+    story,
+};
 use tower_identity::WithCauses;
 
 /// The files in this repository, wherever the command is run from.
@@ -40,6 +50,7 @@ enum Command {
     #[command(subcommand)]
     Token(Token),
     Simulate(Simulate),
+    BlastRadius(BlastRadius),
 }
 
 #[derive(Subcommand)]
@@ -48,11 +59,14 @@ enum Token {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let matches = Arguments::command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let (free, varied) = (arguments.free(), varied(&arguments, &matches));
     let ended = match arguments.command {
         None => serve(&arguments),
         Some(Command::Demo) => demo(&arguments),
         Some(Command::Token(Token::Inspect(inspect))) => return explain(inspect),
+        Some(Command::BlastRadius(blast_radius)) => return steal(blast_radius, &arguments.settings, varied, free),
         Some(Command::Simulate(simulate)) => simulate.run().map(|()| ExitCode::SUCCESS).map_err(StartError::from),
     };
     ended.unwrap_or_else(|error| error.report())
@@ -74,13 +88,31 @@ fn demo(arguments: &Arguments) -> Result<ExitCode, StartError> {
     // The walk provokes refusals, and prints what comes of them itself.
     log::init("off");
     tokio::runtime::Runtime::new()?.block_on(async {
-        let addresses = arguments.addresses();
-        let free = Addresses { first_port: addresses.first_port.or(Some(0)), ..addresses };
-        let mut mesh = Mesh::start_varied(&arguments.settings, arguments.variation, free, OPTION).await?;
+        let mut mesh = Mesh::start_varied(&arguments.settings, arguments.variation, arguments.free(), OPTION).await?;
         let told = story::tell(&mut mesh, &mut Page::stdout()).await?;
         mesh.stop().await?;
         Ok(if told.is_as_it_has_to_be() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
+}
+
+fn steal(blast_radius: BlastRadius, settings: &Path, varied: Option<Variation>, free: Addresses) -> ExitCode {
+    log::init("off");
+    let runtime = tokio::runtime::Runtime::new().map_err(BlastRadiusError::from);
+    match runtime.and_then(|runtime| runtime.block_on(blast_radius.run(settings, varied, free, OPTION))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(BlastRadiusError::Start(error)) => error.report(),
+        Err(error) => {
+            eprintln!("{}", WithCauses(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// How the mesh is to differ from its files, where that was said.
+fn varied(arguments: &Arguments, matches: &ArgMatches) -> Option<Variation> {
+    let said = |matches: &ArgMatches| matches.value_source("mode") == Some(ValueSource::CommandLine);
+    let mode = said(matches) || matches.subcommand().is_some_and(|(_, matches)| said(matches));
+    (mode || arguments.variation.authority_as.is_some()).then_some(arguments.variation)
 }
 
 /// Of the exit codes, 1 is for tokens that are refused: whatever else goes wrong ends with 2.
@@ -96,5 +128,10 @@ fn explain(inspect: Inspect) -> ExitCode {
 impl Arguments {
     fn addresses(&self) -> Addresses {
         Addresses { ip: self.listen, first_port: self.port_base }
+    }
+
+    /// The same, at ports that are free where none is asked for.
+    fn free(&self) -> Addresses {
+        Addresses { first_port: self.port_base.or(Some(0)), ..self.addresses() }
     }
 }

@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use demo_kit::{Serving, StartError, listen};
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use demo_kit::{Listener, Serving, StartError, Watch, listen};
+use tokio::{sync::oneshot, task::JoinHandle};
 use tower_identity::Settings;
 
 use crate::{
@@ -28,6 +28,12 @@ pub struct Mesh {
 
 /// One change of a program's file: what it says, and what it is to say instead.
 pub(crate) type Change<'a> = (Part, (&'a str, &'a str));
+
+/// Whoever watches each of them.
+type Watching<'a> = &'a (dyn Fn(Part) -> Option<Watch> + Sync);
+
+/// Nobody does.
+const UNWATCHED: Watching<'static> = &|_| None;
 
 #[derive(Debug)]
 struct Running {
@@ -64,7 +70,18 @@ impl Mesh {
         addresses: Addresses,
         option: &'static str,
     ) -> Result<Self, StartError> {
-        Self::start_changed(directory, (variation, &[]), addresses, option).await
+        Self::start_changed(directory, (variation, &[]), addresses, option, UNWATCHED).await
+    }
+
+    /// The same under watch.
+    pub(crate) async fn start_watched(
+        directory: &Path,
+        variation: Variation,
+        addresses: Addresses,
+        option: &'static str,
+        watching: Watching<'_>,
+    ) -> Result<Self, StartError> {
+        Self::start_changed(directory, (variation, &[]), addresses, option, watching).await
     }
 
     async fn start_changed(
@@ -72,13 +89,14 @@ impl Mesh {
         (variation, changes): (Variation, &[Change<'_>]),
         addresses: Addresses,
         option: &'static str,
+        watching: Watching<'_>,
     ) -> Result<Self, StartError> {
         let files = Files::read(directory, &variation.changes(), changes)?;
-        let mut listeners: Vec<TcpListener> = Vec::new();
-        for (_, address) in files.addresses(addresses) {
-            listeners.push(listen(address, option).await?);
+        let mut listeners: Vec<Listener> = Vec::new();
+        for (part, address) in files.addresses(addresses) {
+            listeners.push(listen(address, option).await?.watched(watching(part)));
         }
-        let listening = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>()?;
+        let listening = listeners.iter().map(Listener::local_addr).collect::<io::Result<Vec<_>>>()?;
         let files = files.moved(&listening)?;
 
         let mut checked = Vec::new();
@@ -102,7 +120,7 @@ impl Mesh {
     /// Starts all of them once more, at ports that are free and with these further changes to their files.
     pub(crate) async fn start_another_mesh(&self, changes: &[Change<'_>]) -> Result<Self, StartError> {
         let free = Addresses { ip: None, first_port: Some(0) };
-        Self::start_changed(&self.directory, (self.variation, changes), free, ANY_PORT).await
+        Self::start_changed(&self.directory, (self.variation, changes), free, ANY_PORT, UNWATCHED).await
     }
 
     /// Starts a program once more, at a port of its own and with one change to its file, and gives its origin.
@@ -166,7 +184,7 @@ struct Checked {
 }
 
 impl Checked {
-    fn new(part: Part, listener: TcpListener, settings: &Settings) -> Result<Self, StartError> {
+    fn new(part: Part, listener: Listener, settings: &Settings) -> Result<Self, StartError> {
         let (stop, stopped) = oneshot::channel();
         let stopped = async {
             // A sender that is dropped stops the program too: nobody could stop it later.

@@ -15,7 +15,7 @@ mod stream;
 mod two;
 mod walk;
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use demo_kit::StartError;
 
@@ -63,15 +63,12 @@ impl Told {
 /// is printed, and its step is missing among those that [held](Told::held).
 pub async fn tell<W: Write>(mesh: &mut Mesh, page: &mut Page<W>) -> Result<Told, StartError> {
     let mut walk = Walk::new(mesh, page)?;
-    walk.step("Alice buys two tins of tea and a cup", first_order).await?;
-    walk.step("Bob sees his own orders, and none of Alice's", own_orders_only).await?;
-    walk.step("Alice asks what she was charged; orders asks payments, over gRPC", her_statement).await?;
-    walk.step("At night orders settles with payments: for nobody, as itself", at_night).await?;
+    by_day_and_night(&mut walk).await?;
     walk.step("Alice's token for the storefront is tried at payments", wrong_door).await?;
     walk.step("Her token for orders is tried there too", another_audience).await?;
     walk.step("The storefront goes straight to payments, with a token that policy gives it", skipping_a_service)
         .await?;
-    walk.step("Alice's browser has a session, in a cookie", session_cookie).await?;
+    in_a_browser(&mut walk).await?;
     walk.step("Alice signs out at the authority", signed_out).await?;
     walk.step("Orders presents two credentials to payments: its own, and Alice's beside it", two_credentials).await?;
     walk.step("A list of callers is observed before it is enforced", observe_then_enforce).await?;
@@ -82,10 +79,33 @@ pub async fn tell<W: Write>(mesh: &mut Mesh, page: &mut Page<W>) -> Result<Told,
     walk.step("Orders is given another file while it runs: first a wrong one, then a good one", rolled_out).await?;
     walk.step("In another shop tokens for payments live for 20 seconds, and the authority is slow", slow_authority)
         .await?;
-    walk.step("Alice orders for so much that a partner is asked, in another trust domain", across_trust_domains)
-        .await?;
+    at_the_partner(&mut walk).await?;
     walk.step("The authority is stopped", authority_stops).await?;
     Ok(walk.told()?)
+}
+
+/// Walks through those steps in which the shop does its work, and the mesh runs on.
+pub(crate) async fn work<W: Write>(mesh: &mut Mesh, page: &mut Page<W>) -> Result<Told, StartError> {
+    let mut walk = Walk::new(mesh, page)?;
+    by_day_and_night(&mut walk).await?;
+    in_a_browser(&mut walk).await?;
+    at_the_partner(&mut walk).await?;
+    Ok(walk.told()?)
+}
+
+async fn by_day_and_night<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), io::Error> {
+    walk.step("Alice buys two tins of tea and a cup", first_order).await?;
+    walk.step("Bob sees his own orders, and none of Alice's", own_orders_only).await?;
+    walk.step("Alice asks what she was charged; orders asks payments, over gRPC", her_statement).await?;
+    walk.step("At night orders settles with payments: for nobody, as itself", at_night).await
+}
+
+async fn in_a_browser<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), io::Error> {
+    walk.step("Alice's browser has a session, in a cookie", session_cookie).await
+}
+
+async fn at_the_partner<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), io::Error> {
+    walk.step("Alice orders for so much that a partner is asked, in another trust domain", across_trust_domains).await
 }
 
 /// The last line of the page.

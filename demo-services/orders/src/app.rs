@@ -10,10 +10,9 @@ use axum::{
     routing::{get, post},
 };
 use axum_identity::{Caller, Problem, UserCaller};
-use demo_kit::{Hop, Serving, StartError, Stop, http_client, serve, whoami, with_open_routes};
+use demo_kit::{Hop, Listener, Serving, StartError, Stop, http_client, serve, whoami, with_open_routes};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::net::TcpListener;
 use tower_identity::{
     AuthLayer, InvalidSetting, RequireLayer, ResponseExt, Settings,
     rule::{scope, user},
@@ -145,11 +144,11 @@ async fn trace(State(orders): State<Orders>, caller: Caller) -> Result<Json<[Hop
 /// # Errors
 ///
 /// [`StartError::Settings`] names the line of what is wrong.
-pub fn run(settings: &Settings, listener: TcpListener, stop: Stop) -> Result<Serving, StartError> {
+pub fn run(settings: &Settings, listener: Listener, stop: Stop) -> Result<Serving, StartError> {
     let service: OrdersSettings = settings.section("service")?;
     let refuse = |invalid: InvalidSetting| settings.refuse(&invalid.within("service"));
     let statements = Statements::at(&service.payments, &settings.outbound()?).map_err(refuse)?;
-    let orders = Orders::new(http_client(settings)?, service.payments, statements, service.prices);
+    let orders = Orders::new(http_client("orders", settings)?, service.payments, statements, service.prices);
     let orders = service.credit.into_iter().fold(orders, Orders::credit);
     let nights = nightly::every(Duration::from_secs(service.settle_every_seconds), orders.clone(), system_clock());
     let app = app(settings.auth_layer()?.realm("orders"), orders);

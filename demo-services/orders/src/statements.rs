@@ -49,7 +49,8 @@ impl Statements {
         let origin: Uri = payments
             .parse()
             .map_err(|_| InvalidSetting::new("payments", "an origin, such as https://payments.internal"))?;
-        let channel = Endpoint::from(origin.clone()).timeout(CALL_TIMEOUT).connect_timeout(CALL_TIMEOUT).connect_lazy();
+        let endpoint = Endpoint::from(origin.clone()).timeout(CALL_TIMEOUT).connect_timeout(CALL_TIMEOUT);
+        let channel = endpoint.user_agent("orders").expect("a name is a header's value").connect_lazy();
         let channel = ServiceBuilder::new().layer(outbound.layer()).service(channel);
         // The origin twice, and the same: whom a token is for, and where the channel takes it.
         Ok(Self(PaymentsClient::with_origin(channel, origin)))

@@ -8,9 +8,8 @@ use axum::{
     routing::{get, post},
 };
 use axum_identity::UserCaller;
-use demo_kit::{Serving, StartError, Stop, serve, whoami, with_open_routes};
+use demo_kit::{Listener, Serving, StartError, Stop, serve, whoami, with_open_routes};
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
 use tower_identity::{
     AuthLayer, CallerName, RequireLayer, Settings, Subject,
     rule::{callers, scope, user},
@@ -89,7 +88,7 @@ async fn check(State(credit): State<Credit>, caller: UserCaller, Json(asked): Js
 /// # Errors
 ///
 /// [`StartError::Settings`] names the line of what is wrong.
-pub fn run(settings: &Settings, listener: TcpListener, stop: Stop) -> Result<Serving, StartError> {
+pub fn run(settings: &Settings, listener: Listener, stop: Stop) -> Result<Serving, StartError> {
     let service: PartnerSettings = settings.section("service")?;
     let authority = demo_authority::of_settings(settings)?;
     let credit = Credit::new(service.limits);

@@ -11,9 +11,8 @@ use axum::{
 };
 use axum_identity::{UserCaller, WorkloadCaller};
 use demo_api::payments::payments_server::PaymentsServer;
-use demo_kit::{Serving, StartError, Stop, serve, whoami, with_open_routes};
+use demo_kit::{Listener, Serving, StartError, Stop, serve, whoami, with_open_routes};
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
 use tower_identity::{
     AuthLayer, CallerName, RequireLayer, Settings,
     rule::{callers, no_user, scope, user},
@@ -110,7 +109,7 @@ async fn settle(State(ledger): State<Arc<Ledger>>, caller: WorkloadCaller) -> Js
 /// # Errors
 ///
 /// [`StartError::Settings`] names the line of what is wrong.
-pub fn run(settings: &Settings, listener: TcpListener, stop: Stop) -> Result<Serving, StartError> {
+pub fn run(settings: &Settings, listener: Listener, stop: Stop) -> Result<Serving, StartError> {
     let service: PaymentsSettings = settings.section("service")?;
     let app = app(settings.auth_layer()?.realm("payments"), &service.callers, service.whoami, Arc::default());
     Ok(serve(listener, with_open_routes(settings, app), stop))

@@ -13,10 +13,9 @@ use axum::{
     routing::{get, post},
 };
 use axum_identity::{Caller, Problem, UserCaller};
-use demo_kit::{Hop, Serving, StartError, Stop, http_client, serve, whoami, with_open_routes};
+use demo_kit::{Hop, Listener, Serving, StartError, Stop, http_client, serve, whoami, with_open_routes};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::net::TcpListener;
 use tower_identity::{
     AtEdge, AuthLayer, HttpClient, RequireLayer, ResponseExt, Settings,
     rule::{scope, user},
@@ -129,9 +128,9 @@ async fn trace(State(shop): State<Storefront>, caller: Caller) -> Result<Json<Ve
 /// # Errors
 ///
 /// [`StartError::Settings`] names the line of what is wrong.
-pub fn run(settings: &Settings, listener: TcpListener, stop: Stop) -> Result<Serving, StartError> {
+pub fn run(settings: &Settings, listener: Listener, stop: Stop) -> Result<Serving, StartError> {
     let service: StorefrontSettings = settings.section("service")?;
-    let storefront = Storefront::new(http_client(settings)?, service.orders);
+    let storefront = Storefront::new(http_client("storefront", settings)?, service.orders);
     let app = app(settings.edge_layer()?.realm("storefront"), storefront);
     Ok(serve(listener, with_open_routes(settings, app), stop))
 }

@@ -45,7 +45,7 @@ async fn start(changes: &[(&str, String)]) -> BTreeMap<&'static str, String> {
             text = text.replace(from, to);
         }
         let settings = Settings::parse(&text, shipped().join(file).display().to_string()).expect("good settings");
-        let serving = run(&settings, listener, Box::pin(std::future::pending())).expect("good settings");
+        let serving = run(&settings, listener.into(), Box::pin(std::future::pending())).expect("good settings");
         tokio::spawn(serving);
     }
     moves.into_iter().map(|(name, _, origin)| (name, origin)).collect()

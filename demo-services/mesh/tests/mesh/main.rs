@@ -1,6 +1,7 @@
 //! The whole demo over real HTTP: the story, the command, foreign issuers, and who may take which route.
 
 mod agreement;
+mod blast_radius;
 mod foreign_issuer;
 mod inspect;
 mod program;

@@ -31,6 +31,23 @@ fn the_demo_ends_with_0_when_every_step_holds_and_with_1_when_one_does_not() {
 }
 
 #[test]
+fn the_blast_radius_is_of_the_mode_that_is_asked_for_wherever_it_is_said() {
+    for arguments in
+        [&["blast-radius", "--json", "--mode", "exchange"][..], &["--mode", "relay", "blast-radius", "--json"]]
+    {
+        let mode = arguments.iter().skip_while(|word| **word != "--mode").nth(1).expect("a mode");
+        let (code, out, err) = ended(mesh(&shipped(), arguments));
+        assert_eq!((code, err.as_str()), (Some(0), ""));
+        let cells: Vec<serde_json::Value> = serde_json::from_str(&out).expect("JSON");
+        assert!(!cells.is_empty() && cells.iter().all(|cell| cell["mode"] == *mode), "{arguments:?}");
+    }
+    let wrong = changed("program-blast", "payments.toml", "callers = [\"orders\"]", "callers = [\"ledger\"]");
+    let (code, out, err) = ended(mesh(&wrong, &["blast-radius", "--mode", "exchange"]));
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(err.starts_with("the shop does not work as it has to: "), "{err}");
+}
+
+#[test]
 fn a_malformed_file_is_named_with_its_line_field_and_rule_and_nothing_starts() {
     let cases = [
         (

@@ -6,7 +6,10 @@ use axum::{
     Router,
     routing::{any, delete, get},
 };
-use demo_mesh::Part;
+use demo_mesh::{
+    Part,
+    blast_radius::{ACTIONS, Action},
+};
 use tower_identity::Settings;
 use tower_identity_testkit::assert_closed;
 
@@ -25,7 +28,7 @@ fn router(part: Part) -> Router {
         }
         Part::Storefront => {
             let service: demo_storefront::StorefrontSettings = settings.section("service").expect("a section");
-            let http = demo_kit::http_client(&settings).expect("a client");
+            let http = demo_kit::http_client(part.name(), &settings).expect("a client");
             let edge = settings.edge_layer().expect("an inbound table that says so");
             demo_storefront::app(edge, demo_storefront::Storefront::new(http, service.orders))
         }
@@ -33,7 +36,7 @@ fn router(part: Part) -> Router {
             let service: demo_orders::OrdersSettings = settings.section("service").expect("a section");
             let outbound = settings.outbound().expect("an outbound table");
             let statements = demo_orders::Statements::at(&service.payments, &outbound).expect("an origin");
-            let http = demo_kit::http_client(&settings).expect("a client");
+            let http = demo_kit::http_client(part.name(), &settings).expect("a client");
             demo_orders::app(auth(), demo_orders::Orders::new(http, service.payments, statements, service.prices))
         }
         Part::Payments => {
@@ -89,6 +92,26 @@ fn rows(part: Part) -> BTreeSet<String> {
 async fn every_route_of_every_service_has_a_row_of_who_may_and_every_row_a_route() {
     for part in Part::ALL {
         assert_eq!(routes(&router(part)), rows(part), "{}", part.name());
+    }
+}
+
+/// Where no access token opens or closes anything.
+const BY_OTHER_MEANS: [&str; 7] = [
+    "POST /security-events",
+    "POST /settlements/run",
+    "GET /.well-known/oauth-authorization-server",
+    "GET /.well-known/openid-configuration",
+    "GET /jwks",
+    "POST /token",
+    "POST /introspect",
+];
+
+#[tokio::test]
+async fn a_thief_tries_every_route_that_an_access_token_opens() {
+    for part in [Part::Storefront, Part::Orders, Part::Payments, Part::Partner] {
+        let tried: BTreeSet<_> = ACTIONS.iter().filter(|action| action.at == part).map(Action::route).collect();
+        let opened = routes(&router(part)).into_iter().filter(|route| !BY_OTHER_MEANS.contains(&route.as_str()));
+        assert_eq!(tried, opened.collect(), "{}", part.name());
     }
 }
 

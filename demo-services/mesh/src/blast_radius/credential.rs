@@ -1,0 +1,153 @@
+//! What is presented: a token at its place, or two.
+
+use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName};
+use tower_identity::SecretToken;
+
+use super::{matrix::genitive, token::Token};
+
+/// Where a token is in a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    Bearer,
+    /// As browsers have it.
+    Cookie,
+    /// A user's, beside that of who calls.
+    Beside,
+}
+
+const SCHEME: &str = "Bearer ";
+const SESSION: &str = "session=";
+const OF_USER: HeaderName = HeaderName::from_static("x-user-token");
+
+impl Place {
+    pub(super) const ALL: [Self; 3] = [Self::Bearer, Self::Cookie, Self::Beside];
+
+    /// The token there.
+    pub(super) fn of(self, headers: &HeaderMap) -> Option<SecretToken> {
+        let text = |name: HeaderName| headers.get(name)?.to_str().ok();
+        let token = match self {
+            Self::Bearer => text(AUTHORIZATION)?.strip_prefix(SCHEME)?,
+            Self::Cookie => text(COOKIE)?.split("; ").find_map(|pair| pair.strip_prefix(SESSION))?,
+            // With its scheme or without.
+            Self::Beside => text(OF_USER).map(|text| text.strip_prefix(SCHEME).unwrap_or(text))?,
+        };
+        Some(SecretToken::new(token))
+    }
+
+    /// The field that has a token there.
+    pub(super) fn field(self, token: &SecretToken) -> (HeaderName, String) {
+        let token = token.expose();
+        match self {
+            Self::Bearer => (AUTHORIZATION, format!("{SCHEME}{token}")),
+            Self::Cookie => (COOKIE, format!("{SESSION}{token}")),
+            Self::Beside => (OF_USER, format!("{SCHEME}{token}")),
+        }
+    }
+}
+
+/// What a request can present.
+#[derive(Debug, Clone)]
+pub(super) struct Credential {
+    /// Whom it is about: `alice`.
+    pub(super) whose: String,
+    /// What of hers it is: `token for orders (storefront acts)`.
+    pub(super) what: String,
+    pub(super) scopes: String,
+    pub(super) bears: Vec<(Place, SecretToken)>,
+}
+
+impl Credential {
+    /// Whatever a thief makes of the tokens of one request: each as it was presented, each as a bearer token, what lies in
+    /// it, and two together where two came together.
+    pub(super) fn of(presented: &[(Place, Token)]) -> Vec<Self> {
+        let mut all = Vec::new();
+        for (place, token) in presented {
+            all.push(Self::alone(*place, token));
+            if *place != Place::Bearer {
+                all.push(Self::alone(Place::Bearer, token));
+            }
+            all.extend(token.holds.iter().flat_map(|held| Self::of(&[(Place::Bearer, held.clone())])));
+        }
+        if let [(first, caller), (second, user)] = presented {
+            all.push(Self {
+                whose: user.whose.clone(),
+                what: format!("{} + {} own", user.what, genitive(&caller.whose)),
+                scopes: format!("{} + {}", caller.scopes, user.scopes),
+                bears: vec![(*first, caller.value.clone()), (*second, user.value.clone())],
+            });
+        }
+        all
+    }
+
+    fn alone(place: Place, token: &Token) -> Self {
+        let how = match place {
+            Place::Bearer => "",
+            Place::Cookie => ", as a cookie",
+            Place::Beside => ", as x-user-token",
+        };
+        Self {
+            whose: token.whose.clone(),
+            what: format!("{}{how}", token.what),
+            scopes: token.scopes.clone(),
+            bears: vec![(place, token.value.clone())],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(whose: &str, what: &str, holds: Vec<Token>) -> Token {
+        let value = SecretToken::new(format!("{whose}-{what}"));
+        Token { value, whose: whose.to_owned(), what: what.to_owned(), scopes: String::new(), holds }
+    }
+
+    /// In words, and by the places of the tokens.
+    fn made_of(presented: &[(Place, Token)]) -> Vec<(String, Vec<Place>)> {
+        let places = |credential: &Credential| credential.bears.iter().map(|(place, _)| *place).collect();
+        let words = |credential: &Credential| format!("{} {}", genitive(&credential.whose), credential.what);
+        Credential::of(presented).iter().map(|made| (words(made), places(made))).collect()
+    }
+
+    #[test]
+    fn a_thief_tries_what_was_presented_as_it_was_and_as_a_bearer_token_and_what_lies_in_it() {
+        let session = token("alice", "session", vec![]);
+        let expected = [("alice's session, as a cookie", Place::Cookie), ("alice's session", Place::Bearer)];
+        let expected = expected.map(|(words, place)| (words.to_owned(), vec![place]));
+        assert_eq!(made_of(&[(Place::Cookie, session)]), expected);
+
+        let held = token("alice", "token for payments", vec![]);
+        let expected = ["alice's token for orders", "alice's token for payments"];
+        let expected = expected.map(|words| (words.to_owned(), vec![Place::Bearer]));
+        assert_eq!(made_of(&[(Place::Bearer, token("alice", "token for orders", vec![held]))]), expected);
+    }
+
+    #[test]
+    fn two_that_came_together_are_tried_together_and_each_alone() {
+        let both =
+            [(Place::Bearer, token("orders", "own token", vec![])), (Place::Beside, token("alice", "token", vec![]))];
+        let expected = [
+            ("orders' own token", vec![Place::Bearer]),
+            ("alice's token, as x-user-token", vec![Place::Beside]),
+            ("alice's token", vec![Place::Bearer]),
+            ("alice's token + orders' own", vec![Place::Bearer, Place::Beside]),
+        ];
+        assert_eq!(made_of(&both), expected.map(|(words, places)| (words.to_owned(), places)));
+    }
+
+    #[test]
+    fn what_is_put_into_a_request_is_found_there() {
+        for place in Place::ALL {
+            let value = SecretToken::new("a-token");
+            let headers: HeaderMap =
+                [place.field(&value)].map(|(name, text)| (name, text.parse().expect("a value"))).into_iter().collect();
+            let found = Place::ALL.map(|place| place.of(&headers));
+            assert_eq!(found, Place::ALL.map(|other| (other == place).then(|| value.clone())));
+        }
+        let bare: HeaderMap = [(OF_USER, "a-token".parse().expect("a value"))].into_iter().collect();
+        assert_eq!(Place::Beside.of(&bare), Some(SecretToken::new("a-token")));
+        let others: HeaderMap = [(COOKIE, "a=b; session=a-token".parse().expect("a value"))].into_iter().collect();
+        assert_eq!(Place::Cookie.of(&others), Some(SecretToken::new("a-token")));
+    }
+}

@@ -1,0 +1,150 @@
+//! A thief, who takes what a service has seen and presents it elsewhere.
+
+use std::collections::BTreeMap;
+
+use demo_api::payments::{ChargeRequest, StatementRequest, payments_client::PaymentsClient};
+use demo_kit::StartError;
+use reqwest::{
+    Client, RequestBuilder,
+    header::{CONTENT_TYPE, USER_AGENT},
+};
+use serde_json::Value;
+use tonic::{Request, metadata::AsciiMetadataKey, transport::Endpoint};
+use tower_identity::SecretToken;
+
+use super::{
+    BlastRadiusError, Outcome,
+    actions::{ACTIONS, Action, Ask, Method},
+    credential::{Credential, Place},
+    tap::{Counts, THIEF, Taps},
+    token::Token,
+};
+use crate::{Mesh, Part};
+
+/// Why a thief learns nothing of an action.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct NoAnswer(#[from] Because);
+
+#[derive(Debug, thiserror::Error)]
+enum Because {
+    #[error(transparent)]
+    OverHttp(#[from] reqwest::Error),
+    #[error(transparent)]
+    OverGrpc(#[from] tonic::transport::Error),
+}
+
+/// Whoever has got hold of what the services see.
+#[derive(Debug)]
+pub(super) struct Thief<'a> {
+    taps: &'a Taps,
+    http: Client,
+    origins: BTreeMap<&'static str, String>,
+}
+
+impl<'a> Thief<'a> {
+    pub(super) fn of(mesh: &Mesh, taps: &'a Taps) -> Result<Self, StartError> {
+        let http = Client::builder().no_proxy().user_agent(THIEF).build()?;
+        let origins = Part::ALL.into_iter().filter_map(|part| Some((part.name(), mesh.origin(part)?))).collect();
+        Ok(Self { taps, http, origins })
+    }
+
+    /// What there is to be had at a service, in an order that is always the same. Of those that are alike in everything that
+    /// a service goes by, the last.
+    pub(super) async fn steals_at(&self, part: Part) -> Result<Vec<Credential>, NoAnswer> {
+        let mut loot = BTreeMap::new();
+        for presented in self.taps.seen_at(part) {
+            let mut read = Vec::new();
+            for (place, value) in presented {
+                read.push((place, self.read(&value).await?));
+            }
+            for credential in Credential::of(&read) {
+                let Credential { whose, what, scopes, .. } = &credential;
+                loot.insert((whose.clone(), what.clone(), scopes.clone()), credential);
+            }
+        }
+        let mut alike: BTreeMap<_, usize> = BTreeMap::new();
+        for (whose, what, _) in loot.keys() {
+            *alike.entry((whose.clone(), what.clone())).or_default() += 1;
+        }
+        let told_apart = |((whose, what, scopes), credential): ((String, String, String), Credential)| match alike
+            [&(whose, what.clone())]
+        {
+            1 => credential,
+            _ => Credential { what: format!("{what}: {scopes}"), ..credential },
+        };
+        Ok(loot.into_iter().map(told_apart).collect())
+    }
+
+    async fn read(&self, value: &SecretToken) -> Result<Token, NoAnswer> {
+        if let Some(token) = Token::read(value) {
+            return Ok(token);
+        }
+        let (name, bearer) = Place::Bearer.field(value);
+        let request = self.http.get(format!("{}/whoami", self.origins[Part::Storefront.name()])).header(name, bearer);
+        let request = request.header(USER_AGENT, "a reader of tokens");
+        let principal: Value = request.send().await.map_err(Because::from)?.json().await.map_err(Because::from)?;
+        Ok(Token::of_session(value, &principal))
+    }
+
+    /// What comes of presenting a credential for an action.
+    pub(super) async fn tries(&self, credential: &Credential, action: &Action) -> Result<Outcome, NoAnswer> {
+        let origin = &self.origins[action.at.name()];
+        let failed = match action.ask {
+            Ask::Get(path) => self.over_http(self.http.get(format!("{origin}{path}")), credential).await?,
+            Ask::Post(path, body) => {
+                let request = self.http.post(format!("{origin}{path}"));
+                let request = body
+                    .into_iter()
+                    .fold(request, |request, body| request.header(CONTENT_TYPE, "application/json").body(body));
+                self.over_http(request, credential).await?
+            }
+            Ask::Call(method) => over_grpc(origin, method, credential).await?,
+        };
+        let check = self.taps.last_check(action.at);
+        Ok(failed.map_or(Outcome::Reachable, |status| Outcome::Refused {
+            check: check.map_or_else(|| format!("status {status}"), str::to_owned),
+        }))
+    }
+
+    /// The status that is no success. What is answered is not read: some of it does not end.
+    async fn over_http(&self, request: RequestBuilder, credential: &Credential) -> Result<Option<i32>, NoAnswer> {
+        let fields = credential.bears.iter().map(|(place, token)| place.field(token));
+        let request = fields.fold(request, |request, (name, value)| request.header(name, value));
+        let status = request.send().await.map_err(Because::from)?.status();
+        Ok((!status.is_success()).then(|| status.as_u16().into()))
+    }
+
+    /// That each service has logged what was tried there with so many credentials, and nothing else of the thief's.
+    pub(super) fn is_all_logged(&self, credentials: usize) -> Result<(), BlastRadiusError> {
+        let sent: Counts = ACTIONS.iter().map(|action| ((action.at.name(), action.route()), credentials)).collect();
+        let logged = self.taps.of_thief();
+        if sent == logged {
+            return Ok(());
+        }
+        let (sent, logged) = (sent.values().sum(), logged.values().sum());
+        Err(BlastRadiusError::Uncounted { sent, logged })
+    }
+}
+
+/// The same of a call over gRPC.
+async fn over_grpc(origin: &str, method: Method, credential: &Credential) -> Result<Option<i32>, NoAnswer> {
+    fn bearing<T>(credential: &Credential, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        for (place, token) in &credential.bears {
+            let (name, value) = place.field(token);
+            let name = AsciiMetadataKey::from_bytes(name.as_str().as_bytes()).expect("a field's name is a key");
+            request.metadata_mut().insert(name, value.parse().expect("a token is visible ASCII"));
+        }
+        request
+    }
+    let endpoint = Endpoint::from_shared(origin.to_owned()).map_err(Because::from)?;
+    let endpoint = endpoint.user_agent(THIEF).map_err(Because::from)?;
+    let mut payments = PaymentsClient::new(endpoint.connect().await.map_err(Because::from)?);
+    let charge = ChargeRequest { order: "order-1".to_owned(), cents: 1 };
+    let answered = match method {
+        Method::Charge => payments.charge(bearing(credential, charge)).await.map(drop),
+        Method::Statement => payments.statement(bearing(credential, StatementRequest {})).await.map(drop),
+    };
+    Ok(answered.err().map(|status| status.code().into()))
+}
