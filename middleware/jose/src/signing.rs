@@ -69,7 +69,8 @@ pub enum SignError {
 }
 
 impl SigningKey {
-    /// A new key for [`Algorithm::Es256`], [`Algorithm::Ed25519`] or [`Algorithm::EdDsa`].
+    /// A new key for [`Algorithm::Es256`], [`Algorithm::Ed25519`] or [`Algorithm::EdDsa`]; or one of RSA, of 2048 bits, for
+    /// [`Algorithm::Rs256`] or [`Algorithm::Ps256`], which takes some tenths of a second.
     ///
     /// Its `kid` is its thumbprint.
     ///

@@ -20,7 +20,7 @@ use tower_identity_core::{
 
 pub(crate) use self::{
     actors::{actors, identity},
-    attributes::attributes,
+    attributes::{attributes, scopes_of_roles},
     audience::audience,
     confirmation::confirmation,
     issuer::{issuer, key},
@@ -144,10 +144,10 @@ pub(crate) fn scopes(claims: &Claims<'_>, rules: &Rules) -> Result<Scopes, Refus
             Some(scopes) => Scopes::parse(scopes).map_err(|_| wrong(check::CLAIMS, "scope")),
             None => Ok(Scopes::default()),
         },
-        ScopeClaim::ScpString => match scp()? {
+        ScopeClaim::ScpStringOrRoles => match scp()? {
             Some(Texts::One(scopes)) => Scopes::parse(scopes).map_err(|_| wrong(check::CLAIMS, "scp")),
             Some(Texts::Many(_)) => Err(wrong(check::CLAIMS, "scp")),
-            None => Ok(Scopes::default()),
+            None => scopes_of_roles(claims),
         },
         ScopeClaim::ScpList => match scp()? {
             Some(Texts::Many(scopes)) => scopes

@@ -54,11 +54,13 @@ fn claims_are_an_object() {
 }
 
 #[test]
-fn keys_are_generated_for_ecdsa_and_eddsa() {
+fn keys_are_generated_for_ecdsa_eddsa_and_rsa() {
     for algorithm in Algorithm::ALL {
         let key = SigningKey::generate(algorithm).map(|key| key.algorithm());
         let expected = match algorithm {
-            Algorithm::Es256 | Algorithm::EdDsa | Algorithm::Ed25519 => Ok(algorithm),
+            Algorithm::Es256 | Algorithm::EdDsa | Algorithm::Ed25519 | Algorithm::Rs256 | Algorithm::Ps256 => {
+                Ok(algorithm)
+            }
             other => Err(SigningKeyError::Algorithm(other)),
         };
         assert_eq!(key, expected);

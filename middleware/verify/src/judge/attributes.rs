@@ -1,6 +1,6 @@
 //! What its issuer says of the subject beside who it is.
 
-use tower_identity_core::{Attributes, Email, Groups, Refusal};
+use tower_identity_core::{Attributes, Email, Groups, Refusal, Scope, Scopes};
 
 use super::Rules;
 use crate::{
@@ -73,6 +73,13 @@ fn role_claim(claim: RoleClaim, claims: &Claims<'_>, rules: &Rules, roles: &mut 
             ours.into_iter().try_for_each(|one| access(one, "resource_access", scim, roles))
         }
     }
+}
+
+/// The roles that are written as scopes are. What is written otherwise is a role, and no rule about scopes names it.
+pub(crate) fn scopes_of_roles(claims: &Claims<'_>) -> Result<Scopes, Refusal> {
+    let mut roles = Vec::new();
+    list(&claims.roles, "roles", false, &mut roles)?;
+    Ok(roles.iter().filter_map(|role| Scope::parse(&**role).ok()).collect())
 }
 
 fn access(

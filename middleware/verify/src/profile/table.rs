@@ -117,8 +117,9 @@ pub(crate) enum ScopeClaim {
     None,
     /// `scope`, one string of scopes separated by spaces.
     Scope,
-    /// `scp`, one string likewise.
-    ScpString,
+    /// `scp`, one string likewise. Where there is none, an application asked for itself, and what it may do is in `roles`,
+    /// a list: its permissions, in the place of a user's scopes.
+    ScpStringOrRoles,
     /// `scp`, a list of scopes.
     ScpList,
 }

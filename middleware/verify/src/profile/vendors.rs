@@ -202,7 +202,7 @@ pub(super) const ENTRA_V2: Table = Table {
     ends: true,
     issued_at: true,
     token_id: UTI_IF_ANY,
-    scopes: ScopeClaim::ScpString,
+    scopes: ScopeClaim::ScpStringOrRoles,
     caller: CallerShape::Client { claims: &[ClaimName::Azp], account: Around::NOTHING, subject: ENTRA_SUBJECT },
     attributes: AttributeClaims {
         display_name: &[ClaimName::Name, ClaimName::PreferredUsername],
