@@ -41,8 +41,11 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn app(authority: Arc<Authority>, listening_on: SocketAddr) -> Router {
-    let mut secret =
-        Router::new().route("/token", post(token::token)).route("/introspect", post(introspect::introspect));
+    let places = &authority.places;
+    let mut secret = Router::new().route(&places.token_path(), post(token::token));
+    if let Some(path) = places.introspection_path() {
+        secret = secret.route(&path, post(introspect::introspect));
+    }
     if let Some(sign_in) = authority.sign_in.as_ref().filter(|_| listening_on.ip().is_loopback()) {
         secret = secret
             .route("/dev/sign-in", post(sign_in::sign_in))
@@ -52,10 +55,9 @@ pub fn app(authority: Arc<Authority>, listening_on: SocketAddr) -> Router {
             secret = secret.route("/dev/sign-out", post(sign_out::sign_out));
         }
     }
-    Router::new()
-        .route("/.well-known/oauth-authorization-server", get(metadata::metadata))
-        .route("/.well-known/openid-configuration", get(metadata::metadata))
-        .route("/jwks", get(metadata::jwks))
+    let public = Router::new().route(&places.keys_path(), get(metadata::jwks));
+    let public = places.metadata_paths().fold(public, |public, path| public.route(&path, get(metadata::metadata)));
+    public
         .merge(secret.layer(map_response(no_store)))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(authority)

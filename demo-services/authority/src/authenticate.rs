@@ -11,6 +11,7 @@ use tower_identity_jose::{Accept, Algorithm, AudienceClaim, Limits, MediaType, N
 use crate::{
     authority::Authority,
     client::{Client, Credential, SecretDigest},
+    dialect::AssertionAudience,
     error::{ErrorCode, TokenError},
     form::{Form, form_decode},
     replay::Use,
@@ -109,7 +110,11 @@ impl Authority {
             return Err(BAD_ASSERTION);
         }
         // Any other value, even beside ours, would let another server replay what it was sent (audience injection).
-        if !matches!(claims.aud.as_slice(), [only] if only.as_str() == self.issuer.as_str()) {
+        let expected = match self.dialect.assertion_audience {
+            AssertionAudience::Issuer => self.issuer.to_string(),
+            AssertionAudience::TokenEndpoint => self.places.token_endpoint(),
+        };
+        if !matches!(claims.aud.as_slice(), [only] if only.as_str() == expected) {
             return Err(ASSERTION_AUDIENCE);
         }
         if expires_at <= now || begins_at.is_some_and(|begins_at| begins_at > now.saturating_add(LEEWAY)) {
@@ -142,18 +147,20 @@ fn basic_credentials(value: &HeaderValue) -> Option<(String, String)> {
 
 const TWO_HEADERS: TokenError = TokenError::invalid_request("there are several Authorization headers");
 const TWO_MECHANISMS: TokenError = TokenError::invalid_request("the client authenticates in several ways at once");
-const NO_AUTHENTICATION: TokenError = TokenError::invalid_client("the client does not authenticate");
+pub(crate) const NO_AUTHENTICATION: TokenError = TokenError::invalid_client("the client does not authenticate");
 const SECRET_IN_BODY: TokenError = TokenError::invalid_client("client_secret_post is not accepted");
 const ANOTHER_CLIENT: TokenError = TokenError::invalid_client("client_id is not the client that authenticated");
 pub(crate) const BAD_CREDENTIALS: TokenError =
     TokenError::invalid_client("the client's credentials are not acceptable");
 const UNKNOWN_ASSERTION_TYPE: TokenError = TokenError::invalid_client("this client_assertion_type is not accepted");
 const NO_ASSERTION: TokenError = TokenError::invalid_client("client_assertion is missing");
-const BAD_ASSERTION: TokenError = TokenError::invalid_client("the client assertion is not acceptable");
-const ASSERTION_AUDIENCE: TokenError =
+pub(crate) const BAD_ASSERTION: TokenError = TokenError::invalid_client("the client assertion is not acceptable");
+pub(crate) const ASSERTION_AUDIENCE: TokenError =
     TokenError::invalid_client("the client assertion is not for this issuer, or not for it alone");
-const ASSERTION_TIME: TokenError = TokenError::invalid_client("the client assertion has ended, or not begun");
-const ASSERTION_TOO_LONG: TokenError = TokenError::invalid_client("the client assertion lives longer than 10 minutes");
-const ASSERTION_REPLAYED: TokenError = TokenError::invalid_client("the client assertion was used before");
+pub(crate) const ASSERTION_TIME: TokenError =
+    TokenError::invalid_client("the client assertion has ended, or not begun");
+pub(crate) const ASSERTION_TOO_LONG: TokenError =
+    TokenError::invalid_client("the client assertion lives longer than 10 minutes");
+pub(crate) const ASSERTION_REPLAYED: TokenError = TokenError::invalid_client("the client assertion was used before");
 const TOO_MANY_ASSERTIONS: TokenError =
     TokenError::new(ErrorCode::TemporarilyUnavailable, "too many assertions of this client are still alive");

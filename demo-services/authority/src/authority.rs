@@ -9,6 +9,7 @@ use tower_identity_jose::{Algorithm, KeySet, SigningKey, SigningKeyError};
 use crate::{
     client::{Client, Clients},
     dialect::{Dialect, OURS, Product},
+    layout::Places,
     policy::Policy,
     push::Receivers,
     replay::UsedAssertions,
@@ -24,6 +25,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Authority {
     pub(crate) issuer: Issuer,
+    /// Where its endpoints are.
+    pub(crate) places: Places,
     pub(crate) dialect: &'static Dialect,
     pub(crate) clock: Clock,
     pub(crate) key: SigningKey,
@@ -51,11 +54,13 @@ impl Authority {
     ///
     /// [`InvalidSetting`] names the field, from the table `authority` in.
     pub fn new(settings: AuthoritySettings, directory: &Path, clock: Clock) -> Result<Self, InvalidSetting> {
-        check_issuer(&settings.issuer)?;
-        let key = signing_key(&settings, directory)?;
+        let dialect = settings.answers_as.map_or(&OURS, Product::dialect);
+        let places = Places::of(&settings.issuer, dialect.layout)?;
+        let key = signing_key(&settings, dialect.algorithm, directory)?;
         let mut authority = Self {
             issuer: settings.issuer,
-            dialect: settings.answers_as.map_or(&OURS, Product::dialect),
+            places,
+            dialect,
             clock,
             own_keys: KeySet::from_keys([key.verifying_key()]).expect("one key is not none"),
             key,
@@ -204,17 +209,21 @@ impl Authority {
     }
 }
 
-fn signing_key(settings: &AuthoritySettings, directory: &Path) -> Result<SigningKey, InvalidSetting> {
+fn signing_key(
+    settings: &AuthoritySettings,
+    algorithm: Algorithm,
+    directory: &Path,
+) -> Result<SigningKey, InvalidSetting> {
     let unusable = |error: SigningKeyError| InvalidSetting::new("signing_key_file", error.to_string());
     let Some(file) = &settings.signing_key_file else {
-        return SigningKey::generate(Algorithm::Es256).map_err(unusable);
+        return SigningKey::generate(algorithm).map_err(unusable);
     };
     let invalid = |rule: String| InvalidSetting::new("signing_key_file", rule);
     let pem =
         std::fs::read_to_string(directory.join(file)).map_err(|error| invalid(format!("cannot be read: {error}")))?;
     let key = SigningKey::from_pem(&pem).map_err(unusable)?;
-    if key.algorithm() != Algorithm::Es256 {
-        return Err(invalid(format!("holds a key for {}, not for ES256", key.algorithm())));
+    if key.algorithm() != algorithm {
+        return Err(invalid(format!("holds a key for {}, not for {algorithm}", key.algorithm())));
     }
     Ok(key)
 }
@@ -225,28 +234,4 @@ fn lifetime(field: &'static str, seconds: u64) -> Result<Duration, InvalidSettin
     } else {
         Err(InvalidSetting::new(field, "is not between 1 second and a day"))
     }
-}
-
-/// The metadata and every endpoint stand at the root of the issuer's origin.
-fn check_issuer(issuer: &Issuer) -> Result<(), InvalidSetting> {
-    let invalid = |rule| Err(InvalidSetting::new("issuer", rule));
-    let Some((scheme, authority)) = issuer.as_str().split_once("://") else { return invalid("is not a URL") };
-    if authority.contains(['/', '?', '#', '@']) {
-        return invalid("has more than scheme, host and port");
-    }
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    match scheme {
-        "https" => Ok(()),
-        "http" if is_loopback(host) => Ok(()),
-        "http" => invalid("is http on an address that is not loopback"),
-        _ => invalid("is neither https nor http"),
-    }
-}
-
-/// Whether a URL's host, as it is written, can only be this machine.
-pub(crate) fn is_loopback(host: &str) -> bool {
-    ["127.0.0.1", "[::1]", "localhost"].contains(&host)
 }

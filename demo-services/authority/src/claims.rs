@@ -18,7 +18,6 @@ pub(crate) struct IssuedClaims<'a> {
     pub(crate) aud: &'a AudienceClaim,
     pub(crate) iat: Timestamp,
     pub(crate) exp: Timestamp,
-    pub(crate) jti: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) act: Option<ActClaim>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,7 +27,7 @@ pub(crate) struct IssuedClaims<'a> {
     /// Tokens for who is called next.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) tokens: BTreeMap<&'a str, &'a str>,
-    /// To whom it is issued and what it allows, among others: as the [dialect](crate::dialect) has it.
+    /// Which it is, to whom it is issued and what it allows, among others: as the [dialect](crate::dialect) has it.
     #[serde(flatten)]
     pub(crate) dialect: Map<String, Value>,
 }
@@ -73,12 +72,13 @@ pub(crate) struct PresentedClaims {
     client_id: Option<ClientId>,
     #[serde(default, deserialize_with = "json::not_null", skip_serializing_if = "Option::is_none")]
     azp: Option<ClientId>,
-    #[serde(default)]
+    #[serde(default, alias = "scp")]
     pub(crate) scope: String,
     pub(crate) exp: NumericDate,
     pub(crate) iat: NumericDate,
     #[serde(default, deserialize_with = "json::not_null", skip_serializing_if = "Option::is_none")]
     pub(crate) nbf: Option<NumericDate>,
+    #[serde(alias = "uti")]
     pub(crate) jti: TokenId,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) act: Option<ActClaim>,

@@ -66,6 +66,11 @@ impl TokenError {
         self.reason
     }
 
+    /// Whether it is nothing that the client did.
+    pub(crate) const fn is_our_trouble(&self) -> bool {
+        matches!(self.code, ErrorCode::TemporarilyUnavailable | ErrorCode::ServerError)
+    }
+
     /// Tells the operator of it.
     pub(crate) fn log(&self) {
         tracing::info!(code = ?self.code, reason = self.reason, "token request refused");

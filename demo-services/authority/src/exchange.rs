@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tower_identity::{Audience, Timestamp};
+use tower_identity::{Audience, Scopes, Timestamp};
 use tower_identity_jose::AudienceClaim;
 
 use crate::{
@@ -17,13 +17,42 @@ use crate::{
 
 pub(crate) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
+/// What a token is asked for.
+pub(crate) struct Asked {
+    pub(crate) target: Audience,
+    pub(crate) requested: Option<Scopes>,
+    /// When the actor's token ends, where there is one.
+    pub(crate) actor_ends: Option<Timestamp>,
+}
+
+/// The token that is to be exchanged, by what the request says of it.
+pub(crate) fn subject_token<'f>(form: &'f Form<'_>) -> Result<&'f str, TokenError> {
+    let token = form.one("subject_token").ok_or(NO_SUBJECT)?;
+    match form.one("subject_token_type") {
+        None => Err(NO_SUBJECT_TYPE),
+        Some(ACCESS_TOKEN) => Ok(token),
+        Some(_) => Err(BAD_SUBJECT_TYPE),
+    }
+}
+
 impl Authority {
     /// Exchanges the subject token for one that names the authenticated client as the current actor.
     pub(crate) fn exchange(&self, client: &Client, form: &Form<'_>) -> Result<TokenResponse, TokenError> {
         let target = target(form)?.ok_or(NO_TARGET)?;
         let requested = requested_scopes(form)?;
-        let subject = self.subject(client, form)?;
+        let subject = self.subject(client, subject_token(form)?)?;
         let actor_ends = self.actor_token(client, form)?;
+        let issued = self.issue_for(client, subject, Asked { target, requested, actor_ends });
+        issued.map(|issued| TokenResponse { issued_token_type: Some(ACCESS_TOKEN), ..issued })
+    }
+
+    /// What is issued for a user whose token this is.
+    pub(crate) fn issue_for(
+        &self,
+        client: &Client,
+        subject: PresentedClaims,
+        Asked { target, requested, actor_ends }: Asked,
+    ) -> Result<TokenResponse, TokenError> {
         if !self.clients.owns(&target) {
             return Err(UNKNOWN_TARGET);
         }
@@ -31,11 +60,11 @@ impl Authority {
         let held = subject.scopes().ok_or(BAD_SUBJECT)?;
         let scopes = self.policy.exchange(&client.id, (subject.aud.as_slice(), &held), &target, requested.as_ref())?;
         let row = self.policy.lifetime(&client.id, subject.aud.as_slice(), &target);
-        let actors = if self.dialect.names_actors { Some(self.acting(client, subject.act)?) } else { None };
+        let actors = if self.dialect.exchanged.names_actors { Some(self.acting(client, subject.act)?) } else { None };
 
         let lifetime = row.map_or(self.access_token_lifetime, |row| row.min(self.access_token_lifetime));
         let mut expires_at = self.clock.wall().saturating_add(lifetime);
-        if self.dialect.ends_with_subject {
+        if self.dialect.exchanged.ends_with_subject {
             for bound in [Some(subject.exp.timestamp()), actor_ends].into_iter().flatten() {
                 expires_at = expires_at.min(bound);
             }
@@ -55,8 +84,7 @@ impl Authority {
         for next in self.policy.embedded(&client.id, subject.aud.as_slice(), &target) {
             self.embed(next, &target, &mut exchanged)?;
         }
-        let issued = self.issue(exchanged);
-        issued.map(|issued| TokenResponse { issued_token_type: Some(ACCESS_TOKEN), ..issued })
+        self.issue(exchanged)
     }
 
     /// Puts into a token what the service that it is for, the holder, would get in exchange for it, if it got anything. It
@@ -81,13 +109,7 @@ impl Authority {
     }
 
     /// The subject token: an access token of ours, about a user, that was sent to this very client.
-    pub(crate) fn subject(&self, client: &Client, form: &Form<'_>) -> Result<PresentedClaims, TokenError> {
-        let token = form.one("subject_token").ok_or(NO_SUBJECT)?;
-        match form.one("subject_token_type") {
-            None => return Err(NO_SUBJECT_TYPE),
-            Some(ACCESS_TOKEN) => {}
-            Some(_) => return Err(BAD_SUBJECT_TYPE),
-        }
+    pub(crate) fn subject(&self, client: &Client, token: &str) -> Result<PresentedClaims, TokenError> {
         let subject = self.verify_own(token).map_err(|error| {
             tracing::info!(error = &error as &dyn std::error::Error, "subject token refused");
             BAD_SUBJECT
@@ -97,7 +119,7 @@ impl Authority {
             return Err(NOT_A_USER);
         }
         // Whoever merely saw a token cannot exchange it.
-        let is_holder = self.dialect.holder_exchanges && subject.client() == Some(&client.id);
+        let is_holder = self.dialect.exchanged.holder_exchanges && subject.client() == Some(&client.id);
         if !client.is_among(&subject.aud) && !is_holder {
             return Err(NOT_SENT_TO_CLIENT);
         }
@@ -123,7 +145,7 @@ impl Authority {
         let token = match (form.one("actor_token"), form.one("actor_token_type")) {
             (None, None) => return Ok(None),
             // Where nobody acts, nobody is heard on it.
-            _ if !self.dialect.names_actors => return Ok(None),
+            _ if !self.dialect.exchanged.names_actors => return Ok(None),
             (Some(token), Some(ACCESS_TOKEN)) => token,
             (Some(_), Some(_)) => return Err(BAD_ACTOR_TYPE),
             (None, Some(_)) | (Some(_), None) => return Err(HALF_AN_ACTOR),
@@ -158,7 +180,7 @@ pub(crate) const BAD_SUBJECT: TokenError = TokenError::invalid_request("the subj
 pub(crate) const NOT_A_USER: TokenError = TokenError::invalid_request("the subject token is not about a user");
 pub(crate) const NOT_SENT_TO_CLIENT: TokenError =
     TokenError::invalid_request("the subject token is not addressed to this client");
-const BOUND_SUBJECT: TokenError = TokenError::invalid_request("the subject token is bound to a key");
+pub(crate) const BOUND_SUBJECT: TokenError = TokenError::invalid_request("the subject token is bound to a key");
 const MAY_NOT_ACT: TokenError = TokenError::invalid_request("the subject token names another actor in may_act");
 const HALF_AN_ACTOR: TokenError = TokenError::invalid_request("actor_token and actor_token_type come together");
 const BAD_ACTOR_TYPE: TokenError = TokenError::invalid_request("this actor_token_type is not accepted here");

@@ -11,7 +11,7 @@ use crate::{
     authority::Authority,
     client::Client,
     error::TokenError,
-    exchange::{BAD_SUBJECT, NO_TARGET},
+    exchange::{BAD_SUBJECT, NO_TARGET, subject_token},
     form::Form,
     issue::TokenResponse,
     policy::granted_of,
@@ -46,7 +46,7 @@ impl Authority {
     pub(crate) fn grant(&self, client: &Client, form: &Form<'_>) -> Result<TokenResponse, TokenError> {
         let target = target(form)?.ok_or(NO_TARGET)?;
         let requested = requested_scopes(form)?;
-        let subject = self.subject(client, form)?;
+        let subject = self.subject(client, subject_token(form)?)?;
         let held = subject.scopes().ok_or(BAD_SUBJECT)?;
         let of = (subject.aud.as_slice(), &held);
         let scope = granted_of(&self.policy.grants, &client.id, of, &target, requested.as_ref())?.to_string();
@@ -67,7 +67,7 @@ impl Authority {
             issued_token_type: Some(JWT),
             token_type: "N_A",
             expires_in: ends.since(now).as_secs(),
-            scope,
+            scope: Some(scope),
             more: BTreeMap::new(),
         })
     }

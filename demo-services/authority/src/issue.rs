@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use tower_identity::{Audience, ClientId, Scopes, SecretToken, Subject, Timestamp, TransactionId};
-use tower_identity_jose::{AudienceClaim, random_id};
+use tower_identity_jose::AudienceClaim;
 
 use crate::{
     authority::Authority,
@@ -27,7 +27,7 @@ pub(crate) struct AccessToken<'a> {
     pub(crate) tokens: BTreeMap<&'a Audience, SecretToken>,
 }
 
-/// The token endpoint's answer. Always says the scope and the lifetime.
+/// The token endpoint's answer. Always says the lifetime, and the scope where the [dialect](crate::dialect) does.
 #[derive(Debug, Serialize)]
 pub(crate) struct TokenResponse {
     #[serde(serialize_with = "expose")]
@@ -36,7 +36,8 @@ pub(crate) struct TokenResponse {
     pub(crate) issued_token_type: Option<&'static str>,
     pub(crate) token_type: &'static str,
     pub(crate) expires_in: u64,
-    pub(crate) scope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) scope: Option<String>,
     #[serde(flatten)]
     pub(crate) more: BTreeMap<&'static str, u64>,
 }
@@ -47,14 +48,20 @@ impl Authority {
         let issued_at = self.clock.wall();
         let unasked = Scopes::parse(self.dialect.unasked).expect("tables name scopes");
         let scope = token.scopes.union(&unasked).to_string();
-        let about = About { subject: token.subject.as_str(), client: token.client.as_str(), scopes: &scope };
+        let about = About {
+            subject: token.subject.as_str(),
+            client: token.client.as_str(),
+            scopes: &scope,
+            tenant: &self.places.tenant,
+            issued_at,
+        };
+        let audience = token.audience.as_slice();
         let claims = IssuedClaims {
             iss: &self.issuer,
-            sub: token.subject,
+            sub: &self.dialect.subject(about, audience),
             aud: token.audience,
             iat: issued_at,
             exp: token.expires_at,
-            jti: random_id(),
             act: token.actors,
             txn: token.transaction,
             authentication: token.authentication,
@@ -63,7 +70,8 @@ impl Authority {
         };
         let access_token = self.key.sign(&self.dialect.typ, &claims).map_err(TokenError::not_signed)?;
         let expires_in = token.expires_at.since(issued_at).as_secs();
-        let more = self.dialect.answer.iter().copied().collect();
+        let more = self.dialect.more(expires_in).collect();
+        let scope = self.dialect.told_scopes(about, audience);
         Ok(TokenResponse { access_token, issued_token_type: None, token_type: "Bearer", expires_in, scope, more })
     }
 }

@@ -15,6 +15,7 @@ use tower_identity_jose::{Algorithm, public_key_set};
 use crate::{
     authenticate::ASSERTION_ALGORITHMS,
     authority::Authority,
+    dialect::Grants,
     grant::JWT,
     token::{CLIENT_CREDENTIALS, JWT_BEARER, TOKEN_EXCHANGE},
 };
@@ -29,40 +30,53 @@ const AUTH_METHODS: [&str; 2] = ["client_secret_basic", "private_key_jwt"];
 struct Metadata {
     issuer: Issuer,
     token_endpoint: String,
-    introspection_endpoint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    introspection_endpoint: Option<String>,
     jwks_uri: String,
+    /// Entra ID says nothing of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     grant_types_supported: Vec<&'static str>,
     token_endpoint_auth_methods_supported: [&'static str; 2],
     token_endpoint_auth_signing_alg_values_supported: [Algorithm; ASSERTION_ALGORITHMS.len()],
-    introspection_endpoint_auth_methods_supported: [&'static str; 2],
-    introspection_endpoint_auth_signing_alg_values_supported: [Algorithm; ASSERTION_ALGORITHMS.len()],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    introspection_endpoint_auth_methods_supported: Option<[&'static str; 2]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    introspection_endpoint_auth_signing_alg_values_supported: Option<[Algorithm; ASSERTION_ALGORITHMS.len()]>,
     subject_types_supported: [&'static str; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
     identity_chaining_requested_token_types_supported: Option<[&'static str; 1]>,
 }
 
-/// `GET /.well-known/oauth-authorization-server` and `GET /.well-known/openid-configuration`.
+/// `GET` of the metadata, wherever it is looked for.
 pub(crate) async fn metadata(State(authority): State<Arc<Authority>>) -> impl IntoResponse {
-    let issuer = &authority.issuer;
+    let (issuer, places) = (&authority.issuer, &authority.places);
+    let introspection = places.introspection_endpoint();
+    let asks = introspection.is_some();
     let redeems = (!authority.trusted.is_empty()).then_some(JWT_BEARER);
-    let chains = authority.dialect.chains && !authority.policy.grants.is_empty();
+    let (grant_types, subjects) = match authority.dialect.grants {
+        Grants::Exchange { .. } => {
+            ([CLIENT_CREDENTIALS, TOKEN_EXCHANGE].into_iter().chain(redeems).collect(), "public")
+        }
+        Grants::OnBehalfOf => (Vec::new(), "pairwise"),
+    };
+    let chains = authority.dialect.chains() && !authority.policy.grants.is_empty();
     let document = Json(Metadata {
         issuer: issuer.clone(),
-        token_endpoint: format!("{issuer}/token"),
-        introspection_endpoint: format!("{issuer}/introspect"),
-        jwks_uri: format!("{issuer}/jwks"),
-        grant_types_supported: [CLIENT_CREDENTIALS, TOKEN_EXCHANGE].into_iter().chain(redeems).collect(),
+        token_endpoint: places.token_endpoint(),
+        introspection_endpoint: introspection,
+        jwks_uri: places.keys(),
+        grant_types_supported: grant_types,
         token_endpoint_auth_methods_supported: AUTH_METHODS,
         token_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
-        introspection_endpoint_auth_methods_supported: AUTH_METHODS,
-        introspection_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
-        subject_types_supported: ["public"],
+        introspection_endpoint_auth_methods_supported: asks.then_some(AUTH_METHODS),
+        introspection_endpoint_auth_signing_alg_values_supported: asks.then_some(ASSERTION_ALGORITHMS),
+        subject_types_supported: [subjects],
         identity_chaining_requested_token_types_supported: chains.then_some([JWT]),
     });
     ([CACHE_CONTROL], document)
 }
 
-/// `GET /jwks`.
+/// `GET` of the keys.
 pub(crate) async fn jwks(State(authority): State<Arc<Authority>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/jwk-set+json"), CACHE_CONTROL], public_key_set([&authority.key]))
 }

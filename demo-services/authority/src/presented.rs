@@ -25,12 +25,12 @@ pub(crate) enum NotOurs {
 
 impl Authority {
     /// Verifies an access token of this authority, or the one that a session is the name of: signature, kind, issuer, time,
-    /// and that its sign-in is not over. Its audience is not ours to be.
+    /// and that its sign-in is not over. Its `sub` is the one that we know. Its audience is not ours to be.
     pub(crate) fn verify_own(&self, token: &str) -> Result<PresentedClaims, NotOurs> {
         let of_session = self.sessions.find(token);
         let token = of_session.as_ref().map_or(token, SecretToken::expose);
         let accept = Accept::new([self.dialect.typ.clone()], [self.key.algorithm()]);
-        let claims = Unverified::<PresentedClaims>::parse(token, &Limits::default())
+        let mut claims = Unverified::<PresentedClaims>::parse(token, &Limits::default())
             .map_err(NotOurs::Malformed)?
             .open(&self.own_keys, &accept)
             .map_err(Unopened::into_error)
@@ -40,6 +40,7 @@ impl Authority {
         if claims.client().is_none() || !self.dialect.is_access_token(&claims.others) {
             return Err(NotOurs::Kind);
         }
+        claims.sub = self.dialect.known(&claims).ok_or(NotOurs::Kind)?;
         if claims.iss != self.issuer {
             return Err(NotOurs::Issuer);
         }

@@ -8,12 +8,7 @@ use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tower_identity::{Audience, Clock, InvalidSetting, SecretToken, WithCauses};
 
-use crate::{
-    authority::{Authority, is_loopback},
-    error::TokenError,
-    event::Ended,
-    settings::ReceiverSettings,
-};
+use crate::{authority::Authority, error::TokenError, event::Ended, layout::is_loopback, settings::ReceiverSettings};
 
 /// How long a receiver may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(2);

@@ -82,7 +82,7 @@ impl Authority {
     fn check_grant<'a>(&self, trusted: &'a Trusted, claims: &GrantClaims) -> Result<&'a Subject, TokenError> {
         let now = self.clock.wall();
         let (expires_at, issued_at) = (claims.exp.timestamp(), claims.iat.timestamp());
-        let token_endpoint = format!("{}/token", self.issuer);
+        let token_endpoint = self.places.token_endpoint();
         let is_for_us = |only: &str| only == self.issuer.as_str() || only == token_endpoint;
         if !matches!(claims.aud.as_slice(), [only] if is_for_us(only.as_str())) {
             return Err(FOR_ANOTHER);

@@ -15,11 +15,13 @@ use crate::{
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuthoritySettings {
-    /// Its identifier and base address: an origin without a path, `http` on a loopback address only.
+    /// Its identifier and base address: an origin without a path, `http` on a loopback address only. As Entra ID, the origin
+    /// goes on with a tenant's identifier and `/v2.0`.
     pub issuer: Issuer,
     /// The product whose shape it answers in; without it, that of the RFCs.
     pub answers_as: Option<Product>,
-    /// A PEM file with the ES256 private key that signs; without it a key is generated at each start.
+    /// A PEM file with the private key that signs, for ES256, as Entra ID for RS256; without it a key is generated at each
+    /// start.
     pub signing_key_file: Option<PathBuf>,
     /// How long issued tokens live, in seconds.
     #[serde(default = "access_token_seconds")]

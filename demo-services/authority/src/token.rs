@@ -15,6 +15,7 @@ use crate::{
     authority::Authority,
     claims::AuthenticationClaims,
     client::Client,
+    dialect::Grants,
     error::{ErrorCode, TokenError},
     exchange::{ACCESS_TOKEN, BAD_REQUESTED_TYPE},
     form::Form,
@@ -26,7 +27,7 @@ pub(crate) const CLIENT_CREDENTIALS: &str = "client_credentials";
 pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 pub(crate) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
-/// `POST /token`.
+/// `POST` to the token endpoint.
 pub(crate) async fn token(
     State(authority): State<Arc<Authority>>,
     RawQuery(query): RawQuery,
@@ -35,7 +36,7 @@ pub(crate) async fn token(
 ) -> Result<Json<TokenResponse>, Response> {
     authority.slowness.passes(&authority.clock).await;
     let issued = authority.answer(query.as_deref(), &headers, &body).await;
-    issued.map(Json).map_err(|error| authority.dialect.refuse(error))
+    issued.map(Json).map_err(|error| authority.dialect.refuse(error, authority.clock.wall()))
 }
 
 impl Authority {
@@ -45,11 +46,15 @@ impl Authority {
         }
         let form = Form::read(headers, body)?;
         let client = self.authenticate(headers, &form)?;
+        let grants = self.dialect.grants;
         match form.one("grant_type") {
+            Some(CLIENT_CREDENTIALS) if grants == Grants::OnBehalfOf => self.for_itself(client, &form),
+            Some(JWT_BEARER) if grants == Grants::OnBehalfOf => self.on_behalf_of(client, &form),
+            Some(_) if grants == Grants::OnBehalfOf => Err(UNKNOWN_GRANT),
             Some(CLIENT_CREDENTIALS) => self.client_credentials(client, &form),
             Some(TOKEN_EXCHANGE) => match form.one("requested_token_type") {
                 None | Some(ACCESS_TOKEN) => self.exchange(client, &form),
-                Some(JWT) if self.dialect.chains => self.grant(client, &form),
+                Some(JWT) if self.dialect.chains() => self.grant(client, &form),
                 Some(_) => Err(BAD_REQUESTED_TYPE),
             },
             Some(JWT_BEARER) if !self.trusted.is_empty() => self.redeem(client, &form).await,

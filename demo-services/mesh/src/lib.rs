@@ -6,6 +6,7 @@
 //! | `mesh` | starting and stopping them |
 //! | `files` | their settings, moved to other addresses where asked |
 //! | `mode` | how the services come by tokens for each other |
+//! | `product` | whose shape the authority answers in |
 //! | `variation` | what a mesh does otherwise than they say |
 //! | `rollout` | a file that one of them follows while it runs |
 //! | `invitation` | what is printed once they are up |
@@ -22,6 +23,7 @@ mod invitation;
 mod mesh;
 mod mode;
 mod page;
+mod product;
 mod rollout;
 pub mod simulation;
 pub mod story;
@@ -34,5 +36,6 @@ pub use self::{
     mesh::Mesh,
     mode::Mode,
     page::Page,
-    variation::{AuthorityAs, Variation},
+    product::AuthorityAs,
+    variation::Variation,
 };

@@ -3,6 +3,7 @@
 mod chaining;
 mod client_assertion;
 mod embedded;
+mod entra;
 mod exchange;
 mod introspection;
 mod keycloak;

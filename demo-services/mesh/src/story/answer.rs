@@ -9,7 +9,7 @@ use reqwest::{
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
-use crate::{mode::Relayed, variation::Shape};
+use crate::{mode::Relayed, product::Shape};
 
 /// A response, read to its end.
 #[derive(Debug)]
@@ -107,12 +107,12 @@ impl Seen<'_> {
         self
     }
 
-    /// The principal in JSON, as this issuer vouches for it.
-    pub(super) fn principal(&self, issuer: &str) -> Value {
+    /// The principal in JSON, as this issuer vouches for it, for users of this tenant where it has tenants.
+    pub(super) fn principal(&self, issuer: &str, tenant: Option<&str>) -> Value {
         let named = |id: &str| json!({ "id": id, "issuer": issuer });
         json!({
             "caller": named(self.caller),
-            "user": self.user.map(named),
+            "user": self.user.map(|id| user(id, issuer, tenant)),
             "actors": self.actors.iter().map(|id| named(id)).collect::<Vec<_>>(),
             "scopes": self.scopes,
             "audience": self.audience.map_or(json!(self.service), |several| json!(several)),
@@ -129,6 +129,15 @@ impl Seen<'_> {
             },
         })
     }
+}
+
+/// A user of an issuer, in JSON.
+fn user(id: &str, issuer: &str, tenant: Option<&str>) -> Value {
+    let mut user = json!({ "id": id, "issuer": issuer });
+    if let Some(tenant) = tenant {
+        user["tenant"] = tenant.into();
+    }
+    user
 }
 
 /// `orders      saw storefront for alice: orders:read orders:write`

@@ -7,17 +7,20 @@ use demo_kit::StartError;
 use serde::Deserialize;
 use tower_identity::{InvalidSetting, Scopes, SecretToken, ServerSettings, Settings, system_clock};
 use tower_identity_oauth::{
-    ClientCredentials, Grant, Http, TargetService, TokenClient, TokenError, TokenErrorKind, TokenExchange,
-    Unexchangeable,
+    ClientCredentials, EntraOnBehalfOf, Grant, Http, KeycloakExchange, TargetService, TokenClient, TokenError,
+    TokenErrorKind, TokenExchange, Unexchangeable,
 };
 
-use crate::{Mesh, Part};
+use crate::{
+    Mesh, Part,
+    product::{Asked, Shape},
+};
 
 /// The clients of those that the walk plays.
 pub(super) struct Clients {
     storefront: TokenClient,
     orders: TokenClient,
-    tolerated: Scopes,
+    shape: Shape,
 }
 
 /// Which of them.
@@ -57,27 +60,34 @@ struct OutboundTable {
 impl Clients {
     pub(super) fn of(mesh: &Mesh) -> Result<Self, StartError> {
         let client = |part| client_of(mesh.settings(part));
-        let tolerated = scopes(&mesh.variation().shape().unasked.join(" "));
-        Ok(Self { storefront: client(Part::Storefront)?, orders: client(Part::Orders)?, tolerated })
+        let shape = mesh.variation().shape();
+        Ok(Self { storefront: client(Part::Storefront)?, orders: client(Part::Orders)?, shape })
     }
 
     /// Exchanges a user's token for one for this service, with these scopes.
     pub(super) async fn exchange(&self, client: As, subject: &str, to: (&str, &str)) -> Result<String, NoToken> {
-        let exchange = TokenExchange::new(SecretToken::new(subject), self.service(to))?;
-        self.token(client, exchange.into()).await
+        let (subject, target) = (SecretToken::new(subject), self.service(to.0, &self.shape.scopes(to.0, to.1)));
+        let grant: Grant = match self.shape.asked {
+            Asked::Exchange { at_keycloak: false } => TokenExchange::new(subject, target)?.into(),
+            Asked::Exchange { at_keycloak: true } => KeycloakExchange::new(subject, target)?.into(),
+            Asked::OnBehalfOf => EntraOnBehalfOf::new(subject, target)?.into(),
+        };
+        self.token(client, grant).await
     }
 
     /// A token of the client's own.
     pub(super) async fn own(&self, client: As, to: (&str, &str)) -> Result<String, NoToken> {
-        self.token(client, ClientCredentials::new(self.service(to)).into()).await
+        let target = self.service(to.0, &self.shape.own_scopes(to.0, to.1));
+        self.token(client, ClientCredentials::new(target).into()).await
     }
 
     /// An audience, and scopes there.
-    fn service(&self, (audience, asked): (&str, &str)) -> TargetService {
+    fn service(&self, audience: &str, asked: &str) -> TargetService {
+        let is_named = self.shape.asked != Asked::OnBehalfOf;
         TargetService {
-            audience: Some(audience.parse().expect("the walk's own names are names")),
+            audience: is_named.then(|| audience.parse().expect("the walk's own names are names")),
             scopes: scopes(asked),
-            tolerated: self.tolerated.clone(),
+            tolerated: scopes(&self.shape.unasked.join(" ")),
             ..TargetService::default()
         }
     }

@@ -11,11 +11,6 @@ use super::{
 use crate::Part;
 
 const READINGS: &str = "tower_identity_settings_reloads_total";
-const SCOPE: &str = "scope = \"payments:charge payments:read\"";
-
-/// The row says in one line that its token goes nowhere without TLS, and in another that it goes to where there is none.
-const WRONG: [(&str, &str); 1] = [(SCOPE, "scope = \"payments:read\"\nplaintext = \"never\"")];
-const GOOD: [(&str, &str); 1] = [(SCOPE, "scope = \"payments:charge\"")];
 
 pub(super) async fn rolled_out<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
     recorded();
@@ -28,14 +23,18 @@ pub(super) async fn rolled_out<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), B
     let seen = &before.body[1]["principal"];
     walk.saw_on_the_way(AT_PAYMENTS, seen)?;
 
-    file.roll_out(&WRONG)?;
+    let scope = |scopes: &str| format!("scope = \"{}\"", walk.shape().scopes("payments", scopes));
+    let said = scope("payments:charge payments:read");
+    // The row says in one line that its token goes nowhere without TLS, and in another that it goes to where there is none.
+    let (wrong, good) = (scope("payments:read") + "\nplaintext = \"never\"", scope("payments:charge"));
+    file.roll_out(&[(&said, &wrong)])?;
     walk.holds("a file with a wrong row is refused, and told of", 1, counted_more(READINGS, &refused, 0).await)?;
     let order = walk.post_at(&orders, "/orders", &token, basket()).await?;
     walk.holds("orders goes on by the file before it, and Alice orders: 201", "201", order.outcome())?;
     let after = walk.get_at(&orders, "/trace", &token).await?;
     walk.holds("with the token that it has remembered", seen.clone(), after.body[1]["principal"].clone())?;
 
-    file.roll_out(&GOOD)?;
+    file.roll_out(&[(&said, &good)])?;
     walk.holds("the file is mended, and asks for less: it is taken", 1, counted_more(READINGS, &taken, 0).await)?;
     let trace = walk.get_at(&orders, "/trace", &token).await?;
     let less = Seen { scopes: ["payments:charge"][..].into(), ..walk.on_the_way(AT_PAYMENTS) };

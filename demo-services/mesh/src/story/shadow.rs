@@ -10,7 +10,6 @@ use super::{
 use crate::Part;
 
 const TRIED: &str = "tower_identity_candidate_tokens_total";
-const SCOPE: &str = "scope = \"payments:charge payments:read\"";
 
 pub(super) async fn in_shadow<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
     recorded();
@@ -18,8 +17,11 @@ pub(super) async fn in_shadow<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Br
     let token = walk.for_orders(&alice).await?;
     let payments = walk.origin(Part::Payments).to_owned();
 
-    let own = "candidate = { mode = \"shadow\", strategy = \"client_credentials\", scope = \"payments:settle\" }";
-    let orders = walk.start_another(Part::Orders, (SCOPE, &format!("{SCOPE}\n{own}"))).await?;
+    let shape = walk.shape();
+    let said = format!("scope = \"{}\"", shape.scopes("payments", "payments:charge payments:read"));
+    let settle = shape.own_scopes("payments", "payments:settle");
+    let own = format!("candidate = {{ mode = \"shadow\", strategy = \"client_credentials\", scope = \"{settle}\" }}");
+    let orders = walk.start_another(Part::Orders, (&said, &format!("{said}\n{own}"))).await?;
     let order = walk.post_at(&orders, "/orders", &token, basket()).await?;
     walk.holds("it tries a token of its own behind Alice's back, who orders: 201", "201", order.outcome())?;
     let trace = walk.get_at(&orders, "/trace", &token).await?;
@@ -27,8 +29,8 @@ pub(super) async fn in_shadow<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Br
     let could = counted_more(TRIED, &[("target", &payments), ("outcome", "obtained")], 0).await;
     walk.holds("the other could be had, by the count", 1, could)?;
 
-    let elsewhere = "candidate = { mode = \"shadow\", audience = \"ledger\" }";
-    let orders = walk.start_another(Part::Orders, (SCOPE, &format!("{SCOPE}\n{elsewhere}"))).await?;
+    let elsewhere = format!("candidate = {{ mode = \"shadow\", {} }}", shape.target("ledger"));
+    let orders = walk.start_another(Part::Orders, (&said, &format!("{said}\n{elsewhere}"))).await?;
     let order = walk.post_at(&orders, "/orders", &token, basket()).await?;
     walk.holds(
         "it tries one for an audience that the authority does not know; she orders: 201",

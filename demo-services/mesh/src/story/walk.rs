@@ -23,7 +23,7 @@ use super::{
     closing,
     stream::Stream,
 };
-use crate::{Mesh, Page, Part, mesh::Change, mode::Exception, rollout::Rollout};
+use crate::{Mesh, Page, Part, mesh::Change, mode::Exception, product::Shape, rollout::Rollout};
 
 /// Why a step ended early.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +59,7 @@ pub(super) struct Walk<'a, W> {
     http: Client,
     /// Where each part listens, also after it has stopped.
     origins: BTreeMap<&'static str, String>,
+    issuer: String,
     clients: Clients,
     told: Told,
 }
@@ -67,8 +68,9 @@ impl<'a, W: Write> Walk<'a, W> {
     pub(super) fn new(mesh: &'a mut Mesh, page: &'a mut Page<W>) -> Result<Self, StartError> {
         let clients = Clients::of(mesh)?;
         let origins = Part::ALL.into_iter().filter_map(|part| Some((part.name(), mesh.origin(part)?))).collect();
+        let issuer = mesh.origin(Part::Authority).unwrap_or_default() + mesh.variation().shape().issuer;
         let http = Client::builder().no_proxy().build()?;
-        Ok(Self { mesh, page, http, origins, clients, told: Told { steps: 0, held: 0, otherwise: 0 } })
+        Ok(Self { mesh, page, http, origins, issuer, clients, told: Told { steps: 0, held: 0, otherwise: 0 } })
     }
 
     /// Takes one step, and prints what becomes of it.
@@ -119,8 +121,9 @@ impl<'a, W: Write> Walk<'a, W> {
 
     /// Prints whom a service saw, or ends the step if it saw somebody else.
     pub(super) fn saw(&mut self, seen: Seen<'_>, principal: &Value) -> Result<(), Broken> {
-        let seen = seen.shown_by(self.mesh.variation().shape());
-        let (expected, found) = (seen.principal(self.issuer()), lasting(principal));
+        let shape = self.shape();
+        let seen = seen.shown_by(shape);
+        let (expected, found) = (seen.principal(&self.issuer, shape.tenant), lasting(principal));
         if expected != found {
             return Err(Broken::Check { what: format!("whom {} saw", seen.service), expected, found });
         }
@@ -153,7 +156,12 @@ impl<'a, W: Write> Walk<'a, W> {
 
     /// Who vouches for everybody here.
     pub(super) fn issuer(&self) -> &str {
-        self.origin(Part::Authority)
+        &self.issuer
+    }
+
+    /// How tokens are asked for, and look.
+    pub(super) fn shape(&self) -> Shape {
+        self.mesh.variation().shape()
     }
 
     pub(super) fn origin(&self, part: Part) -> &str {

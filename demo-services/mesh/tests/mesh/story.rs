@@ -56,6 +56,31 @@ async fn the_story_holds_where_the_authority_answers_as_keycloak() {
     }
 }
 
+/// The same where users have another name at each service, nobody is asked what a token is, and what orders may do by itself
+/// are its roles.
+#[tokio::test]
+async fn the_story_holds_where_the_authority_answers_as_entra() {
+    let entra = Variation { authority_as: Some(AuthorityAs::Entra), ..Variation::default() };
+    let (told, text) = told_of(&shipped(), entra).await;
+    assert_eq!(told, Told { steps: 18, held: 16, otherwise: 2 }, "{text}");
+    let story = include_str!("story.txt").replace("none of them: invalid_request", "none of them: invalid_grant");
+    let (steps, expected) = (checks(&text), checks(&story));
+    let parts = |lines: &[&str]| {
+        let at = |step: &str| lines.iter().position(|line| line.starts_with(step)).expect("a step");
+        let part = |from: usize, to: usize| lines[from..to].join("\n");
+        [part(0, at("9. ")), part(at("10. "), at("17. ")), part(at("18. "), lines.len() - 1)]
+    };
+    assert_eq!(parts(&steps), parts(&expected));
+    for seen in [
+        "   storefront saw storefront-web for alice: catalog:read orders:read orders:write\n",
+        "   orders     saw storefront for alice: orders:read orders:write prices:read\n",
+        "   payments   saw orders for alice: payments:charge payments:read\n",
+        "   payments   saw orders for nobody: no scopes\n",
+    ] {
+        assert!(text.contains(seen), "{seen}{text}");
+    }
+}
+
 /// What a mode cannot hold is said, and does not hold; the rest is as it is otherwise.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_story_holds_in_every_mode_but_for_what_the_mode_cannot() {
