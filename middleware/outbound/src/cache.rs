@@ -1,7 +1,7 @@
 //! The tokens that are remembered, and those that are being asked for.
 //!
-//! Two maps of one key. What is *kept* are tokens, bounded by their number and by their bytes; a hit reads there, and
-//! nowhere else. What is *asked* are slots: of the keys whose token is on its way, or could not be had a moment ago. A
+//! Two maps of one key. What is *kept* are tokens, bounded by their number and by their bytes; a hit reads there, or the
+//! few of them that are *near*, in its own thread. What is *asked* are slots: of the keys whose token is on its way, or could not be had a moment ago. A
 //! slot that somebody waits at is never forgotten, so there is one flight for a key, however many come; a token that
 //! arrives goes to those that are kept, and the slot, which holds none, is forgotten when its place is needed.
 
@@ -16,6 +16,7 @@ use crate::{
     kept::Kept,
     key::{CacheKey, Looked},
     load::{self, Landed},
+    near::Near,
     source::Ask,
 };
 
@@ -26,6 +27,7 @@ const FAILURES: usize = 16_384;
 
 /// All tokens of an [`Outbound`](crate::Outbound).
 pub(crate) struct TokenCache {
+    near: Near,
     kept: Kept,
     asked: Cache<CacheKey, Slot<Landed, Refusal>, UnitWeighter, DefaultHashBuilder, Busy>,
     clock: Clock,
@@ -52,11 +54,16 @@ impl TokenCache {
             .build()
             .expect("a capacity is all that options need");
         let asked = Cache::with_options(options, UnitWeighter, DefaultHashBuilder::default(), Busy);
-        Arc::new(Self { kept: Kept::new(bounds), asked, clock })
+        Arc::new(Self { near: Near::default(), kept: Kept::new(bounds), asked, clock })
     }
 
     /// The token of a key, if it may be sent now.
     pub(crate) fn find(&self, key: &Looked<'_>, now: Timestamp) -> Option<Arc<Entry>> {
+        let place = self.near.place(key);
+        place.find(key, now).or_else(|| self.find_kept(key, now).inspect(|entry| place.offer(entry)))
+    }
+
+    fn find_kept(&self, key: &Looked<'_>, now: Timestamp) -> Option<Arc<Entry>> {
         self.kept.get(key).filter(|entry| entry.is_usable(now))
     }
 
@@ -104,7 +111,7 @@ impl TokenCache {
     /// of a slot follow one another, so whatever one of them brought the next one finds.
     pub(crate) fn meanwhile(&self, ask: &Ask) -> Option<Arc<Entry>> {
         let now = self.clock.wall();
-        self.find(&ask.key(), now).filter(|entry| !ask.ahead || !entry.is_stale(now))
+        self.find_kept(&ask.key(), now).filter(|entry| !ask.ahead || !entry.is_stale(now))
     }
 
     /// Keeps what a flight brought.

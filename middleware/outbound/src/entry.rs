@@ -1,21 +1,21 @@
 //! One token that is remembered.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
+mod span;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
 };
 
 use http::{HeaderMap, HeaderName, header::CONNECTION};
-use tower_identity_core::Timestamp;
+use tower_identity_core::{Fingerprint, Timestamp};
 use tower_identity_oauth::Standing;
 use tower_identity_refresh::Lifetime;
 
+use self::span::{Millis, Span, millis};
 use crate::{
     bearer::Bearer,
-    key::{CacheKey, Looked},
+    key::{AskedFor, CacheKey, Looked},
     strip::Strip,
 };
 
@@ -27,7 +27,7 @@ const DROP_PAUSE: Millis = 5_000;
 const REFRESH_PAUSE: Millis = 1_000;
 
 /// What an entry takes besides its token, in bytes: itself, its places in the map, and what the allocator adds.
-const OVERHEAD: usize = 288;
+const OVERHEAD: usize = 272;
 
 /// The target refused this token, and it is not sent again.
 const DROPPED: Millis = 1;
@@ -35,27 +35,27 @@ const DROPPED: Millis = 1;
 /// Another is there in its place.
 const REPLACED: Millis = 2;
 
-/// How many bits those are.
-const BITS: u32 = 2;
+/// It was made from a user's. Said when it is made, and never after.
+const USERS: Millis = 4;
 
-/// How long after the beginning of an entry, which ends long before this does: within an hour, and this is 49 days.
-type Millis = u32;
+/// How many bits those are.
+const BITS: u32 = 3;
+
+/// A refresh was begun.
+const BEGUN: Millis = 1;
 
 /// A token and its time, as the wall clock tells it: its own end and its subject's are such times. The entry does not
 /// change, but for what its target says of it: who refreshes it puts another in its place.
 ///
-/// There may be a million: what is less than an hour after the beginning takes half the room of a time.
+/// There may be a million: so it is as small as what an allocator hands out in one piece of 128 bytes.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    key: CacheKey,
+    /// The user's verified token that it was made from, where it [was](USERS).
+    subject: Fingerprint,
+    asked: Arc<AskedFor>,
     bearer: Bearer,
-    /// When it was asked for, in milliseconds. A clock that stands before that was set back, and says nothing of this
-    /// token.
-    began: u64,
-    /// When the next request begins a refresh.
-    refresh_at: Millis,
-    ends_at: Millis,
-    /// When a refresh may be begun next.
+    span: Span,
+    /// When a refresh may be begun next, above the bit of whether one was.
     next_refresh: AtomicU32,
     /// From when on a target's refusal is heeded, above the bits of what became of this token.
     refused: AtomicU32,
@@ -85,20 +85,23 @@ impl Entry {
         lifetime: Lifetime,
         before: Option<&Self>,
     ) -> Self {
-        let (began, refresh_at) = (unix_millis(began), millis(lifetime.fresh()));
+        let CacheKey { subject, asked } = key;
+        let span = Span::new(began, lifetime.usable());
         // The pause after a refusal goes on.
         let heeded_from = before.map_or(0, |before| {
             let heeded_from = before.refused.load(Ordering::Relaxed) >> BITS;
-            before.began.saturating_add(heeded_from.into()).saturating_sub(began)
+            (before.span.began() + u64::from(heeded_from)).saturating_sub(span.began())
         });
+        let users = if subject.is_some() { USERS } else { 0 };
+        let heeded_from = above(BITS, heeded_from.try_into().unwrap_or(Millis::MAX));
         Self {
-            key,
+            // Of no user's, nobody asks whose it is.
+            subject: subject.unwrap_or(asked.us),
+            asked,
             bearer,
-            began,
-            refresh_at,
-            ends_at: millis(lifetime.usable()),
-            next_refresh: AtomicU32::new(refresh_at),
-            refused: AtomicU32::new(above_the_bits(heeded_from.try_into().unwrap_or(Millis::MAX))),
+            span,
+            next_refresh: AtomicU32::new(above(1, millis(lifetime.fresh()))),
+            refused: AtomicU32::new(heeded_from | users),
             standing: None,
         }
     }
@@ -108,8 +111,20 @@ impl Entry {
         Self { standing, ..self }
     }
 
+    #[inline]
     pub(crate) fn key(&self) -> Looked<'_> {
-        self.key.looked()
+        Looked { subject: self.is_users().then_some(self.subject), asked: &self.asked }
+    }
+
+    /// Whether it was made from a user's.
+    fn is_users(&self) -> bool {
+        self.refused.load(Ordering::Relaxed) & USERS != 0
+    }
+
+    /// Whether it was asked for by this very recipe's terms, and not by equal ones of another.
+    #[inline]
+    pub(crate) fn is_of(&self, asked: &Arc<AskedFor>) -> bool {
+        Arc::ptr_eq(&self.asked, asked)
     }
 
     /// What it is taken to weigh, in bytes.
@@ -118,21 +133,16 @@ impl Entry {
     }
 
     /// Whether it may be sent now.
+    #[inline]
     pub(crate) fn is_usable(&self, now: Timestamp) -> bool {
-        self.age(now).is_some_and(|age| age < self.ends_at)
+        self.span.covers(now)
             && self.refused.load(Ordering::Relaxed) & DROPPED == 0
             && self.standing.as_ref().is_none_or(|standing| !standing.is_gone())
     }
 
-    /// How long ago it was asked for. None where the clock was set back since.
-    fn age(&self, now: Timestamp) -> Option<Millis> {
-        let age = unix_millis(now).checked_sub(self.began)?;
-        Some(age.try_into().unwrap_or(Millis::MAX))
-    }
-
     /// When it ends.
     pub(crate) fn ends_at(&self) -> Timestamp {
-        Timestamp::from_unix(Duration::from_millis(self.began.saturating_add(self.ends_at.into())))
+        self.span.end()
     }
 
     /// Says that another is there in its place. Those who found it before may send it still.
@@ -140,24 +150,32 @@ impl Entry {
         self.refused.fetch_or(REPLACED, Ordering::Relaxed);
     }
 
+    /// Whether another is.
+    #[inline]
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.refused.load(Ordering::Relaxed) & REPLACED != 0
+    }
+
     /// Whether another should be there before it ends.
+    #[inline]
     pub(crate) fn is_stale(&self, now: Timestamp) -> bool {
-        self.age(now).is_some_and(|age| self.refresh_at <= age)
+        let next = self.next_refresh.load(Ordering::Relaxed);
+        self.span.age(now).is_some_and(|age| next & BEGUN != 0 || next >> 1 <= age)
     }
 
     /// Whether it is the asker's to begin a refresh: one asker's at a time, and not for a while after that.
     pub(crate) fn begins_refresh(&self, now: Timestamp) -> bool {
-        let Some(age) = self.age(now) else { return false };
-        let due = |next: Millis| (next <= age).then(|| age.saturating_add(REFRESH_PAUSE));
+        let Some(age) = self.span.age(now) else { return false };
+        let due = |next: Millis| (next >> 1 <= age).then(|| above(1, age.saturating_add(REFRESH_PAUSE)) | BEGUN);
         self.next_refresh.fetch_update(Ordering::Relaxed, Ordering::Relaxed, due).is_ok()
     }
 
     /// The target refused it, which was sent with a request of that time: see [`Credential::drop_token`].
     fn refused(&self, at: Timestamp) -> bool {
-        let age = self.age(at).unwrap_or(0);
+        let age = self.span.age(at).unwrap_or(0);
         let refuse = |state: Millis| {
             let is_heeded = state >> BITS <= age;
-            let dropped = || above_the_bits(age.saturating_add(DROP_PAUSE)) | DROPPED;
+            let dropped = || above(BITS, age.saturating_add(DROP_PAUSE)) | (state & USERS) | DROPPED;
             (state & (DROPPED | REPLACED) == 0 && is_heeded).then(dropped)
         };
         match self.refused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, refuse) {
@@ -199,7 +217,7 @@ impl Credential {
 
     /// Whether the token was made from a user's.
     pub(crate) fn is_users(&self) -> bool {
-        self.users.is_some() || self.entry.as_ref().is_some_and(|entry| entry.key().subject.is_some())
+        self.users.is_some() || self.entry.as_ref().is_some_and(|entry| entry.is_users())
     }
 
     /// The target refused this token: forgets it. Whether the next request gets another. Of two it does not say which, so
@@ -213,18 +231,9 @@ impl Credential {
     }
 }
 
-fn above_the_bits(time: Millis) -> Millis {
-    time.min(Millis::MAX >> BITS) << BITS
-}
-
-fn millis(duration: Duration) -> Millis {
-    duration.as_millis().try_into().unwrap_or(Millis::MAX)
-}
-
-/// In 64 bits, which hold some 584 million years.
-fn unix_millis(time: Timestamp) -> u64 {
-    let since = time.since_epoch();
-    since.as_secs().saturating_mul(1000).saturating_add(since.subsec_millis().into())
+/// A time above so many bits; the latest that there is room for rather than none of it.
+fn above(bits: u32, time: Millis) -> Millis {
+    time.min(Millis::MAX >> bits) << bits
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use tower_identity_core::Fingerprint;
 /// Which token: three digests, compared whole. Nobody outside this crate can make one.
 #[derive(Debug, Clone)]
 pub(crate) struct CacheKey {
-    subject: Option<Fingerprint>,
-    asked: Arc<AskedFor>,
+    pub(crate) subject: Option<Fingerprint>,
+    pub(crate) asked: Arc<AskedFor>,
 }
 
 /// What is asked for and by whom: two of the three digests, which are the same for all users and shared by their keys.
@@ -42,6 +42,17 @@ impl Looked<'_> {
     pub(crate) fn to_key(self) -> CacheKey {
         CacheKey { subject: self.subject, asked: Arc::clone(self.asked) }
     }
+
+    /// Something of all three digests: to choose a place by, and never instead of them.
+    #[inline]
+    pub(crate) fn bits(&self) -> u64 {
+        self.subject.as_ref().map_or(0, bits).rotate_left(1) ^ bits(&self.asked.us) ^ bits(&self.asked.row)
+    }
+}
+
+#[inline]
+fn bits(digest: &Fingerprint) -> u64 {
+    u64::from_ne_bytes(*digest.as_bytes().first_chunk().expect("32 bytes"))
 }
 
 impl PartialEq for Looked<'_> {
@@ -55,7 +66,6 @@ impl Eq for Looked<'_> {}
 /// Some bits of the digests, to choose a bucket by.
 impl Hash for Looked<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let bits = |digest: &Fingerprint| u64::from_ne_bytes(digest.as_bytes()[..8].try_into().expect("32 bytes"));
         state.write_u64(self.subject.as_ref().map_or(0, bits));
         state.write_u64(bits(&self.asked.us) ^ bits(&self.asked.row));
     }

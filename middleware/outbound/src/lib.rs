@@ -52,6 +52,7 @@ mod kept;
 mod key;
 mod layer;
 mod load;
+mod near;
 mod on_behalf_of;
 mod origin;
 mod outbound;

@@ -117,6 +117,7 @@ impl Outbound {
             let Some(entry) = cache.find(&asked.key(), now) else {
                 return Err(Missing::token(asked, shadow));
             };
+            asked.accepts(&entry)?;
             is_sent(&entry, asked, cache, now);
             Ok((entry, shadow))
         });
@@ -167,8 +168,11 @@ pub(crate) enum Obtained {
 fn is_sent(entry: &Entry, asked: Asked<'_, '_>, cache: &Arc<TokenCache>, now: Timestamp) {
     let is_stale = entry.is_stale(now);
     asked.recipe.told.at_hand(is_stale);
-    if is_stale && entry.begins_refresh(now) {
-        cache.refresh(asked.to_ask(true));
+    if is_stale
+        && entry.begins_refresh(now)
+        && let Ok(ask) = asked.to_ask(true)
+    {
+        cache.refresh(ask);
     }
 }
 
@@ -183,7 +187,10 @@ enum Missing {
 impl Missing {
     #[cold]
     fn token(asked: Asked<'_, '_>, shadow: Option<Box<Shadow>>) -> Box<Self> {
-        Box::new(Self::Token { ask: asked.to_ask(false), caller: asked.to_caller(), shadow })
+        match asked.to_ask(false) {
+            Ok(ask) => Box::new(Self::Token { ask, caller: asked.to_caller(), shadow }),
+            Err(reason) => reason.into(),
+        }
     }
 }
 

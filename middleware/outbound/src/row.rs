@@ -9,6 +9,7 @@ use crate::{
     OnBehalfOf,
     acting::Acting,
     candidate::{Shadow, Trial},
+    entry::Entry,
     error::Reason,
     key::Looked,
     source::{Ask, Recipe},
@@ -44,9 +45,23 @@ impl Asked<'_, '_> {
         self.recipe.key(self.subject.map(|subject| &**subject))
     }
 
-    /// The same, to be taken to the authorization server: now, or ahead of time.
-    pub(crate) fn to_ask(self, ahead: bool) -> Ask {
-        Ask { recipe: Arc::clone(self.recipe), subject: self.subject.cloned(), ahead }
+    /// Whether the recipe's source takes the subject that this token was made from. What this very recipe obtained for
+    /// this very subject, it takes: it [was asked](Self::to_ask) then, and neither has changed. An equal one, such as of
+    /// the row as it was before a reload, may have been told of other issuers.
+    #[inline]
+    pub(crate) fn accepts(&self, entry: &Entry) -> Result<(), Box<Reason>> {
+        if entry.is_of(self.recipe.asked()) { Ok(()) } else { self.is_taken() }
+    }
+
+    #[cold]
+    fn is_taken(&self) -> Result<(), Box<Reason>> {
+        self.subject.map_or(Ok(()), |subject| Ok(self.recipe.source.takes(subject)?))
+    }
+
+    /// The same, to be taken to the authorization server, now or ahead of time: if the source takes the subject.
+    pub(crate) fn to_ask(self, ahead: bool) -> Result<Ask, Box<Reason>> {
+        self.is_taken()?;
+        Ok(Ask { recipe: Arc::clone(self.recipe), subject: self.subject.cloned(), ahead })
     }
 
     /// For whom, to be asked about again.
@@ -125,7 +140,6 @@ impl Row {
         if subject.token().is_none() {
             return Err(Reason::NoText.into());
         }
-        recipe.source.takes(subject)?;
         if subject.expires_at() <= now {
             return Err(Reason::SubjectExpired.into());
         }

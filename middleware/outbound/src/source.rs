@@ -54,8 +54,8 @@ pub(crate) trait TokenSource: fmt::Debug + Send + Sync {
     /// strategy's own settings, all of them. Part of the cache key.
     fn fingerprint(&self) -> Fingerprint;
 
-    /// Whether it takes this subject: what is known before anybody is asked. Asked for each request, so it is cheap, and
-    /// allocates nothing where the answer is yes.
+    /// Whether it takes this subject: what is known before anybody is asked. A function of the source and the subject
+    /// alone, since what it said of a token's subject is not asked again for each request that the token goes with.
     fn takes(&self, subject: &VerifiedToken) -> Result<(), Reason> {
         let _ = subject;
         Ok(())
@@ -258,6 +258,11 @@ impl Recipe {
         let asked = Arc::new(AskedFor { us: source.fingerprint(), row });
         let told = Requests::new(Arc::clone(target), which, source.name());
         Self { source, terms, demands, clock, told, asked }
+    }
+
+    /// What is asked for and by whom.
+    pub(crate) fn asked(&self) -> &Arc<AskedFor> {
+        &self.asked
     }
 
     /// What its token for this subject is remembered under.

@@ -168,7 +168,14 @@ struct World {
     outbound: Outbound,
     revocations: Revocations,
     people: Vec<RwLock<Arc<Person>>>,
+    /// What there is to be asked for, and an address for each.
     rows: Vec<(Uri, [&'static str; 3])>,
+    clients: HashMap<&'static str, TokenClient>,
+    recorder: Recorder,
+    clock: Clock,
+    /// By how many rows the table is turned that is at work: so many after its own is the one that an address leads to.
+    turned: RwLock<usize>,
+    replaced: AtomicUsize,
     done: AtomicUsize,
     cancelled: AtomicUsize,
     revoked: AtomicUsize,
@@ -180,38 +187,59 @@ impl World {
         let time = recorder.0.time.clone();
         let clock = Clock::new(time.clone());
         let http = Http::new(clock.clone()).expect("a client");
-        let mut targets = Targets::new();
+        let client = |id| {
+            let auth = ClientAuth::client_secret_post(id, SecretToken::new("secret")).expect("a client");
+            (id, TokenEndpoint::at(ISSUER, format!("{ISSUER}/token"), auth).connect(&http).expect("a server"))
+        };
+        let clients = CLIENTS.map(client).into();
         let mut rows = Vec::new();
         for audience in AUDIENCES {
             for scope in SCOPES {
                 for id in CLIENTS {
-                    let auth = ClientAuth::client_secret_post(id, SecretToken::new("secret")).expect("a client");
-                    let client = TokenEndpoint::at(ISSUER, format!("{ISSUER}/token"), auth).connect(&http);
-                    let path = format!("/{audience}/{scope}/{id}");
-                    let row = row(&path, audience, scope, &client.expect("a server"), recorder, &clock);
-                    let origin = Target::origin(ORIGIN).expect("an origin").origin;
-                    let prefix = PathPrefix::parse(&path).expect("a path");
-                    targets.insert(&origin, prefix, When::default(), row).expect("one of each");
-                    let uri = format!("{ORIGIN}{path}/7").parse().expect("an address");
+                    let uri = format!("{ORIGIN}/{}/7", rows.len()).parse().expect("an address");
                     rows.push((uri, [audience, scope, id]));
                 }
             }
         }
         let bounds = Bounds { entries: ROOM, bytes: 1 << 30 };
-        let outbound = Outbound::new(Table::of_targets(targets), bounds, http, clock.clone());
-        let revocations = Revocations::new(clock);
+        let outbound = Outbound::new(Table::of_targets(Targets::new()), bounds, http, clock.clone());
+        let revocations = Revocations::new(clock.clone());
         let people = (0..PEOPLE).map(|number| RwLock::new(Arc::new(person(number, 0, &time, &revocations)))).collect();
-        Self {
+        let world = Self {
             time,
             outbound,
             revocations,
             people,
             rows,
+            clients,
+            recorder: recorder.clone(),
+            clock,
+            turned: RwLock::new(0),
+            replaced: AtomicUsize::new(0),
             done: AtomicUsize::new(0),
             cancelled: AtomicUsize::new(0),
             revoked: AtomicUsize::new(0),
             refused: Mutex::default(),
+        };
+        world.turn(0);
+        world
+    }
+
+    /// Puts another table in the place of the one at work: all its rows are made anew, and each address leads to another.
+    fn turn(&self, by: usize) {
+        let mut turned = self.turned.write().expect("unpoisoned");
+        *turned += by;
+        let mut targets = Targets::new();
+        for number in 0..ROWS {
+            let [audience, scope, id] = self.rows[(number + *turned) % ROWS].1;
+            let path = format!("/{number}");
+            let row = row(&path, audience, scope, &self.clients[id], &self.recorder, &self.clock);
+            let origin = Target::origin(ORIGIN).expect("an origin").origin;
+            let prefix = PathPrefix::parse(&path).expect("a path");
+            targets.insert(&origin, prefix, When::default(), row).expect("one of each");
         }
+        self.outbound.shared().table.store(Arc::new(Table::of_targets(targets)));
+        self.replaced.fetch_add(1, Ordering::Relaxed);
     }
 
     fn person(&self, number: usize) -> Arc<Person> {
@@ -230,17 +258,21 @@ impl World {
         // Half of the requests are of few.
         let number = if rng.bool() { rng.usize(..4) } else { rng.usize(..PEOPLE) };
         let person = self.person(number);
-        let (uri, [audience, scope, client]) = &self.rows[rng.usize(..ROWS)];
+        let number = rng.usize(..ROWS);
         let as_service = rng.u8(..) < 8;
         let subject = (!as_service).then(|| person.caller.caller_token().token().expect("a token").expose());
-        let what = asked_for(subject, audience, scope, client);
-
-        let before = self.time.now();
         let acting = as_service.then_some(Acting::AsService);
         let headers = HeaderMap::new();
         let mut scope = Some(person.caller.clone());
-        let obtained =
-            ambient::enter(&mut scope, || self.outbound.obtain(&Method::GET, uri, &headers, acting.as_ref()));
+        let uri = &self.rows[number].0;
+        let (what, before, obtained) = {
+            // By which table this request goes is decided here.
+            let turned = self.turned.read().expect("unpoisoned");
+            let [audience, scopes, client] = self.rows[(number + *turned) % ROWS].1;
+            let before = self.time.now();
+            let obtain = || self.outbound.obtain(&Method::GET, uri, &headers, acting.as_ref());
+            (asked_for(subject, audience, scopes, client), before, ambient::enter(&mut scope, obtain))
+        };
         let credential = match obtained {
             Ok(Obtained::Now(credential)) => Ok(credential),
             Ok(Obtained::Later(mut pending)) => {
@@ -311,7 +343,8 @@ impl World {
                 0 => self.time.advance(9000),
                 1..100 => self.time.advance(20),
                 100..150 => self.revoke(&mut rng).await,
-                150..400 => tokio::task::yield_now().await,
+                150 => self.turn(rng.usize(1..ROWS)),
+                151..400 => tokio::task::yield_now().await,
                 _ => {}
             }
         }
@@ -446,6 +479,7 @@ fn out_b2_of_a_million_requests_each_gets_the_token_of_its_tuple() {
         ("failed", failed),
         ("cancelled", &world.cancelled),
         ("revoked", &world.revoked),
+        ("replaced", &world.replaced),
     ] {
         results.insert(what.to_owned(), count.load(Ordering::Relaxed));
     }
@@ -457,6 +491,7 @@ fn out_b2_of_a_million_requests_each_gets_the_token_of_its_tuple() {
     for what in ["hit", "miss", "coalesced", "expired", "evicted", "cancelled", "revoked"] {
         assert!(results.get(what).is_some_and(|count| *count >= OFTEN), "{what}: {results:?}");
     }
+    assert!(results["replaced"] >= OFTEN / 100, "{results:?}");
     for what in ["stale", "negative"] {
         assert!(results.contains_key(what), "{what}: {results:?}");
     }

@@ -82,7 +82,7 @@ impl Shadow {
         now: Timestamp,
     ) -> Self {
         // As what is refreshed ahead: it makes way for whoever waits.
-        let ask = shadows.row.ask(acting, scope, now).map(|asked| asked.to_ask(true));
+        let ask = shadows.row.ask(acting, scope, now).and_then(|asked| asked.to_ask(true));
         Self { shadows: Arc::clone(shadows), ask }
     }
 

@@ -4,7 +4,15 @@ use http::{HeaderMap, HeaderName};
 use tower_identity_core::{Timestamp, ambient};
 
 use super::{Obtained, Outbound, Shared, Waiting, is_sent};
-use crate::{OutboundError, acting::Acting, deadline, entry::Credential, error::Reason, row::Row, strip::Strip};
+use crate::{
+    OutboundError,
+    acting::Acting,
+    deadline,
+    entry::Credential,
+    error::Reason,
+    row::{Asked, Row},
+    strip::Strip,
+};
 
 impl Outbound {
     /// Both, or nothing.
@@ -22,11 +30,15 @@ impl Outbound {
             let both = [picked.own(), picked.ask(acting, scope, now)?];
             let found = match both.map(|asked| cache.find(&asked.key(), now)) {
                 [Some(own), Some(users)] => {
+                    both[1].accepts(&users)?;
                     is_sent(&own, both[0], cache, now);
                     is_sent(&users, both[1], cache, now);
                     Ok((own, users))
                 }
-                _ => Err(both.map(|asked| (asked.to_ask(false), asked.to_caller()))),
+                _ => {
+                    let ask = |asked: Asked<'_, '_>| Ok::<_, Box<Reason>>((asked.to_ask(false)?, asked.to_caller()));
+                    Err([ask(both[0])?, ask(both[1])?])
+                }
             };
             Ok((found, row.shadow(acting, scope, now)))
         });

@@ -166,3 +166,33 @@ async fn chg_a1_a_server_that_is_described_as_it_was_is_not_looked_for_again() {
     let clients: Vec<_> = world.authority.calls().iter().map(|call| call["client_id"].clone()).collect();
     assert_eq!(clients, ["orders", "orders", "stock"]);
 }
+
+#[tokio::test]
+async fn chg_a1_a_token_that_is_remembered_of_a_subject_that_is_no_longer_taken_is_not_sent() {
+    const PARTNER: &str = "https://partner.example";
+    let world = World::new().await;
+    let stranger = world.of_issuer(PARTNER, Some("alice"), "token-of-partner", 3600);
+    let row = || world.payments.target().token_exchange();
+    let list = |accepts: &[&str]| {
+        let endpoint = world.authority.endpoint("orders");
+        let endpoint = accepts.iter().fold(endpoint, |endpoint, issuer| endpoint.accepts_issuer(*issuer));
+        world.builder_at(endpoint).target(row())
+    };
+    let outbound = list(&[PARTNER]).build().expect("outbound");
+    let http = client(&outbound);
+    for _ in 0..3 {
+        assert_eq!(sent(&http, &world.payments, &stranger).await, "Bearer token-0");
+    }
+    // The rows are others, and so equal that the token is of both.
+    outbound.replace(list(&[PARTNER, "https://other.example"])).expect("in order");
+    for _ in 0..3 {
+        assert_eq!(sent(&http, &world.payments, &stranger).await, "Bearer token-0");
+    }
+    let got = world.payments.got().len();
+    outbound.replace(list(&[])).expect("in order");
+    for _ in 0..3 {
+        let (check, _) = refused(http.get(world.payments.url("/")).on_behalf_of(&stranger).send().await);
+        assert_eq!(check, "subject_issuer");
+    }
+    assert_eq!((world.authority.calls().len(), world.payments.got().len()), (1, got));
+}
