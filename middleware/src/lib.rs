@@ -24,6 +24,7 @@
 //! | answer errors of downstream calls | [`Problem`] |
 //! | take a caller's credential and its user's on one request | [`Verifier::pair`], [`VerifierBuilder::user_issuer`] |
 //! | know callers by their client certificates | [`AuthLayer::client_certificate`], [`CertificateAnchor`], [`Connection`] |
+//! | listen with TLS, and follow its files | `ServerTls`, `TlsListener`, `EachConnection` (feature `tls`) |
 //! | know one workload under many names | [`VerifierBuilder::workload`] |
 //! | know why a token is refused | [`Verifier::explain`]; in development, in the answer too: [`danger`] |
 //! | end tokens before their time | [`Revocations`], [`EventReceiver`], [`SecurityEvents`]; `docs/revocation.md` |
@@ -65,7 +66,7 @@
 //! Feature `axum` (default) brings the extractors, feature `reqwest` (default) brings [`HttpClient`], feature `tonic`
 //! turns what a gRPC service refuses into its `Status`: `Caller::of(request.extensions())?`, and brings `GrpcChannel`, to
 //! call on over gRPC. Feature `retry` brings
-//! `RetryRefused`, a policy for tower's retry layer.
+//! `RetryRefused`, a policy for tower's retry layer. Feature `tls` brings `TlsListener`, for `axum::serve`.
 
 mod config;
 
@@ -106,6 +107,10 @@ pub use tower_identity_outbound::{HttpClient, RequestBuilder, ResponseExt, SendE
 #[cfg(feature = "retry")]
 pub use tower_identity_outbound::{Replay, RetryRefused, SetAside};
 pub use tower_identity_refresh::system_clock;
+#[cfg(feature = "tls")]
+pub use tower_identity_tls::{
+    Connected, EachConnection, HandshakeError, ServerTls, ServerTlsBuilder, TlsListener, TlsSettings,
+};
 pub use tower_identity_verify::{
     CertificateAnchor, CertificateSettings, Checked, EventReceiver, EventReceiverBuilder, Explanation, FeedError,
     IssuerSettings, KeySettings, MemorySplitTokens, NameKind, Outcome, Profile, Pulled, Received, Remember,

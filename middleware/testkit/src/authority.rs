@@ -1,10 +1,15 @@
 //! Certificate authorities of tests, and the client certificates that they issue.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
+use base64_simd::STANDARD;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, SanType, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber,
+    date_time_ymd,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tower_identity_core::{Clock, Timestamp};
@@ -63,6 +68,27 @@ impl TestAuthority {
     #[must_use]
     pub fn pem(&self) -> String {
         self.issuer.pem()
+    }
+
+    /// A list of these certificates as revoked, in PEM, which holds until then.
+    #[must_use]
+    pub fn revocation_list(&self, revoked: &[&TestCertificate], until: Timestamp) -> String {
+        let (day_0, now) = (date_time_ymd(1970, 1, 1), self.clock.wall().since_epoch());
+        let revoked = revoked.iter().map(|certificate| RevokedCertParams {
+            serial_number: certificate.serial.into(),
+            revocation_time: day_0 + now,
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let list = CertificateRevocationListParams {
+            this_update: day_0 + now.saturating_sub(DAY),
+            next_update: day_0 + until.since_epoch(),
+            crl_number: SerialNumber::from(now.as_secs()),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.issuer).and_then(|list| list.pem()).expect("a list")
     }
 
     /// A client's certificate, for a day from now, with the usages of an X.509-SVID and no name yet.
@@ -156,10 +182,13 @@ impl CertificateBuilder<'_> {
     /// Signs it.
     #[must_use]
     pub fn build(self) -> TestCertificate {
-        let key = key();
-        let leaf = self.parameters.signed_by(&key, &self.authority.issuer).expect("a certificate");
+        static SERIAL: AtomicU64 = AtomicU64::new(1);
+        let (key, serial) = (key(), SERIAL.fetch_add(1, Ordering::Relaxed));
+        let mut parameters = self.parameters;
+        parameters.serial_number = Some(serial.into());
+        let leaf = parameters.signed_by(&key, &self.authority.issuer).expect("a certificate");
         let chain = [leaf.der().clone()].into_iter().chain(self.authority.between.iter().cloned()).collect();
-        TestCertificate { chain, key: key.serialize_der() }
+        TestCertificate { chain, key: key.serialize_der(), serial }
     }
 }
 
@@ -181,6 +210,7 @@ pub enum KeyUsage {
 pub struct TestCertificate {
     chain: Vec<CertificateDer<'static>>,
     key: Vec<u8>,
+    serial: u64,
 }
 
 impl TestCertificate {
@@ -195,6 +225,22 @@ impl TestCertificate {
     pub fn key(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::Pkcs8(self.key.clone().into())
     }
+
+    /// The chain, in PEM.
+    #[must_use]
+    pub fn pem(&self) -> String {
+        self.chain.iter().map(|certificate| pem("CERTIFICATE", certificate)).collect()
+    }
+
+    /// The key, in PEM.
+    #[must_use]
+    pub fn key_pem(&self) -> String {
+        pem("PRIVATE KEY", &self.key)
+    }
+}
+
+fn pem(what: &str, der: &[u8]) -> String {
+    format!("-----BEGIN {what}-----\n{}\n-----END {what}-----\n", STANDARD.encode_to_string(der))
 }
 
 /// How long the chain is.

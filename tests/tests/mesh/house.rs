@@ -16,6 +16,7 @@ const VERIFY: &str = "tower-identity-verify";
 const INBOUND: &str = "tower-identity-inbound";
 const OUTBOUND: &str = "tower-identity-outbound";
 const TESTKIT: &str = "tower-identity-testkit";
+const TLS: &str = "tower-identity-tls";
 const FACADE: &str = "tower-identity";
 const EXTRACTORS: &str = "axum-identity";
 const KIT: &str = "demo-kit";
@@ -31,7 +32,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (INBOUND, &[VERIFY, REFRESH, CORE]),
     (OUTBOUND, &[OAUTH, JOSE, REFRESH, CORE]),
     (EXTRACTORS, &[INBOUND, CORE]),
-    (FACADE, &[EXTRACTORS, OUTBOUND, INBOUND, VERIFY, OAUTH, JOSE, REFRESH, CORE]),
+    (TLS, &[INBOUND, REFRESH, CORE]),
+    (FACADE, &[EXTRACTORS, TLS, OUTBOUND, INBOUND, VERIFY, OAUTH, JOSE, REFRESH, CORE]),
     (TESTKIT, &[OUTBOUND, INBOUND, VERIFY, OAUTH, JOSE, REFRESH, CORE]),
     (API, &[]),
     (KIT, &[FACADE, EXTRACTORS]),
@@ -62,11 +64,19 @@ const ARROWS: &[(&str, &[&str])] = &[
 const GUARDED: &[(&str, &[&str], &str)] = &[
     ("jsonwebtoken", &[JOSE], "one room reads and writes JOSE"),
     ("aws-lc-rs", &[JOSE], "one room does cryptography"),
-    ("tokio", &[REFRESH, TESTKIT], "libraries run on whatever runtime their user has; one room drives ours"),
+    (
+        "tokio",
+        &[REFRESH, TESTKIT, TLS],
+        "libraries run on whatever runtime their user has; one room drives ours, and one is a listener of this one",
+    ),
     ("reqwest", &[OAUTH, OUTBOUND], "one room talks to authorization servers, one adapts the user's client"),
     ("hyper", &[TESTKIT], "libraries do not choose an HTTP server"),
     ("hyper-util", &[TESTKIT], "libraries do not choose an HTTP server"),
-    ("axum", &[], "libraries stand on axum-core, http and tower, not on a framework"),
+    (
+        "axum",
+        &[TLS],
+        "libraries stand on axum-core, http and tower, not on a framework; one room is a listener for this one",
+    ),
     ("axum-core", &[EXTRACTORS], "the layers fit every framework"),
     (
         "tonic",

@@ -41,9 +41,9 @@ use tracing_subscriber::{Layer, Registry, layer::Context, layer::SubscriberExt};
 
 use crate::servers::{Server, verifier};
 
-/// What is told where a key set, a list of callers, roots or a client's credentials are kept in a file, by threads that
-/// nobody listens to here, or once the file has changed. Their rooms test it.
-const OF_FILES: [&str; 10] = [
+/// What is told where a key set, a list of callers, roots, a certificate or a client's credentials are kept in a file, by
+/// threads that nobody listens to here, or once the file has changed; and of connections of TLS, which there are none of. Their rooms test it.
+const OF_FILES: [&str; 13] = [
     "keys seeded",
     "seed refused",
     "keys cannot be saved",
@@ -54,6 +54,9 @@ const OF_FILES: [&str; 10] = [
     "client credential taken",
     "client credential kept",
     "client credential refused",
+    "certificate read",
+    "certificate refused: that before it stays",
+    "connection refused",
 ];
 
 const DOCUMENT: &str = include_str!("../../../docs/telemetry.md");

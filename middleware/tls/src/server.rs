@@ -1,0 +1,109 @@
+//! What connections are accepted by, kept up to date, and one handshake.
+
+use std::{fmt, io, net::SocketAddr, path::PathBuf, pin::pin, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use futures_util::future::{Either, select};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
+use tower_identity_core::{Clock, InvalidSetting};
+use tower_identity_inbound::Connection;
+use tower_identity_refresh::{OneAtATime, Upkeep};
+
+use crate::{files::Files, settings::ServerTlsBuilder};
+
+/// The TLS of a server: its certificate, and what it asks of clients. Cheap to clone.
+///
+/// It follows its files. Each is looked at every five seconds, once a connection was accepted: what they say together counts
+/// from the next handshake on, whole or, where one of them is wrong or the key is not the certificate's, not at all; then
+/// what was there before stays, and that is told. Connections that are there already stay as they are.
+///
+/// TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN. No session is taken up again: every connection proves its certificate.
+#[derive(Clone)]
+pub struct ServerTls(Arc<Inner>);
+
+struct Inner {
+    now: Arc<ArcSwap<ServerConfig>>,
+    upkeep: Upkeep,
+    handshake: Duration,
+    clock: Clock,
+}
+
+/// Why a connection was closed before any request of it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// It was not done in [time](ServerTlsBuilder::handshake).
+    #[error("the handshake took too long")]
+    TookTooLong,
+    /// It failed: the peer speaks no TLS, or its certificate is missing or bad.
+    #[error("the handshake failed")]
+    Failed(#[source] io::Error),
+}
+
+impl ServerTls {
+    /// A server with this certificate and this key: files in PEM, the first with the chain, its own certificate first.
+    pub fn builder(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> ServerTlsBuilder {
+        ServerTlsBuilder::new(certificate.into(), key.into())
+    }
+
+    pub(crate) fn new(files: Files, handshake: Duration, clock: Clock) -> Result<Self, InvalidSetting> {
+        let first = files.read().expect("they were never read before")?;
+        let now = Arc::new(ArcSwap::from_pointee(first));
+        let (files, kept, turns) = (Arc::new(files), Arc::clone(&now), OneAtATime::new());
+        let upkeep = Upkeep::new(move || {
+            let (files, kept, turns) = (Arc::clone(&files), Arc::clone(&kept), turns.clone());
+            async move { files.watch(|| reload(&files, &kept, &turns)).await }
+        });
+        Ok(Self(Arc::new(Inner { now, upkeep, handshake, clock })))
+    }
+
+    /// Accepts one connection: the stream to speak HTTP over, and what is to be in the extensions of each of its requests.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError`], after which the connection is closed.
+    pub async fn accept<Io>(
+        &self,
+        io: Io,
+        peer: impl Into<Option<SocketAddr>>,
+    ) -> Result<(TlsStream<Io>, Connection), HandshakeError>
+    where
+        Io: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.0.upkeep.keep();
+        let handshake = TlsAcceptor::from(self.0.now.load_full()).accept(io);
+        let too_long = pin!(self.0.clock.sleep(self.0.handshake));
+        let stream = match select(handshake, too_long).await {
+            Either::Left((stream, _)) => stream.map_err(HandshakeError::Failed)?,
+            Either::Right(_) => return Err(HandshakeError::TookTooLong),
+        };
+        let connection = Connection::new(peer, stream.get_ref().1.peer_certificates());
+        Ok((stream, connection))
+    }
+}
+
+/// Takes what the files say now, whole or not at all. One after the other, so that the newest stays.
+async fn reload(files: &Arc<Files>, now: &Arc<ArcSwap<ServerConfig>>, turns: &OneAtATime) {
+    let (reading, kept) = (Arc::clone(files), Arc::clone(now));
+    let taken = turns.blocking(move || Some(reading.read()?.map(|config| kept.store(Arc::new(config))))).await;
+    match taken.flatten() {
+        None => {}
+        Some(Ok(())) => {
+            tracing::info!(target: "tower_identity::tls", file = %files.name(), "certificate read");
+        }
+        Some(Err(wrong)) => tracing::warn!(
+            target: "tower_identity::tls",
+            file = %files.name(),
+            error = %wrong,
+            "certificate refused: that before it stays"
+        ),
+    }
+}
+
+/// Nothing of certificates and keys.
+impl fmt::Debug for ServerTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerTls").field("handshake", &self.0.handshake).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,142 @@
+//! Which files a listener goes by, and what it asks of clients.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::Deserialize;
+use tower_identity_core::{Clock, InvalidSetting};
+use tower_identity_inbound::ClientCertificate;
+use tower_identity_refresh::system_clock;
+
+use crate::{ServerTls, files::Files};
+
+/// How long a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+const LONGEST_HANDSHAKE: Duration = Duration::from_secs(60);
+
+/// A listener's TLS as a file describes it, whose paths are as the process finds them:
+///
+/// ```
+/// use tower_identity_tls::TlsSettings;
+///
+/// # #[derive(serde::Deserialize)] struct File { tls: TlsSettings }
+/// # let text = r#"
+/// [tls]
+/// certificate = "server.pem"               # the chain, its own certificate first
+/// key = "server.key"
+/// client_certificate = "required"          # or "optional"
+/// client_roots = "clients.pem"
+/// revocation_lists = ["clients.crl"]
+/// handshake_seconds = 5
+/// # "#;
+/// # let tls = toml::from_str::<File>(text)?.tls;
+/// # let refused = tls.builder()?.build().expect_err("there are no such files");
+/// # assert_eq!(refused.to_string(), "certificate: server.pem cannot be read: entity not found");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// [`builder`](Self::builder) makes of it what [`ServerTls::builder`] begins.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSettings {
+    certificate: PathBuf,
+    key: PathBuf,
+    client_certificate: Option<ClientCertificate>,
+    client_roots: Option<PathBuf>,
+    #[serde(default)]
+    revocation_lists: Vec<PathBuf>,
+    handshake_seconds: Option<u64>,
+}
+
+impl TlsSettings {
+    /// The same, in code.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`], where clients are asked for certificates without roots, or the other way about.
+    pub fn builder(self) -> Result<ServerTlsBuilder, InvalidSetting> {
+        let mut builder = ServerTls::builder(self.certificate, self.key).revocation_lists(self.revocation_lists);
+        builder.clients = match (self.client_certificate, self.client_roots) {
+            (Some(wanted), Some(roots)) => Some((wanted, roots)),
+            (None, None) => None,
+            (Some(_), None) => {
+                return Err(InvalidSetting::new("client_roots", "is missing: whose certificates are asked for"));
+            }
+            (None, Some(_)) => {
+                return Err(InvalidSetting::new("client_certificate", "is missing: required or optional"));
+            }
+        };
+        Ok(match self.handshake_seconds {
+            Some(seconds) => builder.handshake(Duration::from_secs(seconds)),
+            None => builder,
+        })
+    }
+}
+
+/// What a listener goes by; made by [`ServerTls::builder`].
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until it builds"]
+pub struct ServerTlsBuilder {
+    certificate: PathBuf,
+    key: PathBuf,
+    clients: Option<(ClientCertificate, PathBuf)>,
+    revocation_lists: Vec<PathBuf>,
+    handshake: Duration,
+    clock: Clock,
+}
+
+impl ServerTlsBuilder {
+    pub(crate) fn new(certificate: PathBuf, key: PathBuf) -> Self {
+        Self {
+            certificate,
+            key,
+            clients: None,
+            revocation_lists: Vec::new(),
+            handshake: HANDSHAKE,
+            clock: system_clock(),
+        }
+    }
+
+    /// Asks clients for a certificate that leads to one of the roots in this file, in PEM. Without this none is asked for.
+    ///
+    /// Where one is required, a connection without it is closed; a bad one is refused in either case. Since one listener
+    /// may serve several, these roots may be more than a verifier trusts.
+    pub fn clients(self, wanted: ClientCertificate, roots: impl Into<PathBuf>) -> Self {
+        Self { clients: Some((wanted, roots.into())), ..self }
+    }
+
+    /// Refuses clients whose certificate, or an authority between it and its root, is on one of the lists in these files, in
+    /// PEM (RFC 5280 §5). Where there are such files, every one of these authorities has to have a list among them that has
+    /// not ended: what cannot be said is refused.
+    ///
+    /// A connection that was accepted before a list stays.
+    pub fn revocation_lists(self, files: impl IntoIterator<Item: Into<PathBuf>>) -> Self {
+        Self { revocation_lists: files.into_iter().map(Into::into).collect(), ..self }
+    }
+
+    /// How long a handshake may take, beginning to end: 10 s by default, at most a minute. Then the connection is closed.
+    pub fn handshake(self, within: Duration) -> Self {
+        Self { handshake: within, ..self }
+    }
+
+    /// The clock, of a test.
+    pub fn clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// Reads the files, now, and what they say from then on.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`], by the field of [`TlsSettings`]: a file cannot be read, does not hold what it should, the key is
+    /// not the certificate's, there are revocation lists and no clients, or a handshake has no time or too much.
+    pub fn build(self) -> Result<ServerTls, InvalidSetting> {
+        if self.handshake.is_zero() || self.handshake > LONGEST_HANDSHAKE {
+            return Err(InvalidSetting::new("handshake_seconds", "is not from 1 to 60"));
+        }
+        if self.clients.is_none() && !self.revocation_lists.is_empty() {
+            return Err(InvalidSetting::new("revocation_lists", "are of clients, who are asked for no certificate"));
+        }
+        let files = Files::new(self.certificate, self.key, self.clients, self.revocation_lists, &self.clock);
+        ServerTls::new(files, self.handshake, self.clock)
+    }
+}

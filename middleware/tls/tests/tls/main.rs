@@ -1,0 +1,6 @@
+//! The listener, by real connections to a service behind it and a clock that stands still.
+
+mod clients;
+mod files;
+mod handshakes;
+mod support;
