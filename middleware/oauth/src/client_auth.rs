@@ -1,30 +1,35 @@
 //! How we prove to an authorization server which client we are (RFC 6749 §2.3, RFC 7523 §2.2).
 //!
 //! A [`ClientAuth`] is a description; a `Prover` is one that is connected, with what is in the files that it names.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `fingerprint` | what tells one description from another |
+//! | `shown` | what is printed of one |
+//! | `connect` | a description becomes a prover |
+//! | `prover` | what is presented with each call |
+//! | `assertion`, `given` | assertions that we sign, and those that somebody else does |
+//! | `watched` | credentials in files |
+//! | `turns` | which of several is presented, and which are still ours |
+//! | `telemetry` | what the operator is told of them |
 
 mod assertion;
+mod connect;
+mod fingerprint;
 mod given;
 mod prover;
+mod shown;
 mod telemetry;
 mod turns;
 mod watched;
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    sync::{Arc, LazyLock},
-};
+use std::{path::PathBuf, sync::Arc};
 
 use serde::Deserialize;
-use tower_identity_core::{ClientId, Fingerprint, InvalidSetting, Issuer, SecretToken};
-use tower_identity_jose::{SigningKey, SigningKeyError, random_id};
+use tower_identity_core::{ClientId, InvalidSetting, Issuer, SecretToken};
+use tower_identity_jose::{SigningKey, SigningKeyError};
 
-use self::{
-    assertion::Signer,
-    given::{Given, GivenKind},
-    prover::{Kept, Way},
-    watched::{Read, ReadAs, Watched},
-};
+use self::{assertion::Signer, given::GivenKind};
 pub use self::{
     assertion::{AssertionAudience, AssertionStyle, AssertionTyp},
     given::CredentialError,
@@ -34,7 +39,7 @@ pub(crate) use self::{
     prover::{Fetched, Proof, Prover},
     turns::Used,
 };
-use crate::{Endpoint, Http, OwnToken, TargetService, TokenEndpoint};
+use crate::{Endpoint, TargetService, TokenEndpoint};
 
 /// Which client we are at an authorization server, and how we prove it. Cheap to clone; prints no secret.
 ///
@@ -303,135 +308,12 @@ impl ClientAuth {
             Method::Bearer { .. } => "bearer",
         }
     }
-
-    /// Client, method, and which secret, key or files: part of a cache key. What is in files is no part of it, and nor is a
-    /// secret, of which nothing can be learned here: it is told from others by a digest that is another in each process.
-    #[must_use]
-    pub fn fingerprint(&self) -> Fingerprint {
-        static OF_THIS_PROCESS: LazyLock<String> = LazyLock::new(random_id);
-        let credential = match &*self.method {
-            Method::ClientSecretBasic { secret, .. } | Method::ClientSecretPost { secret } => {
-                secret.fingerprint(|secret| {
-                    Fingerprint::of("client-secret").field(&*OF_THIS_PROCESS).field(secret.expose()).finish()
-                })
-            }
-            Method::PrivateKeyJwt { key, .. } => key.fingerprint(key_fingerprint),
-            Method::Given { file, .. } => files_fingerprint([file.as_path()]),
-            Method::Bearer { from, target } => Fingerprint::of("client-bearer")
-                .field(from.described().as_bytes())
-                .field(target.fingerprint().as_bytes())
-                .finish(),
-        };
-        Fingerprint::of("client-auth")
-            .field(self.client_id.as_str())
-            .field(self.method())
-            .field(credential.as_bytes())
-            .finish()
-    }
-
-    /// Whether assertions are for somebody else than the issuer: they go nowhere that metadata says.
-    pub(crate) fn is_for_another(&self) -> bool {
-        self.assertion_audience().is_some_and(|audience| *audience != AssertionAudience::Issuer)
-    }
-
-    /// Whether assertions are for the token endpoint, whichever that is.
-    pub(crate) fn is_for_endpoint(&self) -> bool {
-        self.assertion_audience() == Some(&AssertionAudience::TokenEndpoint)
-    }
-
-    fn assertion_audience(&self) -> Option<&AssertionAudience> {
-        match &*self.method {
-            Method::PrivateKeyJwt { style, .. } => Some(style.to_whom()),
-            Method::Given { audience, .. } => Some(audience),
-            Method::ClientSecretBasic { .. } | Method::ClientSecretPost { .. } | Method::Bearer { .. } => None,
-        }
-    }
-
-    /// Whether an assertion of one of the two may be good at the server of the other: both are of one key, or one file, and
-    /// one of them is for somebody else than its issuer.
-    pub(crate) fn is_good_for(&self, other: &Self) -> bool {
-        let signed_by = |auth: &Self| match &*auth.method {
-            Method::PrivateKeyJwt { key, .. } => Some(key.fingerprint(key_fingerprint)),
-            Method::Given { file, .. } => Some(files_fingerprint([file.as_path()])),
-            Method::ClientSecretBasic { .. } | Method::ClientSecretPost { .. } | Method::Bearer { .. } => None,
-        };
-        (self.is_for_another() || other.is_for_another())
-            && signed_by(self).is_some_and(|key| signed_by(other) == Some(key))
-    }
-
-    /// Whether everything that it names is there and can be used.
-    pub(crate) fn check(&self) -> Result<(), InvalidSetting> {
-        match &*self.method {
-            Method::Bearer { from, .. } => from.check_whole().map_err(|wrong| wrong.within("server").within("bearer")),
-            _ => self.read().map(drop),
-        }
-    }
-
-    /// Reads what it names, and connects it.
-    pub(crate) fn prover(&self, http: &Http) -> Result<Prover, InvalidSetting> {
-        let way = match &*self.method {
-            Method::Bearer { from, target } => {
-                let client = from.connect(http).map_err(|wrong| wrong.within("server").within("bearer"))?;
-                Way::Bearer(OwnToken::new(client, target.clone()))
-            }
-            _ => self.read()?.expect("everything but a bearer token is read"),
-        };
-        Ok(Prover { client_id: self.client_id.clone(), way })
-    }
-
-    /// Reads files, where there are some. None of what needs a server.
-    fn read(&self) -> Result<Option<Way>, InvalidSetting> {
-        let secret_of = |secret: &In<SecretToken>| {
-            secret.kept("client_secret_file", (|secret, _| Ok(secret.clone()), ReadAs::default()))
-        };
-        let way = match &*self.method {
-            Method::ClientSecretBasic { secret, encoding } => {
-                Way::Basic { secret: secret_of(secret)?, encoding: *encoding }
-            }
-            Method::ClientSecretPost { secret } => Way::Post { secret: secret_of(secret)? },
-            Method::PrivateKeyJwt { key, key_id, style } => {
-                let read_as = ReadAs { key_id: key_id.clone(), style: style.clone() };
-                let signer = key.kept("private_key_file", (Signer::read, read_as))?;
-                Way::Signed { signer, style: style.clone() }
-            }
-            Method::Given { file, kind, audience } => {
-                let read = (Given::read as Read<Given>, ReadAs::default());
-                let assertion = Watched::new("client_assertion_file", std::slice::from_ref(file), read, false)?;
-                Way::Given { assertion, kind: *kind, audience: audience.clone() }
-            }
-            Method::Bearer { .. } => return Ok(None),
-        };
-        Ok(Some(way))
-    }
 }
 
-impl<T: Clone + Send + Sync + 'static> In<T> {
+impl<T> In<T> {
     fn files<P: Into<PathBuf>>(files: impl IntoIterator<Item = P>) -> Self {
         Self::Files(files.into_iter().map(Into::into).collect())
     }
-
-    fn kept(&self, field: &'static str, read: (Read<T>, ReadAs)) -> Result<Kept<T>, InvalidSetting> {
-        match self {
-            Self::This(credential) => Ok(Kept::This(credential.clone())),
-            Self::Files(files) => Watched::new(field, files, read, true).map(Kept::Watched),
-        }
-    }
-
-    fn fingerprint(&self, of_this: impl FnOnce(&T) -> Fingerprint) -> Fingerprint {
-        match self {
-            Self::This(credential) => of_this(credential),
-            Self::Files(files) => files_fingerprint(files.iter().map(PathBuf::as_path)),
-        }
-    }
-}
-
-fn key_fingerprint(signer: &Signer) -> Fingerprint {
-    Fingerprint::of("client-key").field(signer.key().thumbprint().as_bytes()).finish()
-}
-
-fn files_fingerprint<'f>(files: impl IntoIterator<Item = &'f Path, IntoIter: ExactSizeIterator>) -> Fingerprint {
-    let files = files.into_iter().map(|file| file.as_os_str().as_encoded_bytes());
-    Fingerprint::of("client-credential-files").list(files).finish()
 }
 
 fn named(client_id: &str) -> Result<ClientId, InvalidSetting> {
@@ -443,40 +325,6 @@ fn usable(secret: SecretToken) -> Result<SecretToken, InvalidSetting> {
         "" => Err(InvalidSetting::new("client_secret", "is empty")),
         text if text.trim() != text => Err(InvalidSetting::new("client_secret", "has white space around it")),
         _ => Ok(secret),
-    }
-}
-
-impl fmt::Debug for ClientAuth {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut debug = f.debug_struct("ClientAuth");
-        debug.field("client_id", &self.client_id).field("method", &format_args!("{}", self.method()));
-        match &*self.method {
-            Method::ClientSecretBasic { secret: In::Files(files), .. }
-            | Method::ClientSecretPost { secret: In::Files(files) }
-            | Method::PrivateKeyJwt { key: In::Files(files), .. } => {
-                debug.field("files", files);
-            }
-            Method::Given { file, .. } => {
-                debug.field("file", file);
-            }
-            Method::Bearer { from, target } => {
-                debug.field("from", from).field("target", target);
-            }
-            _ => {}
-        }
-        match &*self.method {
-            Method::ClientSecretBasic { encoding: BasicEncoding::None, .. } => {
-                debug.field("basic_encoding", &BasicEncoding::None);
-            }
-            Method::PrivateKeyJwt { style, .. } if *style != AssertionStyle::default() => {
-                debug.field("assertion", style);
-            }
-            Method::Given { audience, .. } if *audience != AssertionAudience::Issuer => {
-                debug.field("audience", audience);
-            }
-            _ => {}
-        }
-        debug.finish()
     }
 }
 

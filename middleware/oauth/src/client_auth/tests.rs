@@ -4,6 +4,7 @@ use tower_identity_core::{BoxFuture, Clock, Moment, TimeSource, Timestamp};
 use tower_identity_jose::{Accept, Algorithm, KeySet, Limits, MediaType, Unverified};
 
 use super::*;
+use crate::Http;
 
 const ENDPOINT: &str = "https://as.example/t/token";
 
