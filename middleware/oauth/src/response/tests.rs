@@ -253,7 +253,7 @@ fn a_wider_scope_is_told_with_both_sets_and_what_to_do() {
     assert_eq!(
         what.to_string(),
         "the scope is wider than asked: \"admin charge\" is granted and \"charge profile\" accepted; where the rest may \
-         come unasked, name it in the target's tolerate_scopes"
+         come unasked, name it in the target's tolerate_scope"
     );
 }
 

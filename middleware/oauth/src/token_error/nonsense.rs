@@ -68,7 +68,7 @@ impl fmt::Display for Nonsense {
             Self::WiderScope { accepted, granted } => write!(
                 f,
                 "the scope is wider than asked: \"{granted}\" is granted and \"{accepted}\" accepted; where the rest may \
-                 come unasked, name it in the target's tolerate_scopes"
+                 come unasked, name it in the target's tolerate_scope"
             ),
             Self::MediaType(asked) => write!(f, "the answer is not {asked}"),
             Self::NotAJwt => f.write_str("the answer is not a JWT"),
