@@ -15,7 +15,7 @@ async fn out_b22_sixty_four_are_under_way_two_wait_and_no_more() {
     let server = Failing::with(1, |endpoint| endpoint.line(2));
     let held = server.at[0].hold(Endpoint::Token);
     let mut under_way: Vec<_> = (0..64).map(|_| server.asks(Urgency::Waiting)).collect();
-    server.at[0].arrived(Endpoint::Token, 64).await;
+    server.arrived(64).await;
     under_way.extend((0..2).map(|_| server.asks(Urgency::Waiting)));
     settle().await;
     let error = server.fails().await;
@@ -42,7 +42,7 @@ async fn out_b22_who_waits_too_long_is_told_and_the_others_go_on() {
     let server = Failing::new(1);
     let held = server.at[0].hold(Endpoint::Token);
     let under_way: Vec<_> = (0..64).map(|_| server.asks(Urgency::Waiting)).collect();
-    server.at[0].arrived(Endpoint::Token, 64).await;
+    server.arrived(64).await;
     let waits = server.asks(Urgency::Waiting);
     server.clock.sleepers(65).await;
     server.clock.advance(DEADLINE - Duration::from_millis(1));
@@ -63,7 +63,7 @@ async fn out_b22_a_turn_that_does_not_come_in_time_is_none() {
     let server = Failing::new(1);
     let _held = server.at[0].hold(Endpoint::Token);
     let under_way: Vec<_> = (0..64).map(|_| server.asks(Urgency::Waiting)).collect();
-    server.at[0].arrived(Endpoint::Token, 64).await;
+    server.arrived(64).await;
     server.clock.advance(Duration::from_secs(1));
     let early = server.asks(Urgency::Waiting);
     server.clock.sleepers(65).await;
@@ -96,7 +96,7 @@ async fn out_b21_who_finds_a_breaker_open_does_not_wait_for_a_turn_first() {
         tokio::spawn(async move { slow.request(&grant()).await })
     };
     let _under_way: Vec<_> = (0..64).map(ask).collect();
-    server.at[0].arrived(Endpoint::Token, 64).await;
+    server.arrived(64).await;
     let error = down.request(&grant()).await.expect_err("open");
     assert_eq!(error.not_asked(), Some(&NotAsked::BreakerOpen { left: Duration::from_secs(5) }));
 }

@@ -59,14 +59,28 @@ impl Failing {
     pub(crate) async fn ask_with(&self, urgency: Urgency) -> (Result<IssuedToken, TokenError>, Vec<Duration>) {
         let (asking, mut pauses) = (self.asks(urgency), Vec::new());
         let ended = || {
-            if let Some(pause) = self.clock.next_wake().filter(|wake| *wake < PAUSES) {
-                self.clock.advance(pause);
-                pauses.push(pause);
-            }
+            pauses.extend(self.pass());
             asking.is_finished().then_some(())
         };
         until(ended).await;
         (asking.await.expect("no panic"), pauses)
+    }
+
+    /// Lets the pause pass that somebody makes, if somebody does.
+    fn pass(&self) -> Option<Duration> {
+        let pause = self.clock.next_wake().filter(|wake| *wake < PAUSES)?;
+        self.clock.advance(pause);
+        Some(pause)
+    }
+
+    /// Waits until so many calls have arrived at the first endpoint. A connection is given up after some time that the
+    /// clock does not measure, when the machine is busy; it is made again after a pause, which passes.
+    pub(crate) async fn arrived(&self, calls: usize) {
+        let arrived = || {
+            self.pass();
+            (self.at[0].calls(Endpoint::Token) >= calls).then_some(())
+        };
+        until(arrived).await;
     }
 
     /// Asks, in a task of its own.
