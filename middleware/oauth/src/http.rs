@@ -205,8 +205,9 @@ impl Http {
         to: &Endpoint,
         authorization: Option<&HeaderValue>,
         form: String,
+        within: Duration,
     ) -> Result<(Answer, Option<HeaderValue>), FetchError> {
-        let (status, mut headers, body) = self.send(self.form(accept, to, authorization, form), DEADLINE).await?;
+        let (status, mut headers, body) = self.send(self.form(accept, to, authorization, form), within).await?;
         Ok((Answer { status, retry_after: retry_after(&headers), body }, headers.remove(CONTENT_TYPE)))
     }
 

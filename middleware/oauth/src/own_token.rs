@@ -1,7 +1,11 @@
 //! A token of our own, kept while it is good.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
+use tower_identity_core::Moment;
 use tower_identity_refresh::{Failed, Lifetime, Loaded, Slot};
 
 use crate::{ClientCredentials, Grant, IssuedToken, Standing, TargetService, TokenClient, TokenError, Urgency};
@@ -18,6 +22,10 @@ const LONGEST: Duration = Duration::from_secs(3600);
 /// How long a server that is out of reach is left alone, at most. Other failures are not remembered.
 const BACK_OFF: Duration = Duration::from_secs(2);
 
+/// How often a token is forgotten at most: a target that refuses all of them costs the server one call in this time, and
+/// not one for each that it refuses.
+const FORGETS_EVERY: Duration = Duration::from_secs(5);
+
 /// A token of this service itself (RFC 6749 §4.4) for one target: asked for at first use, kept while it is good, and
 /// replaced in the background ahead of its end. Cheap to clone; the clones share the token. Prints no secret.
 ///
@@ -28,6 +36,8 @@ pub struct OwnToken {
     client: TokenClient,
     grant: Arc<Grant>,
     slot: Slot<Arc<IssuedToken>, TokenError>,
+    /// When one was.
+    forgotten: Arc<Mutex<Option<Moment>>>,
 }
 
 impl OwnToken {
@@ -35,7 +45,8 @@ impl OwnToken {
     #[must_use]
     pub fn new(client: TokenClient, target: TargetService) -> Self {
         let slot = Slot::new(client.clock().clone());
-        Self { client, grant: Arc::new(ClientCredentials::new(target).into()), slot }
+        let grant = Arc::new(ClientCredentials::new(target).into());
+        Self { client, grant, slot, forgotten: Arc::default() }
     }
 
     /// The token: at once while it is kept, else asked for once for all who want it.
@@ -60,9 +71,21 @@ impl OwnToken {
         self.client.read_credentials();
     }
 
-    /// Forgets this token, which its target refused; one that replaced it meanwhile stays.
+    /// Forgets this token, which its target refused; one that replaced it meanwhile stays. So does one that takes the
+    /// place of another that was forgotten less than five seconds ago.
     pub fn forget(&self, refused: &Arc<IssuedToken>) {
-        self.slot.evict(|kept| Arc::ptr_eq(kept, refused));
+        let now = self.client.clock().monotonic();
+        let mut forgotten = self.forgotten.lock().unwrap_or_else(PoisonError::into_inner);
+        if forgotten.is_some_and(|before| now.since(before) < FORGETS_EVERY) {
+            return;
+        }
+        self.slot.evict(|kept| {
+            let is_it = Arc::ptr_eq(kept, refused);
+            if is_it {
+                *forgotten = Some(now);
+            }
+            is_it
+        });
     }
 }
 

@@ -24,8 +24,8 @@ use self::{
 pub(crate) use self::{endpoints::At, server::Servers};
 pub use self::{line::Urgency, not_asked::NotAsked};
 use crate::{
-    ClientAuth, ConfigurationProblem, CredentialError, Endpoint, Grant, Http, IssuedAssertion, IssuedToken, Parameters,
-    Standing, TokenError, TokenErrorKind, TokenExchange,
+    ClientAuth, CredentialError, Endpoint, Grant, Http, IssuedAssertion, IssuedToken, Parameters, Standing, TokenError,
+    TokenErrorKind, TokenExchange,
     client_auth::{Fetched, Proof, Prover, Recipient, Used},
     http::Answer,
     response,
@@ -271,7 +271,11 @@ impl TokenClient {
                 if answer.status == StatusCode::UNAUTHORIZED {
                     prover.forget(&fetched);
                 }
-                let refused = used.filter(|_| is_unknown(&cause, answer.status));
+                let problem = match &cause.kind {
+                    TokenErrorKind::OurConfiguration { problem } => Some(problem),
+                    _ => None,
+                };
+                let refused = used.and_then(|used| used.unknown(problem, answer.status));
                 Err(Failed { health, cause, refused })
             }
         }
@@ -296,15 +300,6 @@ impl TokenClient {
         parameters.append_to(&mut form);
         Ok((form, proof))
     }
-}
-
-/// Whether the server says that it does not know us by what we presented: in the standard's word (RFC 6749 §5.2), or in
-/// that of a widespread one.
-fn is_unknown(cause: &Cause, status: StatusCode) -> bool {
-    let TokenErrorKind::OurConfiguration { problem: ConfigurationProblem::Code(code) } = &cause.kind else {
-        return false;
-    };
-    code.as_str() == "invalid_client" || (code.as_str() == "unauthorized_client" && status == StatusCode::UNAUTHORIZED)
 }
 
 impl fmt::Debug for TokenClient {

@@ -9,7 +9,10 @@ use std::{
     },
 };
 
+use http::StatusCode;
+
 use super::telemetry;
+use crate::ConfigurationProblem;
 
 /// Whether the secret or key by which a token was obtained is still one of ours: once it is gone from its file, so are the
 /// tokens. Cheap to clone; asked at the cost of one load.
@@ -96,6 +99,18 @@ impl Used {
         }
         // Of those that are under way at one time, some learn that another is in use already.
         turns.chosen() > *at || (at + 1 < turns.files.len() && !turns.spent.load(Ordering::Relaxed))
+    }
+
+    /// The server does not know us by it, if that is what this problem is.
+    pub(crate) fn unknown(self, problem: Option<&ConfigurationProblem>, status: StatusCode) -> Option<Self> {
+        let is_unknown = match problem {
+            // The standard's word, whatever the status (RFC 6749 §5.2).
+            Some(ConfigurationProblem::Code(code)) if code.as_str() == "invalid_client" => true,
+            // The same by the status, whatever the word (RFC 9110 §15.5.2).
+            Some(ConfigurationProblem::Code(_) | ConfigurationProblem::Status(_)) => status == StatusCode::UNAUTHORIZED,
+            _ => false,
+        };
+        is_unknown.then_some(self)
     }
 
     /// The server knows us by it: it is presented from now on.

@@ -3,13 +3,14 @@
 use std::{fmt, sync::Arc};
 
 use form_urlencoded::Serializer;
+use http::StatusCode;
 use tower_identity_core::{ClientId, Clock, Fingerprint, Issuer, SecretToken};
 use tower_identity_refresh::Upkeep;
 
 use super::{AnswerForm, Introspected, IntrospectionError, answer, error::Cause};
 use crate::{
-    ClientAuth, CredentialError, Discovery, Endpoint, Http,
-    client_auth::{Fetched, Proof, Prover, Recipient},
+    ClientAuth, CredentialError, DEADLINE, Discovery, Endpoint, Http,
+    client_auth::{Fetched, Proof, Prover, Recipient, Used},
     token_error,
 };
 
@@ -80,7 +81,8 @@ impl IntrospectionClient {
         self.0.http.clock()
     }
 
-    /// Asks about a token, once. A POST, with our credentials (RFC 7662 §2.1): the token is in no URL.
+    /// Asks about a token, once; and once more by the next of [several credentials](ClientAuth#files), where the server
+    /// does not know us by the one. A POST, with our credentials (RFC 7662 §2.1): the token is in no URL.
     ///
     /// # Errors
     ///
@@ -90,7 +92,7 @@ impl IntrospectionClient {
     }
 
     async fn ask(&self, token: &SecretToken) -> Result<Introspected, Cause> {
-        let Inner { at, form, http, keeper, .. } = &*self.0;
+        let Inner { at, prover, form, http, keeper, .. } = &*self.0;
         keeper.iter().for_each(Upkeep::keep);
         let discovered;
         let (endpoint, http) = match at {
@@ -101,19 +103,45 @@ impl IntrospectionClient {
                 (endpoint, discovery.http_to(endpoint))
             }
         };
-        let fetched = self.0.prover.fetch().await.map_err(token_error::Cause::from)?;
-        let (body, Proof { header, .. }) = self.compose(token, &fetched)?;
-        let (answer, content_type) = http.post_form_for(form.media_type(), endpoint, header.as_ref(), body).await?;
-        answer::read(*form, &answer, content_type.as_ref())
+        let ends_at = http.clock().monotonic().saturating_add(DEADLINE);
+        let mut refused = None::<Used>;
+        loop {
+            let fetched = prover.fetch().await.map_err(token_error::Cause::from)?;
+            let (body, Proof { header, used, .. }) = self.compose(token, refused.as_ref(), &fetched)?;
+            let within = ends_at.since(http.clock().monotonic());
+            let asking = http.post_form_for(form.media_type(), endpoint, header.as_ref(), body, within);
+            let (answer, content_type) = asking.await?;
+            let cause = match answer::read(*form, &answer, content_type.as_ref()) {
+                Ok(said) => {
+                    used.iter().for_each(Used::accepted);
+                    return Ok(said);
+                }
+                Err(cause) => cause,
+            };
+            if answer.status == StatusCode::UNAUTHORIZED {
+                prover.forget(&fetched);
+            }
+            // By another of our credentials, maybe: as for a token.
+            let unknown = used.and_then(|used| used.unknown(cause.problem(), answer.status));
+            match unknown.filter(|used| used.refused(refused.is_some())) {
+                Some(used) => refused = Some(used),
+                None => return Err(cause),
+            }
+        }
     }
 
     /// The form, and the header's part of who we are.
-    fn compose(&self, token: &SecretToken, fetched: &Fetched) -> Result<(String, Proof), CredentialError> {
+    fn compose(
+        &self,
+        token: &SecretToken,
+        refused: Option<&Used>,
+        fetched: &Fetched,
+    ) -> Result<(String, Proof), CredentialError> {
         let Inner { issuer, prover, http, .. } = &*self.0;
         let mut form = Serializer::new(String::new());
         form.append_pair("token", token.expose()).append_pair("token_type_hint", "access_token");
         let recipient = Recipient { issuer, token_endpoint: None };
-        let proof = prover.prove(&mut form, &recipient, http.clock(), None, fetched)?;
+        let proof = prover.prove(&mut form, &recipient, http.clock(), refused, fetched)?;
         Ok((form.finish(), proof))
     }
 }

@@ -84,6 +84,14 @@ impl Cause {
         Self { kind, source: None }
     }
 
+    /// What of our configuration it is.
+    pub(super) fn problem(&self) -> Option<&ConfigurationProblem> {
+        match &self.kind {
+            IntrospectionErrorKind::OurConfiguration { problem } => Some(problem),
+            IntrospectionErrorKind::Unavailable { .. } | IntrospectionErrorKind::Nonsense { .. } => None,
+        }
+    }
+
     pub(super) fn of(self, issuer: Issuer) -> IntrospectionError {
         IntrospectionError(Arc::new(Inner { kind: self.kind, issuer, source: self.source }))
     }

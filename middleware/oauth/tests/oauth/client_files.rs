@@ -1,6 +1,8 @@
 //! Secrets, keys and assertions in files that change while a client is in use, as they arrive at a server that knows some
 //! of them.
 
+mod introspection;
+
 use std::{
     fs,
     os::unix::fs::symlink,
@@ -245,6 +247,9 @@ async fn cauth_b3_only_an_answer_about_the_client_leads_to_the_next() {
         (401, "invalid_client", vec!["new", "old"]),
         (400, "invalid_client", vec!["new", "old"]),
         (401, "unauthorized_client", vec!["new", "old"]),
+        // Of a gateway before the server.
+        (401, "", vec!["new", "old"]),
+        (403, "", vec!["new"]),
         (400, "unauthorized_client", vec!["new"]),
         (400, "invalid_scope", vec!["new"]),
         (403, "access_denied", vec!["new"]),
