@@ -1,5 +1,7 @@
 //! Law 2: a token goes only to an origin that is listed.
 
+use axum::body::Bytes;
+use tower::ServiceExt;
 use tower_identity_outbound::Target;
 
 use crate::support::{Callee, World, client, echoed, is_alone, refused, run_alone};
@@ -198,6 +200,26 @@ async fn in_an_environment_with_a_proxy() {
     assert_eq!(world.payments.got().len(), 0);
     assert_eq!(echoed(world.for_itself().get(world.payments.url("/")).send().await).await, "Bearer token-0");
     assert_eq!(world.authority.calls().len(), 1);
+
+    // Nor do the other clients heed them, of which we did not make any.
+    let outbound = world.builder().target(world.payments.target().client_credentials()).build().expect("outbound");
+    let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build_http();
+    let client = tower::ServiceBuilder::new().layer(outbound.layer()).service(client);
+    let request = http::Request::get(world.payments.url("/hyper")).body(http_body_util::Empty::<Bytes>::new());
+    assert_eq!(client.oneshot(request.expect("a request")).await.expect("sent").status(), 200);
+    #[cfg(feature = "tonic")]
+    {
+        let endpoint = tonic::transport::Endpoint::from_shared(world.payments.url("")).expect("an address");
+        for channel in [outbound.channel(endpoint.clone()), outbound.connect_channel(endpoint).await.expect("there")] {
+            let request = http::Request::post("/tonic").body(tonic::body::Body::empty()).expect("a request");
+            assert_eq!(channel.oneshot(request).await.expect("sent").status(), 200);
+        }
+    }
+    for got in &world.payments.got()[1..] {
+        assert_eq!(got.authorization(), ["Bearer token-1"], "{}", got.path);
+    }
+    let expected = if cfg!(feature = "tonic") { 4 } else { 2 };
+    assert_eq!(world.payments.got().len(), expected);
 }
 
 /// Whether its token is waited for or at hand.
