@@ -1,7 +1,7 @@
 """authgent-server, in memory, on a free port of this machine.
 
 Says `{"issuer": ".."}` once it listens. Ends when its input does. Arguments: the issuers whose ID tokens it exchanges
-for tokens of its own, when they are for the client `gateway`.
+for tokens of its own, when they are for the client `gateway`, and whose grants it takes.
 """
 
 import json
@@ -21,10 +21,18 @@ os.environ.update(
     AUTHGENT_DATABASE_URL="sqlite+aiosqlite://",
     AUTHGENT_TRUSTED_OIDC_ISSUERS=json.dumps(sys.argv[1:]),
     AUTHGENT_TRUSTED_OIDC_AUDIENCE="gateway",
+    AUTHGENT_TRUSTED_CHAINING_ISSUERS=json.dumps(sys.argv[1:]),
+    # So many in a minute, from one machine.
+    AUTHGENT_TOKEN_RATE_LIMIT="100000",
 )
 
+import bcrypt  # noqa: E402
 import uvicorn  # noqa: E402
 from authgent_server.app import create_app  # noqa: E402
+
+# What makes a secret slow to guess makes each request for a token slow, too.
+gensalt = bcrypt.gensalt
+bcrypt.gensalt = lambda rounds=4: gensalt(rounds=4)
 
 
 class Server(uvicorn.Server):

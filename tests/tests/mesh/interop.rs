@@ -5,6 +5,7 @@
 //! | `oauth_as` | oauth-as (Rust), in this process: its user's tokens, its chains of actors, and its opaque tokens |
 //! | `oidc_provider` | oidc-provider (Node.js): each algorithm, ID tokens, rotated and withdrawn keys, an outage of keys; introspection, signed or not, and revocation |
 //! | `asked` | each of them, asked for tokens by our client over a line that fails |
+//! | `contract` | each of them, and our own authority, behind a proxy of ours that keeps us waiting and changes what they say: what our strategies keep to |
 //! | `authgent` | authgent-server (Python), which writes `typ: JWT` |
 //! | `verifiers` | jose and oauth4webapi (Node.js), PyJWT, joserfc and Authlib (Python), which judge our authority's tokens |
 //!
@@ -13,6 +14,7 @@
 
 mod asked;
 mod authgent;
+mod contract;
 mod install;
 mod oauth_as;
 mod oidc_provider;

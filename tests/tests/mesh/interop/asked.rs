@@ -39,14 +39,14 @@ const BUSY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// A way to a server: the first connections fail, the others go through.
-struct Way {
+pub(super) struct Way {
     url: String,
     left: Arc<Mutex<VecDeque<Fault>>>,
     task: JoinHandle<()>,
 }
 
 impl Way {
-    async fn to(issuer: &str) -> Self {
+    pub(super) async fn to(issuer: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}/token", listener.local_addr().expect("bound"));
         let (left, to) = (Arc::<Mutex<VecDeque<Fault>>>::default(), issuer.trim_start_matches("http://").to_owned());
@@ -103,7 +103,7 @@ async fn ask(way: &Way, issuer: &str, auth: ClientAuth, grant: Grant) -> Result<
     asking.await.expect("no panic")
 }
 
-fn post(id: &str, secret: &str) -> ClientAuth {
+pub(super) fn post(id: &str, secret: &str) -> ClientAuth {
     ClientAuth::client_secret_post(id, secret).expect("usable")
 }
 
@@ -126,11 +126,11 @@ async fn comes(way: &Way, issuer: &str, auth: &ClientAuth, grant: Grant) -> Issu
 }
 
 /// What the server says, which is asked once: no fault is on the way.
-async fn refused(way: &Way, issuer: &str, auth: ClientAuth, grant: Grant) -> TokenErrorKind {
+pub(super) async fn refused(way: &Way, issuer: &str, auth: ClientAuth, grant: Grant) -> TokenErrorKind {
     ask(way, issuer, auth, grant).await.expect_err("refused").kind().clone()
 }
 
-fn code(kind: &TokenErrorKind) -> (&'static str, &str) {
+pub(super) fn code(kind: &TokenErrorKind) -> (&'static str, &str) {
     match kind {
         TokenErrorKind::Rejected { code } => ("rejected", code.as_str()),
         TokenErrorKind::OurConfiguration { problem: ConfigurationProblem::Code(code) } => ("ours", code.as_str()),

@@ -13,7 +13,10 @@ use super::{
 
 pub(super) const OURS: &str = "https://orders.test";
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
 /// A running authgent-server, and one agent that is registered there.
 pub(super) struct Authgent {
@@ -25,13 +28,17 @@ pub(super) struct Authgent {
 }
 
 impl Authgent {
-    /// Starts one that exchanges the ID tokens of these issuers.
+    /// Starts one that exchanges the ID tokens of these issuers, and takes their grants.
     pub(super) async fn start(trusted: &[&str]) -> Option<Self> {
         let script = include_str!("../../../interop/authgent.py");
         let (peer, says) = Peer::python("authgent-server", install::python()?, script, trusted).await;
         let (issuer, client) = (says["issuer"].as_str().expect("its issuer").to_owned(), client());
-        let agent = json!({ "name": "reports", "allowed_scopes": ["orders:read"] });
-        let registration = client.post(format!("{issuer}/agents")).json(&agent).send().await.expect("it is up");
+        let agent = json!({
+            "client_name": "reports",
+            "scope": "orders:read",
+            "grant_types": ["client_credentials", TOKEN_EXCHANGE, JWT_BEARER],
+        });
+        let registration = client.post(format!("{issuer}/register")).json(&agent).send().await.expect("it is up");
         let registered: Value = registration.json().await.expect("json");
         let (agent, secret) = (text(&registered, "client_id"), text(&registered, "client_secret"));
         Some(Self { _peer: peer, issuer, client, agent, secret })
@@ -42,6 +49,29 @@ impl Authgent {
         let form: Vec<_> = agent.iter().chain(form).collect();
         let request = self.client.post(format!("{}/token", self.issuer)).form(&form);
         text(&request.send().await.expect("it is up").json().await.expect("json"), "access_token")
+    }
+
+    /// The agent's token of the user of this ID token.
+    pub(super) async fn exchanged(&self, id_token: &str) -> String {
+        let exchange = [
+            ("grant_type", TOKEN_EXCHANGE),
+            ("subject_token", id_token),
+            ("subject_token_type", ID_TOKEN),
+            ("audience", OURS),
+        ];
+        self.token(&exchange).await
+    }
+
+    /// A grant of the user of this token, for another server.
+    pub(super) async fn grant(&self, token: &str, issuer: &str) -> String {
+        let exchange = [
+            ("grant_type", TOKEN_EXCHANGE),
+            ("subject_token", token),
+            ("subject_token_type", ACCESS_TOKEN),
+            ("requested_token_type", JWT),
+            ("audience", issuer),
+        ];
+        self.token(&exchange).await
     }
 
     async fn service(&self, profile: &str) -> Service {
@@ -88,13 +118,7 @@ async fn rfc9068_a7_a_user_of_oidc_provider_arrives_by_way_of_authgent() {
     let Some(provider) = OidcProvider::start().await else { return };
     let Some(server) = Authgent::start(&[&provider.issuer]).await else { return };
     let (_, id_token) = provider.tokens_of("alice", "https://es256.orders.test").await;
-    let exchange = [
-        ("grant_type", TOKEN_EXCHANGE),
-        ("subject_token", &id_token),
-        ("subject_token_type", ID_TOKEN),
-        ("audience", OURS),
-    ];
-    let token = server.token(&exchange).await;
+    let token = server.exchanged(&id_token).await;
     let plain = server.service("plain").await;
 
     let mut seen = server.agent(&token);

@@ -25,6 +25,8 @@ pub(super) const ORDERS: &str = "https://orders.test";
 const PAYMENTS: &str = "https://payments.test";
 const SCOPES: &str = "orders:read payments:charge";
 pub(super) const SECRET: &str = "a secret that every client of the tests has";
+/// The field that says who is at a browser.
+const USER: &str = "user";
 const BACK: &str = "https://gateway.test/signed-in";
 
 /// The pair that RFC 7636, appendix B, prints.
@@ -78,9 +80,9 @@ impl OauthAs {
         for id in ["gateway", "orders", "payments"] {
             server.register_client(registration(id)).await.expect("registered");
         }
-        // Alice is at every browser, and agrees.
+        // Whoever a browser says is there is there, and agrees.
         let service = ServiceBuilder::new(server)
-            .with_subject_resolver(|_| Some("alice".to_owned()))
+            .with_subject_resolver(|headers| Some(headers.get(USER)?.to_str().ok()?.to_owned()))
             .with_approval_resolver(|_| ApprovalDecision::Approve)
             .build()
             .expect("it serves what it advertises");
@@ -102,6 +104,11 @@ impl OauthAs {
 
     /// Alice's token at the gateway, good for every resource.
     pub(super) async fn signed_in(&self) -> String {
+        self.signed_in_as("alice").await
+    }
+
+    /// The same of another user.
+    pub(super) async fn signed_in_as(&self, user: &str) -> String {
         let mut address = Url::parse(&format!("{}/authorize", self.issuer)).expect("a URL");
         address.query_pairs_mut().extend_pairs([
             ("response_type", "code"),
@@ -114,7 +121,7 @@ impl OauthAs {
             ("resource", ORDERS),
             ("resource", PAYMENTS),
         ]);
-        let answer = self.client.get(address).send().await.expect("it is up");
+        let answer = self.client.get(address).header(USER, user).send().await.expect("it is up");
         let back = answer.headers().get(LOCATION).expect("back to the gateway").to_str().expect("ascii");
         let back = Url::parse(back).expect("a URL");
         let (_, code) = back.query_pairs().find(|(name, _)| name == "code").expect("alice agrees");

@@ -6,11 +6,10 @@ use serde_json::{Value, json};
 use tower_identity_core::{CallerContext, Credential, Scopes};
 use tower_identity_jose::{Algorithm, MediaType, SigningKey};
 use tower_identity_oauth::CustomGrantType;
-use tower_identity_outbound::{
-    Chaining, Embedded, EntraOnBehalfOf, IdJag, OutboundBuilder, Relay, Strategy, Target, TokenExchange,
-};
+use tower_identity_outbound::{Chaining, Embedded, EntraOnBehalfOf, IdJag, Relay, Strategy, TokenExchange};
 
-use crate::support::{Answer, Authority, Folder, START, World, issued};
+use super::acts::{self, LARGE};
+use crate::support::{Answer, Authority, Folder, HeardTime, START, World, issued};
 
 static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(Algorithm::Es256).expect("a key"));
 
@@ -22,31 +21,11 @@ pub(super) struct Scene {
     pub(super) partner: Authority,
     /// Tokens that were made here, and are not to be seen.
     pub(super) secrets: Mutex<Vec<String>>,
+    /// Moves only by hand.
+    pub(super) time: HeardTime,
 }
 
-/// A row with this strategy, given one that has everything else.
-type Row = fn(&Scene, Target) -> Target;
-
-/// Brings about a case, and gives a caller of it.
-type Case = fn(&Scene) -> CallerContext;
-
-/// What is known of a strategy.
-pub(super) struct Contract {
-    pub(super) name: &'static str,
-    /// Whether it takes its caller's token, so that two users have two. Else it is this service's own.
-    pub(super) is_callers: bool,
-    /// Whether it asks a server, which may keep it waiting.
-    pub(super) asks: bool,
-    pub(super) row: Row,
-    /// The same, but for one setting that decides which token comes, or whether any does.
-    pub(super) other: Row,
-    /// A caller with this user, for whom there is a token.
-    pub(super) caller: fn(&Scene, &str) -> CallerContext,
-    /// Its source fails.
-    pub(super) fails: Case,
-    /// What it gets is what it must not send: each with the check that finds it.
-    pub(super) wrong: &'static [(&'static str, Case)],
-}
+type Contract = acts::Contract<Scene>;
 
 pub(super) const CONTRACTS: &[Contract] = &[
     Contract {
@@ -263,25 +242,11 @@ pub(super) const CONTRACTS: &[Contract] = &[
     },
 ];
 
-/// More than a row of these lets through, in bytes.
-pub(super) const LARGE: usize = 1500;
-
 impl Scene {
     pub(super) async fn new() -> Self {
         let (world, partner) = (World::new().await, Authority::start().await);
         partner.answers(Answer::ok(issued(300).body.replace("{token}", "partner-{token}")));
-        Self { world, folder: Folder::new(), partner, secrets: Mutex::default() }
-    }
-
-    /// An outbound's builder with both servers.
-    pub(super) fn builder(&self) -> OutboundBuilder {
-        let partner = self.partner.endpoint("orders").accepts_issuer(self.world.authority.issuer());
-        self.world.builder().server("partner", partner)
-    }
-
-    /// How often the servers were asked.
-    pub(super) fn asked(&self) -> usize {
-        self.world.authority.calls().len() + self.partner.calls().len()
+        Self { world, folder: Folder::new(), partner, secrets: Mutex::default(), time: HeardTime::default() }
     }
 
     /// A JWT for the target, of this subject, with these claims besides or in their place.
