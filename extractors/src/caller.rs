@@ -58,7 +58,9 @@ use crate::Rejection;
 /// Event streams and gRPC streams end by themselves, as `AuthLayer::streams` says
 /// ([`Streams`](tower_identity_inbound::Streams)); any other stream by `stream.take_until(caller.ended())` of `futures-util`.
 ///
-/// Answers 401 to a request without a credential; `Option<Caller>` takes one as `None`.
+/// Answers 401 to a request without a credential; `Option<Caller>` takes one as `None`. Answers 403 to a caller whose own word
+/// is all that ties it to its user, unless a rule of the route says that it will do
+/// ([`self_asserted_user`](tower_identity_inbound::rule::self_asserted_user)).
 #[derive(Debug, Clone)]
 pub struct Caller(CallerContext);
 
@@ -98,7 +100,10 @@ impl Caller {
     }
 
     fn optional(extensions: &Extensions) -> Result<Option<Self>, Refusal> {
-        Ok(Inbound::of(extensions)?.caller().cloned().map(Self))
+        match Inbound::of(extensions)?.caller() {
+            Some(context) if !context.counts_together() => Err(unrelated(context)),
+            caller => Ok(caller.cloned().map(Self)),
+        }
     }
 
     pub(crate) fn required(extensions: &Extensions) -> Result<Self, Refusal> {
@@ -134,6 +139,14 @@ impl<S: Sync> OptionalFromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Rejection> {
         Self::optional(&parts.extensions).map_err(|refusal| Rejection::new(refusal, parts))
     }
+}
+
+fn unrelated(context: &CallerContext) -> Refusal {
+    let detail =
+        "the caller says itself for whom it calls, and no rule of this route accepts that by self_asserted_user";
+    Refusal::new(RefusalKind::UnrelatedCredentials, "binding")
+        .detail(detail)
+        .issuer(context.caller_token().issuer().clone())
 }
 
 fn denied(caller: &Caller, detail: &'static str) -> Refusal {

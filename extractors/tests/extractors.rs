@@ -283,3 +283,16 @@ async fn e_p1_any_other_error_is_500_without_its_text_which_is_in_the_log_under_
         assert!(text.contains(part), "{part} is not in {text}");
     }
 }
+
+#[tokio::test]
+async fn said_a3_a_handler_sees_a_caller_by_its_own_word_behind_a_rule_that_says_so_and_nowhere_else() {
+    let said = || alice().binding(tower_identity_core::Binding::SelfAsserted);
+    let rule = tower_identity_inbound::rule::self_asserted_user();
+    let opened = || routes().layer(tower_identity_inbound::RequireLayer::new(rule.clone()));
+    for path in ["/caller", "/user", "/anybody", "/claims"] {
+        let seen = see(ask(routes().layer(with_caller(said())), path).await).await;
+        assert_eq!((seen.status, &seen.body["code"]), (403, &json!("unrelated_credentials")), "{path}");
+        assert_eq!(see(ask(opened().layer(with_caller(said())), path).await).await.status, 200, "{path}");
+        assert_eq!(see(ask(routes().layer(with_caller(alice())), path).await).await.status, 200, "{path}");
+    }
+}

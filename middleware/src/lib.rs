@@ -73,7 +73,7 @@ mod config;
 /// Looser than a service should be. Everything here is named where it is used.
 pub mod danger {
     pub use tower_identity_inbound::danger::explain_refusals;
-    pub use tower_identity_verify::danger::trusted_caller;
+    pub use tower_identity_verify::danger::{self_asserted, trusted_caller};
 }
 
 #[cfg(feature = "axum")]
@@ -97,8 +97,8 @@ pub use tower_identity_oauth::{
 pub use tower_identity_outbound::{
     BoxError, Candidate, Chaining, Demand, Embedded, EntraOnBehalfOf, IdJag, MAX_CREDENTIAL_BYTES, OnBehalfOf,
     Outbound, OutboundBuilder, OutboundError, OutboundLayer, OutboundService, Plaintext, ReadableJwt, Relay,
-    Replacement, RequestExt, Retries, Strategies, Strategy, Target, TargetRefusal, TargetSettings, TokenExchange,
-    TokenFile, Unlisted,
+    Replacement, RequestExt, Retries, Signed, Strategies, Strategy, Target, TargetRefusal, TargetSettings,
+    TokenExchange, TokenFile, Unlisted,
 };
 #[cfg(feature = "tonic")]
 pub use tower_identity_outbound::{GrpcChannel, GrpcFuture};
@@ -114,8 +114,8 @@ pub use tower_identity_tls::{
 pub use tower_identity_verify::{
     CertificateAnchor, CertificateSettings, Checked, EventReceiver, EventReceiverBuilder, Explanation, FeedError,
     IssuerSettings, KeySettings, MemorySplitTokens, NameKind, Outcome, Profile, Pulled, Received, Remember,
-    RevocationFeed, SplitToken, SplitTokens, StoreError, TrustedIssuer, Unsplittable, Verdict, Verifier,
-    VerifierBuilder, check,
+    RevocationFeed, SelfAssertedSettings, SplitToken, SplitTokens, StoreError, TrustedIssuer, Unsplittable, Verdict,
+    Verifier, VerifierBuilder, check,
 };
 
 pub use self::config::{LiveSettings, Settings, SettingsDigest, SettingsError};

@@ -25,7 +25,7 @@ pub enum Binding {
     SharedKey,
     /// The user's token names the caller: as its actor, as the party that it was issued to, or as who may act.
     IssuerNamed,
-    /// The caller says so itself. No rule accepts this unless it says so.
+    /// The caller says so itself, in a token that it has signed. No rule accepts this unless it says so.
     SelfAsserted,
     /// Nothing ties them.
     None,
@@ -139,11 +139,21 @@ impl CallerContext {
         &self.0.standing
     }
 
-    /// Whether caller and user count together: something [ties](Binding::is_established) them, or the configuration
-    /// trusts this caller to say for whom it calls. Rules let nobody else through.
+    /// Whether caller and user count together: something [ties](Binding::is_established) them, the configuration trusts
+    /// this caller to say for whom it calls, or the rule that the request passed [accepts](Self::at_its_word) that it does.
+    /// Rules and extractors let nobody else through.
     #[must_use]
     pub fn counts_together(&self) -> bool {
-        self.0.standing.is_on_trust() || self.0.standing.binding().is_established()
+        self.0.standing.counts()
+    }
+
+    /// The same caller where its own word for whom it calls is accepted ([`Binding::SelfAsserted`]): for a rule that says
+    /// so. Its binding stays what it is, and nothing else changes.
+    #[must_use]
+    pub fn at_its_word(&self) -> Self {
+        let Inner { caller, beside, standing, judged_at } = &*self.0;
+        let standing = standing.clone().at_its_word();
+        Self(Arc::new(Inner { caller: Arc::clone(caller), beside: beside.clone(), standing, judged_at: *judged_at }))
     }
 
     /// Whether the caller could have presented a user's credential beside its own, and did not ([`Standing::alone`]): what

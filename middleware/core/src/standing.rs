@@ -18,6 +18,8 @@ enum Terms {
     /// To its user, or to nobody.
     Tied(Binding),
     OnTrust,
+    /// The caller says itself for whom it calls, and what is asked about accepts that.
+    AtItsWord,
     Alone,
 }
 
@@ -50,13 +52,15 @@ impl Standing {
         match self.terms {
             Terms::Tied(binding) => binding,
             Terms::OnTrust => Binding::None,
+            Terms::AtItsWord => Binding::SelfAsserted,
             // There is no user to tie.
             Terms::Alone => Binding::SameToken,
         }
     }
 
-    pub(crate) fn is_on_trust(&self) -> bool {
-        self.terms == Terms::OnTrust
+    /// Whether caller and user count together.
+    pub(crate) fn counts(&self) -> bool {
+        matches!(self.terms, Terms::OnTrust | Terms::AtItsWord) || self.binding().is_established()
     }
 
     pub(crate) fn is_alone(&self) -> bool {
@@ -71,7 +75,15 @@ impl Standing {
     pub(crate) fn for_itself(self) -> Self {
         match self.terms {
             Terms::Alone => Self { terms: Terms::Tied(Binding::SameToken), ..self },
-            Terms::Tied(_) | Terms::OnTrust => self,
+            Terms::Tied(_) | Terms::OnTrust | Terms::AtItsWord => self,
+        }
+    }
+
+    /// The same, where what a caller says itself of its user is accepted.
+    pub(crate) fn at_its_word(self) -> Self {
+        match self.terms {
+            Terms::Tied(Binding::SelfAsserted) => Self { terms: Terms::AtItsWord, ..self },
+            Terms::Tied(_) | Terms::OnTrust | Terms::AtItsWord | Terms::Alone => self,
         }
     }
 }

@@ -190,6 +190,12 @@ impl VerifiedToken {
         &self.identity
     }
 
+    /// Whether another than the user's own issuer says for which user it is: a service, which vouches for itself alone.
+    #[must_use]
+    pub fn is_self_asserted(&self) -> bool {
+        self.identity.user.as_ref().is_some_and(|user| user.issuer != self.issuer)
+    }
+
     /// Who acts for the subject, outermost first.
     #[must_use]
     pub fn actors(&self) -> &ActorChain {

@@ -33,6 +33,12 @@ impl Inbound {
         })
     }
 
+    /// The same caller at its own word, for what stands behind a rule that has let it through by that.
+    pub(crate) fn at_its_word(&self) -> Option<Self> {
+        let caller = self.caller().filter(|context| !context.counts_together())?;
+        Some(Self::Caller(caller.at_its_word()))
+    }
+
     /// The caller, where there is one.
     #[must_use]
     pub fn caller(&self) -> Option<&CallerContext> {

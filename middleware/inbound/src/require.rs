@@ -147,11 +147,12 @@ impl Judge {
 }
 
 impl Required {
-    fn enforce(&self, extensions: &Extensions) -> Result<(), Refusal> {
+    /// What is to be put in the place of what authentication left, where the rule accepts more than that says.
+    fn enforce(&self, extensions: &Extensions) -> Result<Option<Inbound>, Refusal> {
         let inbound = Inbound::of(extensions)?;
         let pinned = RuleSet::pinned(extensions);
         self.candidates.iter().for_each(|candidate| candidate.observe(inbound, pinned));
-        self.rule.enforce(inbound, pinned)
+        self.rule.enforce(inbound, pinned).map(|()| inbound.at_its_word())
     }
 
     fn observe(&self, extensions: &Extensions, unenforced: &Unenforced) {
@@ -196,16 +197,21 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let decision = match &self.required.unenforced {
             None => self.required.enforce(request.extensions()),
             Some(unenforced) => {
                 self.required.observe(request.extensions(), unenforced);
-                Ok(())
+                Ok(Inbound::of(request.extensions()).ok().and_then(Inbound::at_its_word))
             }
         };
         let state = match decision {
-            Ok(()) => State::Calling { inner: self.inner.call(request) },
+            Ok(at_its_word) => {
+                if let Some(inbound) = at_its_word {
+                    request.extensions_mut().insert(inbound);
+                }
+                State::Calling { inner: self.inner.call(request) }
+            }
             Err(refusal) => {
                 let asked = Asked::of(request.method(), request.headers(), request.extensions());
                 State::Refused { response: Some(decision::refuse(Stage::Rule, &refusal, &asked)) }

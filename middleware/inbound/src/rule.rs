@@ -26,7 +26,7 @@
 use std::{fmt, path::Path};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use tower_identity_core::{Clock, InvalidSetting, Refusal, RefusalKind};
+use tower_identity_core::{Binding, Clock, InvalidSetting, Refusal, RefusalKind};
 
 use self::node::Node;
 use crate::Inbound;
@@ -40,6 +40,7 @@ mod issuer;
 mod named;
 mod node;
 mod parts;
+mod self_asserted;
 mod set;
 mod sign_in;
 mod wider;
@@ -51,7 +52,7 @@ pub use self::{
     issuer::IssuerName,
     parts::{
         acr, any_scope, callers, callers_file, callers_of, group, max_actors, max_age, named, no_user, role, scope,
-        scope_or_wider, user, users_of,
+        scope_or_wider, self_asserted_user, user, users_of,
     },
     set::RuleSet,
 };
@@ -65,6 +66,7 @@ pub use self::{
 /// | [`any_scope`] | `{ any_scope = ["a", "b"] }` | a token with one of these scopes |
 /// | [`scope_or_wider`] | `{ scope_or_wider = { scope = "a:b", separator = ":" } }` | a token with this scope or one above it |
 /// | [`user`] | `"user"` | a caller that acts for a user |
+/// | [`self_asserted_user`] | `"self_asserted_user"` | a caller that acts for a user, also by its own word alone |
 /// | [`no_user`] | `"no_user"` | a caller that acts for itself; only beside [`callers`] |
 /// | [`callers`] | `{ callers = ["orders"] }` | one of these workloads |
 /// | [`callers_file`] | `{ callers_file = "partners.txt" }` | one of the workloads that a file lists |
@@ -152,7 +154,7 @@ impl Rule {
     /// A [`Refusal`] that names the part that failed: [`RefusalKind::NoCredential`] for an anonymous request,
     /// [`RefusalKind::InsufficientScope`] for a missing scope, [`RefusalKind::InsufficientAuthentication`] for a sign-in
     /// that is too weak or too old, [`RefusalKind::UnrelatedCredentials`] when nothing but its own word ties the caller
-    /// to the user, [`RefusalKind::Denied`] otherwise, and
+    /// to the user and the rule does not [say](self_asserted_user) that this will do, [`RefusalKind::Denied`] otherwise, and
     /// [`RefusalKind::Misconfigured`] whenever the rule is [not valid](Rule#validity).
     pub fn check(&self, inbound: &Inbound) -> Result<(), Refusal> {
         if let Some(fault) = &self.fault {
@@ -161,12 +163,15 @@ impl Rule {
         let Inbound::Caller(context) = inbound else {
             return Err(Refusal::new(RefusalKind::NoCredential, "rule").detail(format!("anonymous, needs {self}")));
         };
-        if !context.counts_together() {
-            let binding = context.principal().binding();
-            return Err(Refusal::new(RefusalKind::UnrelatedCredentials, "binding")
-                .detail(format!("caller and user are tied by {binding:?}")));
-        }
-        self.node.check(context).map_err(|refusal| refusal.issuer(context.caller_token().issuer().clone()))
+        let checked = match (context.counts_together(), context.principal().binding()) {
+            (true, _) => self.node.check(context),
+            (false, Binding::SelfAsserted) => self.node.check_self_asserted(context),
+            (false, binding) => {
+                return Err(Refusal::new(RefusalKind::UnrelatedCredentials, "binding")
+                    .detail(format!("caller and user are tied by {binding:?}")));
+            }
+        };
+        checked.map_err(|refusal| refusal.issuer(context.caller_token().issuer().clone()))
     }
 }
 

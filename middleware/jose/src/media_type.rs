@@ -29,6 +29,9 @@ impl MediaType {
     pub const CLIENT_AUTHENTICATION: Self = Self(Cow::Borrowed("client-authentication+jwt"));
     /// `secevent+jwt`: a security event (RFC 8417 §2.3).
     pub const SECURITY_EVENT: Self = Self(Cow::Borrowed("secevent+jwt"));
+    /// `self-asserted+jwt`: what a service says itself of the user whom it calls for. Of our own making, so that nobody takes
+    /// one for an access token (RFC 8725 §3.11).
+    pub const SELF_ASSERTED: Self = Self(Cow::Borrowed("self-asserted+jwt"));
     /// `JWT`: any JWT, for the profiles that know no kinds (RFC 7519 §5.1).
     pub const JWT: Self = Self(Cow::Borrowed("JWT"));
 

@@ -9,6 +9,7 @@ use std::{path::Path, sync::Arc};
 
 use serde::Deserialize;
 use tower_identity_core::{CallerContext, Clock, InvalidSetting, Scopes, Timestamp};
+use tower_identity_jose::SigningKey;
 
 pub(crate) use self::shadow::Shadow;
 use self::{budget::Budget, pick::is_picked, shadow::Shadows};
@@ -168,6 +169,16 @@ impl Candidate {
         if let Some(strategies) = &mut self.strategy {
             strategies.move_to(folder);
         }
+    }
+
+    /// Reads the keys that it names by their files.
+    pub(crate) fn read_files(&mut self) -> Result<(), InvalidSetting> {
+        self.strategy.as_mut().map_or(Ok(()), Strategies::read_files).map_err(|wrong| wrong.within("candidate"))
+    }
+
+    /// The keys that it signs with, or will.
+    pub(crate) fn signing_keys(&self) -> impl Iterator<Item = &SigningKey> {
+        self.strategy.iter().flat_map(Strategies::as_slice).flat_map(Strategy::signing_keys)
     }
 
     fn note(&mut self, field: &str, rule: String) {

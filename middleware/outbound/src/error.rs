@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-use tower_identity_core::{Audience, ClientId, Issuer, Refusal, RefusalKind, VerifiedToken};
+use tower_identity_core::{Audience, ClientId, Issuer, Refusal, RefusalKind, Scopes, VerifiedToken};
 use tower_identity_oauth::TokenClient;
 
 use crate::targets::NoTarget;
@@ -99,6 +99,11 @@ pub(crate) enum Reason {
          strategy chaining, which has one made"
     )]
     NotForServer { server: Issuer },
+    #[error(
+        "takes a token that this service signs, with no more than the caller's own token allows: {asked:?} is to be signed, and \
+         the caller has {held:?}; have the caller get a token with all of these, or ask for less"
+    )]
+    Wider { asked: Scopes, held: Scopes },
     #[error("takes its caller's token, which has expired; the caller needs a new one")]
     SubjectExpired,
     #[error("takes its caller's token and the caller's credential was revoked; the caller has to sign in again")]
@@ -141,6 +146,7 @@ impl Reason {
                 (RefusalKind::Misconfigured, "subject_aud")
             }
             Self::AppOnly => (RefusalKind::Denied, "app_only"),
+            Self::Wider { .. } => (RefusalKind::Denied, "scope"),
             Self::NoText => (RefusalKind::Denied, "subject_token"),
             Self::Unrelated => (RefusalKind::UnrelatedCredentials, "binding"),
             Self::SubjectExpired => (RefusalKind::InvalidToken, "exp"),

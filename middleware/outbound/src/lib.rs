@@ -94,7 +94,9 @@ pub use self::{
     replacement::Replacement,
     retries::Retries,
     settings::TargetSettings,
-    strategy::{Chaining, Embedded, EntraOnBehalfOf, IdJag, Relay, Strategies, Strategy, TokenExchange, TokenFile},
+    strategy::{
+        Chaining, Embedded, EntraOnBehalfOf, IdJag, Relay, Signed, Strategies, Strategy, TokenExchange, TokenFile,
+    },
     target::Target,
     unlisted::Unlisted,
 };

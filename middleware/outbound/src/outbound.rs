@@ -1,6 +1,7 @@
 //! [`Outbound`]: the targets, their tokens, and what gives a request its credential.
 
 mod both;
+mod key_set;
 
 use std::{
     fmt,

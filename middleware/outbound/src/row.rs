@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::HeaderName;
-use tower_identity_core::{CallerContext, Timestamp, VerifiedToken};
+use tower_identity_core::{Binding, CallerContext, Timestamp, VerifiedToken};
 
 use crate::{
     OnBehalfOf,
@@ -134,7 +134,9 @@ impl Row {
             },
         };
         let subject = of.subject(caller)?;
-        if !caller.principal().binding().is_established() {
+        let binding = caller.principal().binding();
+        let is_taken = || binding == Binding::SelfAsserted && recipe.source.takes_self_asserted();
+        if !binding.is_established() && !is_taken() {
             return Err(Reason::Unrelated.into());
         }
         if subject.token().is_none() {

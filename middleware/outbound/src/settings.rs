@@ -96,7 +96,9 @@ impl TargetSettings {
 impl TryFrom<TargetSettings> for Target {
     type Error = InvalidSetting;
 
-    fn try_from(row: TargetSettings) -> Result<Self, InvalidSetting> {
+    fn try_from(mut row: TargetSettings) -> Result<Self, InvalidSetting> {
+        row.strategy.read_files()?;
+        row.candidate.as_mut().map_or(Ok(()), Candidate::read_files)?;
         let mut target = Self::origin(&row.origin)?.strategy(row.strategy).parameters(&row.parameters);
         target.plaintext = row.plaintext;
         target.on_behalf_of = row.on_behalf_of;

@@ -12,6 +12,7 @@ mod id_jag;
 mod keycloak_exchange;
 mod own;
 mod relay;
+mod signed;
 
 use std::{fmt, future, str::FromStr, sync::Arc, time::Duration};
 
@@ -34,6 +35,7 @@ use self::{
     keycloak_exchange::KeycloakExchange,
     own::{Held, Own},
     relay::Relay,
+    signed::Signed,
 };
 use crate::{
     Strategies, Strategy, Target,
@@ -59,6 +61,11 @@ pub(crate) trait TokenSource: fmt::Debug + Send + Sync {
     fn takes(&self, subject: &VerifiedToken) -> Result<(), Reason> {
         let _ = subject;
         Ok(())
+    }
+
+    /// Whether it takes what a caller says itself of its user, which no server is ever given.
+    fn takes_self_asserted(&self) -> bool {
+        false
     }
 
     /// Obtains the token. What it is given is all that it may depend on.
@@ -171,6 +178,18 @@ impl Made<'_> {
                     issuers: parsed("issuers", &embedded.issuers)?,
                     user_claim: (embedded.subject == Whose::Same).then(|| user_claim.into()),
                     otherwise,
+                })
+            }
+            Strategy::Signed(signed) => {
+                let (issuer, key, life) = signed.terms()?;
+                let missing = || InvalidSetting::new("audience", "is missing");
+                Box::new(Signed {
+                    issuer,
+                    key: key.clone(),
+                    life,
+                    passes_on: signed.passes_on(),
+                    audience: self.target.audience.clone().ok_or_else(missing)?,
+                    scopes: self.target.scopes.clone(),
                 })
             }
             Strategy::File(file) => Box::new(self.own(Held::file(&file.path))),

@@ -6,6 +6,7 @@ mod entra_on_behalf_of;
 mod id_jag;
 mod named;
 mod relay;
+mod signed;
 mod strategies;
 mod token_exchange;
 mod token_file;
@@ -14,12 +15,13 @@ use std::path::Path;
 
 use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, SecretToken};
+use tower_identity_jose::SigningKey;
 use tower_identity_oauth::{CustomGrantType, Parameters};
 
 pub(crate) use self::embedded::Whose;
 pub use self::{
     chaining::Chaining, embedded::Embedded, entra_on_behalf_of::EntraOnBehalfOf, id_jag::IdJag, relay::Relay,
-    strategies::Strategies, token_exchange::TokenExchange, token_file::TokenFile,
+    signed::Signed, strategies::Strategies, token_exchange::TokenExchange, token_file::TokenFile,
 };
 use crate::Target;
 
@@ -51,6 +53,8 @@ pub enum Strategy {
     Relay(Relay),
     /// The token that lies in the caller's, for the target.
     Embedded(Embedded),
+    /// A token about the caller's user, which this service signs itself.
+    Signed(Signed),
     /// This service's own token, from a file that somebody else writes.
     File(TokenFile),
     /// This service's own token, always this one. Files do not say it: a token in a configuration is there to stay.
@@ -72,6 +76,7 @@ impl Strategy {
             Self::IdJag(_) => "id_jag",
             Self::Relay(_) => "relay",
             Self::Embedded(_) => "embedded",
+            Self::Signed(_) => "signed",
             Self::File(_) => "file",
             Self::Fixed(_) => "fixed",
         }
@@ -79,8 +84,26 @@ impl Strategy {
 
     /// The file that it names is in this folder, unless its path is absolute.
     fn move_to(&mut self, folder: &Path) {
-        if let Self::File(file) = self {
-            file.path = folder.join(&file.path);
+        match self {
+            Self::File(file) => file.path = folder.join(&file.path),
+            Self::Signed(signed) => signed.move_to(folder),
+            _ => {}
+        }
+    }
+
+    /// Reads the keys that it names by their files.
+    fn read_files(&mut self) -> Result<(), InvalidSetting> {
+        match self {
+            Self::Signed(signed) => signed.read_files().map_err(|wrong| wrong.within("signed")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The keys that it signs with, or will.
+    pub(crate) fn signing_keys(&self) -> &[SigningKey] {
+        match self {
+            Self::Signed(signed) => signed.keys(),
+            _ => &[],
         }
     }
 
@@ -101,7 +124,7 @@ impl Strategy {
 
     /// Whether a server is asked for it.
     pub(crate) const fn is_issued(&self) -> bool {
-        !matches!(self, Self::Relay(_) | Self::Embedded(_) | Self::File(_) | Self::Fixed(_))
+        !matches!(self, Self::Relay(_) | Self::Embedded(_) | Self::Signed(_) | Self::File(_) | Self::Fixed(_))
     }
 
     /// The server that is asked before the row's own, by its name: none of the default one. Nothing where none is.
@@ -125,6 +148,7 @@ impl Strategy {
                 Err(InvalidSetting::new("resource", "is nothing that Keycloak knows; name a client by audience"))
             }
             Self::EntraOnBehalfOf(entra) => entra.check(row),
+            Self::Signed(signed) => signed.check(row),
             Self::CustomGrant(grant) => match repeated(grant, &row.parameters) {
                 Some(name) => {
                     let rule =
@@ -190,6 +214,12 @@ impl From<Relay> for Strategy {
 impl From<Embedded> for Strategy {
     fn from(embedded: Embedded) -> Self {
         Self::Embedded(embedded)
+    }
+}
+
+impl From<Signed> for Strategy {
+    fn from(signed: Signed) -> Self {
+        Self::Signed(signed)
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::{Method, Uri};
 use tower_identity_core::{Clock, InvalidSetting};
+use tower_identity_jose::SigningKey;
 use tower_identity_oauth::{Http, TargetService, TokenClient, TokenEndpoint};
 
 use crate::{
@@ -135,6 +136,11 @@ impl Table {
     /// Whether requests to an address are sent, if nothing else stands in the way.
     pub(crate) fn lists(&self, uri: &Uri) -> Result<(), NoTarget> {
         self.targets.lists(uri).or_else(|none| if self.goes_bare(&none) { Ok(()) } else { Err(none) })
+    }
+
+    /// The keys that its rows sign with, or will.
+    pub(crate) fn signing_keys(&self) -> impl Iterator<Item = &SigningKey> {
+        self.made.iter().flat_map(|made| made.target.signing_keys())
     }
 
     fn goes_bare(&self, none: &NoTarget) -> bool {

@@ -4,11 +4,12 @@ use std::{path::PathBuf, time::Duration};
 
 use http::{HeaderName, Method, header};
 use tower_identity_core::{Audience, InvalidSetting, Issuer, Scopes, SecretToken, Tenant, fields::is_credential};
+use tower_identity_jose::SigningKey;
 use tower_identity_oauth::{CustomGrantType, Parameters, Resource};
 
 use crate::{
     Candidate, Chaining, Embedded, EntraOnBehalfOf, IdJag, MAX_CREDENTIAL_BYTES, OnBehalfOf, Plaintext, ReadableJwt,
-    Relay, Strategies, Strategy, TokenExchange, TokenFile, origin::Origin, path::PathPrefix, when::When,
+    Relay, Signed, Strategies, Strategy, TokenExchange, TokenFile, origin::Origin, path::PathPrefix, when::When,
 };
 
 /// One row of the list of targets: an origin and path prefix, and the token that goes there.
@@ -261,6 +262,11 @@ impl Target {
         self.strategy(Embedded::at(claim))
     }
 
+    /// This service signs a token about the caller's user itself, by this key and under this name: see [`Signed`].
+    pub fn signed(self, issuer: impl Into<String>, key: SigningKey) -> Self {
+        self.strategy(Signed::new(issuer, key))
+    }
+
     /// This service's own token goes to the target, from a file that somebody else writes: see [`TokenFile`].
     pub fn token_file(self, path: impl Into<PathBuf>) -> Self {
         self.strategy(TokenFile::at(path))
@@ -370,6 +376,12 @@ impl Target {
 
     fn note(&mut self, field: &str, rule: &str) {
         self.wrong.get_or_insert_with(|| InvalidSetting::new(field, rule));
+    }
+
+    /// The keys that it signs with, or will.
+    pub(crate) fn signing_keys(&self) -> impl Iterator<Item = &SigningKey> {
+        let own = self.strategy.iter().flat_map(Strategies::as_slice).flat_map(Strategy::signing_keys);
+        own.chain(self.candidate.iter().flat_map(Candidate::signing_keys))
     }
 
     /// The strategies, once everything about this row alone is in order.

@@ -11,7 +11,8 @@ use tower_identity_inbound::{
 use tower_identity_jose::Limits;
 use tower_identity_refresh::system_clock;
 use tower_identity_verify::{
-    CertificateSettings, IssuerSettings, Remember, TrustedIssuer, Verifier, VerifierBuilder, danger::trusted_caller,
+    CertificateSettings, IssuerSettings, Remember, SelfAssertedSettings, TrustedIssuer, Verifier, VerifierBuilder,
+    danger::trusted_caller,
 };
 
 use super::{events::EventsTable, revocations::RevocationsTable};
@@ -31,6 +32,8 @@ pub(super) struct InboundTable {
     accept_may_act: bool,
     #[serde(default)]
     trusted_caller: Vec<TrustedCallerTable>,
+    #[serde(default)]
+    self_asserted: Vec<SelfAssertedSettings>,
     realm: Option<String>,
     max_token_bytes: Option<usize>,
     max_json_depth: Option<u8>,
@@ -175,6 +178,10 @@ impl InboundTable {
         for (at, settings) in take(&mut self.certificates).into_iter().enumerate() {
             let anchor = settings.anchor(folder).map_err(|invalid| invalid.within(at).within("certificates"))?;
             builder = builder.certificates(anchor);
+        }
+        for (at, service) in take(&mut self.self_asserted).into_iter().enumerate() {
+            let added = service.add_to(builder, folder);
+            builder = added.map_err(|invalid| invalid.within(at).within("self_asserted"))?;
         }
         builder = take(&mut self.workload).into_iter().fold(builder, |builder, row| builder.workload(row.is));
         if self.accept_may_act {

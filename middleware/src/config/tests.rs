@@ -164,6 +164,51 @@ fn what_relates_two_credentials_is_read_from_the_file() {
 }
 
 #[test]
+fn said_a5_a_service_that_is_taken_at_its_word_is_read_from_the_file() {
+    const SAID: &str = "\
+[[inbound.issuer]]
+issuer = 'https://login.example.com'
+audience = 'payments'
+
+[[inbound.self_asserted]]
+issuer = 'https://orders.internal'
+audience = 'payments'
+users_of = ['https://login.example.com']
+keys = { url = 'https://orders.internal/keys' }
+
+[[inbound.workload]]
+is = ['orders', { issuer = 'https://orders.internal', id = 'https://orders.internal' }]
+
+[inbound.rule]
+charge = { all = [{ scope = 'payments:charge' }, 'self_asserted_user'] }
+";
+    let verifier = parsed(SAID).expect("good");
+    assert!(verifier.contains("users_of: [\"https://login.example.com\"]"), "{verifier}");
+    let cases = [
+        ("['https://login.example.com']", "[]", ":8: inbound.self_asserted[0].users_of: names no issuer"),
+        (
+            "keys = { url = 'https://orders.internal/keys' }",
+            "",
+            ":5: inbound.self_asserted[0].keys.url: is missing, and keys_file too: where the service's key set is",
+        ),
+        (
+            "issuer = 'https://orders.internal'\naud",
+            "issuer = 'https://login.example.com'\naud",
+            ":6: inbound.self_asserted[0].issuer: is trusted for its tokens already; a service's word comes under a name of its own",
+        ),
+        (
+            "audience = 'payments'\nusers_of",
+            "audience = ['payments']\nusers_of",
+            ":7: inbound.self_asserted[0].audience: invalid type: sequence, expected a string",
+        ),
+    ];
+    for (good, bad, expected) in cases {
+        let refused = parsed(&SAID.replacen(good, bad, 1)).expect_err(bad);
+        assert_eq!(refused, format!("orders.toml{expected}"), "{bad}");
+    }
+}
+
+#[test]
 fn what_relates_nobody_is_refused_with_its_line() {
     let cases = [
         ("accept_may_act = true", "may_act = true", ":3: inbound.may_act: unknown field `may_act`"),

@@ -1,27 +1,26 @@
 //! What a verifier is made of.
 
-use std::{any::Any, fmt, sync::Arc, time::Duration};
+mod connect;
+
+use std::{any::Any, fmt, sync::Arc};
 
 use tower_identity_core::{CallerName, Clock, InvalidSetting, Issuer, Revocations};
-use tower_identity_jose::{KnownHeaders, Limits};
+use tower_identity_jose::Limits;
 use tower_identity_oauth::Http;
 use tower_identity_refresh::system_clock;
 
+use self::connect::Connect;
 use crate::{
     Remember, RevocationFeed, TrustedIssuer, Verifier,
     aliases::{AliasTable, Namespace},
-    anchor::Anchor,
+    asserting::{self, Asserting},
     certificate::{CertificateAnchor, Certificates},
     events::telemetry,
     feed::Pulls,
     inner::Inner,
     issuer::Checked,
-    judge::Rules,
-    keys::{KeyPlan, Keys, Row},
-    opaque::Opaque,
     relation::{Relations, Trust},
     remembered::{Memory, Whose},
-    trusted::Trusted,
 };
 
 /// Collects what a [`Verifier`] needs.
@@ -34,6 +33,7 @@ pub struct VerifierBuilder {
     workloads: Vec<Result<Vec<CallerName>, InvalidSetting>>,
     may_act: bool,
     trusted_callers: Vec<TrustedCallers>,
+    asserting: Vec<Asserting>,
     limits: Limits,
     remember: Remember,
     clock: Option<Clock>,
@@ -58,6 +58,7 @@ impl VerifierBuilder {
             workloads: Vec::new(),
             may_act: false,
             trusted_callers: Vec::new(),
+            asserting: Vec::new(),
             limits: Limits::default(),
             remember: Remember::default(),
             clock: None,
@@ -135,6 +136,12 @@ impl VerifierBuilder {
         self
     }
 
+    /// What [`danger::self_asserted`](crate::danger::self_asserted) allows.
+    pub(crate) fn asserted_by(mut self, service: TrustedIssuer, users_of: Vec<String>) -> Self {
+        self.asserting.push(Asserting { service, users_of });
+        self
+    }
+
     /// Sets how large a token may be, and how deep. Default: [`Limits::default`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -196,7 +203,7 @@ impl VerifierBuilder {
     /// issuer or a key set's URL that is neither https nor http on this machine, an empty audience, no algorithms, a
     /// leeway of more than 120 s, an issuer that is named twice, a file in which the keys of two are saved. Likewise one of
     /// [`certificates`](Self::certificates), a row of [`workload`](Self::workload), and one
-    /// of [`danger::trusted_caller`](crate::danger::trusted_caller).
+    /// of [`danger::trusted_caller`](crate::danger::trusted_caller) or of [`danger::self_asserted`](crate::danger::self_asserted).
     pub fn build(self) -> Result<Verifier, InvalidSetting> {
         self.set_up(None).map(Verifier::of)
     }
@@ -225,6 +232,8 @@ impl VerifierBuilder {
         let certificates =
             Certificates::build(self.certificates, &of_tokens, home.as_ref(), &revocations, !users.is_empty(), &clock)?;
         of_callers.extend(certificates.issuers().cloned());
+        let asserting = asserting::checked(self.asserting, &[&*of_callers, &*of_users].concat())?;
+        of_callers.extend(of(&asserting));
         let trusted = [&*of_callers, &*of_users].concat();
         let names = Namespace { home: home.as_ref(), trusted: &trusted };
         let rows = self
@@ -255,7 +264,10 @@ impl VerifierBuilder {
             revocations: &revocations,
         };
         let before = former.map(|former| (&*former.trusted, former.opaque.as_ref()));
-        let (trusted, opaque) = connect.all(callers, "issuer", &of_callers.into(), before)?;
+        let of_callers = of_callers.into();
+        let (trusted, opaque) = connect.all(callers, "issuer", &of_callers, before)?;
+        let (asserting, _) = connect.all(asserting, "self_asserted", &of_callers, before)?;
+        asserting::tell(&asserting, former.map(|former| &*former.trusted));
         let before = former.map(|former| (&*former.users, former.users_opaque.as_ref()));
         let (users, users_opaque) = if users.is_empty() {
             let users = trusted.iter().map(|issuer| Arc::new(issuer.for_users())).collect();
@@ -267,6 +279,8 @@ impl VerifierBuilder {
         } else {
             connect.all(users, "user_issuer", &Arc::from([]), before)?
         };
+        let users = users.into_iter().chain(asserting.iter().map(|service| Arc::new(service.for_users()))).collect();
+        let trusted = trusted.into_iter().chain(asserting).collect();
         let memory = |whose| Arc::new(Memory::new(self.remember, whose));
         relations.tell(former.map(|former| &former.relations));
         // And one feed, which goes on from where it is.
@@ -345,104 +359,5 @@ impl TrustedCallers {
             return Err(InvalidSetting::new("users_of", "names no issuer"));
         }
         Ok(Trust { callers, users_of })
-    }
-}
-
-/// Issuers at work, and the one of them whose tokens are opaque.
-type AtWork = (Box<[Arc<Trusted>]>, Option<Arc<Opaque>>);
-
-/// The same, of the settings whose place others take.
-type Before<'a> = Option<(&'a [Arc<Trusted>], Option<&'a Arc<Opaque>>)>;
-
-/// What sets issuers to work.
-struct Connect<'a> {
-    home: Option<&'a Issuer>,
-    http: &'a Http,
-    limits: &'a Limits,
-    headers: &'a Arc<KnownHeaders>,
-    aliases: &'a Arc<AliasTable>,
-    revocations: &'a Revocations,
-}
-
-impl Connect<'_> {
-    /// These issuers, beside those that speak for their own workloads themselves; and the one of them whose tokens are
-    /// opaque. What of them is as before goes on.
-    fn all(
-        &self,
-        issuers: Vec<Checked>,
-        field: &str,
-        speak_themselves: &Arc<[Issuer]>,
-        before: Before<'_>,
-    ) -> Result<AtWork, InvalidSetting> {
-        let (before, former_opaque) = before.unwrap_or_default();
-        let (mut all, mut opaque) = (Vec::with_capacity(issuers.len()), None);
-        for (at, mut issuer) in issuers.into_iter().enumerate() {
-            let of = |wrong: InvalidSetting| wrong.within(at).within(field);
-            let http = issuer.keys.http(self.http).map_err(of)?;
-            let redeeming = issuer.redeeming.take();
-            let trusted = self.one(issuer, &http, redeeming.is_some(), speak_themselves, before).map_err(of)?;
-            let trusted = Arc::new(trusted);
-            if let Some(redeeming) = redeeming {
-                let tokens = Opaque::new(redeeming, &trusted, &http);
-                let tokens = tokens.map_err(|wrong| of(wrong.within("introspection")))?;
-                let tokens = tokens.succeeding(former_opaque.map(|former| &**former));
-                if opaque.replace(Arc::new(tokens)).is_some() {
-                    let rule = "another issuer's tokens are opaque too, and such a token does not say whose it is";
-                    return Err(of(InvalidSetting::new("introspection", rule)));
-                }
-            }
-            all.push(trusted);
-        }
-        Ok((all.into(), opaque))
-    }
-
-    fn one(
-        &self,
-        issuer: Checked,
-        http: &Http,
-        is_opaque: bool,
-        speak_themselves: &Arc<[Issuer]>,
-        before: &[Arc<Trusted>],
-    ) -> Result<Trusted, InvalidSetting> {
-        let keys = self.keys(issuer.keys, &issuer.anchor, issuer.leeway, http, before)?;
-        let table = issuer.table;
-        Ok(Trusted {
-            accept: table.accept(issuer.algorithms),
-            keys,
-            clock: self.http.clock().clone(),
-            aliases: Arc::clone(self.aliases),
-            limits: self.limits.clone(),
-            headers: Arc::clone(self.headers),
-            is_opaque,
-            rules: Rules {
-                home: issuer.anchor.is_one_issuer() && Some(issuer.anchor.name()) == self.home,
-                anchor: issuer.anchor,
-                table,
-                audiences: issuer.audiences,
-                leeway: issuer.leeway,
-                trusted: Arc::clone(speak_themselves),
-                issued_to_is_sender: issuer.issued_to_is_sender,
-                revocations: self.revocations.clone(),
-            },
-        })
-    }
-
-    /// Those that were there before, where they are found and kept alike; else others.
-    fn keys(
-        &self,
-        plan: KeyPlan,
-        anchor: &Anchor,
-        leeway: Duration,
-        http: &Http,
-        before: &[Arc<Trusted>],
-    ) -> Result<Arc<Keys>, InvalidSetting> {
-        let of = |is_like: fn(&Row, &Row) -> bool| {
-            before.iter().map(|trusted| &trusted.keys).find(|keys| is_like(plan.row(), keys.row()))
-        };
-        if let Some(same) = of(Row::is) {
-            return Ok(Arc::clone(same));
-        }
-        let former = of(Row::has_keys_of).map(|keys| &**keys);
-        plan.connect(anchor.name(), anchor.found_at(), leeway, http, former).map(Arc::new)
     }
 }

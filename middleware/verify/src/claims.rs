@@ -98,6 +98,7 @@ claims! {
         preferred_username: Text<'a> = "preferred_username",
         unique_name: Text<'a> = "unique_name",
         pub(crate) kubernetes: Object<KubernetesClaim<'a>> = "kubernetes.io",
+        pub(crate) sub_id: Object<SubjectId<'a>> = "sub_id",
 
         // What kind of token it is.
         typ: Text<'a> = "typ",
@@ -202,6 +203,16 @@ pub(crate) struct KubernetesClaim<'a> {
 pub(crate) struct KubernetesObject<'a> {
     #[serde(borrow)]
     pub(crate) name: Claim<Text<'a>>,
+}
+
+/// A subject by its issuer, whoever writes it (RFC 9493 §3.2.4).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SubjectId<'a> {
+    #[serde(borrow)]
+    pub(crate) format: Claim<Text<'a>>,
+    pub(crate) iss: Claim<Text<'a>>,
+    pub(crate) sub: Claim<Text<'a>>,
 }
 
 /// The roles at a realm, or at one of its clients.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use tower_identity_core::CallerName;
 
-use crate::VerifierBuilder;
+use crate::{TrustedIssuer, VerifierBuilder};
 
 /// Takes the word of these workloads for whom they call: beside the credential of one of them, a user's of one of these
 /// issuers counts even where nothing ties the two.
@@ -35,4 +35,42 @@ where
     I: IntoIterator<Item: Into<String>>,
 {
     builder.trusting(callers, users_of)
+}
+
+/// Takes this service at its word for whom it calls: what it has signed itself, for a mesh without a server that would exchange
+/// tokens. It may speak for users of these issuers, and of no other.
+///
+/// Its word is a JWT of the type `self-asserted+jwt`, as the strategy `signed` of an outbound target makes it, under a key of the set that the service
+/// publishes: for this service alone (`aud`), for 300 seconds at most, about a user by id and issuer (`sub_id`, RFC 9493), and
+/// with the service itself as the actor. `service` says what it is called in `iss`, where its keys are, and what this service
+/// is called there; its profile is this one. A token that it issues as an access token is none here.
+///
+/// Whoever takes over such a service is every user of these issuers: nobody but the service has seen them. So the
+/// [binding](tower_identity_core::Binding::SelfAsserted) says so, and a request gets no further than a rule that does:
+/// `self_asserted_user()`. It is never exchanged nor relayed. Beside a credential of its caller's it counts where the caller is
+/// that service.
+///
+/// The service is a workload by the name in `iss`, at an issuer of that name; it is called otherwise by
+/// [`workload`](VerifierBuilder::workload).
+///
+/// Logs a warning when the verifier is built.
+///
+/// ```
+/// use tower_identity_core::CallerName;
+/// use tower_identity_verify::{TrustedIssuer, Verifier, danger};
+///
+/// let login = "https://login.example.com";
+/// let orders = "https://orders.internal";
+/// let builder = Verifier::builder(TrustedIssuer::discover(login).audience("payments"))
+///     .workload(["orders".try_into()?, CallerName::of_issuer(orders, orders)?]);
+/// let service = TrustedIssuer::keys_at(orders, "https://orders.internal/keys").audience("payments");
+/// let verifier = danger::self_asserted(builder, service, [login]).build()?;
+/// # let _ = verifier;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn self_asserted<I>(builder: VerifierBuilder, service: TrustedIssuer, users_of: I) -> VerifierBuilder
+where
+    I: IntoIterator<Item: Into<String>>,
+{
+    builder.asserted_by(service, users_of.into_iter().map(Into::into).collect())
 }

@@ -21,7 +21,7 @@ use crate::{
 
 #[derive(Debug)]
 pub(crate) struct Inner {
-    /// Home first, so never empty. Few, so that a walk beats a hash.
+    /// Home first, so never empty; those that are taken at their word last. Few, so that a walk beats a hash.
     pub(crate) trusted: Box<[Arc<Trusted>]>,
     /// Whose users may present a credential of their own beside their caller's.
     pub(crate) users: Box<[Arc<Trusted>]>,
@@ -125,7 +125,8 @@ impl Inner {
     }
 
     pub(crate) fn issuers(&self) -> impl Iterator<Item = &Issuer> {
-        self.trusted.iter().flat_map(|trusted| trusted.rules.anchor.issuers())
+        let of_tokens = self.trusted.iter().filter(|trusted| !trusted.is_asserting());
+        of_tokens.flat_map(|trusted| trusted.rules.anchor.issuers())
     }
 
     /// What is revoked.
@@ -135,7 +136,8 @@ impl Inner {
 
     pub(crate) fn trusts(&self, name: &str) -> Option<Issuer> {
         let all = self.trusted.iter().chain(&self.users);
-        all.flat_map(|trusted| trusted.rules.anchor.issuers()).find(|issuer| *issuer == name).cloned()
+        let mut issuers = all.flat_map(|trusted| trusted.rules.anchor.issuers().chain(&*trusted.rules.users_of));
+        issuers.find(|issuer| *issuer == name).cloned()
     }
 
     pub(crate) fn issuer_of_jwts(&self, issuer: &Issuer) -> Option<&Arc<Trusted>> {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tower_identity_core::{Audience, InvalidSetting};
+use tower_identity_core::{Audience, InvalidSetting, Issuer};
 use tower_identity_jose::{Algorithm, KeySet};
 use tower_identity_oauth::Introspection;
 
@@ -81,6 +81,7 @@ pub(crate) struct Checked {
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) leeway: Duration,
     pub(crate) issued_to_is_sender: bool,
+    pub(crate) users_of: Arc<[Issuer]>,
     pub(crate) keys: KeyPlan,
     pub(crate) redeeming: Option<Redeeming>,
 }
@@ -241,6 +242,11 @@ impl TrustedIssuer {
             return Err(InvalidSetting::new("profile", "is that of JWTs, and what the issuer answers is none"));
         }
         let table = answers.unwrap_or_else(|| self.profile.table());
+        self.check_by(table)
+    }
+
+    /// The same, where its tokens look like this.
+    pub(crate) fn check_by(self, table: &'static Table) -> Result<Checked, InvalidSetting> {
         let anchor = match &self.whom {
             Whom::GivenKeys(id) if self.profile == Profile::JwtSvid => {
                 let name = id.strip_prefix("spiffe://").unwrap_or(id);
@@ -276,6 +282,7 @@ impl TrustedIssuer {
             algorithms,
             leeway: self.leeway,
             issued_to_is_sender: self.issued_to_is_sender,
+            users_of: Arc::from([]),
             keys,
             redeeming: self.redeeming,
         })

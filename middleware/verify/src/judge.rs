@@ -55,6 +55,8 @@ pub(crate) struct Rules {
     pub(crate) trusted: Arc<[Issuer]>,
     /// Whether users' tokens come straight from the client that they were issued to.
     pub(crate) issued_to_is_sender: bool,
+    /// The issuers whose users it may say that it calls for. None of whoever issues tokens: those are of its own users.
+    pub(crate) users_of: Arc<[Issuer]>,
     /// What is revoked.
     pub(crate) revocations: Revocations,
 }

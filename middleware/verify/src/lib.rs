@@ -35,7 +35,7 @@
 //! | `proof` | what the connection of a request proves, and tokens that are bound to it |
 //! | `relation` | whether two verified tokens belong together: a pure function of them |
 //! | `aliases` | the workloads that go by several names |
-//! | [`danger`] | callers whose word is taken for whom they call |
+//! | [`danger`], `asserting` | callers and services whose word is taken for whom they call |
 //! | `trusted` | one issuer at work: opening, judging, and waiting for keys |
 //! | `keys`, `source` | its keys, kept fresh, and where they are fetched from |
 //! | `opaque` | tokens that are no JWTs: asked about (RFC 7662), or put together again ([`SplitTokens`]) |
@@ -50,6 +50,7 @@
 
 mod aliases;
 mod anchor;
+mod asserting;
 mod builder;
 mod certificate;
 pub mod check;
@@ -81,6 +82,7 @@ mod verification;
 mod verifier;
 
 pub use self::{
+    asserting::SelfAssertedSettings,
     builder::VerifierBuilder,
     certificate::{CertificateAnchor, CertificateSettings, NameKind},
     current::{Current, Over},

@@ -11,7 +11,7 @@ use tower_identity_jose::{
 
 use crate::{
     claim::{Claim, Object},
-    claims::{Access, ActorClaim, Elsewhere, KubernetesClaim, KubernetesObject},
+    claims::{Access, ActorClaim, Elsewhere, KubernetesClaim, KubernetesObject, SubjectId},
     text::{Entry, List, Members, Text, TextOrNumber, Texts},
 };
 
@@ -124,6 +124,7 @@ objects! { 'a:
     ActorClaim<'a> { iss sub act }
     KubernetesClaim<'a> { namespace serviceaccount }
     KubernetesObject<'a> { name }
+    SubjectId<'a> { format iss sub }
     Access<'a> { roles }
     Elsewhere { groups }
 }

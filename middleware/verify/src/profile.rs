@@ -1,6 +1,7 @@
 //! What an issuer's access tokens look like.
 
 mod platforms;
+mod services;
 mod table;
 mod vendors;
 
@@ -10,7 +11,7 @@ pub(crate) use self::table::{
     AttributeClaims, AudienceShape, CallerShape, GroupClaim, Guard, IssuerShape, RoleClaim, ScopeClaim, Sign,
     SubjectEvidence, Table,
 };
-pub(crate) use self::vendors::INTROSPECTED;
+pub(crate) use self::{services::SELF_ASSERTED, vendors::INTROSPECTED};
 
 /// The shape of an issuer's access tokens: which kinds of `typ`, which claims, and how whom they name is read.
 ///

@@ -11,6 +11,9 @@
 //! | R3 | names the caller as who may act (`may_act`, RFC 8693 §4.4) | where [accepted](crate::VerifierBuilder::accept_may_act) |
 //! | R4 | is bound to the certificate that the caller has proven (`cnf`, RFC 8705 §3): the caller's own, or that of its token | always |
 //!
+//! A [service's own word](crate::danger::self_asserted) for its user counts beside a credential of that service, and remains
+//! its own word.
+//!
 //! Names are compared whole, issuer and id, by way of the configured [aliases](crate::VerifierBuilder::workload). Inner
 //! actors are history and relate nobody.
 
@@ -104,6 +107,10 @@ impl Relations {
         }
         of_one_transaction(caller, user)?;
         let named = self.aliases.canonical(&user.identity().workload);
+        if user.is_self_asserted() {
+            // Nobody but that service: whatever else is trusted here is about tokens of the user's issuer.
+            return if named == sender { Ok(Binding::SelfAsserted.into()) } else { Err(of_another(sender, named)) };
+        }
         if named == sender || (self.may_act && self.may_act(sender, user)) {
             return Ok(Binding::IssuerNamed.into());
         }
@@ -177,6 +184,10 @@ fn of_one_transaction(caller: &VerifiedToken, user: &VerifiedToken) -> Result<()
         (Some(one), Some(other)) if one != other => Err(unrelated("the two are of different transactions")),
         _ => Ok(()),
     }
+}
+
+fn of_another(sender: &Workload, asserting: &Workload) -> Refusal {
+    unrelated(format!("the caller is {}, and it is {} who says for which user it calls", told(sender), told(asserting)))
 }
 
 fn told(workload: &Workload) -> String {

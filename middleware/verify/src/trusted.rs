@@ -90,6 +90,11 @@ impl Trusted {
         }
     }
 
+    /// Whether this is a service that says itself for whom it calls, and no issuer of tokens.
+    pub(crate) fn is_asserting(&self) -> bool {
+        !self.rules.users_of.is_empty()
+    }
+
     /// Opens and judges a token with the keys at hand, without waiting.
     pub(crate) fn attempt<'t>(&self, token: Token<'t>) -> Attempt<'t> {
         let (now, moment) = self.clock.both();
@@ -187,10 +192,12 @@ impl Trusted {
         Ok(self.caller(Arc::new(token), now))
     }
 
-    /// The caller of a request with this token alone: one bearer token names both caller and user, or a caller alone.
+    /// The caller of a request with this token alone: one bearer token names both caller and user, or a caller alone; or it
+    /// is the caller's own word.
     #[expect(clippy::disallowed_methods, reason = "this is the verification that may state its result")]
     pub(crate) fn caller(&self, token: Arc<VerifiedToken>, now: Timestamp) -> CallerContext {
-        let standing = self.aliases.name(Standing::from(Binding::SameToken), &token);
+        let binding = if self.is_asserting() { Binding::SelfAsserted } else { Binding::SameToken };
+        let standing = self.aliases.name(Standing::from(binding), &token);
         CallerContext::assertion(token, None, standing, now)
     }
 

@@ -177,11 +177,13 @@ fn token(issuer: &TestIssuer) -> TokenBuilder {
     issuer.token().subject("alice").client("storefront").audience("orders").scope("orders:write")
 }
 
-/// A verifier that takes somebody's word.
+/// A verifier that takes two at their word.
 fn trust_a_caller(issuer: &TestIssuer) {
     let home = issuer.issuer().as_str();
     let builder = Verifier::builder(TrustedIssuer::discover(home).audience("orders"));
-    danger::trusted_caller(builder, ["gateway"], [home]).build().expect("valid");
+    let builder = danger::trusted_caller(builder, ["gateway"], [home]);
+    let shop = TrustedIssuer::keys_at("https://shop.example", "https://shop.example/keys").audience("orders");
+    danger::self_asserted(builder, shop, [home]).build().expect("valid");
 }
 
 /// Two good tokens, where one is remembered.

@@ -15,6 +15,7 @@ pub(super) enum Node {
     AnyScope(Vec<Scope>),
     ScopeOrWider(ScopeOrWider),
     User,
+    SelfAssertedUser,
     NoUser,
     Callers(Vec<CallerName>),
     CallersFile(CallersFile),
@@ -59,6 +60,7 @@ impl Node {
             Self::AnyScope(_) => "any_scope",
             Self::ScopeOrWider(_) => "scope_or_wider",
             Self::User => "user",
+            Self::SelfAssertedUser => "self_asserted_user",
             Self::NoUser => "no_user",
             Self::Callers(_) => "callers",
             Self::CallersFile(_) => "callers_file",
@@ -79,7 +81,7 @@ impl Node {
     /// Whether this holds for callers with a user only, or for those without one only; `None` where a user is no matter.
     pub(super) fn needs_user(&self) -> Option<bool> {
         match self {
-            Self::User | Self::UsersOf(_) | Self::MaxActors(_) => Some(true),
+            Self::User | Self::SelfAssertedUser | Self::UsersOf(_) | Self::MaxActors(_) => Some(true),
             Self::Group(_) | Self::Role(_) | Self::Acr(_) | Self::MaxAgeSeconds(_) => Some(true),
             Self::NoUser => Some(false),
             Self::Scope(_) | Self::AnyScope(_) | Self::ScopeOrWider(_) => None,
@@ -95,7 +97,7 @@ impl Node {
             Self::Scope(required) => required.is_subset(principal.scopes()),
             Self::AnyScope(scopes) => scopes.iter().any(|scope| principal.scopes().contains(scope.as_str())),
             Self::ScopeOrWider(required) => required.is_within(principal.scopes()),
-            Self::User => principal.user().is_some(),
+            Self::User | Self::SelfAssertedUser => principal.user().is_some(),
             Self::NoUser => principal.user().is_none(),
             Self::Callers(names) => names.iter().any(|name| name.is(context)),
             Self::CallersFile(file) => file.names(context),
@@ -143,7 +145,7 @@ impl Node {
                 let sent = if principal.evidence().is_of_sender() { "" } else { ", who need not have sent the token" };
                 denied(self.word(), format!("needs {self}, found {} of {}{sent}", workload.id, workload.issuer))
             }
-            Self::User | Self::NoUser => denied("user", format!("needs {self}")),
+            Self::User | Self::SelfAssertedUser | Self::NoUser => denied("user", format!("needs {self}")),
             Self::Group(_) | Self::Role(_) | Self::UsersOf(_) | Self::MaxActors(_) if principal.user().is_none() => {
                 denied("user", format!("needs {self}"))
             }

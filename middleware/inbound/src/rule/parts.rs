@@ -62,6 +62,29 @@ pub fn user() -> Rule {
     Rule::of(Node::User)
 }
 
+/// The request is made for a user, as for [`user`]; and it will do that the caller says so itself, in a token that it has signed
+/// ([`Binding::SelfAsserted`](tower_identity_core::Binding::SelfAsserted)), where the verifier takes it at its word
+/// ([`danger::self_asserted`](tower_identity_verify::danger::self_asserted)).
+///
+/// No other part lets such a caller through. So this stands beside what else is asked, joined by [`and`](Rule::and): in each
+/// alternative that is open to such callers.
+///
+/// ```
+/// use tower_identity_core::Binding;
+/// use tower_identity_inbound::{Inbound, rule::{scope, self_asserted_user, user}};
+/// use tower_identity_testkit::TestCaller;
+///
+/// let caller = TestCaller::workload("orders").user("alice").scope("payments:charge").binding(Binding::SelfAsserted);
+/// let inbound = Inbound::Caller(caller.context());
+/// assert!(scope("payments:charge").and(user()).check(&inbound).is_err());
+/// assert!(scope("payments:charge").and(self_asserted_user()).check(&inbound).is_ok());
+/// assert!(scope("payments:refund").and(self_asserted_user()).check(&inbound).is_err());
+/// ```
+#[must_use]
+pub fn self_asserted_user() -> Rule {
+    Rule::of(Node::SelfAssertedUser)
+}
+
 /// The request is made for no user: the caller acts for itself.
 ///
 /// Leaving the user out must never open more doors. So where a caller may present a user's credential beside its own,

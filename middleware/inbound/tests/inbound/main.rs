@@ -26,6 +26,7 @@ mod require;
 mod resource;
 mod rules;
 mod security_events;
+mod self_asserted;
 mod sign_in;
 mod sources;
 mod streams;

@@ -51,6 +51,15 @@ impl Strategies {
         self.0.iter_mut().for_each(|strategy| strategy.move_to(folder));
     }
 
+    /// Reads the keys that they name by their files.
+    pub(crate) fn read_files(&mut self) -> Result<(), InvalidSetting> {
+        let list = self.0.len() > 1;
+        self.0.iter_mut().enumerate().try_for_each(|(at, strategy)| {
+            let wrong = |wrong: InvalidSetting| if list { wrong.within(at) } else { wrong }.within("strategy");
+            strategy.read_files().map_err(wrong)
+        })
+    }
+
     /// Whether they take the caller's token. Where there are several, all do.
     pub(crate) fn are_callers(&self) -> bool {
         self.0.iter().all(Strategy::is_callers)

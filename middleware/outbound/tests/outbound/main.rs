@@ -31,6 +31,7 @@ mod retry_policy;
 mod revoked;
 mod rotation;
 mod secrets;
+mod signed;
 mod slow;
 mod strangers;
 mod support;

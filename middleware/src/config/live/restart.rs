@@ -15,6 +15,7 @@ const LIVE: [Live; 2] = [
             "workload",
             "accept_may_act",
             "trusted_caller",
+            "self_asserted",
             "max_token_bytes",
             "max_json_depth",
             "remember",

@@ -23,7 +23,7 @@ pub(crate) fn actors(
 ) -> Result<ActorChain, Refusal> {
     let account = match &rules.table.caller {
         CallerShape::Client { account, .. } => Some(*account),
-        CallerShape::SpiffeId | CallerShape::ServiceAccount => None,
+        CallerShape::SpiffeId | CallerShape::ServiceAccount | CallerShape::Asserting => None,
     };
     let mut chain = Vec::new();
     let mut next = claims.act.as_ref().optional(check::ACT, "act")?;
@@ -57,7 +57,12 @@ pub(crate) fn identity(
     named: &Named,
     rules: &Rules,
 ) -> Result<Identity, Refusal> {
+    let is_asserting = matches!(rules.table.caller, CallerShape::Asserting);
     let (workload, evidence) = match actors.current() {
+        None if is_asserting => return Err(refuse(check::ACT, "act is missing: who says so acts itself")),
+        Some(actor) if is_asserting && actor.issuer != named.issuer => {
+            return Err(refuse(check::ACT, "the actor is another than the service that says so"));
+        }
         None => {
             let evidence = match user {
                 None => Evidence::Subject,

@@ -7,7 +7,7 @@ use crate::{
     anchor::Named,
     check,
     claim::{Object, refuse},
-    claims::{ClaimName, Claims, Found, KubernetesClaim, parsed},
+    claims::{ClaimName, Claims, Found, KubernetesClaim, SubjectId, parsed},
     profile::{CallerShape, Sign, SubjectEvidence},
     shown::Shown,
 };
@@ -18,6 +18,7 @@ pub(crate) fn client(claims: &Claims<'_>, rules: &Rules) -> Result<Subject, Refu
     match &rules.table.caller {
         CallerShape::Client { claims: names, .. } => parsed(text, check::CLAIMS, named(names)),
         CallerShape::SpiffeId => parsed(text, check::CLAIMS, "sub"),
+        CallerShape::Asserting => parsed(text, check::CLAIMS, "iss"),
         CallerShape::ServiceAccount => {
             is_service_account(text, claims)?;
             parsed(text, check::CLAIMS, "sub")
@@ -27,8 +28,10 @@ pub(crate) fn client(claims: &Claims<'_>, rules: &Rules) -> Result<Subject, Refu
 
 /// As [`client`], before anything is made of it.
 pub(super) fn client_text<'c>(claims: &'c Claims<'_>, rules: &Rules) -> Result<&'c str, Refusal> {
-    let CallerShape::Client { claims: names, .. } = &rules.table.caller else {
-        return subject_text(claims);
+    let names = match &rules.table.caller {
+        CallerShape::Client { claims: names, .. } => names,
+        CallerShape::SpiffeId | CallerShape::ServiceAccount => return subject_text(claims),
+        CallerShape::Asserting => return claims.iss.as_ref().required(check::CLAIMS, "iss").map(|iss| &**iss),
     };
     let mut found = None;
     for name in *names {
@@ -66,8 +69,10 @@ pub(crate) fn user(
     named: &Named,
     rules: &Rules,
 ) -> Result<Option<User>, Refusal> {
-    let CallerShape::Client { subject, .. } = &rules.table.caller else {
-        return Ok(None);
+    let subject = match &rules.table.caller {
+        CallerShape::Client { subject, .. } => subject,
+        CallerShape::SpiffeId | CallerShape::ServiceAccount => return Ok(None),
+        CallerShape::Asserting => return asserted(claims, rules).map(Some),
     };
     let sub = match claims.sub.as_ref().optional(check::CLAIMS, "sub")? {
         Some(sub) if *client == **sub => Some(client.clone()),
@@ -93,6 +98,29 @@ pub(crate) fn user(
             Ok(Some(User { id, issuer: named.issuer.clone(), tenant: named.tenant.clone() }))
         }
         (true, true) | (false, false) => Err(refuse(check::SUBJECT, *undecided)),
+    }
+}
+
+/// The user whom a service says that it calls for (RFC 9493 §3.2.4): of an issuer that it may speak for.
+fn asserted(claims: &Claims<'_>, rules: &Rules) -> Result<User, Refusal> {
+    let Object(SubjectId { format, iss, sub }) = claims.sub_id.as_ref().required(check::CLAIMS, "sub_id")?;
+    let format = format.as_ref().required(check::CLAIMS, "format of sub_id")?;
+    if &**format != "iss_sub" {
+        return Err(refuse(
+            check::CLAIMS,
+            format!("expected a sub_id of the format iss_sub, found {}", Shown(&**format)),
+        ));
+    }
+    let iss = iss.as_ref().required(check::CLAIMS, "iss of sub_id")?;
+    let sub = sub.as_ref().required(check::CLAIMS, "sub of sub_id")?;
+    let tenant = claims.text(ClaimName::Tid)?.map(|tid| parsed(tid, check::CLAIMS, "tid")).transpose()?;
+    match rules.users_of.iter().find(|issuer| **issuer == **iss) {
+        Some(issuer) => Ok(User { id: parsed(sub, check::CLAIMS, "sub of sub_id")?, issuer: issuer.clone(), tenant }),
+        None => {
+            let detail =
+                format!("it may speak for users of {:?}, and not for those of {}", rules.users_of, Shown(&**iss));
+            Err(refuse(check::SUBJECT, detail))
+        }
     }
 }
 

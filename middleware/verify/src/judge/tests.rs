@@ -20,6 +20,7 @@ fn rules() -> Rules {
         leeway: Duration::from_secs(30),
         trusted: [HOME, "https://partner.example"].map(|issuer| issuer.parse().expect("issuer")).into(),
         issued_to_is_sender: false,
+        users_of: Arc::from([]),
         revocations: Revocations::new(system_clock()),
     }
 }

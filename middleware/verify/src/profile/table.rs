@@ -1,5 +1,7 @@
 //! What a profile is made of: data that the checks read.
 
+use std::time::Duration;
+
 use tower_identity_jose::{Accept, Algorithm, MediaType};
 
 use crate::claims::ClaimName;
@@ -22,6 +24,8 @@ pub(crate) struct Table {
     pub(crate) ends: bool,
     /// Whether `iat` must be there.
     pub(crate) issued_at: bool,
+    /// For how long a token may live, where there is a bound.
+    pub(crate) longest: Option<Duration>,
     pub(crate) token_id: TokenIdClaim,
     pub(crate) scopes: ScopeClaim,
     pub(crate) caller: CallerShape,
@@ -138,6 +142,8 @@ pub(crate) enum CallerShape {
     SpiffeId,
     /// `sub`, a service account that `kubernetes.io` names too. Never a user.
     ServiceAccount,
+    /// `iss`, a service that says itself for which user it calls, who is in `sub_id`. Always a user.
+    Asserting,
 }
 
 /// What makes it evident whether a token is about its client or about a user.

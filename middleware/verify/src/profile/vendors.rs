@@ -56,6 +56,7 @@ pub(super) const RFC9068: Table = Table {
     audience: AudienceShape::Aud,
     ends: true,
     issued_at: true,
+    longest: None,
     token_id: JTI,
     scopes: ScopeClaim::Scope,
     caller: CallerShape::Client { claims: &[ClaimName::ClientId], account: Around::NOTHING, subject: CLIENT_OR_USER },
@@ -118,6 +119,7 @@ pub(crate) const INTROSPECTED: Table = Table {
     audience: AudienceShape::Aud,
     ends: false,
     issued_at: false,
+    longest: None,
     token_id: JTI_IF_ANY,
     scopes: ScopeClaim::Scope,
     caller: CallerShape::Client {
@@ -148,6 +150,7 @@ pub(super) const KEYCLOAK: Table = Table {
     audience: AudienceShape::Aud,
     ends: true,
     issued_at: true,
+    longest: None,
     token_id: JTI,
     scopes: ScopeClaim::Scope,
     caller: CallerShape::Client {
@@ -201,6 +204,7 @@ pub(super) const ENTRA_V2: Table = Table {
     audience: AudienceShape::Aud,
     ends: true,
     issued_at: true,
+    longest: None,
     token_id: UTI_IF_ANY,
     scopes: ScopeClaim::ScpStringOrRoles,
     caller: CallerShape::Client { claims: &[ClaimName::Azp], account: Around::NOTHING, subject: ENTRA_SUBJECT },
@@ -235,6 +239,7 @@ pub(super) const OKTA: Table = Table {
     audience: AudienceShape::Aud,
     ends: true,
     issued_at: true,
+    longest: None,
     token_id: JTI,
     scopes: ScopeClaim::ScpList,
     caller: CallerShape::Client {
@@ -272,6 +277,7 @@ pub(super) const AUTH0: Table = Table {
     audience: AudienceShape::Aud,
     ends: true,
     issued_at: true,
+    longest: None,
     token_id: JTI_IF_ANY,
     scopes: ScopeClaim::Scope,
     caller: CallerShape::Client {
@@ -314,6 +320,7 @@ pub(super) const COGNITO: Table = Table {
     audience: AudienceShape::AudOrClient,
     ends: true,
     issued_at: true,
+    longest: None,
     token_id: JTI_IF_ANY,
     scopes: ScopeClaim::Scope,
     caller: CallerShape::Client {

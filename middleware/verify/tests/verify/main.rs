@@ -19,6 +19,7 @@ mod profiles;
 mod remembered;
 mod replaced;
 mod revoked;
+mod self_asserted;
 mod support;
 mod tenants;
 mod two;

@@ -1,12 +1,15 @@
 //! The strategies, each with what shows that it keeps to the contract: a row for each.
 
-use std::sync::{LazyLock, Mutex};
+use std::{
+    sync::{LazyLock, Mutex},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use tower_identity_core::{CallerContext, Credential, Scopes};
 use tower_identity_jose::{Algorithm, MediaType, SigningKey};
 use tower_identity_oauth::CustomGrantType;
-use tower_identity_outbound::{Chaining, Embedded, EntraOnBehalfOf, IdJag, Relay, Strategy, TokenExchange};
+use tower_identity_outbound::{Chaining, Embedded, EntraOnBehalfOf, IdJag, Relay, Signed, Strategy, TokenExchange};
 
 use super::acts::{self, LARGE};
 use crate::support::{Answer, Authority, Folder, HeardTime, START, World, issued};
@@ -222,6 +225,23 @@ pub(super) const CONTRACTS: &[Contract] = &[
         ],
     },
     Contract {
+        name: "signed",
+        is_callers: true,
+        asks: false,
+        row: |_, row| row.signed("https://orders.internal", KEY.clone()),
+        other: |_, row| {
+            let signed = Signed::new("https://orders.internal", KEY.clone());
+            row.strategy(signed.lifetime(Duration::from_secs(120)))
+        },
+        caller: allowed,
+        fails: plain_alice,
+        wrong: &[
+            ("scope", plain_alice),
+            ("no_user", |scene| scene.world.caller_without_user()),
+            ("credential_bytes", |scene| allowed(scene, &"a".repeat(LARGE))),
+        ],
+    },
+    Contract {
         name: "file",
         is_callers: false,
         asks: false,
@@ -301,6 +321,11 @@ fn plain(scene: &Scene, user: &str) -> CallerContext {
 
 fn plain_alice(scene: &Scene) -> CallerContext {
     plain(scene, "alice")
+}
+
+/// A caller whose token has a scope.
+fn allowed(scene: &Scene, user: &str) -> CallerContext {
+    scene.world.with(user, |parts| parts.scopes = Scopes::parse("payments:charge").expect("scopes"))
 }
 
 fn embedding(scene: &Scene, user: &str) -> CallerContext {
