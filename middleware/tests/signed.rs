@@ -38,6 +38,7 @@ async fn said_b1_said_a1_what_one_file_has_signed_another_takes_at_its_word() {
     let file = folder.path().join("orders.toml");
     std::fs::write(&file, orders_toml).expect("written");
     let outbound = Settings::from_path(&file).expect("good").outbound().expect("outbound").clone();
+    assert!(outbound.signs());
     let key_set = |State(outbound): State<tower_identity::Outbound>| async move { outbound.key_set() };
     let orders = serve(Router::new().route("/keys", get(key_set)).with_state(outbound.clone())).await;
 

@@ -5,6 +5,12 @@ use tower_identity_jose::{SigningKey, public_key_set};
 use super::Outbound;
 
 impl Outbound {
+    /// Whether a row of the list [signs](crate::Signed), so that there are keys to be published.
+    #[must_use]
+    pub fn signs(&self) -> bool {
+        self.0.table.load().signing_keys().next().is_some()
+    }
+
     /// The public keys of all that this service [signs](crate::Signed) itself, as a key set (RFC 7517 §5): to be served where the
     /// targets look for it, and asked for each time, for another [list](Self::replace) may have others. Without a row that
     /// signs, none.

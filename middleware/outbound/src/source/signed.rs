@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tower_identity_core::{
-    Audience, BoxFuture, Fingerprint, Issuer, Refusal, RefusalKind, Scopes, Timestamp, User, VerifiedToken,
+    Audience, BoxFuture, Fingerprint, Issuer, Refusal, RefusalKind, Scopes, Tenant, Timestamp, TransactionId, User,
+    VerifiedToken,
 };
 use tower_identity_jose::{MediaType, SigningKey, random_id};
 use tower_identity_oauth::IssuedToken;
@@ -95,9 +96,9 @@ impl Signed {
             jti: random_id(),
             scope: (!self.scopes.is_empty()).then(|| self.scopes.to_string()),
             sub_id: SubjectId { format: "iss_sub", iss: &user.issuer, sub: user.id.as_str() },
-            tid: user.tenant.as_ref().map(|tenant| tenant.as_str()),
+            tid: user.tenant.as_ref().map(Tenant::as_str),
             act: Act { sub: &self.issuer, act: earlier },
-            txn: subject.transaction().map(|transaction| transaction.as_str()),
+            txn: subject.transaction().map(TransactionId::as_str),
             auth_time: signed_in.auth_time.map(Timestamp::as_secs),
             acr: signed_in.acr.as_deref(),
             amr: &signed_in.amr,
