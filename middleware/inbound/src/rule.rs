@@ -163,10 +163,11 @@ impl Rule {
         let Inbound::Caller(context) = inbound else {
             return Err(Refusal::new(RefusalKind::NoCredential, "rule").detail(format!("anonymous, needs {self}")));
         };
-        let checked = match (context.counts_together(), context.principal().binding()) {
-            (true, _) => self.node.check(context),
-            (false, Binding::SelfAsserted) => self.node.check_self_asserted(context),
-            (false, binding) => {
+        let checked = match context.principal().binding() {
+            // By whatever rule it was let through before.
+            Binding::SelfAsserted => self.node.check_self_asserted(context),
+            _ if context.counts_together() => self.node.check(context),
+            binding => {
                 return Err(Refusal::new(RefusalKind::UnrelatedCredentials, "binding")
                     .detail(format!("caller and user are tied by {binding:?}")));
             }

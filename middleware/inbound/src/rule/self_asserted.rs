@@ -20,7 +20,7 @@ impl Node {
             }
             return Err(reason.unwrap_or_else(refuse));
         }
-        if self.says_so() { self.check(&context.at_its_word()) } else { Err(refuse()) }
+        if self.says_so() { self.check(context) } else { Err(refuse()) }
     }
 
     fn says_so(&self) -> bool {

@@ -67,6 +67,8 @@ fn said_a3_no_rule_lets_a_caller_through_by_its_own_word_unless_it_says_so() {
     for rule in every() {
         assert_eq!(check(&rule, &tied), Ok(()), "the control: {rule}");
         assert_eq!(check(&rule, &said), unrelated(), "{rule}");
+        let let_through = Inbound::Caller(said.context().at_its_word());
+        assert!(rule.check(&let_through).is_err(), "whatever another rule has let through: {rule}");
         for rule in [rule.clone().and(self_asserted_user()), self_asserted_user().and(rule)] {
             assert_eq!(check(&rule, &tied), Ok(()), "{rule}");
             assert_eq!(check(&rule, &said), Ok(()), "{rule}");

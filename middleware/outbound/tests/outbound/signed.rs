@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use tower_identity_core::{
     Actor, ActorChain, AuthenticationContext, Binding, CallerContext, Revocation, Scopes, Timestamp,
 };
-use tower_identity_jose::{Accept, Algorithm, KeySet, Limits, MediaType, SigningKey, Unverified};
+use tower_identity_jose::{Accept, Algorithm, KeySet, Limits, MediaType, SigningKey, Unopened, Unverified};
 use tower_identity_outbound::{HttpClient, OnBehalfOf, OutboundBuilder, Relay, Signed, Target, TargetSettings};
 
 use crate::support::{Folder, START, World, client, echoed, refused};
@@ -57,7 +57,7 @@ impl Shop {
         let keys = KeySet::from_keys([self.key.verifying_key()]).expect("one key");
         let accept = Accept::new([MediaType::SELF_ASSERTED], [Algorithm::Es256]);
         let unverified = Unverified::<Map<String, Value>>::parse(token, &Limits::default()).expect("a JWT");
-        let opened = unverified.open(&keys, &accept).map_err(|unopened| unopened.into_error()).expect("ours");
+        let opened = unverified.open(&keys, &accept).map_err(Unopened::into_error).expect("ours");
         let mut claims = opened.claims().clone();
         assert!(claims.remove("jti").is_some_and(|jti| jti.as_str().is_some_and(|jti| jti.len() == 22)));
         claims
