@@ -23,6 +23,9 @@ async fn said_b1_said_a1_what_one_file_has_signed_another_takes_at_its_word() {
     let payments = serve(Router::new().route("/charges", get(echo))).await;
     let orders_toml = format!(
         r#"
+        [outbound]
+        plaintext = "loopback"
+
         [outbound.server.login]
         issuer = "https://login.example.com"
         client_id = "orders"
