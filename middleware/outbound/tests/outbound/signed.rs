@@ -105,7 +105,7 @@ async fn said_b1_it_allows_no_more_than_the_callers_token_and_the_row() {
     let shop = Shop::new().await;
     let http = shop.client(shop.row(shop.signed()));
     assert!(shop.sent(&http, &shop.allowed("alice", "a b")).await.is_ok());
-    let caller = shop.allowed("alice", "a c");
+    let caller = shop.allowed("bob", "a c");
     let (check, text) = refused(http.get(shop.world.payments.url("/")).on_behalf_of(&caller).send().await);
     assert_eq!(check, "scope");
     assert!(text.contains(r#"{"a", "b"} is to be signed, and the caller has {"a", "c"}"#), "{text}");
