@@ -57,6 +57,9 @@ pub enum BlastRadiusError {
     /// A service did not answer.
     #[error("no answer")]
     NoAnswer(#[from] NoAnswer),
+    /// A token has ended before it was tried everywhere.
+    #[error("a token ended before it was tried everywhere: this machine is too slow")]
+    Ended,
     /// What the thief has asked for is not what the services have logged.
     #[error("{sent} requests were sent, and the services' access logs have {logged}, or have them elsewhere")]
     Uncounted {

@@ -79,6 +79,17 @@ impl Credential {
         all
     }
 
+    /// The same, where those that are alike in words say which scopes they have.
+    pub(super) fn told_apart(mut all: Vec<Self>) -> Vec<Self> {
+        let words: Vec<_> = all.iter().map(|one| (one.whose.clone(), one.what.clone())).collect();
+        for (credential, its_words) in all.iter_mut().zip(&words) {
+            if words.iter().filter(|words| *words == its_words).count() > 1 {
+                credential.what = format!("{}: {}", credential.what, credential.scopes);
+            }
+        }
+        all
+    }
+
     fn alone(place: Place, token: &Token) -> Self {
         let how = match place {
             Place::Bearer => "",
@@ -134,6 +145,17 @@ mod tests {
             ("alice's token + orders' own", vec![Place::Bearer, Place::Beside]),
         ];
         assert_eq!(made_of(&both), expected.map(|(words, places)| (words.to_owned(), places)));
+    }
+
+    #[test]
+    fn those_that_are_alike_in_words_are_told_apart_by_their_scopes() {
+        let with = |what: &str, scopes: &str| {
+            let token = Token { scopes: scopes.to_owned(), ..token("orders", what, vec![]) };
+            Credential::alone(Place::Bearer, &token)
+        };
+        let all = vec![with("own token", "a"), with("own token", "b"), with("token", "a")];
+        let told: Vec<_> = Credential::told_apart(all).into_iter().map(|credential| credential.what).collect();
+        assert_eq!(told, ["own token: a", "own token: b", "token"]);
     }
 
     #[test]

@@ -63,17 +63,7 @@ impl<'a> Thief<'a> {
                 loot.insert((whose.clone(), what.clone(), scopes.clone()), credential);
             }
         }
-        let mut alike: BTreeMap<_, usize> = BTreeMap::new();
-        for (whose, what, _) in loot.keys() {
-            *alike.entry((whose.clone(), what.clone())).or_default() += 1;
-        }
-        let told_apart = |((whose, what, scopes), credential): ((String, String, String), Credential)| match alike
-            [&(whose, what.clone())]
-        {
-            1 => credential,
-            _ => Credential { what: format!("{what}: {scopes}"), ..credential },
-        };
-        Ok(loot.into_iter().map(told_apart).collect())
+        Ok(Credential::told_apart(loot.into_values().collect()))
     }
 
     async fn read(&self, value: &SecretToken) -> Result<Token, NoAnswer> {
@@ -88,7 +78,7 @@ impl<'a> Thief<'a> {
     }
 
     /// What comes of presenting a credential for an action.
-    pub(super) async fn tries(&self, credential: &Credential, action: &Action) -> Result<Outcome, NoAnswer> {
+    pub(super) async fn tries(&self, credential: &Credential, action: &Action) -> Result<Outcome, BlastRadiusError> {
         let origin = &self.origins[action.at.name()];
         let failed = match action.ask {
             Ask::Get(path) => self.over_http(self.http.get(format!("{origin}{path}")), credential).await?,
@@ -101,10 +91,7 @@ impl<'a> Thief<'a> {
             }
             Ask::Call(method) => over_grpc(origin, method, credential).await?,
         };
-        let check = self.taps.last_check(action.at);
-        Ok(failed.map_or(Outcome::Reachable, |status| Outcome::Refused {
-            check: check.map_or_else(|| format!("status {status}"), str::to_owned),
-        }))
+        outcome(failed, self.taps.last_check(action.at))
     }
 
     /// The status that is no success. What is answered is not read: some of it does not end.
@@ -124,6 +111,17 @@ impl<'a> Thief<'a> {
         }
         let (sent, logged) = (sent.values().sum(), logged.values().sum());
         Err(BlastRadiusError::Uncounted { sent, logged })
+    }
+}
+
+/// What a status that is no success means, and the check that a service has named with it.
+fn outcome(failed: Option<i32>, check: Option<&str>) -> Result<Outcome, BlastRadiusError> {
+    match (failed, check) {
+        (None, _) => Ok(Outcome::Reachable),
+        // It says nothing of what a thief would have got a moment ago.
+        (Some(_), Some("exp")) => Err(BlastRadiusError::Ended),
+        (Some(_), Some(check)) => Ok(Outcome::Refused { check: check.to_owned() }),
+        (Some(status), None) => Ok(Outcome::Refused { check: format!("status {status}") }),
     }
 }
 
@@ -147,4 +145,50 @@ async fn over_grpc(origin: &str, method: Method, credential: &Credential) -> Res
         Method::Statement => payments.statement(bearing(credential, StatementRequest {})).await.map(drop),
     };
     Ok(answered.err().map(|status| status.code().into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{http, response::Response};
+
+    use super::*;
+
+    #[test]
+    fn what_is_refused_is_refused_by_the_check_that_the_service_names_and_never_because_time_has_passed() {
+        let refused = |check: &str| Outcome::Refused { check: check.to_owned() };
+        let cases = [
+            ((None, None), Outcome::Reachable),
+            ((Some(401), Some("aud")), refused("aud")),
+            ((Some(422), None), refused("status 422")),
+        ];
+        for ((failed, check), expected) in cases {
+            assert_eq!(outcome(failed, check).expect("an outcome"), expected);
+        }
+        assert!(matches!(outcome(Some(401), Some("exp")), Err(BlastRadiusError::Ended)));
+    }
+
+    /// What becomes of one credential's requests that arrive so: how many were sent, and how many were logged, unless all is well.
+    fn counted(arrived: impl IntoIterator<Item = (Part, String)>) -> Option<(usize, usize)> {
+        let taps = Taps::default();
+        for (at, route) in arrived {
+            let (method, path) = route.split_once(' ').expect("a route");
+            let request = http::Request::builder().method(method).uri(path).header(USER_AGENT, THIEF);
+            let (head, ()) = request.body(()).expect("a request").into_parts();
+            taps.watch(at).expect("whoever watches")(&head, &Response::default());
+        }
+        match (Thief { taps: &taps, http: Client::new(), origins: BTreeMap::new() }).is_all_logged(1) {
+            Ok(()) => None,
+            Err(BlastRadiusError::Uncounted { sent, logged }) => Some((sent, logged)),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn every_request_is_in_its_services_log_or_there_is_no_matrix() {
+        let all = || ACTIONS.iter().map(|action| (action.at, action.route()));
+        assert_eq!(counted(all()), None);
+        assert_eq!(counted(all().skip(1)), Some((20, 19)));
+        let elsewhere = (Part::Partner, ACTIONS[0].route());
+        assert_eq!(counted(all().skip(1).chain([elsewhere])), Some((20, 20)));
+    }
 }
