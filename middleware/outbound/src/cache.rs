@@ -58,6 +58,7 @@ impl TokenCache {
     }
 
     /// The token of a key, if it may be sent now.
+    #[inline]
     pub(crate) fn find(&self, key: &Looked<'_>, now: Timestamp) -> Option<Arc<Entry>> {
         let place = self.near.place(key);
         place.find(key, now).or_else(|| self.find_kept(key, now).inspect(|entry| place.offer(entry)))

@@ -117,8 +117,19 @@ impl Entry {
     }
 
     /// Whether it was made from a user's.
+    #[inline]
     fn is_users(&self) -> bool {
         self.refused.load(Ordering::Relaxed) & USERS != 0
+    }
+
+    /// Whether this is its key: compared where it lies.
+    #[inline]
+    pub(crate) fn is_under(&self, key: &Looked<'_>) -> bool {
+        let is_subject = match &key.subject {
+            Some(subject) => self.is_users() && self.subject == *subject,
+            None => !self.is_users(),
+        };
+        is_subject && (Arc::ptr_eq(&self.asked, key.asked) || self.asked == *key.asked)
     }
 
     /// Whether it was asked for by this very recipe's terms, and not by equal ones of another.

@@ -102,7 +102,7 @@ impl Kept {
 
 impl PartialEq for Own {
     fn eq(&self, other: &Self) -> bool {
-        self.0.key() == other.0.key()
+        self.0.is_under(&other.0.key())
     }
 }
 
@@ -116,7 +116,7 @@ impl Hash for Own {
 
 impl Equivalent<Own> for Looked<'_> {
     fn equivalent(&self, own: &Own) -> bool {
-        *self == own.0.key()
+        own.0.is_under(self)
     }
 }
 

@@ -48,7 +48,7 @@ impl Place {
     #[inline]
     pub(crate) fn find(&self, key: &Looked<'_>, now: Timestamp) -> Option<Arc<Entry>> {
         let here = self.entry.borrow();
-        let entry = here.as_ref().filter(|entry| entry.key() == *key)?;
+        let entry = here.as_ref().filter(|entry| entry.is_under(key))?;
         let uses = self.uses.get();
         if uses == 0 || entry.is_replaced() || !entry.is_usable(now) {
             drop(here);

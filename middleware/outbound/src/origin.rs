@@ -127,7 +127,8 @@ pub(crate) struct OriginOf<'a> {
 /// them.
 pub(crate) fn bits(text: &str) -> u64 {
     let mix = |state: u64, bytes: [u8; 8]| {
-        (state.rotate_left(5) ^ u64::from_le_bytes(bytes)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        // No product waits for another one.
+        state.rotate_left(5) ^ u64::from_le_bytes(bytes).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     };
     let bytes = text.as_bytes();
     // The last word begins in the one before it, where there is one.
