@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use http::{StatusCode, header::RETRY_AFTER};
+use http::{
+    HeaderMap, StatusCode,
+    header::{DATE, RETRY_AFTER},
+};
 use reqwest::Response;
 use tower_identity_core::{Refusal, RefusalKind};
 
@@ -61,14 +64,25 @@ impl ResponseExt for Response {
         let kind = if let Some(sign_in) = self.extensions().get().and_then(TargetRefusal::sign_in) {
             sign_in
         } else if status == StatusCode::SERVICE_UNAVAILABLE {
-            let seconds = self.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-            RefusalKind::Unavailable { retry_after: seconds.map_or(UNSAID, Duration::from_secs) }
+            RefusalKind::Unavailable { retry_after: retry_after(self.headers()).unwrap_or(UNSAID) }
         } else {
             RefusalKind::BadUpstream
         };
         let origin = self.url().origin().ascii_serialization();
         Err(Unsuccessful { origin, status, refusal: Refusal::new(kind, "downstream") })
     }
+}
+
+/// For how long a target says that it is unavailable: for so many seconds or until some time (RFC 9110 §10.2.3), which
+/// counts from when the answer was made (§6.6.1), for both are told by the target's clock.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name)?.to_str().ok();
+    let until = text(RETRY_AFTER)?;
+    if let Ok(seconds) = until.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let time = |text| httpdate::parse_http_date(text).ok();
+    time(until)?.duration_since(time(text(DATE)?)?).ok()
 }
 
 #[cfg(test)]
@@ -105,6 +119,28 @@ mod tests {
         }
         for status in [200, 201, 204] {
             assert_eq!(answer(status, None).successful().expect("a success").status().as_u16(), status);
+        }
+    }
+
+    #[test]
+    fn an_outage_until_some_time_counts_from_when_the_target_answered() {
+        let noon = "Sun, 22 Nov 2026 12:00:00 GMT";
+        for (until, date, seconds) in [
+            ("Sun, 22 Nov 2026 12:02:00 GMT", Some(noon), 120),
+            ("Sunday, 22-Nov-26 12:02:00 GMT", Some(noon), 120),
+            (noon, Some(noon), 0),
+            // Nobody knows, or it is over.
+            ("Sun, 22 Nov 2026 12:02:00 GMT", None, 1),
+            ("Sun, 22 Nov 2026 12:02:00 GMT", Some("noon"), 1),
+            ("Sun, 22 Nov 2026 11:59:59 GMT", Some(noon), 1),
+        ] {
+            let mut answer = answer(503, Some(until));
+            if let Some(date) = date {
+                answer.headers_mut().insert(DATE, date.parse().expect("a value"));
+            }
+            let unsuccessful = answer.successful().expect_err("no success");
+            let expected = RefusalKind::Unavailable { retry_after: Duration::from_secs(seconds) };
+            assert_eq!(unsuccessful.refusal.kind(), &expected, "{until} {date:?}");
         }
     }
 

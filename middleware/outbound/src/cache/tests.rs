@@ -90,3 +90,28 @@ async fn out_b4_whatever_fails_meanwhile_one_flight_of_a_key_is_in_the_air() {
     assert_eq!(slow.0.0.load(Ordering::Relaxed), 1 + 2 * FAILURES, "none of them twice");
     assert_eq!(cache.ask(&ask(0)).await.0, Came::Hit);
 }
+
+#[tokio::test]
+async fn out_b4_what_came_meanwhile_is_not_asked_for_again_until_it_is_stale() {
+    let time = Time::default();
+    let clock = Clock::new(time.clone());
+    // Everything before this one was refused.
+    let slow = Slow(Arc::new((AtomicUsize::new(FAILURES), Semaphore::new(1))));
+    let recipe = recipe(slow.clone(), &clock);
+    let cache = TokenCache::new(Bounds { entries: 100, bytes: 1 << 20 }, clock.clone());
+    let subject = person(0, 0, &time, &Revocations::new(clock)).caller.caller_token().clone();
+    let ask = |ahead| Ask { recipe: recipe.clone(), subject: Some(subject.clone()), ahead };
+    let asked = async || {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        slow.0.0.load(Ordering::Relaxed) - FAILURES
+    };
+    assert_eq!(cache.ask(&ask(false)).await.0, Came::Miss);
+    // Whoever found it stale, and comes when another is there.
+    cache.refresh(ask(true));
+    assert_eq!((asked().await, cache.ask(&ask(false)).await.0), (1, Came::Hit));
+    time.advance(59_000);
+    cache.refresh(ask(true));
+    assert_eq!((asked().await, cache.ask(&ask(false)).await.0), (2, Came::Hit));
+}

@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use tower_identity_core::{Fingerprint, SecretToken};
 use tower_identity_refresh::Lifetime;
 
@@ -69,6 +70,30 @@ fn out_b10_there_are_never_more_than_so_many_nor_so_many_bytes() {
             kept.cache.len()
         );
     }
+}
+
+#[test]
+fn what_makes_room_is_counted_and_what_is_replaced_is_not() {
+    let recorder = DebuggingRecorder::new();
+    let telling = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || {
+        let users = Users::new();
+        let kept = Kept::new(Bounds { entries: 1, bytes: 1 << 20 });
+        for number in [0, 0, 1, 2] {
+            kept.add(&users.entry(number, 32, HOUR), NOW);
+        }
+        let told = telling.snapshot().into_vec();
+        let value = |name| {
+            let told = told.iter().find(|(key, ..)| key.key().name() == name).map(|(.., value)| value);
+            match told {
+                Some(DebugValue::Counter(count)) => *count as f64,
+                Some(DebugValue::Gauge(value)) => value.into_inner(),
+                _ => panic!("{name} is not told"),
+            }
+        };
+        let evictions = value("tower_identity_tokens_cached_evictions_total");
+        assert_eq!((evictions, value("tower_identity_tokens_cached")), (2.0, 1.0));
+    });
 }
 
 #[test]
