@@ -47,7 +47,7 @@ const EXCHANGED: Contract = Contract {
     is_callers: true,
     asks: true,
     row: |_, row| row.resource(PAYMENTS).scope("orders:read").token_exchange(),
-    other: |_, row| row.resource(PAYMENTS).scope("orders:read").token_exchange().actor_token(),
+    other: |_, row| row.resource("https://stock.test").scope("orders:read").token_exchange(),
     caller: Scene::caller,
     fails: Scene::as_stranger,
     wrong: WRONG,
@@ -55,7 +55,7 @@ const EXCHANGED: Contract = Contract {
 
 pub(super) const AT_OAUTH_AS: &[Contract] = &[
     Contract { other: |_, row| row.resource(PAYMENTS).scope("payments:charge").client_credentials(), ..OWN },
-    EXCHANGED,
+    Contract { other: |_, row| row.resource(PAYMENTS).scope("payments:charge").token_exchange(), ..EXCHANGED },
 ];
 
 pub(super) const AT_OIDC_PROVIDER: &[Contract] = &[Contract {
