@@ -18,7 +18,8 @@ use tower_identity_core::CertificateThumbprint;
 ///
 /// A listener with TLS says which certificates the peer sent and proved the key of; it may ask for certificates of any
 /// authority, since [`Verifier`](tower_identity_verify::Verifier) judges them by roots of its own. One without TLS says that
-/// there are none. With axum, hyper and tokio-rustls:
+/// there are none. The room `tls` has one for axum (feature `tls` of `tower-identity`). With axum, hyper and tokio-rustls by
+/// hand:
 ///
 /// ```
 /// # use std::{io, sync::Arc};

@@ -1,5 +1,6 @@
 //! The listener, by real connections to a service behind it and a clock that stands still.
 
+mod callers;
 mod clients;
 mod files;
 mod handshakes;

@@ -83,14 +83,29 @@ impl House {
         tls: ServerTlsBuilder,
         change: impl FnOnce(TlsListener) -> TlsListener,
     ) -> Served {
+        let calls = Arc::<AtomicUsize>::default();
+        let app = Router::new().route("/", get(seen)).layer(Extension(Arc::clone(&calls)));
+        Served { calls, ..self.start(tls, app, change).await }
+    }
+
+    /// Another service, behind the same listener.
+    pub(crate) async fn serve_app(&self, tls: ServerTlsBuilder, app: Router) -> Served {
+        self.start(tls, app, |listener| listener).await
+    }
+
+    async fn start(
+        &self,
+        tls: ServerTlsBuilder,
+        app: Router,
+        change: impl FnOnce(TlsListener) -> TlsListener,
+    ) -> Served {
         let tcp = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let addr = tcp.local_addr().expect("bound");
         let listener = change(TlsListener::new(tcp, tls.build().expect("in order")));
-        let calls = Arc::<AtomicUsize>::default();
-        let app = Router::new().route("/", get(seen)).layer(Extension(Arc::clone(&calls)));
         let serving =
             tokio::spawn(async move { axum::serve(listener, EachConnection::new(app)).await.expect("serves") });
-        Served { addr, calls, serving, clock: self.time.clock(), roots: self.servers.pem() }
+        let (clock, roots) = (self.time.clock(), self.servers.pem());
+        Served { addr, calls: Arc::default(), serving: Serving(serving), clock, roots }
     }
 }
 
@@ -113,15 +128,19 @@ pub(crate) fn nobody() -> Option<String> {
 pub(crate) struct Served {
     pub(crate) addr: SocketAddr,
     calls: Arc<AtomicUsize>,
-    serving: JoinHandle<()>,
+    #[expect(dead_code, reason = "the service is there for as long as this is")]
+    serving: Serving,
     clock: Clock,
     /// What its clients trust.
     pub(crate) roots: String,
 }
 
-impl Drop for Served {
+/// Ends with this.
+struct Serving(JoinHandle<()>);
+
+impl Drop for Serving {
     fn drop(&mut self) {
-        self.serving.abort();
+        self.0.abort();
     }
 }
 
@@ -159,9 +178,17 @@ impl Served {
     }
 }
 
-/// One request over a connection that stays.
+/// One request over a connection that stays, which is answered well.
 pub(crate) async fn ask_over(stream: &mut TlsStream<TcpStream>) -> Option<String> {
-    stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.ok()?;
+    let (status, body) = answer_over(stream, "").await?;
+    assert_eq!(status, 200, "{body}");
+    Some(body)
+}
+
+/// The status and the body of one request with these fields.
+pub(crate) async fn answer_over(stream: &mut TlsStream<TcpStream>, fields: &str) -> Option<(u16, String)> {
+    let request = format!("GET / HTTP/1.1\r\nhost: localhost\r\n{fields}\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
     let mut answer = Vec::new();
     loop {
         let mut some = [0; 1024];
@@ -169,10 +196,10 @@ pub(crate) async fn ask_over(stream: &mut TlsStream<TcpStream>) -> Option<String
         answer.extend_from_slice(&some[..read]);
         let text = String::from_utf8_lossy(&answer);
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
         if body.len() == length.parse::<usize>().expect("a number") {
-            return Some(body.to_owned());
+            let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).expect("a status");
+            return Some((status.parse().expect("a number"), body.to_owned()));
         }
     }
 }
