@@ -40,8 +40,12 @@ struct TokioTime {
 }
 
 thread_local! {
-    /// When this thread first looked after the last tick that it saw. It goes by that until the next one.
-    static SEEN: Cell<(Timestamp, Moment)> = const { Cell::new((Timestamp::from_secs(0), Moment::from_origin(Duration::ZERO))) };
+    /// The last tick that this thread saw, and the two times by which it goes until the next one: the tick after it, and
+    /// when it first looked after it.
+    static SEEN: Cell<(Timestamp, (Timestamp, Moment))> = const {
+        let none = Timestamp::from_secs(u64::MAX);
+        Cell::new((none, (none, Moment::from_origin(Duration::ZERO))))
+    };
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the clock that the ban points to")]
@@ -66,12 +70,13 @@ impl TimeSource for TokioTime {
 
     fn both(&self) -> (Timestamp, Moment) {
         let tick = self.ticks.last();
-        let (seen, mut at) = SEEN.get();
-        if seen != tick {
-            at = self.monotonic();
-            SEEN.set((tick, at));
+        let (seen, both) = SEEN.get();
+        if seen == tick {
+            return both;
         }
-        (self.ticks.after(tick), at)
+        let both = (self.ticks.after(tick), self.monotonic());
+        SEEN.set((tick, both));
+        both
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the clock that the ban points to")]

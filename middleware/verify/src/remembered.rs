@@ -62,21 +62,26 @@ impl<B: std::hash::BuildHasher + Clone> Memory<B> {
     /// The caller that this token names, where it was verified before and all that can have changed since is as it was.
     pub(crate) fn recall(&self, token: &[u8]) -> Option<CallerContext> {
         let shelf = self.shelf.as_ref()?;
-        let place = self.near.place(token);
-        let mut kept = match place.take(token) {
-            Some(kept) => kept,
-            None => Kept::new(shelf.get(token)?),
+        let mut place = self.near.place(token).open()?;
+        let kept = match &mut *place {
+            Some(kept) if kept.entry().text() == token => kept,
+            place => place.insert(Kept::new(shelf.get(token)?)),
         };
         match kept.entry().ask_again() {
             Again::Good(now) => {
                 let caller = kept.caller(now);
-                place.put(kept);
+                if kept.is_used_up() {
+                    *place = None;
+                }
+                drop(place);
                 shelf.told.hit();
                 Some(caller)
             }
             Again::NotNow => None,
             Again::Over => {
-                shelf.remove(kept.entry());
+                let over = place.take();
+                drop(place);
+                over.iter().for_each(|kept| shelf.remove(kept.entry()));
                 None
             }
         }

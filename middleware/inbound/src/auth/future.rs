@@ -88,6 +88,19 @@ where
     pub(super) fn new(state: State<S, ReqBody>) -> Self {
         Self { state }
     }
+
+    /// Calls the inner service in this scope, with what is left in the request. Each step more that the request or the inner
+    /// future takes is a copy of it.
+    #[inline]
+    pub(super) fn calling(
+        mut scope: Option<CallerContext>,
+        ready_inner: &mut S,
+        request: Request<ReqBody>,
+        streams: Streams,
+    ) -> Self {
+        let inner = ambient::enter_with(&mut scope, request, |request| ready_inner.call(request));
+        Self { state: State::Calling { inner: Scoped::new(scope, inner), streams } }
+    }
 }
 
 impl<S, ReqBody> State<S, ReqBody>
@@ -105,22 +118,10 @@ where
             Ok(inbound) => {
                 settings.strip(request.headers_mut());
                 let scope = settings.admit(inbound, &mut request);
-                Self::calling(scope, ready_inner, request, settings.streams)
+                AuthFuture::calling(scope, ready_inner, request, settings.streams).state
             }
             Err(refusal) => Self::refused(refusal, &request, settings),
         }
-    }
-
-    /// Calls the inner service in this scope, with what is left in the request.
-    #[inline]
-    pub(super) fn calling(
-        mut scope: Option<CallerContext>,
-        ready_inner: &mut S,
-        request: Request<ReqBody>,
-        streams: Streams,
-    ) -> Self {
-        let inner = ambient::enter_with(&mut scope, request, |request| ready_inner.call(request));
-        Self::Calling { inner: Scoped::new(scope, inner), streams }
     }
 
     #[cold]

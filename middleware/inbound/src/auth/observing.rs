@@ -33,7 +33,6 @@ impl Observing {
         let observed = Observed::undecided();
         let mut observing = Self { settings: Arc::clone(settings), observed: observed.clone(), undecided: None };
         match verdict {
-            Verdict::Plain(caller) => observing.tell(Ok(Inbound::Caller(caller))),
             Verdict::Decided(decision) => observing.tell(decision),
             Verdict::Waiting(verification) => observing.undecided = Some(verification),
         }

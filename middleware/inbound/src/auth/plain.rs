@@ -4,12 +4,15 @@
 //! characters these are; of one that is accepted, whoever took it apart has asked. Whatever is written or comes out in
 //! another way is [read](Presented::read) in full, which decides.
 
-use http::{Request, header::AUTHORIZATION};
-use tower_identity_core::{CertificateThumbprint, bearer::is_token68};
+use http::{HeaderValue, Request, header::AUTHORIZATION};
+use tower_identity_core::{CallerContext, CertificateThumbprint, bearer::is_token68};
 use tower_identity_verify::Current;
 
 use super::settings::{Settings, Verdict, proven};
-use crate::presented::names_a_token;
+use crate::{Inbound, presented::names_a_token};
+
+/// The one field of a request that is written so, taken out of it.
+pub(super) struct Plain(HeaderValue);
 
 impl Settings {
     /// Whether a credential has no other place, and is taken out where it is good.
@@ -17,9 +20,11 @@ impl Settings {
         self.client_certificate.is_none() && self.sources.are_authorization() && self.unenforced.is_none()
     }
 
-    /// The verdict on a request that is written so; `None` where it has to be read in full.
-    pub(super) fn judge_plain<B>(&self, verifier: &Current, request: &mut Request<B>) -> Option<Verdict> {
-        if !self.are_plain || names_a_token(request.uri()) {
+    /// Takes the field out of a request that may be written so; `None` where it has to be read in full.
+    #[inline]
+    pub(super) fn take_plain<B>(&self, request: &mut Request<B>) -> Option<Plain> {
+        let is_judged = request.extensions().get::<Inbound>().is_some();
+        if !self.are_plain || is_judged || names_a_token(request.uri()) {
             return None;
         }
         let headers = request.headers_mut();
@@ -27,40 +32,43 @@ impl Settings {
         if headers.len() != headers.keys_len() && headers.get_all(AUTHORIZATION).iter().nth(1).is_some() {
             return None;
         }
-        let field = headers.remove(AUTHORIZATION)?;
-        let token = field.as_bytes().strip_prefix(b"Bearer ");
-        let verdict = token.and_then(|token| judge_token(verifier, token, || proven(request)));
-        if !matches!(verdict, Some(Verdict::Plain(_))) {
-            // Whoever else looks for it finds it: to read it in full, or to explain why it was refused.
-            request.headers_mut().insert(AUTHORIZATION, field);
-        }
-        verdict
+        headers.remove(AUTHORIZATION).map(Plain)
     }
 }
 
-fn judge_token(
-    verifier: &Current,
-    token: &[u8],
-    proven: impl FnOnce() -> Option<CertificateThumbprint>,
-) -> Option<Verdict> {
-    if let Some(caller) = verifier.recall(token) {
-        return Some(Verdict::Plain(caller));
+impl Plain {
+    /// The caller, where the token is remembered. One pointer: a whole [`Verdict`] is slower to pass on than some of what
+    /// is asked for it.
+    #[inline]
+    pub(super) fn recall(&self, verifier: &Current) -> Option<CallerContext> {
+        verifier.recall(self.token()?)
     }
+
+    /// The verdict where it is not; `None` where the request, which has its field again, has to be read in full.
+    pub(super) fn judge_anew<B>(self, verifier: &Current, request: &mut Request<B>) -> Option<Verdict> {
+        let verdict = self.token().and_then(|token| judge_anew(verifier, token, proven(request)));
+        if !matches!(verdict, Some(Verdict::Decided(Ok(_)))) {
+            // Whoever else looks for it finds it: to read it in full, or to explain why it was refused.
+            request.headers_mut().insert(AUTHORIZATION, self.0);
+        }
+        verdict
+    }
+
+    fn token(&self) -> Option<&[u8]> {
+        self.0.as_bytes().strip_prefix(b"Bearer ")
+    }
+}
+
+fn judge_anew(verifier: &Current, token: &[u8], proven: Option<CertificateThumbprint>) -> Option<Verdict> {
     if token.len() > verifier.max_token_bytes() {
         return None;
     }
     let token = simdutf8::basic::from_utf8(token).ok()?;
-    let verification = match proven() {
+    let verdict = Verdict::of(match proven {
         // What is remembered of it may be that it is bound.
         certificate @ Some(_) => verifier.over(certificate).bearer(token),
         None => verifier.bearer_anew(token),
-    };
-    let verdict = match verification.try_now() {
-        // It is of the grammar of a token.
-        Ok(Ok(caller)) => return Some(Verdict::Plain(caller)),
-        Ok(Err(refusal)) => Verdict::Decided(Err(refusal)),
-        Err(verification) => Verdict::Waiting(verification),
-    };
-    // What is not is refused for that and nothing else.
-    is_token68(token).then_some(verdict)
+    });
+    // One that is good is of the grammar of a token; one that is not, is refused for that and nothing else.
+    (matches!(verdict, Verdict::Decided(Ok(_))) || is_token68(token)).then_some(verdict)
 }

@@ -36,18 +36,31 @@ impl<S, P> AuthService<S, P> {
     where
         S: Service<Request<B>> + Clone,
     {
-        let verdict = self.settings.judge(&mut request);
+        let settings = &*self.settings;
+        let verifier = settings.current(&mut request);
+        let plain = settings.take_plain(&mut request);
+        if let Some(caller) = plain.as_ref().and_then(|plain| plain.recall(&verifier)) {
+            drop((plain, verifier));
+            settings.name(&mut request);
+            let scope = settings.admit(Inbound::Caller(caller), &mut request);
+            return AuthFuture::calling(scope, &mut self.inner, request, settings.streams);
+        }
+        let verdict = settings.judge(&verifier, plain, &mut request);
+        drop(verifier);
+        self.follow(verdict, request)
+    }
+
+    /// Does what a verdict says. Out of line, as the verdict was reached.
+    #[inline(never)]
+    fn follow<B>(&mut self, verdict: Verdict, mut request: Request<B>) -> AuthFuture<S, B>
+    where
+        S: Service<Request<B>> + Clone,
+    {
         if self.settings.unenforced.is_some() {
             return AuthFuture::new(self.observe(verdict, request));
         }
-        if let Some(names) = &self.settings.names {
-            request.extensions_mut().insert(names.clone());
-        }
+        self.settings.name(&mut request);
         AuthFuture::new(match verdict {
-            Verdict::Plain(caller) => {
-                let scope = self.settings.admit(Inbound::Caller(caller), &mut request);
-                State::calling(scope, &mut self.inner, request, self.settings.streams)
-            }
             Verdict::Decided(decision) => State::decided(decision, &mut self.inner, request, &self.settings),
             Verdict::Waiting(verification) => {
                 // The call comes after the wait, so it must be made on the very service that was polled ready.

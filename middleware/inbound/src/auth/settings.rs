@@ -7,7 +7,7 @@ use tower_identity_core::{CallerContext, CertificateThumbprint, Refusal, Refusal
 use tower_identity_refresh::Upkeep;
 use tower_identity_verify::{Current, Over, Verification, Verifier};
 
-use super::ClientCertificate;
+use super::{ClientCertificate, plain::Plain};
 use crate::{
     Connection, Credentials, Inbound, Presented, ResourceMetadata, RuleSet, Sources, Streams,
     challenge::Names,
@@ -48,8 +48,6 @@ pub(super) struct Settings {
 
 /// What to do about a request, as far as it can be said without waiting.
 pub(super) enum Verdict {
-    /// The request goes on, for this caller, whose credential was taken out of it.
-    Plain(CallerContext),
     Decided(Result<Inbound, Refusal>),
     Waiting(Verification),
 }
@@ -91,8 +89,10 @@ impl Settings {
         self.edge = self.edge.take().map(|edge| Arc::new(Arc::unwrap_or_clone(edge).around(&self.sources)));
     }
 
-    /// By one generation of the verifier's settings, whatever takes its place meanwhile; the rules further in by the same.
-    pub(super) fn judge<B>(&self, request: &mut Request<B>) -> Verdict {
+    /// The one generation of the verifier's settings by which a request is judged, whatever takes its place meanwhile; the
+    /// rules further in by the same.
+    #[inline]
+    pub(super) fn current<B>(&self, request: &mut Request<B>) -> Current {
         if let Some(upkeep) = &self.upkeep {
             upkeep.keep();
         }
@@ -100,16 +100,18 @@ impl Settings {
         if let Some(rules) = verifier.beside::<RuleSet>() {
             rules.pin(request.extensions_mut());
         }
-        self.judge_by(&verifier, request)
+        verifier
     }
 
-    fn judge_by<B>(&self, verifier: &Current, request: &mut Request<B>) -> Verdict {
+    /// Judges a request whose token is not remembered. Called out of line, so that those whose token is have less to pass.
+    #[inline(never)]
+    pub(super) fn judge<B>(&self, verifier: &Current, plain: Option<Plain>, request: &mut Request<B>) -> Verdict {
         if request.extensions().get::<Inbound>().is_some() {
             let twice =
                 "an AuthLayer has authenticated this request already; keep one, and close routes by RequireLayer";
             return Verdict::Decided(Err(Refusal::new(RefusalKind::Misconfigured, "wiring").detail(twice)));
         }
-        if let Some(verdict) = self.judge_plain(verifier, request) {
+        if let Some(verdict) = plain.and_then(|plain| plain.judge_anew(verifier, request)) {
             return verdict;
         }
         let bytes = verifier.max_token_bytes();
@@ -156,6 +158,14 @@ impl Settings {
             (Some(user), _) => verifier.pair(credentials.caller(), user),
             (None, Some(_)) => verifier.alone(credentials.caller()),
             (None, None) => verifier.bearer(credentials.caller()),
+        }
+    }
+
+    /// Leaves in a request what challenges name, further in too.
+    #[inline]
+    pub(super) fn name<B>(&self, request: &mut Request<B>) {
+        if let Some(names) = &self.names {
+            request.extensions_mut().insert(names.clone());
         }
     }
 

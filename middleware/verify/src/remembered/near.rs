@@ -4,7 +4,10 @@
 //! anything else here takes. So each thread has a few entries at hand. They are asked again as all others are: a thread
 //! keeps no verdict, only the way to it, and the words of the last one, for a verdict of the same time says the same.
 
-use std::{cell::Cell, sync::Arc};
+use std::{
+    cell::{RefCell, RefMut},
+    sync::Arc,
+};
 
 use thread_local::ThreadLocal;
 use tower_identity_core::{CallerContext, Timestamp};
@@ -21,11 +24,11 @@ const USES: u32 = 64;
 #[derive(Default)]
 pub(super) struct Near(ThreadLocal<[Place; PLACES]>);
 
-/// Where one entry is near, if there is one.
+/// Where one entry is near, if there is one. Nothing is moved to be asked again.
 #[derive(Default)]
-pub(super) struct Place(Cell<Option<Kept>>);
+pub(super) struct Place(RefCell<Option<Kept>>);
 
-/// An entry, taken out of its place.
+/// An entry that is near.
 pub(super) struct Kept {
     entry: Arc<Entry>,
     uses: u32,
@@ -44,26 +47,15 @@ impl Near {
 }
 
 impl Place {
-    /// Takes the entry of this very token, if it is here. Whoever finds it good puts it back.
-    pub(super) fn take(&self, token: &[u8]) -> Option<Kept> {
-        let kept = self.0.take()?;
-        if kept.entry.text() != token {
-            self.0.set(Some(kept));
-            return None;
-        }
-        Some(kept)
-    }
-
-    /// Puts an entry here, whoever is here, or nowhere when its uses are over.
-    pub(super) fn put(&self, kept: Kept) {
-        if let Some(uses) = kept.uses.checked_sub(1) {
-            self.0.set(Some(Kept { uses, ..kept }));
-        }
+    /// What is here. `None` where it is being asked again, further up in this thread: by whatever hears of that, and asks for
+    /// a token itself.
+    pub(super) fn open(&self) -> Option<RefMut<'_, Option<Kept>>> {
+        self.0.try_borrow_mut().ok()
     }
 }
 
 impl Kept {
-    /// An entry from the shelf, which may be put near.
+    /// An entry from the shelf.
     pub(super) fn new(entry: Arc<Entry>) -> Self {
         Self { entry, uses: USES, caller: None }
     }
@@ -75,7 +67,14 @@ impl Kept {
     /// The caller of a request that was found good at this time: where the clock has not moved on, the one that was made
     /// for the request before.
     pub(super) fn caller(&mut self, now: Timestamp) -> CallerContext {
-        let caller = self.caller.take().filter(|caller| caller.judged_at() == now);
-        self.caller.insert(caller.unwrap_or_else(|| self.entry.caller(now))).clone()
+        let known = self.caller.take().filter(|caller| caller.judged_at() == now);
+        self.caller.insert(known.unwrap_or_else(|| self.entry.caller(now))).clone()
+    }
+
+    /// Counts a use. Whether it was the last.
+    pub(super) fn is_used_up(&mut self) -> bool {
+        let left = self.uses.checked_sub(1);
+        self.uses = left.unwrap_or(0);
+        left.is_none()
     }
 }

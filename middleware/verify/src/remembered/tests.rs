@@ -188,6 +188,16 @@ fn warm_a3_each_request_has_the_time_of_its_own_verdict() {
 }
 
 #[test]
+fn warm_a2_whoever_is_asked_for_a_token_while_it_is_asked_again_has_it_verified() {
+    let (issuer, memory) = (Issuer::new(), Memory::new(Remember::default(), Whose::Callers));
+    let alice = issuer.add(&memory, "alice");
+    let asked_again = memory.near.place(alice.as_bytes()).open().expect("nobody else asks");
+    assert_eq!(memory.user(&alice), None);
+    drop(asked_again);
+    assert_eq!((memory.user(&alice), memory.len()), (Some("alice".to_owned()), 1));
+}
+
+#[test]
 fn warm_a6_a_token_that_was_evicted_is_gone_from_every_thread_after_so_many_uses() {
     let (issuer, memory) = (Issuer::new(), Memory::new(Remember::default(), Whose::Callers));
     let alice = issuer.add(&memory, "alice");
