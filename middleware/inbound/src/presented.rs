@@ -121,6 +121,7 @@ fn credentials<'a>(
 }
 
 /// Whether there is a token in the query, which is no place for one.
+#[inline]
 pub(crate) fn names_a_token(uri: &Uri) -> bool {
     uri.query().is_some_and(|query| form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token"))
 }

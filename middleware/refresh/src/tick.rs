@@ -43,6 +43,32 @@ mod system {
         };
         Duration::new(seconds, nanos)
     }
+
+    #[cfg(all(test, not(loom)))]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn a_tick_before_1970_is_1970() {
+            let at = |tv_sec, tv_nsec| duration(Timespec { tv_sec, tv_nsec });
+            for (got, expected) in [
+                (at(1, 999_999_999), Duration::new(1, 999_999_999)),
+                (at(0, 0), Duration::ZERO),
+                (at(-1, 999_999_999), Duration::ZERO),
+                (at(i64::MIN, 0), Duration::ZERO),
+            ] {
+                assert_eq!(got, expected);
+            }
+        }
+
+        #[test]
+        fn the_next_tick_is_the_resolution_after_the_last_one() {
+            let ticks = Ticks::new();
+            let last = Timestamp::from_secs(10);
+            let apart = ticks.after(last).since(last);
+            assert!(Duration::from_millis(1) <= apart && apart <= Duration::from_millis(10), "{apart:?}");
+        }
+    }
 }
 
 /// Elsewhere there are none, and each look is at a tick.

@@ -11,9 +11,6 @@ use tower_identity_verify::Current;
 use super::settings::{Settings, Verdict, proven};
 use crate::{Inbound, presented::names_a_token};
 
-/// The one field of a request that is written so, taken out of it.
-pub(super) struct Plain(HeaderValue);
-
 impl Settings {
     /// Whether a credential has no other place, and is taken out where it is good.
     pub(super) fn are_plain(&self) -> bool {
@@ -22,7 +19,7 @@ impl Settings {
 
     /// Takes the field out of a request that may be written so; `None` where it has to be read in full.
     #[inline]
-    pub(super) fn take_plain<B>(&self, request: &mut Request<B>) -> Option<Plain> {
+    pub(super) fn take_plain<B>(&self, request: &mut Request<B>) -> Option<HeaderValue> {
         let is_judged = request.extensions().get::<Inbound>().is_some();
         if !self.are_plain || is_judged || names_a_token(request.uri()) {
             return None;
@@ -32,43 +29,56 @@ impl Settings {
         if headers.len() != headers.keys_len() && headers.get_all(AUTHORIZATION).iter().nth(1).is_some() {
             return None;
         }
-        headers.remove(AUTHORIZATION).map(Plain)
+        headers.remove(AUTHORIZATION)
     }
 }
 
-impl Plain {
-    /// The caller, where the token is remembered. One pointer: a whole [`Verdict`] is slower to pass on than some of what
-    /// is asked for it.
-    #[inline]
-    pub(super) fn recall(&self, verifier: &Current) -> Option<CallerContext> {
-        verifier.recall(self.token()?)
-    }
-
-    /// The verdict where it is not; `None` where the request, which has its field again, has to be read in full.
-    pub(super) fn judge_anew<B>(self, verifier: &Current, request: &mut Request<B>) -> Option<Verdict> {
-        let verdict = self.token().and_then(|token| judge_anew(verifier, token, proven(request)));
-        if !matches!(verdict, Some(Verdict::Decided(Ok(_)))) {
-            // Whoever else looks for it finds it: to read it in full, or to explain why it was refused.
-            request.headers_mut().insert(AUTHORIZATION, self.0);
-        }
-        verdict
-    }
-
-    fn token(&self) -> Option<&[u8]> {
-        self.0.as_bytes().strip_prefix(b"Bearer ")
-    }
+/// The caller whose token is in this field, where it is remembered. One pointer, in a register: a [`Verdict`] takes as long to
+/// pass on as some of what is asked here.
+#[inline]
+pub(super) fn recall(verifier: &Current, field: &HeaderValue) -> Option<CallerContext> {
+    verifier.recall(token_in(field)?)
 }
 
-fn judge_anew(verifier: &Current, token: &[u8], proven: Option<CertificateThumbprint>) -> Option<Verdict> {
+/// The caller or the verdict where it is not; `None` where the request, which has the field again, has to be read in full.
+pub(super) fn judge_anew<B>(
+    verifier: &Current,
+    field: HeaderValue,
+    request: &mut Request<B>,
+) -> Option<Result<CallerContext, Verdict>> {
+    let judged = token_in(&field).and_then(|token| judge_token(verifier, token, proven(request)));
+    if !matches!(judged, Some(Ok(_))) {
+        // Whoever else looks for it finds it: to read it in full, or to explain why it was refused.
+        request.headers_mut().insert(AUTHORIZATION, field);
+    }
+    judged
+}
+
+fn judge_token(
+    verifier: &Current,
+    token: &[u8],
+    proven: Option<CertificateThumbprint>,
+) -> Option<Result<CallerContext, Verdict>> {
     if token.len() > verifier.max_token_bytes() {
         return None;
     }
     let token = simdutf8::basic::from_utf8(token).ok()?;
-    let verdict = Verdict::of(match proven {
+    let verification = match proven {
         // What is remembered of it may be that it is bound.
         certificate @ Some(_) => verifier.over(certificate).bearer(token),
         None => verifier.bearer_anew(token),
-    });
-    // One that is good is of the grammar of a token; one that is not, is refused for that and nothing else.
-    (matches!(verdict, Verdict::Decided(Ok(_))) || is_token68(token)).then_some(verdict)
+    };
+    let verdict = match verification.try_now() {
+        // It is of the grammar of a token.
+        Ok(Ok(caller)) => return Some(Ok(caller)),
+        Ok(Err(refusal)) => Verdict::Decided(Err(refusal)),
+        Err(verification) => Verdict::Waiting(verification),
+    };
+    // What is not is refused for that and nothing else.
+    is_token68(token).then_some(Err(verdict))
+}
+
+#[inline]
+fn token_in(field: &HeaderValue) -> Option<&[u8]> {
+    field.as_bytes().strip_prefix(b"Bearer ")
 }

@@ -12,6 +12,7 @@ use tower_service::Service;
 use super::{
     future::{AuthFuture, State, Waiting},
     observing::Observing,
+    plain::recall,
     settings::{Settings, Verdict},
 };
 use crate::{
@@ -39,18 +40,26 @@ impl<S, P> AuthService<S, P> {
         let settings = &*self.settings;
         let verifier = settings.current(&mut request);
         let plain = settings.take_plain(&mut request);
-        if let Some(caller) = plain.as_ref().and_then(|plain| plain.recall(&verifier)) {
-            drop((plain, verifier));
-            settings.name(&mut request);
-            let scope = settings.admit(Inbound::Caller(caller), &mut request);
-            return AuthFuture::calling(scope, &mut self.inner, request, settings.streams);
-        }
-        let verdict = settings.judge(&verifier, plain, &mut request);
+        let recalled = plain.as_ref().and_then(|field| recall(&verifier, field));
+        let caller = if let Some(caller) = recalled {
+            drop(plain);
+            caller
+        } else {
+            match settings.judge(&verifier, plain, &mut request) {
+                Ok(caller) => caller,
+                Err(verdict) => {
+                    drop(verifier);
+                    return self.follow(verdict, request);
+                }
+            }
+        };
         drop(verifier);
-        self.follow(verdict, request)
+        settings.name(&mut request);
+        let scope = settings.admit(Inbound::Caller(caller), &mut request);
+        AuthFuture::calling(scope, &mut self.inner, request, settings.streams)
     }
 
-    /// Does what a verdict says. Out of line, as the verdict was reached.
+    /// Does what a verdict says that was reached in another way. Out of line, so that those of the one way have less to pass.
     #[inline(never)]
     fn follow<B>(&mut self, verdict: Verdict, mut request: Request<B>) -> AuthFuture<S, B>
     where

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Request, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Request, header::AUTHORIZATION};
 use tower_identity_core::{CallerContext, CertificateThumbprint, Refusal, RefusalKind};
 use tower_identity_refresh::Upkeep;
 use tower_identity_verify::{Current, Over, Verification, Verifier};
 
-use super::{ClientCertificate, plain::Plain};
+use super::{ClientCertificate, plain::judge_anew};
 use crate::{
     Connection, Credentials, Inbound, Presented, ResourceMetadata, RuleSet, Sources, Streams,
     challenge::Names,
@@ -103,23 +103,29 @@ impl Settings {
         verifier
     }
 
-    /// Judges a request whose token is not remembered. Called out of line, so that those whose token is have less to pass.
+    /// Judges a request whose token is not remembered: `Ok` for one that goes on, for this caller, whose credential was taken
+    /// out of it already. Out of line, so that requests whose token is remembered have less to pass on.
     #[inline(never)]
-    pub(super) fn judge<B>(&self, verifier: &Current, plain: Option<Plain>, request: &mut Request<B>) -> Verdict {
+    pub(super) fn judge<B>(
+        &self,
+        verifier: &Current,
+        plain: Option<HeaderValue>,
+        request: &mut Request<B>,
+    ) -> Result<CallerContext, Verdict> {
         if request.extensions().get::<Inbound>().is_some() {
             let twice =
                 "an AuthLayer has authenticated this request already; keep one, and close routes by RequireLayer";
-            return Verdict::Decided(Err(Refusal::new(RefusalKind::Misconfigured, "wiring").detail(twice)));
+            return Err(Verdict::Decided(Err(Refusal::new(RefusalKind::Misconfigured, "wiring").detail(twice))));
         }
-        if let Some(verdict) = plain.and_then(|plain| plain.judge_anew(verifier, request)) {
-            return verdict;
+        if let Some(judged) = plain.and_then(|field| judge_anew(verifier, field, request)) {
+            return judged;
         }
         let bytes = verifier.max_token_bytes();
         let presented = Presented::read(&self.sources, request.headers(), request.uri(), bytes);
-        match self.client_certificate {
+        Err(match self.client_certificate {
             Some(wanted) => self.judge_certified(wanted, verifier, presented, request),
             None => self.judge_presented(verifier, presented, request),
-        }
+        })
     }
 
     pub(super) fn judge_presented<B>(
