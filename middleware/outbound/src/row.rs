@@ -45,15 +45,15 @@ impl Asked<'_, '_> {
         self.recipe.key(self.subject.map(|subject| &**subject))
     }
 
-    /// Whether the recipe's source takes the subject that this token was made from. What this very recipe obtained for
-    /// this very subject, it takes: it [was asked](Self::to_ask) then, and neither has changed. An equal one, such as of
-    /// the row as it was before a reload, may have been told of other issuers.
+    /// Whether the recipe's source takes the subject that this token was made from. Of what this very recipe obtained for
+    /// this very token of the subject's it is known where the issuer decides: it [was asked](Self::to_ask) then, and neither
+    /// has changed. An equal recipe, such as of the row as it was before a reload, may have been told of other issuers.
     #[inline]
     pub(crate) fn accepts(&self, entry: &Entry) -> Result<(), Box<Reason>> {
-        if entry.is_of(self.recipe.asked()) { Ok(()) } else { self.is_taken() }
+        let is_known = self.recipe.goes_by_issuer && entry.is_of(self.recipe.asked());
+        if is_known { Ok(()) } else { self.is_taken() }
     }
 
-    #[cold]
     fn is_taken(&self) -> Result<(), Box<Reason>> {
         self.subject.map_or(Ok(()), |subject| Ok(self.recipe.source.takes(subject)?))
     }

@@ -56,8 +56,8 @@ pub(crate) trait TokenSource: fmt::Debug + Send + Sync {
     /// strategy's own settings, all of them. Part of the cache key.
     fn fingerprint(&self) -> Fingerprint;
 
-    /// Whether it takes this subject: what is known before anybody is asked. A function of the source and the subject
-    /// alone, since what it said of a token's subject is not asked again for each request that the token goes with.
+    /// Whether it takes this subject: what is known before anybody is asked. Asked for each request, so it is cheap, and
+    /// allocates nothing where the answer is yes.
     fn takes(&self, subject: &VerifiedToken) -> Result<(), Reason> {
         let _ = subject;
         Ok(())
@@ -65,6 +65,12 @@ pub(crate) trait TokenSource: fmt::Debug + Send + Sync {
 
     /// Whether it takes what a caller says itself of its user, which no server is ever given.
     fn takes_self_asserted(&self) -> bool {
+        false
+    }
+
+    /// Whether it [takes](Self::takes) whatever is of certain issuers. That does not change with what else verification
+    /// makes of the same token, such as its scopes, and is not asked again of a subject that it took.
+    fn goes_by_issuer(&self) -> bool {
         false
     }
 
@@ -254,6 +260,8 @@ pub(crate) struct Recipe {
     pub(crate) clock: Clock,
     pub(crate) told: Requests,
     asked: Arc<AskedFor>,
+    /// Whether its source [does](TokenSource::goes_by_issuer).
+    pub(crate) goes_by_issuer: bool,
 }
 
 impl Recipe {
@@ -276,7 +284,8 @@ impl Recipe {
             .finish();
         let asked = Arc::new(AskedFor { us: source.fingerprint(), row });
         let told = Requests::new(Arc::clone(target), which, source.name());
-        Self { source, terms, demands, clock, told, asked }
+        let goes_by_issuer = source.goes_by_issuer();
+        Self { source, terms, demands, clock, told, asked, goes_by_issuer }
     }
 
     /// What is asked for and by whom.

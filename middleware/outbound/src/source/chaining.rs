@@ -55,6 +55,10 @@ impl TokenSource for Chaining {
         Reason::unless_accepted(&self.ours, subject)
     }
 
+    fn goes_by_issuer(&self) -> bool {
+        true
+    }
+
     fn obtain(&self, ask: &Ask) -> BoxFuture<'static, Result<Brought, Refusal>> {
         let Some((subject, token)) = ask.subject_token() else { return ready(Err(no_subject())) };
         let exchange = self.exchange(subject, token, &ask.recipe.terms);

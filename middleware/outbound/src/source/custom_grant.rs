@@ -28,6 +28,10 @@ impl TokenSource for CustomGrant {
         Reason::unless_accepted(&self.client, subject)
     }
 
+    fn goes_by_issuer(&self) -> bool {
+        true
+    }
+
     fn obtain(&self, ask: &Ask) -> BoxFuture<'static, Result<Brought, Refusal>> {
         let Some((_, token)) = ask.subject_token() else { return ready(Err(no_subject())) };
         let grant = oauth::CustomGrant::new(self.grant_type.clone(), token.clone(), ask.recipe.terms.clone());

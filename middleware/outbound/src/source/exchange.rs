@@ -31,6 +31,10 @@ impl TokenSource for Exchange {
         Reason::unless_accepted(&self.client, subject)
     }
 
+    fn goes_by_issuer(&self) -> bool {
+        true
+    }
+
     fn obtain(&self, ask: &Ask) -> BoxFuture<'static, Result<Brought, Refusal>> {
         let (client, actor, requested) = (self.client.clone(), self.actor.clone(), self.requested);
         let (recipe, urgency) = (ask.recipe.clone(), ask.urgency());

@@ -45,6 +45,18 @@ async fn out_b6_a_token_goes_on_where_it_is_for_the_target_too() {
     }
 }
 
+/// The settings of verification may change while it runs.
+#[tokio::test]
+async fn out_b6_a_remembered_token_goes_by_what_verification_makes_of_it_now() {
+    let (world, http) = world(Target::relay).await;
+    for (audience, expected) in [("payments", Ok("Bearer token-of-alice".to_owned())), ("orders", Err("relay_aud"))] {
+        let alice = world.holding("alice", &[audience], &json!({}));
+        for _ in 0..3 {
+            assert_eq!(sent(&world, &http, &alice).await, expected, "{audience}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn out_b6_what_is_not_for_the_target_is_named_with_what_to_do() {
     let (world, http) = world(Target::relay).await;
