@@ -39,7 +39,7 @@ async fn tls_a5_handshakes_are_bounded() {
     let (first, _second) = (first.expect("listening"), second.expect("listening"));
     house.time.sleepers(2).await;
     let mut third = Box::pin(served.ask(None));
-    for _ in 0..200 {
+    for _ in 0..20_000 {
         let waits = poll_fn(|cx| Poll::Ready(third.as_mut().poll(cx).is_pending())).await;
         assert!(waits, "two are under way");
         tokio::task::yield_now().await;
