@@ -80,9 +80,9 @@ pub mod danger {
 pub use axum_identity::{Caller, Claims, NamesUser, PathUser, Problem, Rejection, UserCaller, WorkloadCaller};
 pub use tower_identity_core::{
     Actor, ActorChain, Attributes, Audience, AuthenticationContext, Binding, BoxFuture, CallerContext,
-    CertificateThumbprint, ClientId, Clock, Email, EndReason, Ended, Evidence, Fault, Fingerprint, Groups,
-    InvalidSetting, Issuer, Principal, Refusal, RefusalKind, Revocation, Revocations, Scope, Scopes, SecretToken,
-    SessionId, Subject, Tenant, Timestamp, TokenId, TransactionId, User, WithCauses, Workload, ambient,
+    CertificateThumbprint, ClientId, Clock, DemandedClaims, Email, EndReason, Ended, Evidence, Fault, Fingerprint,
+    Groups, InvalidSetting, Issuer, Principal, Refusal, RefusalKind, Revocation, Revocations, Scope, Scopes,
+    SecretToken, SessionId, Subject, Tenant, Timestamp, TokenId, TransactionId, User, WithCauses, Workload, ambient,
 };
 pub use tower_identity_inbound::{
     AtEdge, AuthLayer, CallerName, ClientCertificate, Connection, CorrelationId, EdgeBody, Inbound, IssuerName,

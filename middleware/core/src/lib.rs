@@ -35,6 +35,7 @@ mod causes;
 pub mod clock;
 pub mod context;
 pub mod credential;
+mod demanded_claims;
 pub mod ended;
 pub mod fields;
 pub mod fingerprint;
@@ -58,6 +59,7 @@ pub use self::{
     clock::{Clock, Moment, TimeSource, Timestamp},
     context::{Binding, CallerContext, Principal},
     credential::Credential,
+    demanded_claims::{DemandedClaims, MAX_DEMANDED_CLAIMS_BYTES},
     ended::{EndReason, Ended},
     fingerprint::Fingerprint,
     future::BoxFuture,

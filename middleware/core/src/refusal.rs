@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
 
-use crate::{Issuer, Scopes};
+use crate::{DemandedClaims, Issuer, Scopes};
 
 /// Whose fault a refusal is, which says who has to act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -126,6 +126,7 @@ struct Inner {
     check: &'static str,
     detail: Option<Cow<'static, str>>,
     issuer: Option<Issuer>,
+    demanded: Option<DemandedClaims>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -133,7 +134,7 @@ impl Refusal {
     /// A refusal of this kind, naming the check that failed by a stable word such as `aud` or `signature`.
     #[must_use]
     pub fn new(kind: RefusalKind, check: &'static str) -> Self {
-        Self(Arc::new(Inner { kind, check, detail: None, issuer: None, source: None }))
+        Self(Arc::new(Inner { kind, check, detail: None, issuer: None, demanded: None, source: None }))
     }
 
     /// Adds what was expected and what was found, for the operator. Must not hold a secret.
@@ -146,6 +147,14 @@ impl Refusal {
     #[must_use]
     pub fn issuer(self, issuer: Issuer) -> Self {
         self.with(|inner| inner.issuer = Some(issuer))
+    }
+
+    /// Adds the claims that an authorization server demands of the caller's next token. Where the kind is
+    /// [`InsufficientAuthentication`](RefusalKind::InsufficientAuthentication), the peer learns them, too: 401
+    /// `insufficient_claims`, as Entra ID's clients expect it.
+    #[must_use]
+    pub fn demanding(self, claims: DemandedClaims) -> Self {
+        self.with(|inner| inner.demanded = Some(claims))
     }
 
     /// Adds the cause.
@@ -189,6 +198,12 @@ impl Refusal {
         self.0.issuer.as_ref()
     }
 
+    /// The claims that an authorization server demands of the caller's next token.
+    #[must_use]
+    pub fn demanded_claims(&self) -> Option<&DemandedClaims> {
+        self.0.demanded.as_ref()
+    }
+
     /// The first refusal among an error and its causes.
     #[must_use]
     pub fn find<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Self> {
@@ -220,6 +235,7 @@ impl fmt::Debug for Refusal {
             .field("check", &self.0.check)
             .field("detail", &self.0.detail)
             .field("issuer", &self.0.issuer)
+            .field("demanded", &self.0.demanded)
             .field("source", &self.0.source)
             .finish()
     }

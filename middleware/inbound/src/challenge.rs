@@ -3,7 +3,7 @@
 use std::{fmt::Write, sync::Arc};
 
 use http::HeaderValue;
-use tower_identity_core::RefusalKind;
+use tower_identity_core::{Refusal, RefusalKind};
 
 use crate::Asked;
 
@@ -33,9 +33,9 @@ impl Names {
 /// The challenge that belongs to a refusal, where its row of the error map has one.
 ///
 /// There is no `error_description`: the code is all that the peer learns.
-pub(crate) fn challenge(kind: &RefusalKind, asked: &Asked) -> Option<HeaderValue> {
+pub(crate) fn challenge(refusal: &Refusal, asked: &Asked) -> Option<HeaderValue> {
     let mut parameters = Parameters(asked.names.as_ref().map(|names| (*names.0).to_owned()).unwrap_or_default());
-    match kind {
+    match refusal.kind() {
         // A client that did not know that it has to authenticate gets no error code (RFC 6750 §3.1).
         RefusalKind::NoCredential if parameters.0.is_empty() => parameters.0.push_str(WHEN_NOTHING_IS_NAMED),
         RefusalKind::NoCredential => {}
@@ -46,7 +46,13 @@ pub(crate) fn challenge(kind: &RefusalKind, asked: &Asked) -> Option<HeaderValue
             parameters.text("scope", &required.to_string());
         }
         RefusalKind::InsufficientAuthentication { scope, acr_values, max_age } => {
-            parameters.text("error", "insufficient_user_authentication");
+            let claims = refusal.demanded_claims();
+            let error = if claims.is_some() { "insufficient_claims" } else { "insufficient_user_authentication" };
+            parameters.text("error", error);
+            // As Entra ID's clients look for it. What is below is for all others.
+            if let Some(claims) = claims {
+                parameters.text("claims", &claims.to_base64());
+            }
             // Beside the sign-in, so that a client that follows the challenge comes back with both (RFC 9470 §3).
             if !scope.is_empty() {
                 parameters.text("scope", &scope.to_string());

@@ -7,6 +7,7 @@
 //! | `InvalidToken` | 401 | `invalid_token` | 16 |
 //! | `InsufficientScope` | 403 | `insufficient_scope`, `scope` | 7 |
 //! | `InsufficientAuthentication` | 401 | `insufficient_user_authentication`, `scope`, `acr_values`, `max_age` | 16 |
+//! | the same, with [demanded claims](Refusal::demanded_claims) | 401 | `insufficient_claims`, `claims` in base64, and the others | 16 |
 //! | `UnrelatedCredentials`, `Denied` | 403 | none | 7 |
 //! | `Unavailable` | 503 and `Retry-After` | none | 14 |
 //! | `Misconfigured`, `Internal` | 500 | none | 13 |
@@ -65,7 +66,7 @@ pub(crate) fn explained(
         Protocol::GrpcWeb => trailers_only("application/grpc-web", &row),
     };
     let headers = response.headers_mut();
-    if let Some(challenge) = challenge(kind, asked) {
+    if let Some(challenge) = challenge(refusal, asked) {
         headers.insert(WWW_AUTHENTICATE, challenge);
     }
     if let RefusalKind::Unavailable { retry_after } = kind {

@@ -194,7 +194,7 @@ fn read_token(
 /// Never requires anything: a failure may be empty, HTML, or a proxy's own JSON.
 pub(crate) fn read_failure(answer: &Answer) -> FailureAnswer {
     let body: Failure = json::from_slice(&answer.body).unwrap_or_default();
-    let Demand { acr_values, max_age } =
+    let Demand { acr_values, max_age, claims } =
         Demand::read(body.acr_values.as_ref(), body.max_age.as_ref(), body.claims.as_ref());
     let code = |member: Option<&Value>| member.and_then(Value::as_str).and_then(ErrorCode::read);
     FailureAnswer {
@@ -205,6 +205,7 @@ pub(crate) fn read_failure(answer: &Answer) -> FailureAnswer {
         demands_claims: body.claims.is_some(),
         acr_values,
         max_age,
+        claims,
     }
 }
 

@@ -168,13 +168,18 @@ impl TokenError {
     /// |---|---|
     /// | rejected, by `invalid_grant`, `invalid_token` or `token_revoked` | [`InvalidToken`](tower_identity_core::RefusalKind::InvalidToken) |
     /// | rejected, else | [`Denied`](tower_identity_core::RefusalKind::Denied) |
-    /// | step-up | [`InsufficientAuthentication`](tower_identity_core::RefusalKind::InsufficientAuthentication) |
+    /// | step-up | [`InsufficientAuthentication`](tower_identity_core::RefusalKind::InsufficientAuthentication), with the claims that the server [demands](Refusal::demanded_claims) |
     /// | our configuration | [`Misconfigured`](tower_identity_core::RefusalKind::Misconfigured) |
     /// | unavailable | [`Unavailable`](tower_identity_core::RefusalKind::Unavailable) |
     /// | nonsense | [`BadUpstream`](tower_identity_core::RefusalKind::BadUpstream) |
     #[must_use]
     pub fn refusal(&self) -> Refusal {
-        Refusal::new(self.0.kind.refusal_kind(), "token_request").issuer(self.0.issuer.clone()).caused_by(self.clone())
+        let refusal = Refusal::new(self.0.kind.refusal_kind(), "token_request").issuer(self.0.issuer.clone());
+        let refusal = match self.0.kind.demanded() {
+            Some(claims) => refusal.demanding(claims.clone()),
+            None => refusal,
+        };
+        refusal.caused_by(self.clone())
     }
 }
 

@@ -9,7 +9,7 @@ use http::{
 use reqwest::Response;
 use tower_identity_core::{Refusal, RefusalKind};
 
-use crate::TargetRefusal;
+use crate::{TargetRefusal, refused::DOWNSTREAM};
 
 /// How long to wait for a target that is unavailable and does not say for how long.
 const UNSAID: Duration = Duration::from_secs(1);
@@ -61,15 +61,16 @@ impl ResponseExt for Response {
         if status.is_success() {
             return Ok(self);
         }
-        let kind = if let Some(sign_in) = self.extensions().get().and_then(TargetRefusal::sign_in) {
+        let told = |kind| Refusal::new(kind, DOWNSTREAM);
+        let refusal = if let Some(sign_in) = self.extensions().get().and_then(TargetRefusal::sign_in) {
             sign_in
         } else if status == StatusCode::SERVICE_UNAVAILABLE {
-            RefusalKind::Unavailable { retry_after: retry_after(self.headers()).unwrap_or(UNSAID) }
+            told(RefusalKind::Unavailable { retry_after: retry_after(self.headers()).unwrap_or(UNSAID) })
         } else {
-            RefusalKind::BadUpstream
+            told(RefusalKind::BadUpstream)
         };
         let origin = self.url().origin().ascii_serialization();
-        Err(Unsuccessful { origin, status, refusal: Refusal::new(kind, "downstream") })
+        Err(Unsuccessful { origin, status, refusal })
     }
 }
 
@@ -148,12 +149,16 @@ mod tests {
     fn rfc9470_b1_a_sign_in_that_the_target_wants_of_the_user_is_told_and_of_a_service_is_not() {
         let challenge =
             r#"Bearer error="insufficient_user_authentication", scope="a", acr_values="urn:mfa", max_age="300""#;
-        let refused = |challenge: &str, of_user| {
+        let refusal = |challenge: &str, of_user| {
             let mut answer = answer(401, None);
             answer.headers_mut().insert("www-authenticate", challenge.parse().expect("a value"));
             let refusal = TargetRefusal::read(answer.status(), answer.headers(), of_user, || true);
             answer.extensions_mut().insert(refusal.expect("a refusal"));
-            answer.successful().expect_err("no success").refusal.kind().clone()
+            answer.successful().expect_err("no success").refusal
+        };
+        let refused = |challenge: &str, of_user| refusal(challenge, of_user).kind().clone();
+        let demanded = |challenge: &str, of_user| {
+            refusal(challenge, of_user).demanded_claims().map(|claims| claims.as_str().to_owned())
         };
         let again = RefusalKind::InsufficientAuthentication {
             scope: Scopes::default(),
@@ -161,6 +166,12 @@ mod tests {
             max_age: Some(Duration::from_secs(300)),
         };
         assert_eq!(refused(challenge, true), again);
+        let claims = r#"Bearer error="insufficient_claims", claims="e30=", acr_values="urn:mfa", max_age="300""#;
+        assert_eq!(refused(claims, true), again);
+        assert_eq!(demanded(claims, true).as_deref(), Some("{}"));
+        assert_eq!(demanded(challenge, true), None);
+        assert_eq!(refused(claims, false), RefusalKind::BadUpstream);
+        assert_eq!(demanded(claims, false), None);
         assert_eq!(refused(challenge, false), RefusalKind::BadUpstream);
         assert_eq!(refused(r#"Bearer error="invalid_token""#, true), RefusalKind::BadUpstream);
     }

@@ -7,7 +7,7 @@ use http::{
     header::{GetAll, WWW_AUTHENTICATE},
 };
 use http_auth::{ChallengeRef, parser::ChallengeParser};
-use tower_identity_core::Scopes;
+use tower_identity_core::{DemandedClaims, Scopes};
 
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
@@ -28,7 +28,8 @@ pub enum Demand {
     Token,
     /// A proof that holds this nonce: `use_dpop_nonce`, with the field `DPoP-Nonce` (RFC 9449 §9).
     Nonce(Box<str>),
-    /// That the user signs in again, or by stronger means: `insufficient_user_authentication` (RFC 9470 §3). Another
+    /// That the user signs in again, or by stronger means: `insufficient_user_authentication` (RFC 9470 §3), or
+    /// `insufficient_claims`. Another
     /// token from the same sign-in is no better.
     SignIn {
         /// What else is missing; most often nothing.
@@ -37,6 +38,9 @@ pub enum Demand {
         acr_values: Vec<String>,
         /// The oldest acceptable sign-in.
         max_age: Option<Duration>,
+        /// The claims that its token has to have, in the words of the server that demands them: of `insufficient_claims`,
+        /// as Entra ID has it.
+        claims: Option<DemandedClaims>,
     },
     /// It does not say, or not so that it can be understood.
     Unsaid,
@@ -67,7 +71,10 @@ impl Demand {
         match &*parameter(challenge, "error")? {
             "invalid_token" => Some(Self::Token),
             "use_dpop_nonce" if is_dpop => nonce(&headers.get_all(DPOP_NONCE)).map(Self::Nonce),
-            "insufficient_user_authentication" => {
+            error @ ("insufficient_user_authentication" | "insufficient_claims") => {
+                let claims = parameter(challenge, "claims").and_then(|claims| DemandedClaims::from_base64(&claims));
+                // Where that cannot be read, the code alone says that another sign-in would do, and not which.
+                let claims = claims.filter(|_| error == "insufficient_claims");
                 let scope = parameter(challenge, "scope").and_then(|scope| Scopes::parse(&scope).ok());
                 let classes = parameter(challenge, "acr_values").unwrap_or_default();
                 let max_age = parameter(challenge, "max_age").and_then(|seconds| seconds.parse().ok());
@@ -75,6 +82,7 @@ impl Demand {
                     scope: scope.unwrap_or_default(),
                     acr_values: classes.split_ascii_whitespace().take(MOST).map(str::to_owned).collect(),
                     max_age: max_age.map(Duration::from_secs),
+                    claims,
                 })
             }
             _ => None,
@@ -181,6 +189,7 @@ mod tests {
             scope: Scopes::parse(scope).expect("scopes"),
             acr_values: acr_values.iter().map(|&class| class.to_owned()).collect(),
             max_age: max_age.map(Duration::from_secs),
+            claims: None,
         };
         let cases = [
             ("", sign_in("", &[], None)),
@@ -193,6 +202,26 @@ mod tests {
             let challenge = format!(r#"Bearer error="insufficient_user_authentication"{parameters}"#);
             assert_eq!(demanded(&[&challenge], &[]), expected, "{parameters}");
         }
+    }
+
+    #[test]
+    fn obo_b3_demanded_claims_are_read_where_they_are_an_object() {
+        let read = |parameters: &str| match demanded(&[&format!("Bearer {parameters}")], &[]) {
+            Demand::SignIn { claims, acr_values, .. } => Some((claims, acr_values)),
+            _ => None,
+        };
+        let none = || Some((None, Vec::new()));
+        let some = |claims: &str| DemandedClaims::parse(claims);
+        let of = |claims: &str| format!(r#"error="insufficient_claims", claims="{claims}""#);
+        assert_eq!(read(&of("eyJhIjoxfQ==")), Some((some(r#"{"a":1}"#), Vec::new())));
+        let both = r#", acr_values="c1""#;
+        assert_eq!(read(&(of("e30=") + both)), Some((some("{}"), vec!["c1".to_owned()])));
+        // No object, no base64, twice, too long; and of another code.
+        for unusable in ["W10=", "e30", "", r#"e30=", claims="e30="#, &"e30=".repeat(700)] {
+            assert_eq!(read(&of(unusable)), none(), "{unusable}");
+        }
+        assert_eq!(read(r#"error="insufficient_user_authentication", claims="e30=""#), none());
+        assert_eq!(read(r#"error="insufficient_scope", claims="e30=""#), None);
     }
 
     #[test]

@@ -5,9 +5,13 @@ use http::Extensions;
 use http::{HeaderMap, HeaderName, StatusCode, header::CONTENT_TYPE};
 
 #[cfg(feature = "reqwest")]
-use tower_identity_core::{RefusalKind, Scopes};
+use tower_identity_core::{Refusal, RefusalKind, Scopes};
 
 use crate::Demand;
+
+/// The check by which our own caller is told what a target answered.
+#[cfg(feature = "reqwest")]
+pub(crate) const DOWNSTREAM: &str = "downstream";
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
@@ -61,11 +65,16 @@ impl TargetRefusal {
     /// What our own caller is told, where its user has to sign in again: what would do there. A scope that is missing
     /// there besides is none of our caller's.
     #[cfg(feature = "reqwest")]
-    pub(crate) fn sign_in(&self) -> Option<RefusalKind> {
+    pub(crate) fn sign_in(&self) -> Option<Refusal> {
         match &self.demand {
-            Demand::SignIn { acr_values, max_age, .. } if self.of_user => {
+            Demand::SignIn { acr_values, max_age, claims, .. } if self.of_user => {
                 let (acr_values, max_age) = (acr_values.clone(), *max_age);
-                Some(RefusalKind::InsufficientAuthentication { scope: Scopes::default(), acr_values, max_age })
+                let kind = RefusalKind::InsufficientAuthentication { scope: Scopes::default(), acr_values, max_age };
+                let refusal = Refusal::new(kind, DOWNSTREAM);
+                Some(match claims {
+                    Some(claims) => refusal.demanding(claims.clone()),
+                    None => refusal,
+                })
             }
             _ => None,
         }

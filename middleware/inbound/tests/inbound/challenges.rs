@@ -7,7 +7,7 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
 use proptest::prelude::*;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_identity_core::{Refusal, RefusalKind, Scopes};
+use tower_identity_core::{DemandedClaims, Refusal, RefusalKind, Scopes};
 use tower_identity_inbound::{
     Asked, AuthBody, AuthLayer, CorrelationId,
     decision::{self, Stage},
@@ -135,4 +135,42 @@ fn e_p2_cve_2026_50630_no_text_leaves_its_place_in_a_challenge() {
         expected.extend(age.map(|seconds| ("max_age".to_owned(), seconds.to_string())));
         prop_assert_eq!(parameters(&header(&headers, "www-authenticate").expect("a challenge")), Some(expected));
     });
+}
+
+#[test]
+fn obo_b3_the_claims_that_are_demanded_are_in_the_challenge_and_cannot_leave_it() {
+    let again = RefusalKind::InsufficientAuthentication {
+        scope: Scopes::default(),
+        acr_values: vec!["c1".to_owned()],
+        max_age: None,
+    };
+    let challenge = |kind: &RefusalKind, claims: Option<&str>| {
+        let refusal = Refusal::new(kind.clone(), "token_request");
+        let refusal = match claims {
+            Some(claims) => refusal.demanding(DemandedClaims::parse(claims).expect("an object")),
+            None => refusal,
+        };
+        let answer = render::response(&refusal, &Asked::default(), CorrelationId::random());
+        let body = String::from_utf8_lossy(answer.body()).into_owned();
+        assert!(!body.contains("access_token\\"), "{body}");
+        header(answer.headers(), "www-authenticate")
+    };
+    let acrs = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
+    let encoded = "eyJhY2Nlc3NfdG9rZW4iOnsiYWNycyI6eyJlc3NlbnRpYWwiOnRydWUsInZhbHVlIjoiYzEifX19";
+    let expected = format!(r#"Bearer error="insufficient_claims", claims="{encoded}", acr_values="c1""#);
+    assert_eq!(challenge(&again, Some(acrs)), Some(expected));
+    let expected = r#"Bearer error="insufficient_user_authentication", acr_values="c1""#;
+    assert_eq!(challenge(&again, None).as_deref(), Some(expected));
+
+    // What would end the string, the parameter or the line is all base64.
+    for hostile in [r#"{"a":"\", error=\"none"}"#, r#"{"a":"\r\nset-cookie: a=b"}"#, "{\"a\":\"\u{e9}\u{7f}\"}"] {
+        let told = challenge(&again, Some(hostile)).expect("a challenge");
+        let told = parameters(&told).expect("parameters");
+        let names: Vec<_> = told.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["error", "claims", "acr_values"], "{hostile}");
+        assert_eq!(DemandedClaims::from_base64(&told[1].1), DemandedClaims::parse(hostile), "{hostile}");
+    }
+    // Of another kind of refusal they are nobody's business.
+    assert_eq!(challenge(&RefusalKind::InvalidToken, Some(acrs)).as_deref(), Some(r#"Bearer error="invalid_token""#));
+    assert_eq!(challenge(&RefusalKind::Denied, Some(acrs)), None);
 }

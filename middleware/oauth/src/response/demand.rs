@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use tower_identity_core::DemandedClaims;
 use tower_identity_jose::json;
 
 use super::seconds;
@@ -19,6 +20,8 @@ pub(super) struct Demand {
     /// Any of these will do. Their order means preference.
     pub(super) acr_values: Vec<String>,
     pub(super) max_age: Option<Duration>,
+    /// The claims as they came, where they are an object that a challenge can hold.
+    pub(super) claims: Option<DemandedClaims>,
 }
 
 impl Demand {
@@ -27,13 +30,13 @@ impl Demand {
     /// token. What cannot be read demands nothing in particular; that the user has to sign in again stands in the code.
     pub(super) fn read(acr_values: Option<&Value>, max_age: Option<&Value>, claims: Option<&Value>) -> Self {
         let parsed;
-        let claims = match claims {
+        let (claims, worded) = match claims {
             Some(Value::String(text)) => {
                 parsed = json::from_slice::<Value>(text.as_bytes()).unwrap_or_default();
-                &parsed
+                (&parsed, DemandedClaims::parse(text).filter(|_| parsed.is_object()))
             }
-            Some(claims) => claims,
-            None => &Value::Null,
+            Some(claims) => (claims, DemandedClaims::parse(&claims.to_string())),
+            None => (&Value::Null, None),
         };
         let listed = acr_values.and_then(Value::as_str).unwrap_or_default().split(' ');
         let claimed = [["id_token", "acr"], ["access_token", "acrs"], ["access_token", "acr"]]
@@ -45,7 +48,7 @@ impl Demand {
                 found.push(class.to_owned());
             }
         }
-        Self { acr_values: found, max_age: max_age.and_then(seconds) }
+        Self { acr_values: found, max_age: max_age.and_then(seconds), claims: worded }
     }
 }
 
@@ -63,6 +66,7 @@ fn is_quotable(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tower_identity_core::MAX_DEMANDED_CLAIMS_BYTES;
 
     use super::*;
 
@@ -88,12 +92,33 @@ mod tests {
         ];
         for (body, classes, seconds) in cases {
             let demand = Demand::read(body.get("acr_values"), body.get("max_age"), body.get("claims"));
-            let expected = Demand {
-                acr_values: classes.into_iter().map(str::to_owned).collect(),
-                max_age: seconds.map(Duration::from_secs),
-            };
-            assert_eq!(demand, expected, "{body}");
+            let expected: Vec<_> = classes.into_iter().map(str::to_owned).collect();
+            let found = (demand.acr_values, demand.max_age);
+            assert_eq!(found, (expected, seconds.map(Duration::from_secs)), "{body}");
         }
+    }
+
+    #[test]
+    fn obo_b3_claims_are_passed_on_as_they_came_if_a_challenge_can_hold_them() {
+        let acrs = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
+        let long = |length: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(length - 8));
+        let cases = [
+            (json!(acrs), Some(acrs.to_owned())),
+            (serde_json::from_str(acrs).expect("JSON"), Some(acrs.to_owned())),
+            (json!(long(MAX_DEMANDED_CLAIMS_BYTES)), Some(long(MAX_DEMANDED_CLAIMS_BYTES))),
+            (json!(long(MAX_DEMANDED_CLAIMS_BYTES + 1)), None),
+            (json!("{\"access_token\":"), None),
+            (json!("{\"a\":1,\"a\":2}"), None),
+            (json!("c1\r\nset-cookie: a=b"), None),
+            (json!("[]"), None),
+            (json!(["c1"]), None),
+            (json!(7), None),
+        ];
+        for (claims, expected) in cases {
+            let found = Demand::read(None, None, Some(&claims)).claims;
+            assert_eq!(found.as_ref().map(DemandedClaims::as_str), expected.as_deref(), "{claims}");
+        }
+        assert_eq!(Demand::read(None, None, None), Demand::default());
     }
 
     #[test]

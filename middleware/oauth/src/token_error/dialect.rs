@@ -34,11 +34,7 @@ fn entra(failure: &FailureAnswer, code: &ErrorCode) -> Option<TokenErrorKind> {
             Some("basic_action" | "additional_action" | "message_only" | "consent_required" | "user_password_expired")
         );
     match code.as_str() {
-        "invalid_grant" if is_interactive => Some(TokenErrorKind::StepUp {
-            code: code.clone(),
-            acr_values: failure.acr_values.clone(),
-            max_age: failure.max_age,
-        }),
+        "invalid_grant" if is_interactive => Some(failure.step_up(code.clone())),
         "invalid_resource" => {
             Some(TokenErrorKind::OurConfiguration { problem: ConfigurationProblem::Code(code.clone()) })
         }

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use http::StatusCode;
-use tower_identity_core::{RefusalKind, Scopes};
+use tower_identity_core::{DemandedClaims, RefusalKind, Scopes};
 
 use super::{ConfigurationProblem, ErrorCode, Nonsense, dialect};
 use crate::{GrantKind, http::is_transient};
@@ -38,6 +38,8 @@ pub enum TokenErrorKind {
         acr_values: Vec<String>,
         /// The oldest acceptable sign-in, where the server names it.
         max_age: Option<Duration>,
+        /// The claims that the next token has to have, in the server's words, where it names them.
+        claims: Option<DemandedClaims>,
     },
     /// The server does not accept us, or what we are configured to ask for. Our fault. Not retried.
     OurConfiguration {
@@ -112,7 +114,7 @@ impl TokenErrorKind {
             (
                 "interaction_required" | "login_required" | "consent_required" | "insufficient_user_authentication",
                 _,
-            ) => Self::StepUp { code, acr_values: failure.acr_values.clone(), max_age: failure.max_age },
+            ) => failure.step_up(code),
             // `invalid_scope` too: which scopes there are to give depends on whose token it is.
             (
                 "invalid_grant" | "invalid_token" | "token_revoked" | "invalid_request" | "invalid_scope"
@@ -137,6 +139,14 @@ impl TokenErrorKind {
             }
             refused if refused.is_client_error() => Self::Rejected { code },
             other => Self::Nonsense { what: Nonsense::Status(other) },
+        }
+    }
+
+    /// What the next token has to have, where the server said so in its own words.
+    pub(crate) fn demanded(&self) -> Option<&DemandedClaims> {
+        match self {
+            Self::StepUp { claims, .. } => claims.as_ref(),
+            _ => None,
         }
     }
 
@@ -192,4 +202,13 @@ pub(crate) struct FailureAnswer {
     pub(crate) demands_claims: bool,
     pub(crate) acr_values: Vec<String>,
     pub(crate) max_age: Option<Duration>,
+    pub(crate) claims: Option<DemandedClaims>,
+}
+
+impl FailureAnswer {
+    /// That the user has to sign in again, as the answer has it.
+    pub(super) fn step_up(&self, code: ErrorCode) -> TokenErrorKind {
+        let Self { acr_values, max_age, claims, .. } = self;
+        TokenErrorKind::StepUp { code, acr_values: acr_values.clone(), max_age: *max_age, claims: claims.clone() }
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tower_identity_core::{
-    CallerContext, Credential, Evidence, RefusalKind, SecretToken, VerifiedTokenParts, Workload,
+    CallerContext, Credential, DemandedClaims, Evidence, RefusalKind, SecretToken, VerifiedTokenParts, Workload,
 };
 use tower_identity_jose::{Algorithm, MediaType, SigningKey};
 use tower_identity_oauth::{CustomGrantType, Parameters};
@@ -207,7 +207,11 @@ async fn obo_b3_who_has_to_sign_in_again_is_told_so_and_nothing_is_sent() {
         acr_values: vec!["c1".to_owned()],
         max_age: None,
     };
-    assert_eq!(error.refusal().expect("of ours").kind(), &expected);
+    let refusal = error.refusal().expect("of ours");
+    assert_eq!(refusal.kind(), &expected);
+    // As it came, for whoever asked for the token that is not enough.
+    let demanded = refusal.demanded_claims().map(DemandedClaims::as_str);
+    assert_eq!(demanded, Some(r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#));
     assert_eq!((world.authority.calls().len(), world.payments.got().len()), (1, 0));
 
     world.authority.answers(by_entra());

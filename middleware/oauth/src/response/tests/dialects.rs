@@ -1,5 +1,7 @@
 //! What failures mean by the grants of one make of server.
 
+use tower_identity_core::DemandedClaims;
+
 use super::*;
 use crate::{ConfigurationProblem, CustomGrant, CustomGrantType, EntraOnBehalfOf, KeycloakExchange};
 
@@ -55,8 +57,10 @@ fn obo_b3_the_user_is_sent_to_sign_in_again_with_what_will_do() {
     let entra = EntraOnBehalfOf::new(user(), target()).expect("exchangeable").into();
     let claims = r#""claims":"{\"access_token\":{\"acrs\":{\"essential\":true,\"value\":\"c1\"}}}""#;
     let step_up = |name: &str, acr_values: &[&str]| {
+        let worded = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
+        let claims = (!acr_values.is_empty()).then(|| DemandedClaims::parse(worded).expect("an object"));
         let acr_values = acr_values.iter().map(|&class| class.to_owned()).collect();
-        TokenErrorKind::StepUp { code: code(name), acr_values, max_age: None }
+        TokenErrorKind::StepUp { code: code(name), acr_values, max_age: None, claims }
     };
     let interaction = format!(r#"{{"error":"interaction_required","suberror":"basic_action",{claims}}}"#);
     assert_eq!(kind(&entra, 400, &interaction), step_up("interaction_required", &["c1"]));

@@ -1,7 +1,13 @@
 //! What each failure means, and what is said of it.
 
+use tower_identity_core::DemandedClaims;
+
 use super::*;
 use crate::{ConfigurationProblem, DEFAULT_RETRY_AFTER};
+
+fn demanded(claims: &str) -> Option<DemandedClaims> {
+    Some(DemandedClaims::parse(claims).expect("an object"))
+}
 
 #[test]
 fn te_c1_each_failure_is_somebodys_fault_and_one_row_of_the_error_map() {
@@ -104,7 +110,12 @@ fn te_c1_each_failure_is_somebodys_fault_and_one_row_of_the_error_map() {
             400,
             r#"{"error":"interaction_required","error_codes":[50076],"suberror":"basic_action",
                 "claims":"{\"access_token\":{\"acrs\":{\"essential\":true,\"value\":\"c1\"}}}"}"#,
-            TokenErrorKind::StepUp { code: code("interaction_required"), acr_values: vec!["c1".into()], max_age: None },
+            TokenErrorKind::StepUp {
+                code: code("interaction_required"),
+                acr_values: vec!["c1".into()],
+                max_age: None,
+                claims: demanded(r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#),
+            },
             RefusalKind::InsufficientAuthentication {
                 scope: Scopes::default(),
                 acr_values: vec!["c1".into()],
@@ -115,7 +126,12 @@ fn te_c1_each_failure_is_somebodys_fault_and_one_row_of_the_error_map() {
         (
             400,
             r#"{"error":"interaction_required"}"#,
-            TokenErrorKind::StepUp { code: code("interaction_required"), acr_values: vec![], max_age: None },
+            TokenErrorKind::StepUp {
+                code: code("interaction_required"),
+                acr_values: vec![],
+                max_age: None,
+                claims: None,
+            },
             step_up,
             ours("interaction_required"),
         ),
@@ -126,6 +142,7 @@ fn te_c1_each_failure_is_somebodys_fault_and_one_row_of_the_error_map() {
                 code: code("insufficient_user_authentication"),
                 acr_values: vec!["gold".into(), "silver".into()],
                 max_age: Some(Duration::from_secs(60)),
+                claims: None,
             },
             RefusalKind::InsufficientAuthentication {
                 scope: Scopes::default(),
@@ -242,7 +259,7 @@ fn te_c1_each_failure_says_what_to_do_and_only_an_outage_is_worth_another_try() 
             "what is asked for the caller is refused there: access_denied; the server's policy has to allow it",
         ),
         (
-            TokenErrorKind::StepUp { code: code("login_required"), acr_values: vec![], max_age: None },
+            TokenErrorKind::StepUp { code: code("login_required"), acr_values: vec![], max_age: None, claims: None },
             "the user has to sign in again: login_required; the caller is told what will do",
         ),
         (
