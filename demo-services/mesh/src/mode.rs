@@ -21,6 +21,8 @@ pub enum Mode {
     Embedded,
     /// Orders presents a token of its own to payments, and the user's beside it
     TwoCredentials,
+    /// Each signs a token about its caller's user itself, and is taken at its word
+    Signed,
 }
 
 /// What is otherwise in a mode.
@@ -31,6 +33,8 @@ pub(crate) struct Table {
     pub(crate) relayed: Option<&'static Relayed>,
     /// Whether payments gets two credentials, the caller's own and its user's.
     pub(crate) beside: bool,
+    /// What is said at each service, where services say themselves for whom they call.
+    pub(crate) said: Option<&'static Said>,
     /// What cannot hold.
     pub(crate) exceptions: &'static [Exception],
 }
@@ -40,6 +44,13 @@ pub(crate) struct Table {
 pub(crate) struct Relayed {
     pub(crate) audience: &'static [&'static str],
     pub(crate) scopes: &'static [&'static str],
+}
+
+/// What tokens allow, where nobody but who signs them decides that: from the first one on, all that is asked for further on.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) at_storefront: &'static [&'static str],
+    pub(crate) at_orders: &'static [&'static str],
 }
 
 /// A check that cannot hold, and by which its step ends.
@@ -72,10 +83,11 @@ impl fmt::Display for Exception {
 impl Mode {
     pub(crate) const fn table(self) -> &'static Table {
         match self {
-            Self::Exchange => &Table { changes: &[], relayed: None, beside: false, exceptions: &[] },
+            Self::Exchange => &Table { changes: &[], relayed: None, beside: false, said: None, exceptions: &[] },
             Self::Relay => &RELAY,
             Self::Embedded => &EMBEDDED,
             Self::TwoCredentials => &TWO_CREDENTIALS,
+            Self::Signed => &SIGNED,
         }
     }
 }
@@ -110,6 +122,7 @@ static RELAY: Table = Table {
         scopes: &["catalog:read", "orders:read", "orders:write", "payments:charge", "payments:read", "prices:read"],
     }),
     beside: false,
+    said: None,
     exceptions: &[
         Exception {
             at: (
@@ -172,6 +185,7 @@ static EMBEDDED: Table = Table {
     ],
     relayed: None,
     beside: false,
+    said: None,
     exceptions: &[Exception {
         at: ("Orders is given another file while it runs: first a wrong one, then a good one", "whom payments saw"),
         found: None,
@@ -196,9 +210,104 @@ static TWO_CREDENTIALS: Table = Table {
     ],
     relayed: None,
     beside: true,
+    said: None,
     exceptions: &[Exception {
         at: ("Orders tries another way to tokens for payments, in shadow", "another does not start"),
         found: None,
         why: "its file would have it try a token of its own in the user's place, and one of its own goes there already",
     }],
+};
+
+/// The storefront signs for orders, and orders signs on for payments what the storefront has told it. Nobody is asked, so nobody
+/// gives a user more than the first token allows: it allows all.
+static SIGNED: Table = Table {
+    changes: &[
+        (
+            Part::Authority,
+            (
+                "scopes = [\"catalog:read\", \"orders:read\", \"orders:write\"]\ncookie",
+                "scopes = [\"catalog:read\", \"prices:read\", \"orders:read\", \"orders:write\", \"payments:charge\", \
+                 \"payments:read\"]\ncookie",
+            ),
+        ),
+        (
+            Part::Storefront,
+            (
+                "strategy = \"token_exchange\"\naudience = \"orders\"\nscope = \"",
+                "strategy = { signed = { issuer = \"http://127.0.0.1:7001\", key_file = \"keys/storefront.signs.pem\" } }\n\
+                 audience = \"orders\"\nscope = \"payments:charge payments:read ",
+            ),
+        ),
+        (
+            Part::Orders,
+            ("payments = \"http://127.0.0.1:7003\"\n", "payments = \"http://127.0.0.1:7003\"\nat_their_word = true\n"),
+        ),
+        (
+            Part::Orders,
+            (
+                "audience = \"orders\"\n",
+                "audience = \"orders\"\n\n\
+                 [[inbound.self_asserted]]\nissuer = \"http://127.0.0.1:7001\"\naudience = \"orders\"\n\
+                 users_of = [\"http://127.0.0.1:7000\"]\nkeys = { url = \"http://127.0.0.1:7001/keys\" }\n\n\
+                 [[inbound.workload]]\n\
+                 is = [\"storefront\", { issuer = \"http://127.0.0.1:7001\", id = \"http://127.0.0.1:7001\" }]\n",
+            ),
+        ),
+        (
+            Part::Orders,
+            (
+                "strategy = \"token_exchange\"",
+                "strategy = { signed = { issuer = \"http://127.0.0.1:7002\", key_file = \"keys/orders.signs.pem\", \
+                 pass_on = true } }",
+            ),
+        ),
+        (Part::Payments, ("callers = [\"orders\"]\n", "callers = [\"orders\"]\nat_their_word = true\n")),
+        (
+            Part::Payments,
+            (
+                "audience = \"payments\"\n",
+                "audience = \"payments\"\n\n\
+                 [[inbound.self_asserted]]\nissuer = \"http://127.0.0.1:7002\"\naudience = \"payments\"\n\
+                 users_of = [\"http://127.0.0.1:7000\"]\nkeys = { url = \"http://127.0.0.1:7002/keys\" }\n\n\
+                 [[inbound.workload]]\n\
+                 is = [\"orders\", { issuer = \"http://127.0.0.1:7002\", id = \"http://127.0.0.1:7002\" }]\n",
+            ),
+        ),
+    ],
+    relayed: None,
+    beside: false,
+    said: Some(&Said {
+        at_storefront: &[
+            "catalog:read",
+            "orders:read",
+            "orders:write",
+            "payments:charge",
+            "payments:read",
+            "prices:read",
+        ],
+        at_orders: &["orders:read", "orders:write", "payments:charge", "payments:read", "prices:read"],
+    }),
+    exceptions: &[
+        Exception {
+            at: ("Orders tries another way to tokens for payments, in shadow", "that one could not, by the count"),
+            found: None,
+            why: "who signs itself knows no audience that is not known",
+        },
+        Exception {
+            at: (
+                "In another shop tokens for payments live for 20 seconds, and the authority is slow",
+                "Carol is new, and waits for it",
+            ),
+            found: None,
+            why: "nobody asks the authority for a token",
+        },
+        Exception {
+            at: (
+                "Alice orders for so much that a partner is asked, in another trust domain",
+                "the partner vouches for her, and the order is placed: 201",
+            ),
+            found: Some("502"),
+            why: "the storefront's word for her goes to no authority, and so there is no grant for the partner's",
+        },
+    ],
 };

@@ -9,6 +9,7 @@ mod reload;
 mod revoked;
 mod sessions;
 mod shadow;
+mod signed;
 mod slow;
 mod steps;
 mod stream;

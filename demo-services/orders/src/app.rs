@@ -13,11 +13,7 @@ use axum_identity::{Caller, Problem, UserCaller};
 use demo_kit::{Hop, Listener, Serving, StartError, Stop, http_client, serve, whoami, with_open_routes};
 use serde::Deserialize;
 use serde_json::json;
-use tower_identity::{
-    AuthLayer, InvalidSetting, RequireLayer, ResponseExt, Settings,
-    rule::{scope, user},
-    system_clock,
-};
+use tower_identity::{AuthLayer, InvalidSetting, RequireLayer, ResponseExt, Settings, rule::scope, system_clock};
 
 use crate::{
     basket::{Basket, Price},
@@ -37,6 +33,9 @@ pub struct OrdersSettings {
     pub payments: String,
     /// How often charges are settled.
     pub settle_every_seconds: u64,
+    /// Whether callers are taken at their word for whom they call, as the table `inbound` lists them.
+    #[serde(default)]
+    pub at_their_word: bool,
     /// Who is asked whether users are good for what they order. Without it nobody is.
     pub credit: Option<CreditSettings>,
     /// What there is to buy.
@@ -68,13 +67,16 @@ pub struct OrdersSettings {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn app(auth: AuthLayer, orders: Orders) -> Router {
+    let users = || orders.users();
+    let asked = get(whoami);
+    let asked = if orders.at_their_word { asked.layer(RequireLayer::new(users())) } else { asked };
     Router::new()
-        .route("/prices", get(prices).layer(RequireLayer::new(scope("prices:read").and(user()))))
-        .route("/orders", post(place).layer(RequireLayer::new(scope("orders:write").and(user()))))
-        .route("/orders", get(list).layer(RequireLayer::new(scope("orders:read").and(user()))))
-        .route("/statement", get(statement).layer(RequireLayer::new(scope("orders:read").and(user()))))
-        .route("/trace", get(trace).layer(RequireLayer::new(scope("orders:read").and(user()))))
-        .route("/whoami", get(whoami))
+        .route("/prices", get(prices).layer(RequireLayer::new(scope("prices:read").and(users()))))
+        .route("/orders", post(place).layer(RequireLayer::new(scope("orders:write").and(users()))))
+        .route("/orders", get(list).layer(RequireLayer::new(scope("orders:read").and(users()))))
+        .route("/statement", get(statement).layer(RequireLayer::new(scope("orders:read").and(users()))))
+        .route("/trace", get(trace).layer(RequireLayer::new(scope("orders:read").and(users()))))
+        .route("/whoami", asked)
         .layer(auth)
         // Beside the layer, not under it: there is no caller to authenticate.
         .route("/settlements/run", post(nightly::run_now))
@@ -150,6 +152,7 @@ pub fn run(settings: &Settings, listener: Listener, stop: Stop) -> Result<Servin
     let statements = Statements::at(&service.payments, &settings.outbound()?).map_err(refuse)?;
     let orders = Orders::new(http_client("orders", settings)?, service.payments, statements, service.prices);
     let orders = service.credit.into_iter().fold(orders, Orders::credit);
+    let orders = if service.at_their_word { orders.at_their_word() } else { orders };
     let nights = nightly::every(Duration::from_secs(service.settle_every_seconds), orders.clone(), system_clock());
     let app = app(settings.auth_layer()?.realm("orders"), orders);
     let served = serve(listener, with_open_routes(settings, app), stop);

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
-use tower_identity::HttpClient;
+use tower_identity::{
+    HttpClient, Rule,
+    rule::{self_asserted_user, user},
+};
 
 use crate::{basket::Price, book::Book, statements::Statements};
 
@@ -16,6 +19,7 @@ pub struct Orders {
     pub(crate) prices: Arc<[Price]>,
     pub(crate) book: Arc<Book>,
     pub(crate) credit: Option<Arc<CreditSettings>>,
+    pub(crate) at_their_word: bool,
 }
 
 /// Who is asked whether users are good for what they order.
@@ -45,7 +49,15 @@ impl Orders {
         statements: Statements,
         prices: impl Into<Arc<[Price]>>,
     ) -> Self {
-        Self { http, payments: payments.into(), statements, prices: prices.into(), book: Arc::default(), credit: None }
+        Self {
+            http,
+            payments: payments.into(),
+            statements,
+            prices: prices.into(),
+            book: Arc::default(),
+            credit: None,
+            at_their_word: false,
+        }
     }
 
     /// The same, where a partner is asked about large orders.
@@ -53,5 +65,17 @@ impl Orders {
     pub fn credit(mut self, credit: CreditSettings) -> Self {
         self.credit = Some(Arc::new(credit));
         self
+    }
+
+    /// The same, where callers are taken at their word for whom they call.
+    #[must_use]
+    pub fn at_their_word(mut self) -> Self {
+        self.at_their_word = true;
+        self
+    }
+
+    /// That there is a user.
+    pub(crate) fn users(&self) -> Rule {
+        if self.at_their_word { self_asserted_user() } else { user() }
     }
 }

@@ -15,7 +15,7 @@ use demo_kit::{Listener, Serving, StartError, Stop, serve, whoami, with_open_rou
 use serde::{Deserialize, Serialize};
 use tower_identity::{
     AuthLayer, CallerName, RequireLayer, Settings,
-    rule::{callers, no_user, scope, user},
+    rule::{callers, no_user, scope, self_asserted_user, user},
 };
 
 use crate::{
@@ -35,6 +35,9 @@ pub struct PaymentsSettings {
     /// What becomes of others that ask whom payments sees.
     #[serde(default)]
     pub whoami: Enforcement,
+    /// Whether they are taken at their word for whom they call, as the table `inbound` lists them.
+    #[serde(default)]
+    pub at_their_word: bool,
 }
 
 /// Whether a rule counts.
@@ -51,29 +54,38 @@ pub enum Enforcement {
 /// Payments' routes.
 ///
 /// ```
-/// use demo_payments::{Enforcement, app};
+/// use demo_payments::{Enforcement, PaymentsSettings, app};
 /// use tower_identity::{AuthLayer, TrustedIssuer, Verifier};
 ///
 /// let login = TrustedIssuer::discover("https://login.example.com").audience("payments");
 /// let auth = AuthLayer::new(Verifier::builder(login).build()?);
-/// let app = app(auth, &["orders".try_into()?], Enforcement::Enforce, Default::default());
+/// let settings = PaymentsSettings {
+///     listen: ([127, 0, 0, 1], 7003).into(),
+///     callers: vec!["orders".try_into()?],
+///     whoami: Enforcement::Enforce,
+///     at_their_word: false,
+/// };
+/// let app = app(auth, &settings, Default::default());
 /// # let _ = app;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn app(auth: AuthLayer, may_call: &[CallerName], asking: Enforcement, ledger: Arc<Ledger>) -> Router {
-    let charging = callers(may_call.to_vec()).and(user()).and(scope("payments:charge"));
-    let settling = callers(may_call.to_vec()).and(no_user()).and(scope("payments:settle"));
-    let reading = callers(may_call.to_vec()).and(user()).and(scope("payments:read"));
-    let listed = RequireLayer::new(callers(may_call.to_vec()));
-    let listed = match asking {
-        Enforcement::Observe => listed.observe(),
-        Enforcement::Enforce => listed,
+pub fn app(auth: AuthLayer, service: &PaymentsSettings, ledger: Arc<Ledger>) -> Router {
+    let listed = || callers(service.callers.clone());
+    let users = || if service.at_their_word { self_asserted_user() } else { user() };
+    let charging = listed().and(users()).and(scope("payments:charge"));
+    let settling = listed().and(no_user()).and(scope("payments:settle"));
+    let reading = listed().and(users()).and(scope("payments:read"));
+    let asking = if service.at_their_word { listed().or(listed().and(users())) } else { listed() };
+    let asking = RequireLayer::new(asking);
+    let asking = match service.whoami {
+        Enforcement::Observe => asking.observe(),
+        Enforcement::Enforce => asking,
     };
     let grpc = PaymentsServer::new(OverGrpc(Arc::clone(&ledger)));
     Router::new()
         .route("/charges", post(charge).layer(RequireLayer::new(charging.clone())))
         .route("/settlements", post(settle).layer(RequireLayer::new(settling)))
-        .route("/whoami", get(whoami).layer(listed))
+        .route("/whoami", get(whoami).layer(asking))
         // A method of a gRPC service is a route like any other, with a rule of its own.
         .route("/payments.v1.Payments/Charge", post_service(grpc.clone()).layer(RequireLayer::new(charging)))
         .route("/payments.v1.Payments/Statement", post_service(grpc).layer(RequireLayer::new(reading)))
@@ -111,6 +123,6 @@ async fn settle(State(ledger): State<Arc<Ledger>>, caller: WorkloadCaller) -> Js
 /// [`StartError::Settings`] names the line of what is wrong.
 pub fn run(settings: &Settings, listener: Listener, stop: Stop) -> Result<Serving, StartError> {
     let service: PaymentsSettings = settings.section("service")?;
-    let app = app(settings.auth_layer()?.realm("payments"), &service.callers, service.whoami, Arc::default());
+    let app = app(settings.auth_layer()?.realm("payments"), &service, Arc::default());
     Ok(serve(listener, with_open_routes(settings, app), stop))
 }

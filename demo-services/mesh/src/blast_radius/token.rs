@@ -21,12 +21,15 @@ impl Token {
     pub(super) fn read(value: &SecretToken) -> Option<Self> {
         let claims = claims(value.expose())?;
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        let whose = text(&claims["sub"])?;
+        // What a service has signed itself names its user by issuer and subject, and has no subject of its own.
+        let of_sender = &claims["sub_id"]["sub"];
+        let whose = text(&claims["sub"]).or_else(|| text(of_sender))?;
         let audience = match &claims["aud"] {
             Value::Array(several) => several.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
             one => text(one)?,
         };
         let what = match (claims["act"]["sub"].as_str(), claims["client_id"] == claims["sub"]) {
+            _ if of_sender.is_string() => format!("token for {audience} (by its sender's word)"),
             (Some(actor), _) => format!("token for {audience} ({actor} acts)"),
             (None, true) => format!("own token for {audience}"),
             (None, false) => format!("token for {audience}"),
@@ -94,6 +97,11 @@ mod tests {
                 "token for orders (storefront acts)",
             ),
             (json!({ "sub": "orders", "aud": "payments", "client_id": "orders" }), "orders", "own token for payments"),
+            (
+                json!({ "sub_id": { "sub": "alice" }, "aud": "orders", "act": { "sub": "http://127.0.0.1:7001" } }),
+                "alice",
+                "token for orders (by its sender's word)",
+            ),
         ];
         for (claims, whose, what) in cases {
             let token = Token::read(&jwt(&claims)).expect("a JWT");

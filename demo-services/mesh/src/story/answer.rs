@@ -1,6 +1,6 @@
 //! What a service answered, and whom it saw.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use reqwest::{
     RequestBuilder, StatusCode,
@@ -9,7 +9,10 @@ use reqwest::{
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
-use crate::{mode::Relayed, product::Shape};
+use crate::{
+    mode::{Relayed, Said},
+    product::Shape,
+};
 
 /// A response, read to its end.
 #[derive(Debug)]
@@ -84,6 +87,8 @@ pub(super) enum By {
     OfItsClient,
     /// The caller's own token, and the user's beside it, in which the authority names the caller.
     TwoTokens,
+    /// One token, which the caller has signed itself.
+    ItsWord,
 }
 
 impl Seen<'_> {
@@ -92,6 +97,15 @@ impl Seen<'_> {
         let by = if self.service == "payments" { By::OfItsClient } else { By::OneToken };
         let (audience, scopes) = (Some(token.audience), Cow::Borrowed(token.scopes));
         Self { caller: "storefront-web", actors: &[], audience, scopes, by, ..self }
+    }
+
+    /// The same where each service says itself for whom it calls.
+    pub(super) fn said(self, said: &'static Said) -> Self {
+        match self.service {
+            "storefront" => Self { scopes: Cow::Borrowed(said.at_storefront), ..self },
+            "orders" => Self { scopes: Cow::Borrowed(said.at_orders), by: By::ItsWord, ..self },
+            _ => Self { by: By::ItsWord, ..self },
+        }
     }
 
     /// The same as tokens of this shape show it.
@@ -107,18 +121,28 @@ impl Seen<'_> {
         self
     }
 
-    /// The principal in JSON, as this issuer vouches for it, for users of this tenant where it has tenants.
-    pub(super) fn principal(&self, issuer: &str, tenant: Option<&str>) -> Value {
+    /// The principal in JSON, as this issuer vouches for it, for users of this tenant where it has tenants; or as the services
+    /// do, which listen at these origins.
+    pub(super) fn principal(
+        &self,
+        issuer: &str,
+        tenant: Option<&str>,
+        origins: &BTreeMap<&'static str, String>,
+    ) -> Value {
         let named = |id: &str| json!({ "id": id, "issuer": issuer });
+        let actor = |id: &str| match self.by {
+            By::ItsWord => json!({ "id": origins[id], "issuer": origins[id] }),
+            _ => named(id),
+        };
         json!({
             "caller": named(self.caller),
             "user": self.user.map(|id| user(id, issuer, tenant)),
-            "actors": self.actors.iter().map(|id| named(id)).collect::<Vec<_>>(),
+            "actors": self.actors.iter().map(|id| actor(id)).collect::<Vec<_>>(),
             "scopes": self.scopes,
             "audience": self.audience.map_or(json!(self.service), |several| json!(several)),
             // Who is not an actor here has the token from its own sign-in, or from client credentials.
             "evidence": match (self.by, self.actors, self.user) {
-                (By::OneToken, [_, ..], _) => "actor",
+                (By::OneToken, [_, ..], _) | (By::ItsWord, ..) => "actor",
                 (By::OneToken, [], Some(_)) => "issued_to",
                 (By::OneToken, [], None) | (By::TwoTokens, ..) => "subject",
                 (By::OfItsClient, ..) => "direct_client",
@@ -126,6 +150,7 @@ impl Seen<'_> {
             "binding": match self.by {
                 By::OneToken | By::OfItsClient => "same_token",
                 By::TwoTokens => "issuer_named",
+                By::ItsWord => "self_asserted",
             },
         })
     }

@@ -21,6 +21,7 @@ use super::{
     answer::{Answer, By, Seen, lasting, outcome_over_grpc},
     clients::{As, Clients, NoToken},
     closing,
+    signed::{self, NotSigned},
     stream::Stream,
 };
 use crate::{Mesh, Page, Part, mesh::Change, mode::Exception, product::Shape, rollout::Rollout};
@@ -38,6 +39,8 @@ pub(super) enum Broken {
     NotStarted(#[from] StartError),
     #[error("no token")]
     NoToken(#[from] NoToken),
+    #[error("nothing is signed")]
+    NotSigned(#[from] NotSigned),
     #[error("the page cannot be written")]
     Page(#[from] io::Error),
 }
@@ -123,7 +126,7 @@ impl<'a, W: Write> Walk<'a, W> {
     pub(super) fn saw(&mut self, seen: Seen<'_>, principal: &Value) -> Result<(), Broken> {
         let shape = self.shape();
         let seen = seen.shown_by(shape);
-        let (expected, found) = (seen.principal(&self.issuer, shape.tenant), lasting(principal));
+        let (expected, found) = (seen.principal(&self.issuer, shape.tenant, &self.origins), lasting(principal));
         if expected != found {
             return Err(Broken::Check { what: format!("whom {} saw", seen.service), expected, found });
         }
@@ -139,17 +142,24 @@ impl<'a, W: Write> Walk<'a, W> {
     /// Whom a service sees then.
     pub(super) fn on_the_way<'s>(&self, seen: Seen<'s>) -> Seen<'s> {
         let mode = self.mesh.variation().mode.table();
-        match mode.relayed {
-            Some(token) => seen.relayed(token),
-            None if mode.beside && seen.service == "payments" => Seen { by: By::TwoTokens, ..seen },
-            None => seen,
+        match (mode.relayed, mode.said) {
+            (Some(token), _) => seen.relayed(token),
+            (None, Some(said)) => seen.said(said),
+            (None, None) if mode.beside && seen.service == "payments" => Seen { by: By::TwoTokens, ..seen },
+            (None, None) => seen,
         }
     }
 
     /// The token that the storefront sends to orders for a user.
     pub(super) async fn for_orders(&self, first: &str) -> Result<String, Broken> {
-        if self.mesh.variation().mode.table().relayed.is_some() {
+        let mode = self.mesh.variation().mode.table();
+        if mode.relayed.is_some() {
             return Ok(first.to_owned());
+        }
+        if mode.said.is_some() {
+            return Ok(
+                signed::for_orders(self.mesh.settings(Part::Storefront), self.origin(Part::Orders), first).await?
+            );
         }
         self.exchange(As::Storefront, first, ("orders", "prices:read orders:read orders:write")).await
     }

@@ -63,7 +63,7 @@ async fn rfc9068_a3_whatever_a_service_has_seen_opens_in_each_mode_what_is_docum
 
     // What must hold, whatever is written there.
     let of = |mode: Mode| &matrices[modes.iter().position(|other| *other == mode).expect("a mode")].rows;
-    for mode in [Mode::Exchange, Mode::Embedded, Mode::TwoCredentials] {
+    for mode in [Mode::Exchange, Mode::Embedded, Mode::TwoCredentials, Mode::Signed] {
         for row in of(mode) {
             // A user's token counts beside its caller's, and alone only as a bearer token.
             let expected = match row.what.ends_with(", as x-user-token") {
@@ -82,7 +82,8 @@ async fn rfc9068_a3_whatever_a_service_has_seen_opens_in_each_mode_what_is_docum
     let at_the_edge = |mode| of(mode).iter().filter(|row| row.stolen_at == Part::Storefront);
     let reached = |mode| at_the_edge(mode).flat_map(Row::opens).collect::<BTreeSet<_>>();
     let near: BTreeSet<_> = ["storefront", "orders"].into();
-    let expected = [(Mode::Exchange, &near), (Mode::TwoCredentials, &near), (Mode::Embedded, &everywhere)];
+    let expected =
+        [(Mode::Exchange, &near), (Mode::TwoCredentials, &near), (Mode::Signed, &near), (Mode::Embedded, &everywhere)];
     for (mode, expected) in expected {
         assert_eq!(reached(mode), *expected, "{mode:?}");
     }

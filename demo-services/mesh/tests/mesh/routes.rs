@@ -41,7 +41,7 @@ fn router(part: Part) -> Router {
         }
         Part::Payments => {
             let service: demo_payments::PaymentsSettings = settings.section("service").expect("a section");
-            demo_payments::app(auth(), &service.callers, service.whoami, Arc::default())
+            demo_payments::app(auth(), &service, Arc::default())
         }
         Part::Partner => {
             let service: demo_partner::PartnerSettings = settings.section("service").expect("a section");

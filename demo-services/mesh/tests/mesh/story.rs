@@ -88,6 +88,7 @@ async fn the_story_holds_in_every_mode_but_for_what_the_mode_cannot() {
         (Mode::Relay, Told { steps: 18, held: 11, otherwise: 7 }, include_str!("story-relay.txt")),
         (Mode::Embedded, Told { steps: 18, held: 17, otherwise: 1 }, include_str!("story-embedded.txt")),
         (Mode::TwoCredentials, Told { steps: 18, held: 17, otherwise: 1 }, include_str!("story-two-credentials.txt")),
+        (Mode::Signed, Told { steps: 18, held: 15, otherwise: 3 }, include_str!("story-signed.txt")),
     ];
     let walked = modes
         .each_ref()
