@@ -88,6 +88,7 @@ const GUARDED: &[(&str, &[&str], &str)] = &[
 
 /// What the innermost room may name at all: no HTTP, no runtime, no I/O.
 const CORE_NAMES: &[&str] = &[
+    "base64-simd",
     "event-listener",
     "futures-core",
     "pin-project-lite",
