@@ -73,7 +73,8 @@ impl OutboundBuilder {
     }
 
     /// How many tokens are remembered at most, over all users and targets. Default: 100,000. What is used least makes
-    /// room, and a flood of users who come once pushes out nobody who comes again.
+    /// room, and a flood of users who come once pushes out nobody who comes again. Each thread that sends has up to eight at
+    /// hand, which may be beyond these.
     pub fn cache_capacity(mut self, entries: usize) -> Self {
         self.remembered.entries = entries;
         self

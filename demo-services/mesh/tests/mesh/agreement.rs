@@ -147,14 +147,15 @@ fn the_simulation_says_of_every_request_what_becomes_of_it() {
     }
 }
 
-/// Which of the tokens that are not in use makes room is a matter of hashes, which differ each time.
+/// Which of the tokens that are not in use makes room is a matter of hashes, which differ each time, and a thread has a few at
+/// hand beyond those that are kept.
 #[test]
 fn where_there_is_not_room_enough_the_two_differ_by_less_than_a_tenth() {
     let fleet =
-        Fleet { users: 20, targets: 2, replicas: 1, calls_per_minute: 6, answer_milliseconds: 0, ..Fleet::default() };
-    let fleet = Fleet { cache_capacity: 20, ..fleet };
+        Fleet { users: 80, targets: 2, replicas: 1, calls_per_minute: 3, answer_milliseconds: 0, ..Fleet::default() };
+    let fleet = Fleet { cache_capacity: 80, ..fleet };
     let (simulated, real) = both(&fleet, 1800, 60);
-    let ample = tally(&Fleet { cache_capacity: 1000, ..fleet.clone() }, 1.0, 0, Arrivals::new(&fleet, 20, 1_800_000));
+    let ample = tally(&Fleet { cache_capacity: 1000, ..fleet.clone() }, 1.0, 0, Arrivals::new(&fleet, 80, 1_800_000));
     assert!(simulated.calls > 2 * ample.calls, "{simulated:?} {ample:?}");
     let ratio = real.calls as f64 / simulated.calls as f64;
     assert!((0.9..1.1).contains(&ratio), "{simulated:?} {real:?}");
