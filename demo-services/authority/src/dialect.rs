@@ -219,7 +219,7 @@ impl Dialect {
 
     /// The `sub` of a token for this audience: the subject, or what it goes by there and nowhere else.
     pub(crate) fn subject(&self, about: About<'_>, audience: &[Audience]) -> Subject {
-        let known = || Subject::parse(about.subject).expect("it was one");
+        let known = || Subject::parse(about.subject).expect("a token was issued for it, so it is a subject");
         match self.user {
             UserClaim::Beside(_) if about.subject != about.client => {
                 let pairwise = Fingerprint::of("pairwise-subject")
@@ -256,7 +256,7 @@ impl Dialect {
             ToldScopes::AsGranted => Some(about.scopes.to_owned()),
             ToldScopes::WithTheirService if about.subject == about.client => None,
             ToldScopes::WithTheirService => {
-                let granted = Scopes::parse(about.scopes).expect("it was granted");
+                let granted = Scopes::parse(about.scopes).expect("they were granted, so they are scopes");
                 let of = audience.first().map_or("", Audience::as_str);
                 let named: Vec<_> = granted.iter().map(|scope| entra::of_service(of, scope)).collect();
                 Some(named.join(" "))

@@ -92,6 +92,16 @@ impl Mode {
     }
 }
 
+/// Where services get along without the authority, its slowness is nobody's.
+const NOBODY_WAITS: Exception = Exception {
+    at: (
+        "In another shop tokens for payments live for 20 seconds, and the authority is slow",
+        "Carol is new, and waits for it",
+    ),
+    found: None,
+    why: "nobody asks the authority for a token",
+};
+
 /// A user's first token is a JWT that is for every service, with the scopes of all of them, so that each can pass it on.
 static RELAY: Table = Table {
     changes: &[
@@ -155,14 +165,7 @@ static RELAY: Table = Table {
             found: None,
             why: "less was asked for, and what is passed on is what it is",
         },
-        Exception {
-            at: (
-                "In another shop tokens for payments live for 20 seconds, and the authority is slow",
-                "Carol is new, and waits for it",
-            ),
-            found: None,
-            why: "nobody asks the authority for a token",
-        },
+        NOBODY_WAITS,
         Exception {
             at: ("The authority is stopped", "Carol is new, and is told to come back: 503"),
             found: Some("201"),
@@ -293,14 +296,7 @@ static SIGNED: Table = Table {
             found: None,
             why: "who signs itself knows no audience that is not known",
         },
-        Exception {
-            at: (
-                "In another shop tokens for payments live for 20 seconds, and the authority is slow",
-                "Carol is new, and waits for it",
-            ),
-            found: None,
-            why: "nobody asks the authority for a token",
-        },
+        NOBODY_WAITS,
         Exception {
             at: (
                 "Alice orders for so much that a partner is asked, in another trust domain",
