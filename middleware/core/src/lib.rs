@@ -51,6 +51,8 @@ pub mod standing;
 mod text;
 pub mod thumbprint;
 pub mod token;
+#[cfg(feature = "transaction-tokens")]
+pub mod transaction_tokens;
 
 pub use self::{
     attributes::{Attributes, Email, Groups},
