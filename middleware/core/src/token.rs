@@ -46,6 +46,8 @@ pub struct VerifiedTokenParts {
     pub token_id: Option<TokenId>,
     /// Its `txn`.
     pub transaction: Option<TransactionId>,
+    /// Of a transaction token, the trust domain that it is of: among its services alone it travels. None of any other.
+    pub trust_domain: Option<Audience>,
     /// How and when the user signed in.
     pub authentication: AuthenticationContext,
     /// What its issuer says of the subject beside who it is.
@@ -71,6 +73,8 @@ pub struct VerifiedToken {
     home: bool,
     /// Whether it is bound to a certificate, which is beyond: asked of every token that is remembered.
     bound: bool,
+    /// Whether it is a transaction token, whose domain is beyond: asked of every token that is passed on.
+    transactional: bool,
     identity: Identity,
     actors: ActorChain,
     scopes: Scopes,
@@ -89,6 +93,7 @@ pub struct VerifiedToken {
 #[derive(PartialEq, Eq)]
 struct Beyond {
     transaction: Option<TransactionId>,
+    trust_domain: Option<Audience>,
     authentication: AuthenticationContext,
     attributes: Attributes,
     certificate: Option<CertificateThumbprint>,
@@ -96,6 +101,7 @@ struct Beyond {
 
 static NOTHING_BEYOND: Beyond = Beyond {
     transaction: None,
+    trust_domain: None,
     authentication: AuthenticationContext { auth_time: None, acr: None, amr: Vec::new(), session: None },
     attributes: Attributes { display_name: None, email: None, groups: Groups::Known(Vec::new()), roles: Vec::new() },
     certificate: None,
@@ -135,13 +141,14 @@ impl VerifiedToken {
     /// Loud on purpose: only the room `verify` and the test kit may call it, and clippy refuses it elsewhere.
     #[must_use]
     pub fn assertion(parts: VerifiedTokenParts) -> Self {
-        let VerifiedTokenParts { transaction, authentication, attributes, certificate, .. } = parts;
-        let beyond = Beyond { transaction, authentication, attributes, certificate };
+        let VerifiedTokenParts { transaction, trust_domain, authentication, attributes, certificate, .. } = parts;
+        let beyond = Beyond { transaction, trust_domain, authentication, attributes, certificate };
         Self {
             credential: parts.credential,
             issuer: parts.issuer,
             home: parts.home,
-            bound: certificate.is_some(),
+            bound: beyond.certificate.is_some(),
+            transactional: beyond.trust_domain.is_some(),
             identity: parts.identity,
             actors: parts.actors,
             scopes: parts.scopes,
@@ -224,6 +231,14 @@ impl VerifiedToken {
     #[must_use]
     pub fn transaction(&self) -> Option<&TransactionId> {
         self.beyond().transaction.as_ref()
+    }
+
+    /// Of a transaction token, the trust domain that it is of: it goes to services of that domain alone, and there beside the
+    /// credential of whoever sends it. None of any other token.
+    #[must_use]
+    #[inline]
+    pub fn trust_domain(&self) -> Option<&Audience> {
+        if self.transactional { self.beyond().trust_domain.as_ref() } else { None }
     }
 
     /// How and when the user signed in.

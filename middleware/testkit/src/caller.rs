@@ -307,6 +307,7 @@ impl TestCaller {
             audience: self.audience.clone(),
             token_id: Some(self.token_id.clone()),
             transaction: self.transaction.clone(),
+            trust_domain: None,
             authentication: self.authentication.clone(),
             attributes: self.attributes.clone(),
             issued_at: issued.as_ref().and_then(Value::as_u64).map(Timestamp::from_secs),

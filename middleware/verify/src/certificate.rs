@@ -238,6 +238,7 @@ impl Certificates {
             audience: Vec::new(),
             token_id: None,
             transaction: None,
+            trust_domain: None,
             authentication: AuthenticationContext::default(),
             attributes: Attributes::default(),
             issued_at: Some(issued_at),

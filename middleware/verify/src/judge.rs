@@ -114,6 +114,7 @@ pub(crate) fn judge(
         audience,
         token_id,
         transaction,
+        trust_domain: None,
         authentication,
         attributes,
         issued_at,

@@ -55,6 +55,7 @@ pub(crate) fn parts() -> VerifiedTokenParts {
         audience: vec!["payments".parse().expect("audience")],
         token_id: None,
         transaction: None,
+        trust_domain: None,
         authentication: AuthenticationContext::default(),
         attributes: Attributes::default(),
         issued_at: Some(Timestamp::from_secs(800)),

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
-use tower_identity_core::{Credential, Fingerprint};
+use tower_identity_core::{Audience, Credential, Fingerprint, VerifiedTokenParts};
 
 use crate::support::{ISSUER, credential, parts, token, user};
 
@@ -93,4 +93,14 @@ fn cert_a8_a_certificate_is_no_token_has_no_claims_and_never_the_fingerprint_of_
         printed.ends_with("Certificate(..)") && !printed.contains("a.b.c") && !printed.contains("97, 46"),
         "{printed}"
     );
+}
+
+#[test]
+fn tx_b1_a_token_says_of_which_trust_domain_it_is_a_transaction_token() {
+    let of = |trust_domain: Option<&str>| {
+        let trust_domain = trust_domain.map(|name| name.parse().expect("audience"));
+        token(VerifiedTokenParts { trust_domain, ..parts() })
+    };
+    assert_eq!(of(Some("shop.internal")).trust_domain().map(Audience::as_str), Some("shop.internal"));
+    assert_eq!(of(None).trust_domain(), None, "whatever its audience is");
 }

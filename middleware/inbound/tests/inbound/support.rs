@@ -71,6 +71,7 @@ impl Given {
             audience: vec!["payments".parse().expect("audience")],
             token_id: None,
             transaction: None,
+            trust_domain: None,
             authentication: AuthenticationContext::default(),
             attributes: Attributes::default(),
             issued_at: None,

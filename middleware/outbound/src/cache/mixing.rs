@@ -418,6 +418,7 @@ pub(super) fn person(number: usize, generation: usize, time: &Time, revocations:
         audience: vec!["orders".parse().expect("an audience")],
         token_id: Some(text.parse().expect("an id")),
         transaction: None,
+        trust_domain: None,
         authentication: AuthenticationContext::default(),
         attributes: Attributes::default(),
         issued_at: Some(now),

@@ -332,6 +332,7 @@ impl World {
             audience: audience.iter().map(|one| one.parse().expect("audience")).collect(),
             token_id: None,
             transaction: None,
+            trust_domain: None,
             authentication: AuthenticationContext::default(),
             attributes: Attributes::default(),
             issued_at: Some(self.time.clock().wall()),

@@ -35,6 +35,7 @@ fn of(issuer: &str, tenant: Option<&str>) -> Whose {
         audience: Vec::new(),
         token_id: None,
         transaction: None,
+        trust_domain: None,
         authentication: AuthenticationContext::default(),
         attributes: Attributes::default(),
         issued_at: None,
