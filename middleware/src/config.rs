@@ -61,6 +61,7 @@ mod revocations;
 /// | `sources` | where the caller's credential may be: `["authorization", { cookie = "__Host-session" }, { header = "x-token" }]` ([`AuthLayer::sources`]) |
 /// | `user_source` | where the user's own may be, beside the caller's ([`AuthLayer::user_source`]) |
 /// | `client_certificate` | `"required"` or `"optional"`: the caller's credential is its client certificate, of one of the `[[inbound.certificates]]` ([`AuthLayer::client_certificate`]) |
+/// | `forwarded_certificate` | `{ header = "x-ssl-client-cert", form = "escaped_pem", peers = ["loopback"] }`: where a proxy of ours says which certificate the caller showed it ([`ForwardedCertificate`](crate::ForwardedCertificate)) |
 /// | `allowed_origins` | whose pages may send requests with a cookie for a credential ([`AuthLayer::allowed_origins`]) |
 /// | `edge` | `true` for the service that requests from outside reach first ([`AuthLayer::edge`]): it takes the [`edge_layer`](Self::edge_layer) |
 /// | `edge_also` | further names of header fields that nobody outside may set ([`AuthLayer::edge_also`]) |

@@ -85,9 +85,9 @@ pub use tower_identity_core::{
     SecretToken, SessionId, Subject, Tenant, Timestamp, TokenId, TransactionId, User, WithCauses, Workload, ambient,
 };
 pub use tower_identity_inbound::{
-    AtEdge, AuthLayer, CallerName, ClientCertificate, Connection, CorrelationId, EdgeBody, Inbound, IssuerName,
-    RequireLayer, ResourceMetadata, ResourceMetadataBuilder, ResourceSettings, Rule, RuleHandle, RuleSet,
-    SecurityEvents, Source, Streams, edge, rule,
+    AtEdge, AuthLayer, CallerName, CertificateForm, ClientCertificate, Connection, CorrelationId, EdgeBody,
+    ForwardedCertificate, Inbound, IssuerName, ProxyPeer, RequireLayer, ResourceMetadata, ResourceMetadataBuilder,
+    ResourceSettings, Rule, RuleHandle, RuleSet, SecurityEvents, Source, Streams, edge, rule,
 };
 pub use tower_identity_jose::{Algorithm, KeySet, Limits, SigningKey};
 pub use tower_identity_oauth::{

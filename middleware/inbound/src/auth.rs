@@ -14,7 +14,7 @@ use tower_layer::Layer;
 
 use self::settings::Settings;
 use crate::{
-    ResourceMetadata, Source, Sources, Streams,
+    ForwardedCertificate, ResourceMetadata, Source, Sources, Streams,
     cross_site::CrossSite,
     danger::Development,
     decision::Stage,
@@ -120,13 +120,14 @@ impl<P> AuthLayer<P> {
     /// # Errors
     ///
     /// [`InvalidSetting`] for the field `sources`: there is none, one is named twice, or it is the
-    /// [user's](Self::user_source).
+    /// [user's](Self::user_source); for `forwarded_certificate.header`: it is one of them.
     pub fn sources(self, sources: impl IntoIterator<Item = Source>) -> Result<Self, InvalidSetting> {
         let sources = Sources::of(sources)?;
         let sources = match self.settings.sources.user().cloned() {
             Some(user) => sources.with_user(user)?,
             None => sources,
         };
+        apart(&sources, self.settings.forwarded.as_deref())?;
         Ok(self.with(|settings| settings.sources = sources))
     }
 
@@ -139,12 +140,13 @@ impl<P> AuthLayer<P> {
     /// # Errors
     ///
     /// [`InvalidSetting`] for the field `user_source`: it is one of the [caller's](Self::sources), or the caller's
-    /// credential is a [certificate](Self::client_certificate).
+    /// credential is a [certificate](Self::client_certificate); for `forwarded_certificate.header`: it is the same field.
     pub fn user_source(self, source: Source) -> Result<Self, InvalidSetting> {
         if self.settings.client_certificate.is_some() {
             return Err(three_credentials());
         }
         let sources = self.settings.sources.clone().with_user(source)?;
+        apart(&sources, self.settings.forwarded.as_deref())?;
         Ok(self.with(|settings| settings.sources = sources))
     }
 
@@ -181,6 +183,24 @@ impl<P> AuthLayer<P> {
             return Err(three_credentials());
         }
         Ok(self.with(|settings| settings.client_certificate = Some(wanted)))
+    }
+
+    /// Takes a proxy's word for which certificate the caller has, in this field and from these peers alone: see
+    /// [`ForwardedCertificate`]. What is made of it is as of a certificate of the connection: it is the caller's credential
+    /// where [`client_certificate`](Self::client_certificate) says so, and what a token may be bound to (RFC 8705 §3) in any
+    /// case. A connection of anybody else is judged by its own certificate as ever.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] for the field `forwarded_certificate`: in `header`, it is one of the [sources](Self::sources); in
+    /// `peers`, a proxy is known by its certificate, and the verifier trusts nobody's.
+    pub fn forwarded_certificate(self, forwarded: ForwardedCertificate) -> Result<Self, InvalidSetting> {
+        if forwarded.needs_certificates() && self.settings.verifier.certificate_issuers().next().is_none() {
+            let rule = "has a proxy that is known by its certificate, and needs certificates: whose are trusted";
+            return Err(InvalidSetting::new("peers", rule).within("forwarded_certificate"));
+        }
+        apart(&self.settings.sources, Some(&forwarded))?;
+        Ok(self.with(|settings| settings.forwarded = Some(Arc::new(forwarded))))
     }
 
     /// Lets pages of these origins send requests with a cookie for a credential; by default pages of this very origin do,
@@ -286,6 +306,18 @@ impl<P> AuthLayer<P> {
         change(settings);
         settings.settle();
         self
+    }
+}
+
+/// A field holds a token or a certificate.
+fn apart(sources: &Sources, forwarded: Option<&ForwardedCertificate>) -> Result<(), InvalidSetting> {
+    let is_a_source =
+        |forwarded: &ForwardedCertificate| sources.all().any(|source| source.field() == Some(forwarded.header()));
+    match forwarded {
+        Some(forwarded) if is_a_source(forwarded) => {
+            Err(InvalidSetting::new("header", "is a source of tokens too").within("forwarded_certificate"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -14,7 +14,8 @@ use tower_identity_core::CertificateThumbprint;
 /// clone.
 ///
 /// They are what the acceptor saw itself, never what a request says: `Client-Cert` (RFC 9440), `X-Forwarded-Client-Cert`
-/// and their like are read nowhere, and taken away at the [edge](crate::edge).
+/// and their like never become part of them, and are taken away at the [edge](crate::edge). Where TLS ends at a proxy,
+/// [`ForwardedCertificate`](crate::ForwardedCertificate) says whose word is taken for whom it serves.
 ///
 /// A listener with TLS says which certificates the peer sent and proved the key of; it may ask for certificates of any
 /// authority, since [`Verifier`](tower_identity_verify::Verifier) judges them by roots of its own. One without TLS says that
@@ -50,6 +51,7 @@ pub struct Connection(Arc<Facts>);
 
 struct Facts {
     peer_addr: Option<SocketAddr>,
+    by_unix_socket: bool,
     peer_certificates: Box<[CertificateDer<'static>]>,
     thumbprint: OnceLock<CertificateThumbprint>,
 }
@@ -62,9 +64,27 @@ impl Connection {
         let peer_certificates = peer_certificates.unwrap_or_default();
         Self(Arc::new(Facts {
             peer_addr: peer_addr.into(),
+            by_unix_socket: false,
             peer_certificates: peer_certificates.iter().cloned().map(CertificateDer::into_owned).collect(),
             thumbprint: OnceLock::new(),
         }))
+    }
+
+    /// The peer connected by a Unix socket: it has no address and no certificate.
+    #[must_use]
+    pub fn by_unix_socket() -> Self {
+        Self(Arc::new(Facts {
+            peer_addr: None,
+            by_unix_socket: true,
+            peer_certificates: Box::default(),
+            thumbprint: OnceLock::new(),
+        }))
+    }
+
+    /// Whether the peer connected by a Unix socket.
+    #[must_use]
+    pub fn is_by_unix_socket(&self) -> bool {
+        self.0.by_unix_socket
     }
 
     /// Where the peer is: the last proxy, where there are some.

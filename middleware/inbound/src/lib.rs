@@ -23,6 +23,8 @@
 //! | [`require`] | [`RequireLayer`]: applies a rule |
 //! | [`rule`] | [`Rule`] and the functions that it is written with |
 //! | [`connection`] | [`Connection`]: what an acceptor knows of the connection, client certificates among it |
+//! | [`proxy`] | [`ProxyPeer`]: which peers are proxies of ours, whose word is taken |
+//! | [`forwarded`] | [`ForwardedCertificate`]: the certificate of a caller whose TLS ends at one of them |
 //! | [`edge`] | what requests from outside say of an identity and may not; [`EdgeBody`], whose trailers do not |
 //! | [`resource`] | [`ResourceMetadata`]: what clients may know of this service (RFC 9728) |
 //! | [`events`] | [`SecurityEvents`]: the endpoint that revocations are pushed to (RFC 8935) |
@@ -48,9 +50,11 @@ pub mod decision;
 pub mod edge;
 pub mod events;
 mod fields;
+pub mod forwarded;
 pub mod inbound;
 mod observed;
 pub mod presented;
+pub mod proxy;
 pub mod render;
 pub mod require;
 pub mod resource;
@@ -68,8 +72,10 @@ pub use self::{
     correlation::CorrelationId,
     edge::{AtEdge, EdgeBody, Inside},
     events::SecurityEvents,
+    forwarded::{CertificateForm, ForwardedCertificate},
     inbound::Inbound,
     presented::{Credentials, Presented},
+    proxy::ProxyPeer,
     require::{RequireFuture, RequireLayer, RequireService},
     resource::{ResourceMetadata, ResourceMetadataBuilder, ResourceSettings},
     rule::{CallerName, IssuerName, Rule, RuleHandle, RuleSet},

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, mem::take, path::Path};
 use serde::Deserialize;
 use tower_identity_core::{CallerName, InvalidSetting};
 use tower_identity_inbound::{
-    AtEdge, AuthLayer, ClientCertificate, ResourceMetadata, ResourceSettings, Rule, RuleSet, SecurityEvents, Source,
-    Streams, danger,
+    AtEdge, AuthLayer, ClientCertificate, ForwardedCertificate, ResourceMetadata, ResourceSettings, Rule, RuleSet,
+    SecurityEvents, Source, Streams, danger,
 };
 use tower_identity_jose::Limits;
 use tower_identity_refresh::system_clock;
@@ -26,6 +26,7 @@ pub(super) struct InboundTable {
     #[serde(default)]
     certificates: Vec<CertificateSettings>,
     client_certificate: Option<ClientCertificate>,
+    forwarded_certificate: Option<ForwardedCertificate>,
     #[serde(default)]
     workload: Vec<WorkloadTable>,
     #[serde(default)]
@@ -149,14 +150,14 @@ impl InboundTable {
         }
     }
 
-    /// The same of certificates.
+    /// The same of certificates, by which a proxy may be known whatever callers have.
     fn certificates_are_looked_for(&self) -> Result<(), InvalidSetting> {
         match (self.client_certificate, &self.certificates[..]) {
-            (None, [_, ..]) => {
+            (None, [_, ..]) if self.forwarded_certificate.is_none() => {
                 Err(InvalidSetting::new("certificates", "needs client_certificate: required or optional"))
             }
             (Some(_), []) => Err(InvalidSetting::new("client_certificate", "needs certificates: whose are trusted")),
-            (None, []) | (Some(_), [_, ..]) => Ok(()),
+            (None, _) | (Some(_), [_, ..]) => Ok(()),
         }
     }
 
@@ -201,6 +202,9 @@ impl InboundTable {
         }
         if let Some(wanted) = self.client_certificate {
             layer = layer.client_certificate(wanted)?;
+        }
+        if let Some(forwarded) = self.forwarded_certificate {
+            layer = layer.forwarded_certificate(forwarded)?;
         }
         if let Some(resource) = resource {
             layer = layer.resource(resource);

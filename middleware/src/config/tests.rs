@@ -1,3 +1,5 @@
+mod forwarded;
+
 use serde::Deserialize;
 
 use super::*;

@@ -9,6 +9,8 @@ use std::{
 use axum::serve::IncomingStream;
 use http::Request;
 use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::net::UnixListener;
 use tower_identity_inbound::Connection;
 use tower_service::Service;
 
@@ -16,8 +18,8 @@ use crate::TlsListener;
 
 /// Gives [`axum::serve`](axum::serve()) a service for each connection, which puts the [`Connection`] into every request.
 ///
-/// Over a [`TlsListener`], and over a plain `TcpListener`, whose connections have no certificates: so that whether there is
-/// TLS may be a setting.
+/// Over a [`TlsListener`], and over a plain `TcpListener` or `UnixListener`, whose connections have no certificates: so that
+/// whether there is TLS may be a setting.
 #[derive(Debug, Clone)]
 pub struct EachConnection<S>(S);
 
@@ -62,6 +64,21 @@ impl<S: Clone> Service<IncomingStream<'_, TcpListener>> for EachConnection<S> {
 
     fn call(&mut self, stream: IncomingStream<'_, TcpListener>) -> Self::Future {
         self.over(Connection::new(*stream.remote_addr(), None))
+    }
+}
+
+#[cfg(unix)]
+impl<S: Clone> Service<IncomingStream<'_, UnixListener>> for EachConnection<S> {
+    type Response = Connected<S>;
+    type Error = Infallible;
+    type Future = Ready<Result<Connected<S>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: IncomingStream<'_, UnixListener>) -> Self::Future {
+        self.over(Connection::by_unix_socket())
     }
 }
 

@@ -1,12 +1,13 @@
-//! Requests whose caller's credential is the certificate of the connection.
+//! Requests whose caller's credential is a certificate: of the connection, or of the client that a proxy says it has.
 
 use http::Request;
+use rustls_pki_types::CertificateDer;
 use serde::Deserialize;
-use tower_identity_core::{Refusal, RefusalKind};
+use tower_identity_core::{CertificateThumbprint, Refusal, RefusalKind};
 use tower_identity_verify::{Current, check::CERTIFICATE};
 
-use super::settings::{Settings, Verdict};
-use crate::{Connection, Inbound, Presented};
+use super::settings::{Settings, Verdict, proven};
+use crate::{Connection, Inbound, Presented, proxy::no_connection};
 
 /// Whether a client certificate is demanded, where it is the caller's credential. In a file: `"required"`, `"optional"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -19,26 +20,56 @@ pub enum ClientCertificate {
     Optional,
 }
 
+/// The certificates of the caller.
+pub(super) enum Shown {
+    /// Those of the connection, of whatever its acceptor says.
+    ByConnection,
+    /// Those that a proxy at the other end says, which may be none.
+    ByProxy(Vec<CertificateDer<'static>>),
+}
+
+impl Shown {
+    /// `None` where nobody has said anything.
+    fn chain<'a, B>(&'a self, request: &'a Request<B>) -> Option<&'a [CertificateDer<'static>]> {
+        match self {
+            Self::ByConnection => Connection::of(request.extensions()).map(Connection::peer_certificates),
+            Self::ByProxy(chain) => Some(chain),
+        }
+    }
+
+    /// Of the certificate that tokens may be bound to.
+    pub(super) fn thumbprint<B>(&self, request: &Request<B>) -> Option<CertificateThumbprint> {
+        match self {
+            Self::ByConnection => proven(request),
+            Self::ByProxy(chain) => chain.first().map(|own| CertificateThumbprint::of(own)),
+        }
+    }
+}
+
 impl Settings {
+    /// Whose certificates count on this request.
+    pub(super) fn shown<B>(&self, verifier: &Current, request: &Request<B>) -> Result<Shown, Refusal> {
+        let Some(forwarded) = &self.forwarded else { return Ok(Shown::ByConnection) };
+        Ok(forwarded.read(verifier, request)?.map_or(Shown::ByConnection, Shown::ByProxy))
+    }
+
     /// The certificate says who calls, the token beside it for whom, or what that workload may.
     pub(super) fn judge_certified<B>(
         &self,
         wanted: ClientCertificate,
         verifier: &Current,
         presented: Presented<'_>,
+        shown: &Shown,
         request: &Request<B>,
     ) -> Verdict {
-        let Some(connection) = Connection::of(request.extensions()) else {
-            let missing = "no acceptor has said what it knows of the connection: insert Connection into every request";
-            return Verdict::Decided(Err(Refusal::new(RefusalKind::Misconfigured, "wiring").detail(missing)));
-        };
-        match (presented, connection.peer_certificates()) {
+        let Some(chain) = shown.chain(request) else { return Verdict::Decided(Err(no_connection())) };
+        match (presented, chain) {
             (Presented::Credentials(_), []) if wanted == ClientCertificate::Required => {
                 let refusal = Refusal::new(RefusalKind::NoCredential, CERTIFICATE);
                 Verdict::Decided(Err(refusal.detail("a token without the caller's certificate beside it")))
             }
             (presented @ (Presented::Absent | Presented::Credentials(_)), []) => {
-                self.judge_presented(verifier, presented, request)
+                self.judge_presented(verifier, presented, shown, request)
             }
             (Presented::Malformed(refusal), _) => Verdict::Decided(Err(refusal)),
             // A browser sends a certificate, too, whoever made it ask; and by TLS alone.

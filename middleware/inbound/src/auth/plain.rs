@@ -14,7 +14,10 @@ use crate::{Inbound, presented::names_a_token};
 impl Settings {
     /// Whether a credential has no other place, and is taken out where it is good.
     pub(super) fn are_plain(&self) -> bool {
-        self.client_certificate.is_none() && self.sources.are_authorization() && self.unenforced.is_none()
+        self.client_certificate.is_none()
+            && self.forwarded.is_none()
+            && self.sources.are_authorization()
+            && self.unenforced.is_none()
     }
 
     /// Takes the field out of a request that may be written so; `None` where it has to be read in full.

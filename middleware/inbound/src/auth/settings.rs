@@ -7,9 +7,9 @@ use tower_identity_core::{CallerContext, CertificateThumbprint, Refusal, Refusal
 use tower_identity_refresh::Upkeep;
 use tower_identity_verify::{Current, Over, Verification, Verifier};
 
-use super::{ClientCertificate, plain::judge_anew};
+use super::{ClientCertificate, certified::Shown, plain::judge_anew};
 use crate::{
-    Connection, Credentials, Inbound, Presented, ResourceMetadata, RuleSet, Sources, Streams,
+    Connection, Credentials, ForwardedCertificate, Inbound, Presented, ResourceMetadata, RuleSet, Sources, Streams,
     challenge::Names,
     counted::Passed,
     cross_site::CrossSite,
@@ -28,6 +28,8 @@ pub(super) struct Settings {
     pub(super) sources: Sources,
     /// Whether the caller's credential is the certificate of the connection.
     pub(super) client_certificate: Option<ClientCertificate>,
+    /// Where a proxy may say which certificate the caller has.
+    pub(super) forwarded: Option<Arc<ForwardedCertificate>>,
     pub(super) cross_site: CrossSite,
     pub(super) optional: bool,
     pub(super) realm: Option<String>,
@@ -68,6 +70,7 @@ impl Settings {
             verifier,
             sources: Sources::default(),
             client_certificate: None,
+            forwarded: None,
             cross_site: CrossSite::default(),
             optional: false,
             realm: None,
@@ -122,9 +125,13 @@ impl Settings {
         }
         let bytes = verifier.max_token_bytes();
         let presented = Presented::read(&self.sources, request.headers(), request.uri(), bytes);
+        let shown = match self.shown(verifier, request) {
+            Ok(shown) => shown,
+            Err(refusal) => return Err(Verdict::Decided(Err(refusal))),
+        };
         Err(match self.client_certificate {
-            Some(wanted) => self.judge_certified(wanted, verifier, presented, request),
-            None => self.judge_presented(verifier, presented, request),
+            Some(wanted) => self.judge_certified(wanted, verifier, presented, &shown, request),
+            None => self.judge_presented(verifier, presented, &shown, request),
         })
     }
 
@@ -132,6 +139,7 @@ impl Settings {
         &self,
         verifier: &Current,
         presented: Presented<'_>,
+        shown: &Shown,
         request: &Request<B>,
     ) -> Verdict {
         match presented {
@@ -139,7 +147,8 @@ impl Settings {
             Presented::Absent => Verdict::Decided(Err(Refusal::new(RefusalKind::NoCredential, "credential"))),
             Presented::Malformed(refusal) => Verdict::Decided(Err(refusal)),
             Presented::Credentials(credentials) => {
-                self.guarded(credentials, request, || self.verify(verifier.over(proven(request)), credentials))
+                let certificate = shown.thumbprint(request);
+                self.guarded(credentials, request, || self.verify(verifier.over(certificate), credentials))
             }
         }
     }
@@ -192,6 +201,9 @@ impl Settings {
         headers.remove(AUTHORIZATION);
         for source in self.sources.all().filter(|source| !source.is_authorization()) {
             source.remove(headers);
+        }
+        if let Some(forwarded) = &self.forwarded {
+            forwarded.strip(headers);
         }
     }
 }

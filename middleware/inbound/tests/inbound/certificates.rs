@@ -1,5 +1,7 @@
 //! The client certificate of the connection as the caller's credential.
 
+mod forwarded;
+
 use std::{convert::Infallible, net::SocketAddr};
 
 use base64_simd::STANDARD;

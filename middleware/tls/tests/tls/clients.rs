@@ -79,7 +79,7 @@ async fn tls_a2_a_connection_without_tls_tells_that_it_has_no_certificates() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let addr = listener.local_addr().expect("bound");
     let seen = async |Extension(connection): Extension<Connection>| {
-        assert!(connection.peer_addr().is_some());
+        assert!(connection.peer_addr().is_some() && !connection.is_by_unix_socket());
         connection.peer_certificates().len().to_string()
     };
     let app = Router::new().route("/", get(seen));
@@ -90,6 +90,28 @@ async fn tls_a2_a_connection_without_tls_tells_that_it_has_no_certificates() {
     let mut answer = String::new();
     tcp.read_to_string(&mut answer).await.expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("\r\n\r\n0"), "{answer}");
+    serving.abort();
+}
+
+/// Who may reach the socket is said by its permissions, and nobody there has an address.
+#[cfg(unix)]
+#[tokio::test]
+async fn tls_a2_a_connection_by_a_unix_socket_tells_that_it_is_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("socket");
+    let listener = tokio::net::UnixListener::bind(&path).expect("a socket");
+    let seen = async |Extension(connection): Extension<Connection>| {
+        let (addr, certificates) = (connection.peer_addr(), connection.peer_certificates().len());
+        format!("{} {addr:?} {certificates}", connection.is_by_unix_socket())
+    };
+    let app = Router::new().route("/", get(seen));
+    let serving = tokio::spawn(async move { axum::serve(listener, EachConnection::new(app)).await });
+    let mut socket = tokio::net::UnixStream::connect(&path).await.expect("listening");
+    let request = b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    socket.write_all(request).await.expect("sent");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("\r\n\r\ntrue None 0"), "{answer}");
     serving.abort();
 }
 
