@@ -71,7 +71,11 @@ impl Authority {
             client: &client.id,
             scopes: &scopes,
             expires_at: self.clock.wall().saturating_add(self.access_token_lifetime),
-            actors: Some(ActClaim { iss: self.issuer.clone(), sub: client.subject.clone(), act: None }),
+            actors: (self.dialect.exchanged.names_actors).then(|| ActClaim {
+                iss: self.issuer.clone(),
+                sub: client.subject.clone(),
+                act: None,
+            }),
             transaction: None,
             authentication: &AuthenticationClaims::default(),
             tokens: BTreeMap::new(),

@@ -102,6 +102,10 @@ const NOBODY_WAITS: Exception = Exception {
     why: "nobody asks the authority for a token",
 };
 
+/// Where tokens for orders are got otherwise for a partner's users than for our own, and orders has but one way to go on.
+const GUESTS: &str = "Paul of the partner's looks around in the shop, and buys nothing";
+const GUESTS_GO_ON: &str = "orders and payments know him as a guest: 200";
+
 /// A user's first token is a JWT that is for every service, with the scopes of all of them, so that each can pass it on.
 static RELAY: Table = Table {
     changes: &[
@@ -167,6 +171,11 @@ static RELAY: Table = Table {
         },
         NOBODY_WAITS,
         Exception {
+            at: (GUESTS, GUESTS_GO_ON),
+            found: Some("502"),
+            why: "what is issued for him is for orders, which has no way to another",
+        },
+        Exception {
             at: ("The authority is stopped", "Carol is new, and is told to come back: 503"),
             found: Some("201"),
             why: "nobody asks the authority for a token",
@@ -189,11 +198,18 @@ static EMBEDDED: Table = Table {
     relayed: None,
     beside: false,
     said: None,
-    exceptions: &[Exception {
-        at: ("Orders is given another file while it runs: first a wrong one, then a good one", "whom payments saw"),
-        found: None,
-        why: "less was asked for, and what lies in her token is what it is",
-    }],
+    exceptions: &[
+        Exception {
+            at: ("Orders is given another file while it runs: first a wrong one, then a good one", "whom payments saw"),
+            found: None,
+            why: "less was asked for, and what lies in her token is what it is",
+        },
+        Exception {
+            at: (GUESTS, GUESTS_GO_ON),
+            found: Some("502"),
+            why: "no token for payments lies in what is issued for a grant",
+        },
+    ],
 };
 
 /// What orders has for itself has to allow what it asks for its users, too: it is asked for the same.
@@ -304,6 +320,11 @@ static SIGNED: Table = Table {
             ),
             found: Some("502"),
             why: "the storefront's word for her goes to no authority, and so there is no grant for the partner's",
+        },
+        Exception {
+            at: (GUESTS, GUESTS_GO_ON),
+            found: Some("502"),
+            why: "ours lets him look only, and orders signs for payments what a user's own token allows",
         },
     ],
 };

@@ -105,6 +105,11 @@ static KEYCLOAK: Table = Table {
         (Part::Authority, ("[authority]\n", "[authority]\nanswers_as = \"keycloak\"\n")),
         (Part::Storefront, ("strategy = \"token_exchange\"", "strategy = \"keycloak_exchange\"")),
         (Part::Storefront, ("audience = \"orders\"\n", "audience = \"orders\"\ntolerate_scope = \"email profile\"\n")),
+        // The same of what it issues for the partner's grants.
+        (
+            Part::Storefront,
+            ("server = \"authority\"\n", "server = \"authority\"\ntolerate_scope = \"email profile\"\n"),
+        ),
         (
             Part::Orders,
             ("audience = \"orders\"\n", "audience = \"orders\"\nprofile = \"keycloak\"\nissued_to_is_sender = true\n"),
@@ -164,6 +169,13 @@ static ENTRA: Table = Table {
                 "strategy = \"entra_on_behalf_of\"\nscope = \"api://orders/.default\"",
             ),
         ),
+        (
+            Part::Storefront,
+            (
+                "subjects_of = [\"http://127.0.0.1:7000\"]",
+                concat!("subjects_of = [\"http://127.0.0.1:7000/", tenant!(), "/v2.0\"]"),
+            ),
+        ),
         (Part::Orders, TENANTS_ISSUER),
         (
             Part::Orders,
@@ -201,6 +213,10 @@ static ENTRA: Table = Table {
             ),
         ),
         (Part::Partner, TENANTS_ISSUER),
+        (
+            Part::Partner,
+            ("to = \"http://127.0.0.1:7000\"", concat!("to = \"http://127.0.0.1:7000/", tenant!(), "/v2.0\"")),
+        ),
     ],
     shape: Shape {
         issuer: concat!("/", tenant!(), "/v2.0"),
@@ -217,8 +233,21 @@ static ENTRA: Table = Table {
             why: "no session stands behind a JWT that every service verifies by itself",
         },
         NO_GRANTS_FOR_OTHERS,
+        Exception {
+            at: ("Alice of the partner's signs in there, and comes to the storefront", "and the partner's Alice none"),
+            found: None,
+            why: NO_GRANTS_OF_OTHERS,
+        },
+        Exception {
+            at: ("Paul of the partner's looks around in the shop, and buys nothing", "he looks at the prices: 200"),
+            found: Some("403"),
+            why: NO_GRANTS_OF_OTHERS,
+        },
     ],
 };
+
+/// A `jwt-bearer` of Entra ID's is its on-behalf-of.
+const NO_GRANTS_OF_OTHERS: &str = "the authority takes no grants of other authorization servers";
 
 /// Keycloak's standard exchange gives access tokens, ID tokens and refresh tokens, and Entra ID's flow access tokens.
 const NO_GRANTS_FOR_OTHERS: Exception = Exception {

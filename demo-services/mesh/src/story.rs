@@ -4,6 +4,7 @@ mod answer;
 mod clients;
 mod counted;
 mod enforcement;
+mod guests;
 mod partner;
 mod reload;
 mod revoked;
@@ -22,6 +23,7 @@ use demo_kit::StartError;
 
 use self::{
     enforcement::observe_then_enforce,
+    guests::{looking_around, two_of_one_name},
     partner::across_trust_domains,
     reload::rolled_out,
     revoked::{revoked_while_listening, signed_in_again},
@@ -81,6 +83,8 @@ pub async fn tell<W: Write>(mesh: &mut Mesh, page: &mut Page<W>) -> Result<Told,
     walk.step("In another shop tokens for payments live for 20 seconds, and the authority is slow", slow_authority)
         .await?;
     at_the_partner(&mut walk).await?;
+    walk.step("Alice of the partner's signs in there, and comes to the storefront", two_of_one_name).await?;
+    from_the_partner(&mut walk).await?;
     walk.step("The authority is stopped", authority_stops).await?;
     Ok(walk.told()?)
 }
@@ -91,6 +95,7 @@ pub(crate) async fn work<W: Write>(mesh: &mut Mesh, page: &mut Page<W>) -> Resul
     by_day_and_night(&mut walk).await?;
     in_a_browser(&mut walk).await?;
     at_the_partner(&mut walk).await?;
+    from_the_partner(&mut walk).await?;
     Ok(walk.told()?)
 }
 
@@ -107,6 +112,10 @@ async fn in_a_browser<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), io::Error>
 
 async fn at_the_partner<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), io::Error> {
     walk.step("Alice orders for so much that a partner is asked, in another trust domain", across_trust_domains).await
+}
+
+async fn from_the_partner<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), io::Error> {
+    walk.step("Paul of the partner's looks around in the shop, and buys nothing", looking_around).await
 }
 
 /// The last line of the page.

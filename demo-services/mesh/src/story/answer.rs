@@ -139,7 +139,11 @@ impl Seen<'_> {
             "user": self.user.map(|id| user(id, issuer, tenant)),
             "actors": self.actors.iter().map(|id| actor(id)).collect::<Vec<_>>(),
             "scopes": self.scopes,
-            "audience": self.audience.map_or(json!(self.service), |several| json!(several)),
+            "audience": match self.audience {
+                None => json!(self.service),
+                Some([one]) => json!(one),
+                Some(several) => json!(several),
+            },
             // Who is not an actor here has the token from its own sign-in, or from client credentials.
             "evidence": match (self.by, self.actors, self.user) {
                 (By::OneToken, [_, ..], _) | (By::ItsWord, ..) => "actor",

@@ -133,6 +133,16 @@ impl<'a, W: Write> Walk<'a, W> {
         Ok(self.page.note(&seen.to_string())?)
     }
 
+    /// The same of a user of the partner's, for whom the partner's own authority vouches.
+    pub(super) fn saw_of_partner(&mut self, seen: &Seen<'_>, principal: &Value) -> Result<(), Broken> {
+        let issuer = self.origin(Part::Partner);
+        let (expected, found) = (seen.principal(issuer, None, &self.origins), lasting(principal));
+        if expected != found {
+            return Err(Broken::Check { what: format!("whom {} saw", seen.service), expected, found });
+        }
+        Ok(self.page.note(&format!("{seen}, of the partner's"))?)
+    }
+
     /// The same of a call for which the services have come by their tokens themselves, or of what they begin with.
     pub(super) fn saw_on_the_way(&mut self, seen: Seen<'_>, principal: &Value) -> Result<(), Broken> {
         let seen = self.on_the_way(seen);
@@ -236,7 +246,12 @@ impl<'a, W: Write> Walk<'a, W> {
 
     /// A user's first token.
     pub(super) async fn sign_in(&self, user: &str) -> Result<String, Broken> {
-        let request = self.request(Method::POST, Part::Authority, "/dev/sign-in").json(&json!({ "user": user }));
+        self.sign_in_at(Part::Authority, user).await
+    }
+
+    /// The same of a user of another authority's.
+    pub(super) async fn sign_in_at(&self, authority: Part, user: &str) -> Result<String, Broken> {
+        let request = self.request(Method::POST, authority, "/dev/sign-in").json(&json!({ "user": user }));
         let answer = Answer::to(request).await?;
         match answer.body["access_token"].as_str() {
             Some(token) if answer.outcome() == "200" => Ok(token.to_owned()),

@@ -96,6 +96,7 @@ async fn with_keys_and_token_endpoint_at_addresses_of_their_own() {
     let inbound = format!("{name}\nkeys.url = \"{}\"\nalgorithms = [\"ES256\"]", issuer.url(Endpoint::Keys));
     let outbound = format!("{name}\ntoken_endpoint = \"{}\"\nclient_id", issuer.url(Endpoint::Token));
     let origins = start(&[
+        ("subjects_of = [\"http://127.0.0.1:7000\"]", format!("subjects_of = [\"{}\"]", issuer.issuer())),
         ("issuer = \"http://127.0.0.1:7000\"\nclient_id", outbound),
         ("issuer = \"http://127.0.0.1:7000\"", inbound),
     ])
@@ -109,7 +110,7 @@ async fn rfc9728_a2_a_file_says_what_clients_may_know_and_that_refusals_are_expl
     let ours = ("http://127.0.0.1:7000", issuer.issuer().to_string());
     let development = (INBOUND, format!("{INBOUND}development = true\n"));
     let table = "[inbound.resource]\nidentifier = \"https://shop.example\"\n";
-    let resource = ("[[inbound.issuer]]", format!("{table}[[inbound.issuer]]"));
+    let resource = ("[inbound.events]", format!("{table}[inbound.events]"));
     let said = start(&[ours.clone(), development, resource]).await;
     let unsaid = start(&[ours]).await;
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");

@@ -59,6 +59,9 @@ fn routes() -> Vec<(Part, Method, &'static str, Value)> {
         (Part::Partner, Method::GET, "/jwks", Value::Null),
         (Part::Partner, Method::POST, "/token", Value::Null),
         (Part::Partner, Method::POST, "/introspect", Value::Null),
+        (Part::Partner, Method::POST, "/dev/sign-in", json!({ "user": "paul" })),
+        (Part::Partner, Method::POST, "/dev/revoke", json!({ "user": "customer-2" })),
+        (Part::Partner, Method::POST, "/dev/slow", json!({ "milliseconds": 0 })),
         (Part::Partner, Method::POST, "/checks", json!({ "cents": 1 })),
         (Part::Partner, Method::GET, "/whoami", Value::Null),
     ]
@@ -72,7 +75,11 @@ struct Tokens {
 
 impl Tokens {
     async fn sign_in(&self, user: &str) -> String {
-        let request = self.http.post(format!("{}/dev/sign-in", self.authority));
+        self.sign_in_at(&self.authority, user).await
+    }
+
+    async fn sign_in_at(&self, authority: &str, user: &str) -> String {
+        let request = self.http.post(format!("{authority}/dev/sign-in"));
         token_of(request.json(&json!({ "user": user }))).await
     }
 
@@ -90,6 +97,16 @@ impl Tokens {
         let form = [("grant_type", JWT_GRANT), ("assertion", &grant)];
         let secret = "shop%2C+at+the+partner%3A+demo+only";
         token_of(self.http.post(format!("{partner}/token")).basic_auth("shop", Some(secret)).form(&form)).await
+    }
+
+    /// A token for orders, for a grant of the partner's authority's about its user.
+    async fn guest(&self, first: &str, partner: &str) -> String {
+        let subject = [("subject_token", first), ("subject_token_type", ACCESS_TOKEN)];
+        let asked = [("grant_type", TOKEN_EXCHANGE), ("requested_token_type", JWT), ("audience", &self.authority)];
+        let secret = "shop-front%2C+at+the+partner%3A+demo+only";
+        let request = self.http.post(format!("{partner}/token")).basic_auth("shop-front", Some(secret));
+        let grant = token_of(request.form(&[&asked[..], &subject].concat())).await;
+        self.storefront(&[("grant_type", JWT_GRANT), ("assertion", &grant)]).await
     }
 
     async fn orders(&self, form: &[(&str, &str)]) -> String {
@@ -154,6 +171,8 @@ async fn every_route_and_every_kind_of_caller() {
     let reading = tokens.orders(&exchange(&at_orders, "payments", "payments:read")).await;
     let own = [("grant_type", "client_credentials"), ("audience", "payments"), ("scope", "payments:settle")];
     let orders_itself = tokens.orders(&own).await;
+    let paul = tokens.sign_in_at(&origin(Part::Partner), "paul").await;
+    let guest = tokens.guest(&paul, &origin(Part::Partner)).await;
     let at_partner = tokens.chained(&at_orders, &origin(Part::Partner)).await;
 
     let bearer = |token: &str| ("authorization", format!("Bearer {token}"));
@@ -174,6 +193,8 @@ async fn every_route_and_every_kind_of_caller() {
         ("orders, and its token for alice beside its own", vec![bearer(&orders_itself), beside(&at_payments)]),
         ("orders, and the storefront's beside its own", vec![bearer(&orders_itself), beside(&skipping)]),
         ("the shop for customer-1, at the partner", vec![bearer(&at_partner)]),
+        ("paul of the partner's", vec![bearer(&paul)]),
+        ("storefront for guest-paul, who is paul of the partner's", vec![bearer(&guest)]),
     ];
     let mut matrix = String::new();
     for (at, (caller, _)) in callers.iter().enumerate() {
