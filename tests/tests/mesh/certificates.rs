@@ -40,8 +40,8 @@ struct House {
 }
 
 /// A listener with TLS, until it is dropped.
-struct Server {
-    addr: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) addr: SocketAddr,
     task: JoinHandle<()>,
 }
 
@@ -63,7 +63,7 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 /// Who is at the other end of a connection, by what its acceptor saw, whoever issued it.
-fn acceptor(own: &TestCertificate, authorities: &[&TestAuthority]) -> TlsAcceptor {
+pub(crate) fn acceptor(own: &TestCertificate, authorities: &[&TestAuthority]) -> TlsAcceptor {
     let mut roots = RootCertStore::empty();
     for authority in authorities {
         let root = CertificateDer::from_pem_slice(authority.pem().as_bytes()).expect("a certificate");
@@ -77,6 +77,15 @@ fn acceptor(own: &TestCertificate, authorities: &[&TestAuthority]) -> TlsAccepto
         .with_single_cert(own.chain().to_vec(), own.key())
         .expect("they match");
     TlsAcceptor::from(Arc::new(tls))
+}
+
+impl Server {
+    /// Serves over TLS, at a free port of this machine.
+    pub(crate) async fn start(acceptor: TlsAcceptor, app: Router) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let addr = listener.local_addr().expect("bound");
+        Self { addr, task: tokio::spawn(serve(listener, acceptor, app)) }
+    }
 }
 
 async fn serve(listener: TcpListener, acceptor: TlsAcceptor, app: Router) {
@@ -103,11 +112,8 @@ impl House {
         let settings = Settings::from_path(path).expect("a good file");
         let whoami = get(|caller: Caller| async { Json(caller) });
         let app = Router::new().route("/whoami", whoami).layer(settings.auth_layer().expect("inbound"));
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let addr = listener.local_addr().expect("bound");
         let own = spire.certificate().dns("payments.test").build();
-        let acceptor = acceptor(&own, &[&spire, &pki, &stranger]);
-        let server = Server { addr, task: tokio::spawn(serve(listener, acceptor, app)) };
+        let server = Server::start(acceptor(&own, &[&spire, &pki, &stranger]), app).await;
         Self { login, spire, pki, stranger, verifier: settings.verifier().expect("inbound"), server }
     }
 
@@ -141,7 +147,7 @@ impl House {
     }
 }
 
-fn identity(own: &TestCertificate) -> Identity {
+pub(crate) fn identity(own: &TestCertificate) -> Identity {
     let pem = |label: &str, der: &[u8]| {
         format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode_to_string(der))
     };

@@ -6,6 +6,7 @@
 //! | `oidc_provider` | oidc-provider (Node.js): each algorithm, ID tokens, rotated and withdrawn keys, an outage of keys; introspection, signed or not, and revocation |
 //! | `asked` | each of them, asked for tokens by our client over a line that fails |
 //! | `contract` | each of them, and our own authority, behind a proxy of ours that keeps us waiting and changes what they say: what our strategies keep to |
+//! | `proxied` | nginx, HAProxy and Envoy in front of a service, which says whose certificate it was shown |
 //! | `authgent` | authgent-server (Python), which writes `typ: JWT` |
 //! | `verifiers` | jose and oauth4webapi (Node.js), PyJWT, joserfc and Authlib (Python), which judge our authority's tokens |
 //!
@@ -19,5 +20,6 @@ mod install;
 mod oauth_as;
 mod oidc_provider;
 mod peer;
+mod proxied;
 pub(crate) mod service;
 mod verifiers;

@@ -18,6 +18,7 @@ const SKIP: &str = "TOWER_IDENTITY_SKIP_INTEROP";
 const MANIFEST: &str = include_str!("../../../interop/package.json");
 const LOCK_FILE: &str = include_str!("../../../interop/package-lock.json");
 const REQUIREMENTS: &str = include_str!("../../../interop/requirements.txt");
+const PROXIES: &str = include_str!("../../../interop/proxies.txt");
 
 /// The oldest that the packages run on.
 const NODE: (u32, u32) = (20, 12);
@@ -37,7 +38,13 @@ pub(crate) fn node() -> Option<&'static Path> {
 /// A Python that has its packages; `None` when these tests are to be skipped.
 pub(crate) fn python() -> Option<&'static Path> {
     static PLACE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    wanted().then(|| there(PLACE.get_or_init(install_python)))
+    wanted().then(|| there(PLACE.get_or_init(|| install_python("python", REQUIREMENTS))))
+}
+
+/// A Python that has nginx, HAProxy and Envoy; `None` when these tests are to be skipped.
+pub(crate) fn proxies() -> Option<&'static Path> {
+    static PLACE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    wanted().then(|| there(PLACE.get_or_init(|| install_python("proxies", PROXIES))))
 }
 
 fn wanted() -> bool {
@@ -75,7 +82,7 @@ fn install_node() -> Result<PathBuf, String> {
     })
 }
 
-fn install_python() -> Result<PathBuf, String> {
+fn install_python(what: &str, requirements: &str) -> Result<PathBuf, String> {
     let says_version = "import ensurepip, sys, venv; print('%d.%d.%d' % sys.version_info[:3])";
     let names = ["python3", "python3.14", "python3.13", "python3.12", "python3.11"];
     let mut why = Err(format!("missing: {GET_PYTHON}"));
@@ -84,7 +91,7 @@ fn install_python() -> Result<PathBuf, String> {
             .and_then(|version| at_least(PYTHON, &version, GET_PYTHON).map(|()| version));
         match version {
             Ok(version) => {
-                let place = once("python", &[REQUIREMENTS, &version], |place| install_venv(name, place))?;
+                let place = once(what, &[requirements, &version], |place| install_venv(name, requirements, place))?;
                 return Ok(place.join("bin/python"));
             }
             // What `python3` lacks is worth saying, not that there is no `python3.14`.
@@ -95,11 +102,10 @@ fn install_python() -> Result<PathBuf, String> {
     why
 }
 
-fn install_venv(python: &str, place: &Path) -> Result<(), String> {
+fn install_venv(python: &str, packages: &str, place: &Path) -> Result<(), String> {
     output(Command::new(python).args(["-m", "venv"]).arg(place), GET_PYTHON)?;
     let requirements = place.join("requirements.txt");
-    fs::write(&requirements, REQUIREMENTS)
-        .map_err(|error| format!("{} cannot be written: {error}", place.display()))?;
+    fs::write(&requirements, packages).map_err(|error| format!("{} cannot be written: {error}", place.display()))?;
     let mut pip = Command::new(place.join("bin/python"));
     // Nothing is built, and nothing but what is listed is installed.
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"])

@@ -90,7 +90,8 @@ impl Peer {
         }
     }
 
-    fn give_up(&self, what: &str) -> ! {
+    /// Ends the test, with what the program has logged.
+    pub(crate) fn give_up(&self, what: &str) -> ! {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         panic!("{} {what}. Its log:\n{log}", self.name)
     }
