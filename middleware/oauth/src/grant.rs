@@ -8,6 +8,10 @@ mod keycloak_exchange;
 mod target_service;
 mod token_exchange;
 mod token_type;
+#[cfg(feature = "transaction-tokens")]
+mod transaction;
+#[cfg(feature = "transaction-tokens")]
+mod transaction_token;
 mod unexchangeable;
 
 use std::fmt;
@@ -15,6 +19,8 @@ use std::fmt;
 use form_urlencoded::Serializer;
 
 pub(crate) use self::jwt_bearer::AssertionKind;
+#[cfg(feature = "transaction-tokens")]
+pub(crate) use self::transaction_token::is_transaction_token;
 pub use self::{
     client_credentials::ClientCredentials,
     custom::{CustomGrant, CustomGrantType},
@@ -26,6 +32,8 @@ pub use self::{
     token_type::TokenType,
     unexchangeable::Unexchangeable,
 };
+#[cfg(feature = "transaction-tokens")]
+pub use self::{transaction::Transaction, transaction_token::TransactionTokenExchange};
 
 /// What a token is asked for.
 ///
@@ -61,6 +69,9 @@ pub enum Grant {
     JwtBearer(JwtBearer),
     /// A token for the subject of another, by a grant of the server's own.
     Custom(CustomGrant),
+    /// A transaction token for the subject of another token.
+    #[cfg(feature = "transaction-tokens")]
+    TransactionToken(TransactionTokenExchange),
 }
 
 impl From<ClientCredentials> for Grant {
@@ -99,6 +110,13 @@ impl From<CustomGrant> for Grant {
     }
 }
 
+#[cfg(feature = "transaction-tokens")]
+impl From<TransactionTokenExchange> for Grant {
+    fn from(grant: TransactionTokenExchange) -> Self {
+        Self::TransactionToken(grant)
+    }
+}
+
 /// Which grant, without its content: for logs, metrics and cache keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -115,6 +133,9 @@ pub enum GrantKind {
     JwtBearer,
     /// A grant of the server's own.
     Custom,
+    /// draft-ietf-oauth-transaction-tokens-11.
+    #[cfg(feature = "transaction-tokens")]
+    TransactionToken,
 }
 
 impl GrantKind {
@@ -128,6 +149,8 @@ impl GrantKind {
             Self::EntraOnBehalfOf => "entra_on_behalf_of",
             Self::JwtBearer => "jwt_bearer",
             Self::Custom => "custom_grant",
+            #[cfg(feature = "transaction-tokens")]
+            Self::TransactionToken => "transaction_token",
         }
     }
 }
@@ -149,6 +172,8 @@ impl Grant {
             Self::EntraOnBehalfOf(_) => GrantKind::EntraOnBehalfOf,
             Self::JwtBearer(_) => GrantKind::JwtBearer,
             Self::Custom(_) => GrantKind::Custom,
+            #[cfg(feature = "transaction-tokens")]
+            Self::TransactionToken(_) => GrantKind::TransactionToken,
         }
     }
 
@@ -162,6 +187,8 @@ impl Grant {
             Self::EntraOnBehalfOf(grant) => &grant.target,
             Self::JwtBearer(grant) => &grant.target,
             Self::Custom(grant) => &grant.target,
+            #[cfg(feature = "transaction-tokens")]
+            Self::TransactionToken(grant) => &grant.target,
         }
     }
 
@@ -170,6 +197,8 @@ impl Grant {
         match self {
             Self::TokenExchange(grant) => Some(grant.requested),
             Self::KeycloakExchange(_) => Some(TokenType::AccessToken),
+            #[cfg(feature = "transaction-tokens")]
+            Self::TransactionToken(_) => Some(TokenType::TransactionToken),
             Self::ClientCredentials(_) | Self::EntraOnBehalfOf(_) | Self::JwtBearer(_) | Self::Custom(_) => None,
         }
     }
@@ -193,6 +222,8 @@ impl Grant {
             Self::EntraOnBehalfOf(grant) => grant.append_to(form),
             Self::JwtBearer(grant) => grant.append_to(form),
             Self::Custom(grant) => grant.append_to(form),
+            #[cfg(feature = "transaction-tokens")]
+            Self::TransactionToken(grant) => grant.append_to(form),
         }
     }
 }

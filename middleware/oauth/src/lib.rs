@@ -25,6 +25,8 @@
 //! | `own_token` | [`OwnToken`], a token for what this service fetches itself |
 //! | `token_file` | [`TokenFile`], such a token that somebody else puts into a file |
 //! | `settings`, `secret_file` | the same from a file |
+//!
+//! Feature `transaction-tokens` brings `TransactionTokenExchange`, as of draft-ietf-oauth-transaction-tokens-11.
 
 mod client_auth;
 mod discovery;
@@ -44,6 +46,8 @@ mod token_endpoint;
 mod token_error;
 mod token_file;
 
+#[cfg(feature = "transaction-tokens")]
+pub use self::grant::{Transaction, TransactionTokenExchange};
 pub use self::{
     client_auth::{
         AssertionAudience, AssertionStyle, AssertionTyp, BasicEncoding, ClientAuth, CredentialError, Standing,

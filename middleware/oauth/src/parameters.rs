@@ -13,7 +13,7 @@ const MAX_BYTES: usize = 1024;
 
 /// What grants write, who proves which client we are, and introspection: no configuration takes their place. Some of them
 /// are not sent by us, and would make another request of what is sent.
-const RESERVED: [&str; 28] = [
+const RESERVED: [&str; 30] = [
     "actor_token",
     "actor_token_type",
     "assertion",
@@ -32,6 +32,8 @@ const RESERVED: [&str; 28] = [
     "redirect_uri",
     "refresh_token",
     "request",
+    "request_context",
+    "request_details",
     "request_uri",
     "requested_token_type",
     "requested_token_use",

@@ -1,6 +1,8 @@
 //! What a token endpoint answers: checked against what was asked, before anything of it is used.
 
 mod demand;
+#[cfg(feature = "transaction-tokens")]
+mod transaction;
 
 use std::time::Duration;
 
@@ -139,6 +141,10 @@ fn read_answer<T>(
 }
 
 fn read_success(grant: &Grant, body: &[u8]) -> Result<IssuedToken, Nonsense> {
+    #[cfg(feature = "transaction-tokens")]
+    if matches!(grant, Grant::TransactionToken(_)) {
+        return transaction::read(grant, body);
+    }
     read_token(grant, body, |token_type| {
         let is_bearer = token_type.eq_ignore_ascii_case("bearer");
         if is_bearer { Ok(()) } else { Err(Nonsense::TokenType(quotable_token_type(token_type))) }

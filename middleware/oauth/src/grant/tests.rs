@@ -244,3 +244,42 @@ fn cve_2026_9704_an_empty_or_oversize_subject_never_becomes_a_grant() {
         assert_eq!((keycloak(token), entra(token), custom(token)), (refused, refused, refused));
     }
 }
+
+#[cfg(feature = "transaction-tokens")]
+#[test]
+fn tx_b3_a_transaction_token_is_asked_for_by_its_trust_domain_scopes_and_what_it_is_about() {
+    let shop = || TargetService {
+        audience: Some("shop.internal".parse().expect("audience")),
+        scopes: Scopes::parse("charge").expect("scopes"),
+        ..TargetService::default()
+    };
+    let urn = |name: &str| format!("urn:ietf:params:oauth:token-type:{name}");
+    let [access, txn] = [urn("access_token"), urn("txn_token")];
+    let asked = |subject_type: &str| {
+        let all = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("subject_token", "user"),
+            ("subject_token_type", subject_type),
+            ("requested_token_type", &*txn),
+            ("audience", "shop.internal"),
+            ("scope", "charge"),
+        ];
+        pairs(&all)
+    };
+    let exchange = || TransactionTokenExchange::new(SecretToken::new("user"), shop()).expect("exchangeable");
+    assert_eq!(form(&exchange().into()), asked(&access));
+    assert_eq!(form(&exchange().subject_token_type(TokenType::TransactionToken).into()), asked(&txn));
+
+    let about = Transaction::new().details(serde_json::json!({"order": "8a77"})).expect("an object");
+    let about = about.context(serde_json::json!({"channel": "web"})).expect("an object");
+    let said = [("request_context", r#"{"channel":"web"}"#), ("request_details", r#"{"order":"8a77"}"#)];
+    assert_eq!(form(&exchange().transaction(about).into()), [asked(&access), pairs(&said)].concat());
+
+    let refused = |target: TargetService| TransactionTokenExchange::new(SecretToken::new("user"), target).err();
+    assert_eq!(refused(TargetService { audience: None, ..shop() }), Some(Unexchangeable::TrustDomain));
+    assert_eq!(refused(TargetService { scopes: Scopes::default(), ..shop() }), Some(Unexchangeable::Scope));
+    assert_eq!(refused(payments()), Some(Unexchangeable::Resource));
+    assert_eq!(refused(shop()), None, "the control");
+    let empty = TransactionTokenExchange::new(SecretToken::new(""), shop());
+    assert_eq!(empty, Err(Unexchangeable::Empty));
+}

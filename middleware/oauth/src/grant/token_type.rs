@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+#[cfg(feature = "transaction-tokens")]
+use tower_identity_core::transaction_tokens;
+
 /// What kind of token is sent or asked for (RFC 8693 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
@@ -15,6 +18,15 @@ pub enum TokenType {
     IdToken,
     /// An identity assertion for another authorization server (draft-ietf-oauth-identity-assertion-authz-grant-03 §3).
     IdJag,
+    /// A transaction token (draft-ietf-oauth-transaction-tokens-11 §7.1).
+    #[cfg(feature = "transaction-tokens")]
+    TransactionToken,
+    /// A JWT that the asking workload has signed itself (§7.2 there).
+    #[cfg(feature = "transaction-tokens")]
+    SelfSigned,
+    /// A JSON object that nobody has signed (§7.2 there).
+    #[cfg(feature = "transaction-tokens")]
+    UnsignedJson,
 }
 
 impl TokenType {
@@ -26,6 +38,12 @@ impl TokenType {
             Self::Jwt => "urn:ietf:params:oauth:token-type:jwt",
             Self::IdToken => "urn:ietf:params:oauth:token-type:id_token",
             Self::IdJag => "urn:ietf:params:oauth:token-type:id-jag",
+            #[cfg(feature = "transaction-tokens")]
+            Self::TransactionToken => transaction_tokens::TOKEN_TYPE,
+            #[cfg(feature = "transaction-tokens")]
+            Self::SelfSigned => transaction_tokens::SELF_SIGNED,
+            #[cfg(feature = "transaction-tokens")]
+            Self::UnsignedJson => transaction_tokens::UNSIGNED_JSON,
         }
     }
 }

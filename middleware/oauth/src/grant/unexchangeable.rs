@@ -15,6 +15,12 @@ pub enum Unexchangeable {
     /// The target is named by its address, and the server knows targets by their names alone.
     #[error("the server knows no resource; name the target by its audience")]
     Resource,
+    /// No trust domain is named, which a transaction token is always of.
+    #[error("a transaction token is asked for a trust domain, which is the audience")]
+    TrustDomain,
+    /// No scope is named, without which no transaction token is issued.
+    #[error("a transaction token is asked for with the scopes of the transaction")]
+    Scope,
 }
 
 impl Unexchangeable {

@@ -1,6 +1,8 @@
 mod assertions;
 mod dialects;
 mod failures;
+#[cfg(feature = "transaction-tokens")]
+mod transactions;
 
 use serde_json::json;
 use tower_identity_core::{Fault, RefusalKind, Scopes};

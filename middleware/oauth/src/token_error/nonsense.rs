@@ -30,6 +30,11 @@ pub enum Nonsense {
     /// A token that may be used as an access token in the place of an assertion, which is for another authorization server
     /// alone: `token_type` is this, and not `N_A`.
     NotForAssertions(String),
+    /// A token that may be used as an access token in the place of a transaction token, which never is one: `token_type` is
+    /// this, and not `N_A`.
+    NotForTransactions(String),
+    /// What does not say that it is a transaction token: an opaque token, or a JWT that says it is something else.
+    NotATransactionToken,
     /// What is no assertion, or none of the requested kind: an opaque token, or a JWT that says it is something else.
     NotAnAssertion,
     /// A token that is no longer good: `expires_in` is zero or negative.
@@ -63,6 +68,8 @@ impl fmt::Display for Nonsense {
             Self::TokenType(found) => write!(f, "token_type is {found:?}, not bearer"),
             Self::IssuedTokenType(found) => write!(f, "issued_token_type is {found:?}, not the requested one"),
             Self::NotForAssertions(found) => write!(f, "token_type is {found:?}, not N_A as of an assertion"),
+            Self::NotForTransactions(found) => write!(f, "token_type is {found:?}, not N_A as of a transaction token"),
+            Self::NotATransactionToken => f.write_str("the issued token does not say that it is a transaction token"),
             Self::NotAnAssertion => f.write_str("the issued token is no assertion of the requested kind"),
             Self::NoLifetime => f.write_str("expires_in is zero or negative"),
             Self::WiderScope { accepted, granted } => write!(

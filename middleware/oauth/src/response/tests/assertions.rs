@@ -11,7 +11,7 @@ fn requesting(token_type: TokenType) -> Grant {
 }
 
 /// A JWT of this kind.
-fn jwt(typ: &str) -> String {
+pub(super) fn jwt(typ: &str) -> String {
     let encode = |part: String| base64_simd::URL_SAFE_NO_PAD.encode_to_string(part);
     format!("{}.{}.c2ln", encode(json!({"alg": "ES256", "typ": typ}).to_string()), encode("{}".to_owned()))
 }
