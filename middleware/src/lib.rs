@@ -66,7 +66,8 @@
 //! Feature `axum` (default) brings the extractors, feature `reqwest` (default) brings [`HttpClient`], feature `tonic`
 //! turns what a gRPC service refuses into its `Status`: `Caller::of(request.extensions())?`, and brings `GrpcChannel`, to
 //! call on over gRPC. Feature `retry` brings
-//! `RetryRefused`, a policy for tower's retry layer. Feature `tls` brings `TlsListener`, for `axum::serve`.
+//! `RetryRefused`, a policy for tower's retry layer. Feature `tls` brings `TlsListener`, for `axum::serve`. Feature
+//! `transaction-tokens` follows draft-ietf-oauth-transaction-tokens-11: `docs/transaction-tokens.md`.
 
 mod config;
 
@@ -100,6 +101,12 @@ pub use tower_identity_outbound::{
     Replacement, RequestExt, Retries, Signed, Strategies, Strategy, Target, TargetRefusal, TargetSettings,
     TokenExchange, TokenFile, Unlisted,
 };
+#[cfg(feature = "transaction-tokens")]
+pub use tower_identity_core::transaction_tokens;
+#[cfg(feature = "transaction-tokens")]
+pub use tower_identity_oauth::Transaction;
+#[cfg(feature = "transaction-tokens")]
+pub use tower_identity_outbound::TransactionToken;
 #[cfg(feature = "tonic")]
 pub use tower_identity_outbound::{GrpcChannel, GrpcFuture};
 #[cfg(feature = "reqwest")]

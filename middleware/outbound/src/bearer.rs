@@ -8,9 +8,17 @@ use tower_identity_core::SecretToken;
 pub(crate) struct Bearer(HeaderValue);
 
 impl Bearer {
-    /// The only place where a token becomes a header. `None` if it holds a character that no header may.
+    /// `None` if it holds a character that no header may.
     pub(crate) fn new(token: &SecretToken) -> Option<Self> {
-        let mut value = HeaderValue::try_from(["Bearer ", token.expose()].concat()).ok()?;
+        Self::of(HeaderValue::try_from(["Bearer ", token.expose()].concat()).ok()?)
+    }
+
+    /// The token and nothing else: for a field of its own, whose name says what it is.
+    pub(crate) fn without_scheme(token: &SecretToken) -> Option<Self> {
+        Self::of(HeaderValue::try_from(token.expose()).ok()?)
+    }
+
+    fn of(mut value: HeaderValue) -> Option<Self> {
         value.set_sensitive(true);
         // The first clone makes the bytes shared, and asks for memory; those that go with requests do not.
         let _ = value.clone();

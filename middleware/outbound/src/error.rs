@@ -104,6 +104,23 @@ pub(crate) enum Reason {
          the caller has {held:?}; have the caller get a token with all of these, or ask for less"
     )]
     Wider { asked: Scopes, held: Scopes },
+    #[error(
+        "takes no transaction token, and the caller's user came with one of {domain}, which goes to services of {domain} alone; \
+         if this target is one, make the strategy transaction_token with that trust_domain"
+    )]
+    Transactional { domain: Audience },
+    #[cfg(feature = "transaction-tokens")]
+    #[error(
+        "takes a transaction token of {expected} and the caller's user came with one of {found}, which does not leave its trust \
+         domain; the way into another is chaining"
+    )]
+    OtherTrustDomain { expected: Audience, found: Audience },
+    #[cfg(feature = "transaction-tokens")]
+    #[error(
+        "takes a transaction token of {expected} and the caller's user came with a token of another kind; if transactions \
+         begin at this service, name in the strategy's scope what they are for"
+    )]
+    NoTransaction { expected: Audience },
     #[error("takes its caller's token, which has expired; the caller needs a new one")]
     SubjectExpired,
     #[error("takes its caller's token and the caller's credential was revoked; the caller has to sign in again")]
@@ -147,6 +164,11 @@ impl Reason {
             }
             Self::AppOnly => (RefusalKind::Denied, "app_only"),
             Self::Wider { .. } => (RefusalKind::Denied, "scope"),
+            Self::Transactional { .. } => (RefusalKind::Misconfigured, "trust_domain"),
+            #[cfg(feature = "transaction-tokens")]
+            Self::OtherTrustDomain { .. } => (RefusalKind::Misconfigured, "trust_domain"),
+            #[cfg(feature = "transaction-tokens")]
+            Self::NoTransaction { .. } => (RefusalKind::Denied, "no_transaction"),
             Self::NoText => (RefusalKind::Denied, "subject_token"),
             Self::Unrelated => (RefusalKind::UnrelatedCredentials, "binding"),
             Self::SubjectExpired => (RefusalKind::InvalidToken, "exp"),

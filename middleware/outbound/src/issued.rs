@@ -70,14 +70,15 @@ pub(crate) fn check(ask: &Ask, brought: &Brought) -> Result<Checked, Refusal> {
 fn judge(ask: &Ask, brought: &Brought) -> Result<Checked, Refusal> {
     let Demands { max_credential_bytes, readable } = &ask.recipe.demands;
     let (token, said) = (brought.token.access_token(), brought.token.expires_in());
-    let bearer = Bearer::new(token).ok_or_else(|| refuse("access_token", "holds what no header may hold"))?;
+    let made = if brought.is_bare { Bearer::without_scheme(token) } else { Bearer::new(token) };
+    let bearer = made.ok_or_else(|| refuse("access_token", "holds what no header may hold"))?;
     size::check(bearer.bytes(), *max_credential_bytes, token)?;
     // What nobody issued for this, its source has looked at: it says nothing of who acts here.
     let left = match (readable, &brought.server) {
         (Some(readable), Some(server)) => readable.check(token, ask, server)?,
         _ => None,
     };
-    Ok(Checked { bearer, life: said.into_iter().chain(left).min() })
+    Ok(Checked { bearer, life: said.into_iter().chain(left).chain(brought.left).min() })
 }
 
 /// The authorization server issued what it must not: its fault, and nothing of the token is used.

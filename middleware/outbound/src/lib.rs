@@ -31,6 +31,8 @@
 //! | `retries`, `retry`, `replay` | the second attempt: which requests get one, for tower's retry layer, with which body |
 //! | `answer` | what a target's failure becomes for our own caller |
 //! | `error` | why a request was not sent |
+//!
+//! Feature `transaction-tokens` brings `TransactionToken`, as of draft-ietf-oauth-transaction-tokens-11.
 
 mod acting;
 #[cfg(feature = "reqwest")]
@@ -79,6 +81,8 @@ mod when;
 
 #[cfg(feature = "tonic")]
 pub use self::channel::{GrpcChannel, GrpcFuture};
+#[cfg(feature = "transaction-tokens")]
+pub use self::strategy::TransactionToken;
 pub use self::{
     acting::RequestExt,
     builder::OutboundBuilder,

@@ -83,7 +83,7 @@ pub(crate) async fn obtain(ask: &Ask) -> Result<Obtained, Failed<Refusal>> {
         return Err(Failed { error: refusal, retry_after: Duration::ZERO });
     }
     let Checked { bearer, life } = issued::check(ask, &brought).map_err(failed)?;
-    let Brought { token, server, again } = brought;
+    let Brought { token, server, again, .. } = brought;
     let standing = token.standing().cloned();
     Ok(Obtained { bearer, scopes: token.scopes().clone(), life, standing, server, again })
 }

@@ -25,6 +25,8 @@ pub(crate) struct Row {
     pub(crate) deadline: Option<Duration>,
     /// The field that the user's token goes in, where this service's own goes in `Authorization` beside it.
     pub(crate) user_header: Option<HeaderName>,
+    /// Whether nothing goes in `Authorization` beside that: the certificate of the connection says who this service is.
+    pub(crate) goes_alone: bool,
     /// Another way to the token, for some.
     pub(crate) trial: Option<Trial>,
 }
@@ -101,8 +103,13 @@ impl Row {
         self.user_header.as_ref().filter(|_| !matches!(acting, Some(Acting::AsService)))
     }
 
+    /// This service's own token, where one goes beside the user's.
+    pub(crate) fn beside(&self) -> Option<Asked<'_, '_>> {
+        (!self.goes_alone).then(|| self.own())
+    }
+
     /// This service's own token.
-    pub(crate) fn own(&self) -> Asked<'_, '_> {
+    fn own(&self) -> Asked<'_, '_> {
         let (Takes::Callers { own: recipe, .. } | Takes::Own { own: recipe }) = &self.takes;
         Asked { recipe, subject: None, caller: None }
     }
@@ -138,6 +145,11 @@ impl Row {
         let is_taken = || binding == Binding::SelfAsserted && recipe.source.takes_self_asserted();
         if !binding.is_established() && !is_taken() {
             return Err(Reason::Unrelated.into());
+        }
+        if let Some(domain) = subject.trust_domain()
+            && !recipe.takes_transaction_tokens
+        {
+            return Err(Reason::Transactional { domain: domain.clone() }.into());
         }
         if subject.token().is_none() {
             return Err(Reason::NoText.into());

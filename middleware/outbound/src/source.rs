@@ -13,6 +13,8 @@ mod keycloak_exchange;
 mod own;
 mod relay;
 mod signed;
+#[cfg(feature = "transaction-tokens")]
+mod transaction_token;
 
 use std::{fmt, future, str::FromStr, sync::Arc, time::Duration};
 
@@ -24,6 +26,8 @@ use tower_identity_core::{
 use tower_identity_oauth::{Grant, IssuedToken, Resource, TargetService, TokenClient, Urgency};
 
 pub(crate) use self::client_credentials::ClientCredentials;
+#[cfg(feature = "transaction-tokens")]
+use self::transaction_token::TransactionToken;
 use self::{
     actor::ActorTokens,
     assertion::Assertion,
@@ -68,6 +72,11 @@ pub(crate) trait TokenSource: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether it takes transaction tokens, which travel in their trust domain and in their own field alone.
+    fn takes_transaction_tokens(&self) -> bool {
+        false
+    }
+
     /// Whether it [takes](Self::takes) whatever is of certain issuers. That does not change with what else verification
     /// makes of the same token, such as its scopes, and is not asked again of a subject that it took.
     fn goes_by_issuer(&self) -> bool {
@@ -86,22 +95,37 @@ pub(crate) struct Brought {
     pub(crate) server: Option<Issuer>,
     /// How soon it is worth a look whether there is another, where that is not known from its life.
     pub(crate) again: Option<Duration>,
+    /// How long it is good for by what it says itself, where its source has read that.
+    pub(crate) left: Option<Duration>,
+    /// Whether it goes as it is, in a field of its own, and never as a bearer token in `Authorization`.
+    pub(crate) is_bare: bool,
 }
 
 impl Brought {
     /// What this server issues for this grant.
     pub(crate) async fn issued(client: &TokenClient, grant: &Grant, urgency: Urgency) -> Result<Self, Refusal> {
         let token = client.request_with(grant, urgency).await.map_err(|error| error.refusal())?;
-        Ok(Self { token, server: Some(client.issuer().clone()), again: None })
+        let server = Some(client.issuer().clone());
+        Ok(Self { server, ..Self::found(token) })
     }
 
     /// A token that there was.
     pub(crate) fn found(token: IssuedToken) -> Self {
-        Self { token, server: None, again: None }
+        Self { token, server: None, again: None, left: None, is_bare: false }
     }
 
     pub(crate) fn look_again_after(self, again: Duration) -> Self {
         Self { again: Some(again), ..self }
+    }
+
+    #[cfg(feature = "transaction-tokens")]
+    pub(crate) fn good_for(self, left: Duration) -> Self {
+        Self { left: Some(left), ..self }
+    }
+
+    #[cfg(feature = "transaction-tokens")]
+    pub(crate) fn without_scheme(self) -> Self {
+        Self { is_bare: true, ..self }
     }
 }
 
@@ -198,6 +222,14 @@ impl Made<'_> {
                     scopes: self.target.scopes.clone(),
                 })
             }
+            #[cfg(feature = "transaction-tokens")]
+            Strategy::TransactionToken(transaction) => Box::new(TransactionToken {
+                client,
+                trust_domain: transaction.trust_domain()?,
+                begins_here: transaction.begins_here(),
+                replaces: transaction.replaces(),
+                transaction: transaction.said().clone(),
+            }),
             Strategy::File(file) => Box::new(self.own(Held::file(&file.path))),
             Strategy::Fixed(token) => Box::new(self.own(Held::Fixed(token.clone()))),
         })
@@ -262,6 +294,8 @@ pub(crate) struct Recipe {
     asked: Arc<AskedFor>,
     /// Whether its source [does](TokenSource::goes_by_issuer).
     pub(crate) goes_by_issuer: bool,
+    /// Whether its source [does](TokenSource::takes_transaction_tokens).
+    pub(crate) takes_transaction_tokens: bool,
 }
 
 impl Recipe {
@@ -285,7 +319,8 @@ impl Recipe {
         let asked = Arc::new(AskedFor { us: source.fingerprint(), row });
         let told = Requests::new(Arc::clone(target), which, source.name());
         let goes_by_issuer = source.goes_by_issuer();
-        Self { source, terms, demands, clock, told, asked, goes_by_issuer }
+        let takes_transaction_tokens = source.takes_transaction_tokens();
+        Self { source, terms, demands, clock, told, asked, goes_by_issuer, takes_transaction_tokens }
     }
 
     /// What is asked for and by whom.

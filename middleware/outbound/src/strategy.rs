@@ -10,15 +10,19 @@ mod signed;
 mod strategies;
 mod token_exchange;
 mod token_file;
+#[cfg(feature = "transaction-tokens")]
+mod transaction_token;
 
 use std::path::Path;
 
 use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, SecretToken};
 use tower_identity_jose::SigningKey;
-use tower_identity_oauth::{CustomGrantType, Parameters};
+use tower_identity_oauth::{CustomGrantType, Parameters, TargetService};
 
 pub(crate) use self::embedded::Whose;
+#[cfg(feature = "transaction-tokens")]
+pub use self::transaction_token::TransactionToken;
 pub use self::{
     chaining::Chaining, embedded::Embedded, entra_on_behalf_of::EntraOnBehalfOf, id_jag::IdJag, relay::Relay,
     signed::Signed, strategies::Strategies, token_exchange::TokenExchange, token_file::TokenFile,
@@ -55,6 +59,9 @@ pub enum Strategy {
     Embedded(Embedded),
     /// A token about the caller's user, which this service signs itself.
     Signed(Signed),
+    /// The transaction token of the caller's user, beside this service's own token.
+    #[cfg(feature = "transaction-tokens")]
+    TransactionToken(TransactionToken),
     /// This service's own token, from a file that somebody else writes.
     File(TokenFile),
     /// This service's own token, always this one. Files do not say it: a token in a configuration is there to stay.
@@ -77,6 +84,8 @@ impl Strategy {
             Self::Relay(_) => "relay",
             Self::Embedded(_) => "embedded",
             Self::Signed(_) => "signed",
+            #[cfg(feature = "transaction-tokens")]
+            Self::TransactionToken(_) => "transaction_token",
             Self::File(_) => "file",
             Self::Fixed(_) => "fixed",
         }
@@ -136,6 +145,36 @@ impl Strategy {
         }
     }
 
+    /// The field that its token goes in, where that is one of its own and not the row's choice.
+    pub(crate) const fn field(&self) -> Option<&'static str> {
+        match self {
+            #[cfg(feature = "transaction-tokens")]
+            Self::TransactionToken(_) => Some(tower_identity_core::transaction_tokens::FIELD),
+            _ => None,
+        }
+    }
+
+    /// Whether no token of this service's own goes beside the caller's in its field.
+    pub(crate) const fn goes_alone(&self) -> bool {
+        match self {
+            #[cfg(feature = "transaction-tokens")]
+            Self::TransactionToken(transaction) => !transaction.sends_own_token(),
+            _ => false,
+        }
+    }
+
+    /// What the caller's token is asked for, where the row's terms are those of this service's own alone.
+    pub(crate) fn terms(&self, row: &TargetService) -> Option<Result<TargetService, InvalidSetting>> {
+        match self {
+            #[cfg(feature = "transaction-tokens")]
+            Self::TransactionToken(transaction) => Some(transaction.terms(row)),
+            _ => {
+                let _ = row;
+                None
+            }
+        }
+    }
+
     /// Checks what the row has to say for this strategy.
     pub(crate) fn check(&self, row: &Target) -> Result<(), InvalidSetting> {
         let is_named = row.audience.is_some() || row.resource.is_some();
@@ -163,6 +202,8 @@ impl Strategy {
             }
             strategy if strategy.is_issued() && !is_named && row.scopes.is_empty() => missing(FOR_WHAT),
             Self::TokenExchange(exchange) => exchange.check(),
+            #[cfg(feature = "transaction-tokens")]
+            Self::TransactionToken(transaction) => transaction.check(row),
             _ => Ok(()),
         }
     }
@@ -220,6 +261,13 @@ impl From<Embedded> for Strategy {
 impl From<Signed> for Strategy {
     fn from(signed: Signed) -> Self {
         Self::Signed(signed)
+    }
+}
+
+#[cfg(feature = "transaction-tokens")]
+impl From<TransactionToken> for Strategy {
+    fn from(transaction: TransactionToken) -> Self {
+        Self::TransactionToken(transaction)
     }
 }
 

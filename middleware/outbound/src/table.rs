@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Method, Uri};
+use http::{HeaderName, Method, Uri};
 use tower_identity_core::{Clock, InvalidSetting};
 use tower_identity_jose::SigningKey;
 use tower_identity_oauth::{Http, TargetService, TokenClient, TokenEndpoint};
@@ -201,13 +201,19 @@ fn row(target: &Target, which: Which, servers: &[Server], clock: &Clock) -> Resu
     };
     let name: Arc<str> = format!("{}{}{}", target.origin, target.path_prefix.as_str(), target.when).into();
     let demands = Demands::of(target, &terms, client.client_id())?;
-    let recipe = |source: Box<dyn TokenSource>| {
-        Arc::new(Recipe::new((&name, which), source, terms.clone(), demands.clone(), clock.clone()))
+    let recipe_of = |source: Box<dyn TokenSource>, terms: TargetService, demands: Demands| {
+        Arc::new(Recipe::new((&name, which), source, terms, demands, clock.clone()))
     };
+    let recipe = |source: Box<dyn TokenSource>| recipe_of(source, terms.clone(), demands.clone());
     let source = source::of(strategies, &source::Made { target, client, first, clock })?;
     let takes = if strategies.are_callers() {
         let own = recipe(Box::new(ClientCredentials { client: client.clone() }));
-        Takes::Callers { of: target.on_behalf_of.unwrap_or_default(), callers: recipe(source), own }
+        let callers = match strategies.terms(&terms)? {
+            // What the row says of its tokens is said of this service's own.
+            Some(others) => recipe_of(source, others, Demands { readable: None, ..demands.clone() }),
+            None => recipe(source),
+        };
+        Takes::Callers { of: target.on_behalf_of.unwrap_or_default(), callers, own }
     } else {
         Takes::Own { own: recipe(source) }
     };
@@ -217,5 +223,6 @@ fn row(target: &Target, which: Which, servers: &[Server], clock: &Clock) -> Resu
     };
     let trial = target.candidate.as_ref().map(trial).transpose();
     let trial = trial.map_err(|wrong: InvalidSetting| wrong.within("candidate"))?;
-    Ok(Row { name, takes, deadline: target.deadline, user_header: target.user_header.clone(), trial })
+    let user_header = strategies.field().map(HeaderName::from_static).or_else(|| target.user_header.clone());
+    Ok(Row { name, takes, deadline: target.deadline, user_header, goes_alone: strategies.go_alone(), trial })
 }

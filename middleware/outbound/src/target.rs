@@ -3,7 +3,10 @@
 use std::{path::PathBuf, time::Duration};
 
 use http::{HeaderName, Method, header};
-use tower_identity_core::{Audience, InvalidSetting, Issuer, Scopes, SecretToken, Tenant, fields::is_credential};
+use tower_identity_core::{
+    Audience, InvalidSetting, Issuer, Scopes, SecretToken, Tenant,
+    fields::{is_credential, same},
+};
 use tower_identity_jose::SigningKey;
 use tower_identity_oauth::{CustomGrantType, Parameters, Resource};
 
@@ -323,6 +326,9 @@ impl Target {
             header::UPGRADE,
         ];
         match HeaderName::try_from(field) {
+            Ok(name) if same(name.as_str(), "txn-token") => {
+                self.note("user_header", "is the field of transaction tokens; make the strategy transaction_token");
+            }
             Ok(name) if is_credential(name.as_str()) => {
                 self.note("user_header", "is a field that credentials of requests come in; name one of its own");
             }
@@ -392,6 +398,12 @@ impl Target {
         if let Some(candidate) = &self.candidate {
             let checked = candidate.check().and_then(|_| candidate.over(self).check().map(drop));
             checked.map_err(|wrong| wrong.within("candidate"))?;
+            let places =
+                |row: &Self| row.strategy.as_ref().map(|strategies| (strategies.field(), strategies.go_alone()));
+            if places(&candidate.over(self)) != places(self) {
+                let rule = "goes in another field than the row's; make it a row, with methods or a path";
+                return Err(InvalidSetting::new("strategy", rule).within("candidate"));
+            }
         }
         if self.when.tenant.is_some() && self.when.subjects_of.is_empty() {
             return Err(InvalidSetting::new("tenant", "needs subjects_of: the issuer whose tenant it is"));

@@ -362,7 +362,7 @@ fn row(path: &str, audience: &str, scope: &str, client: &TokenClient, recorder: 
         Arc::new(Recipe::new((&name, Which::Current), source, terms.clone(), demands.clone(), clock.clone()))
     };
     let takes = Takes::Callers { of: OnBehalfOf::User, callers: recipe("for users"), own: recipe("for itself") };
-    Row { name: name.clone(), takes, deadline: None, user_header: None, trial: None }
+    Row { name: name.clone(), takes, deadline: None, user_header: None, goes_alone: false, trial: None }
 }
 
 /// The source of a row.

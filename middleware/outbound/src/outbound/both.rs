@@ -1,4 +1,7 @@
-//! Two credentials on one request: this service's own in `Authorization`, and its caller's user's in a field of its own.
+//! Two credentials on one request: this service's own in `Authorization`, where one goes, and its caller's user's in a field
+//! of its own.
+
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName};
 use tower_identity_core::{Timestamp, ambient};
@@ -8,7 +11,7 @@ use crate::{
     OutboundError,
     acting::Acting,
     deadline,
-    entry::Credential,
+    entry::{Credential, Entry},
     error::Reason,
     row::{Asked, Row},
     strip::Strip,
@@ -27,17 +30,21 @@ impl Outbound {
         let Shared { cache, clock, .. } = &*self.0;
         let found = ambient::with(|scope| {
             let picked = row.picked(acting, scope);
-            let both = [picked.own(), picked.ask(acting, scope, now)?];
-            let found = match both.map(|asked| cache.find(&asked.key(), now)) {
-                [Some(own), Some(users)] => {
-                    both[1].accepts(&users)?;
-                    is_sent(&own, both[0], cache, now);
-                    is_sent(&users, both[1], cache, now);
-                    Ok((own, users))
+            let (own, users) = (picked.beside(), picked.ask(acting, scope, now)?);
+            let at_hand = |asked: Asked<'_, '_>| cache.find(&asked.key(), now);
+            let found = match (own.map(at_hand), at_hand(users)) {
+                (found @ (None | Some(Some(_))), Some(entry)) => {
+                    users.accepts(&entry)?;
+                    let found = found.flatten();
+                    if let (Some(own), Some(entry)) = (own, &found) {
+                        is_sent(entry, own, cache, now);
+                    }
+                    is_sent(&entry, users, cache, now);
+                    Ok((found, entry))
                 }
                 _ => {
                     let ask = |asked: Asked<'_, '_>| Ok::<_, Box<Reason>>((asked.to_ask(false)?, asked.to_caller()));
-                    Err([ask(both[0])?, ask(both[1])?])
+                    Err((own.map(ask).transpose()?, ask(users)?))
                 }
             };
             Ok((found, row.shadow(acting, scope, now)))
@@ -50,9 +57,9 @@ impl Outbound {
                 if let Some(shadow) = shadow {
                     shadow.begin();
                 }
-                Ok(Obtained::Now(Credential::new(own, strip, now).beside(field, users)))
+                Ok(Obtained::Now(credential(own, strip, now).beside(field, users)))
             }
-            Err(both) => {
+            Err((own, users)) => {
                 let waiting = |(ask, caller)| Waiting {
                     outbound: self.clone(),
                     name: row.name.clone(),
@@ -60,17 +67,27 @@ impl Outbound {
                     caller,
                     shadow: None,
                 };
-                let [mut own, mut users] = both.map(waiting);
+                let (mut own, mut users) = (own.map(waiting), waiting(users));
                 users.shadow = shadow;
                 let obtaining = async move {
-                    let (own, _) = own.entry().await?;
+                    let own = match &mut own {
+                        Some(own) => Some(own.entry().await?.0),
+                        None => None,
+                    };
                     // The user's comes last: what is looked at once more is the caller, who may be gone by now.
                     let (users, now) = users.entry().await?;
-                    Ok(Credential::new(own, strip, now).beside(field, users))
+                    Ok(credential(own, strip, now).beside(field, users))
                 };
                 let (limit, name) = (deadline::of(row.deadline, headers), row.name.clone());
                 Ok(Obtained::Later(Box::pin(deadline::within(limit, clock.clone(), name, obtaining))))
             }
         }
+    }
+}
+
+fn credential(own: Option<Arc<Entry>>, strip: Option<Strip>, now: Timestamp) -> Credential {
+    match own {
+        Some(own) => Credential::new(own, strip, now),
+        None => Credential::bare(strip, now),
     }
 }

@@ -10,6 +10,7 @@ use serde::{
     },
 };
 use tower_identity_core::InvalidSetting;
+use tower_identity_oauth::TargetService;
 
 use super::Strategy;
 use crate::Target;
@@ -65,6 +66,21 @@ impl Strategies {
         self.0.iter().all(Strategy::is_callers)
     }
 
+    /// The field that the caller's token goes in, where the strategy has one of its own: it is the only one then.
+    pub(crate) fn field(&self) -> Option<&'static str> {
+        self.0.iter().find_map(Strategy::field)
+    }
+
+    /// Whether no token of this service's own goes beside the one in that field.
+    pub(crate) fn go_alone(&self) -> bool {
+        self.0.iter().any(Strategy::goes_alone)
+    }
+
+    /// What the caller's token is asked for, where that is not what the row says.
+    pub(crate) fn terms(&self, row: &TargetService) -> Result<Option<TargetService>, InvalidSetting> {
+        self.0.iter().find_map(|strategy| strategy.terms(row)).transpose()
+    }
+
     /// Checks what the row says for each of them, and that each can be reached.
     pub(crate) fn check(&self, row: &Target) -> Result<(), InvalidSetting> {
         let refused = |field: &str, rule: String| Err(InvalidSetting::new(field, rule));
@@ -79,6 +95,11 @@ impl Strategies {
             );
         }
         let name = last.name();
+        if !others.is_empty() && last.field().is_some() {
+            let rule =
+                format!("has {name} in a list, which goes in a field of its own; make it the row's only strategy");
+            return refused("strategy", rule);
+        }
         if !others.is_empty() && !last.is_callers() {
             // A service's token in the place of a user's.
             return refused(

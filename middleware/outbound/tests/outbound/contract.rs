@@ -11,7 +11,7 @@ use tower_identity_core::CallerContext;
 use tower_identity_outbound::{HttpClient, OutboundBuilder, RequestBuilder, SendError, Target};
 
 use self::strategies::{CONTRACTS, Scene};
-use crate::support::{Log, is_alone, run_alone};
+use crate::support::{Got, Log, is_alone, run_alone};
 
 impl acts::Scene for Scene {
     fn target(&self) -> Target {
@@ -23,7 +23,7 @@ impl acts::Scene for Scene {
     }
 
     fn arrived(&self) -> Vec<String> {
-        self.world.payments.got().iter().map(|got| got.authorization().join(", ")).collect()
+        self.world.payments.got().iter().map(arrived).collect()
     }
 
     fn builder(&self) -> OutboundBuilder {
@@ -58,6 +58,14 @@ impl acts::Scene for Scene {
     fn secrets(&self) -> Vec<String> {
         let made_here = self.secrets.lock().expect("unpoisoned").clone();
         ["token-of-alice", "s3cret-of-ours"].map(str::to_owned).into_iter().chain(made_here).collect()
+    }
+}
+
+/// What goes in a field of its own says so by the field's name, and not by a scheme.
+fn arrived(got: &Got) -> String {
+    match got.headers.get("txn-token") {
+        Some(token) => format!("Bearer {}", token.to_str().expect("ascii")),
+        None => got.authorization().join(", "),
     }
 }
 

@@ -35,4 +35,6 @@ mod signed;
 mod slow;
 mod strangers;
 mod support;
+#[cfg(feature = "transaction-tokens")]
+mod transaction;
 mod unlisted;

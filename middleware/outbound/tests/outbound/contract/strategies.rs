@@ -9,7 +9,11 @@ use serde_json::{Value, json};
 use tower_identity_core::{CallerContext, Credential, Scopes};
 use tower_identity_jose::{Algorithm, MediaType, SigningKey};
 use tower_identity_oauth::CustomGrantType;
+#[cfg(feature = "transaction-tokens")]
+use tower_identity_oauth::Transaction;
 use tower_identity_outbound::{Chaining, Embedded, EntraOnBehalfOf, IdJag, Relay, Signed, Strategy, TokenExchange};
+#[cfg(feature = "transaction-tokens")]
+use tower_identity_outbound::{Plaintext, Target, TransactionToken};
 
 use super::acts::{self, LARGE};
 use crate::support::{Answer, Authority, Folder, HeardTime, START, World, issued};
@@ -241,6 +245,30 @@ pub(super) const CONTRACTS: &[Contract] = &[
             ("credential_bytes", |scene| allowed(scene, &"a".repeat(LARGE))),
         ],
     },
+    #[cfg(feature = "transaction-tokens")]
+    Contract {
+        name: "transaction_token",
+        is_callers: true,
+        asks: true,
+        row: |_, row| transactional(row, Transaction::new()),
+        other: |_, row| transactional(row, Transaction::new().details(json!({"order": "8a77"})).expect("an object")),
+        caller: |scene, user| {
+            scene.begins(&json!({}));
+            plain(scene, user)
+        },
+        fails: server_fails,
+        wrong: &[
+            ("trust_domain", |scene| {
+                let bank = "bank.internal".parse().expect("audience");
+                scene.world.with("alice", |parts| parts.trust_domain = Some(bank))
+            }),
+            ("token_request", wider),
+            ("txn_aud", |scene| scene.begins(&json!({"aud": "bank.internal"}))),
+            ("txn_scope", |scene| scene.begins(&json!({"scope": "payments:charge admin"}))),
+            ("txn_exp", |scene| scene.begins(&json!({"exp": START}))),
+            ("credential_bytes", |scene| scene.begins(&json!({"sub": "a".repeat(LARGE)}))),
+        ],
+    },
     Contract {
         name: "file",
         is_callers: false,
@@ -308,6 +336,21 @@ impl Scene {
         self.world.authority.answers(Answer::ok(body.to_string()));
     }
 
+    /// The server answers with a transaction token, with these claims changed, which differs each time.
+    #[cfg(feature = "transaction-tokens")]
+    fn begins(&self, changes: &Value) -> CallerContext {
+        let mut claims = json!({"aud": "shop.internal", "exp": START + 60, "scope": "payments:charge"});
+        claims.as_object_mut().expect("an object").extend(changes.as_object().expect("an object").clone());
+        let token = KEY.sign(&MediaType::parse("txntoken+jwt").expect("a type"), &claims).expect("signed");
+        let (signed, _) = token.expose().rsplit_once('.').expect("three parts");
+        let body = json!({
+            "access_token": format!("{signed}.{{token}}A"), "token_type": "N_A", "expires_in": 60,
+            "issued_token_type": "urn:ietf:params:oauth:token-type:txn_token",
+        });
+        self.secrets.lock().expect("unpoisoned").push(signed.to_owned());
+        answers(self, &Answer::ok(body.to_string()))
+    }
+
     fn in_file(&self, text: &str) -> CallerContext {
         self.folder.write("token", text);
         plain(self, "alice")
@@ -330,6 +373,14 @@ fn allowed(scene: &Scene, user: &str) -> CallerContext {
 
 fn embedding(scene: &Scene, user: &str) -> CallerContext {
     scene.embedding(user, &scene.jwt(user, &json!({})))
+}
+
+/// A row whose one credential is the transaction token.
+#[cfg(feature = "transaction-tokens")]
+fn transactional(row: Target, about: Transaction) -> Target {
+    let scope = Scopes::parse("payments:charge").expect("scopes");
+    let strategy = TransactionToken::of("shop.internal").scope(scope).transaction(about);
+    row.plaintext(Plaintext::SidecarMtls).strategy(strategy.without_own_token())
 }
 
 fn delegation(subject_parameter: &str) -> CustomGrantType {

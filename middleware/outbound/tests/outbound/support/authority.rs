@@ -75,6 +75,8 @@ struct AuthorityInner {
     url: String,
     calls: Mutex<Vec<Call>>,
     answer: Mutex<Answer>,
+    /// Of exchanges, where that is another.
+    exchanged: Mutex<Option<Answer>>,
     /// One permit lets one call be answered.
     gate: Semaphore,
 }
@@ -87,6 +89,7 @@ impl Authority {
             url,
             calls: Mutex::default(),
             answer: Mutex::new(issued(300)),
+            exchanged: Mutex::default(),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
         };
         let authority = Self(Arc::new(inner));
@@ -102,6 +105,12 @@ impl Authority {
     /// What it is from now on that every call is answered.
     pub(crate) fn answers(&self, answer: Answer) {
         *self.0.answer.lock().expect("unpoisoned") = answer;
+    }
+
+    /// The same, of exchanges alone.
+    #[cfg(feature = "transaction-tokens")]
+    pub(crate) fn answers_exchanges(&self, answer: Answer) {
+        *self.0.exchanged.lock().expect("unpoisoned") = Some(answer);
     }
 
     /// From now on calls wait, until [`opens`](Self::opens).
@@ -140,6 +149,7 @@ impl Authority {
 
 async fn token(State(authority): State<Authority>, Form(mut call): Form<Call>) -> Response {
     call.remove("client_secret");
+    let is_exchange = call.contains_key("subject_token");
     let number = {
         let mut calls = authority.0.calls.lock().expect("unpoisoned");
         calls.push(call);
@@ -147,7 +157,8 @@ async fn token(State(authority): State<Authority>, Form(mut call): Form<Call>) -
     };
     authority.0.gate.acquire().await.expect("never closed").forget();
     authority.0.gate.add_permits(1);
-    let answer = authority.0.answer.lock().expect("unpoisoned").clone();
+    let exchanged = authority.0.exchanged.lock().expect("unpoisoned").clone().filter(|_| is_exchange);
+    let answer = exchanged.unwrap_or_else(|| authority.0.answer.lock().expect("unpoisoned").clone());
     let body = answer.body.replace("{token}", &format!("token-{number}"));
     let mut response = (answer.status, body.clone()).into_response();
     if body == "{break off}" {
