@@ -25,6 +25,9 @@ pub enum Binding {
     SharedKey,
     /// The user's token names the caller: as its actor, as the party that it was issued to, or as who may act.
     IssuerNamed,
+    /// The user's transaction token says for whom, and the caller is a workload that may carry it: the one that asked for it,
+    /// or one that the configuration names as a carrier of its trust domain's.
+    Transaction,
     /// The caller says so itself, in a token that it has signed. No rule accepts this unless it says so.
     SelfAsserted,
     /// Nothing ties them.
@@ -38,7 +41,7 @@ impl Binding {
     #[must_use]
     pub const fn is_established(self) -> bool {
         match self {
-            Self::SameToken | Self::ProofOverAll | Self::SharedKey | Self::IssuerNamed => true,
+            Self::SameToken | Self::ProofOverAll | Self::SharedKey | Self::IssuerNamed | Self::Transaction => true,
             Self::SelfAsserted | Self::None => false,
         }
     }

@@ -47,6 +47,9 @@ pub enum RefusalKind {
     MalformedRequest,
     /// The token is not acceptable, for whatever reason: 401 `invalid_token`.
     InvalidToken,
+    /// The transaction token beside the caller's credential is not acceptable, for whatever reason: 400. No other access
+    /// token would help, so there is no challenge.
+    InvalidTransactionToken,
     /// The token lacks a scope: 403 `insufficient_scope`.
     InsufficientScope {
         /// What the route needs.
@@ -86,6 +89,7 @@ impl RefusalKind {
             Self::NoCredential
             | Self::MalformedRequest
             | Self::InvalidToken
+            | Self::InvalidTransactionToken
             | Self::InsufficientScope { .. }
             | Self::InsufficientAuthentication { .. }
             | Self::UnrelatedCredentials
@@ -103,6 +107,7 @@ impl RefusalKind {
             Self::NoCredential => "no_credential",
             Self::MalformedRequest => "malformed_request",
             Self::InvalidToken => "invalid_token",
+            Self::InvalidTransactionToken => "invalid_transaction_token",
             Self::InsufficientScope { .. } => "insufficient_scope",
             Self::InsufficientAuthentication { .. } => "insufficient_user_authentication",
             Self::UnrelatedCredentials => "unrelated_credentials",
@@ -141,6 +146,12 @@ impl Refusal {
     #[must_use]
     pub fn detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.with(|inner| inner.detail = Some(detail.into()))
+    }
+
+    /// The same, of another kind: for whoever knows better what a check means for the request.
+    #[must_use]
+    pub fn of_kind(self, kind: RefusalKind) -> Self {
+        self.with(|inner| inner.kind = kind)
     }
 
     /// Adds the issuer whose rules were applied.

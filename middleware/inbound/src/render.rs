@@ -5,6 +5,7 @@
 //! | `NoCredential` | 401 | without `error` | 16 |
 //! | `MalformedRequest` | 400 | `invalid_request` | 16 |
 //! | `InvalidToken` | 401 | `invalid_token` | 16 |
+//! | `InvalidTransactionToken` | 400 | none | 16 |
 //! | `InsufficientScope` | 403 | `insufficient_scope`, `scope` | 7 |
 //! | `InsufficientAuthentication` | 401 | `insufficient_user_authentication`, `scope`, `acr_values`, `max_age` | 16 |
 //! | the same, with [demanded claims](Refusal::demanded_claims) | 401 | `insufficient_claims`, `claims` in base64, and the others | 16 |
@@ -94,6 +95,9 @@ impl Row {
                 (StatusCode::BAD_REQUEST, "16", "the request presents its credential in a malformed way")
             }
             RefusalKind::InvalidToken => (StatusCode::UNAUTHORIZED, "16", "the access token was not accepted"),
+            RefusalKind::InvalidTransactionToken => {
+                (StatusCode::BAD_REQUEST, "16", "the transaction token was not accepted")
+            }
             RefusalKind::InsufficientScope { .. } => {
                 (StatusCode::FORBIDDEN, "7", "the access token lacks a scope that this request needs")
             }

@@ -12,6 +12,8 @@ mod key_set;
 mod response;
 mod server;
 mod state;
+#[cfg(feature = "transaction-tokens")]
+mod transaction;
 
 use std::{
     fmt,

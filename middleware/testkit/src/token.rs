@@ -1,5 +1,7 @@
 //! Tokens of any shape: valid by default, wrong in exactly the way that a test asks for.
 
+#[cfg(feature = "transaction-tokens")]
+mod transaction;
 mod written_as;
 
 use std::{fmt, time::Duration};

@@ -25,6 +25,15 @@ pub(crate) enum Anchor {
     Tenants { pattern: Issuer, tenants: Box<[Named]> },
     /// Those of a trust domain's workloads, whatever `iss` they have.
     TrustDomain { domain: TrustDomain, named: Named },
+    /// The transaction tokens of a trust domain, which their audience names.
+    #[cfg(feature = "transaction-tokens")]
+    Transactions {
+        named: Named,
+        /// What `iss` is where it is there, as far as that is known.
+        issued_by: Option<Issuer>,
+        /// At whom the requesting workload goes by its name: in the trust domain itself, where nobody is named.
+        workloads_of: Option<Issuer>,
+    },
 }
 
 /// An issuer by its identifier, which is `iss`, and the tenant that it is of.
@@ -110,6 +119,8 @@ impl Anchor {
                 [one] => &one.issuer,
                 _ => pattern,
             },
+            #[cfg(feature = "transaction-tokens")]
+            Self::Transactions { named, .. } => &named.issuer,
         }
     }
 
@@ -121,6 +132,8 @@ impl Anchor {
                 Issuer::parse(pattern.as_str().replace(TENANT, "common")).expect("common is as good a part as any"),
             ),
             Self::Issuer(_) | Self::Asked(_) | Self::Tenants { .. } | Self::TrustDomain { .. } => None,
+            #[cfg(feature = "transaction-tokens")]
+            Self::Transactions { .. } => None,
         }
     }
 
@@ -129,6 +142,8 @@ impl Anchor {
         let all = match self {
             Self::Issuer(named) | Self::Asked(named) | Self::TrustDomain { named, .. } => std::slice::from_ref(named),
             Self::Tenants { tenants, .. } => tenants,
+            #[cfg(feature = "transaction-tokens")]
+            Self::Transactions { named, .. } => std::slice::from_ref(named),
         };
         all.iter().map(|named| &named.issuer)
     }
@@ -147,6 +162,10 @@ impl Anchor {
                 claims.iss.as_ref().is().is_some_and(|iss| self.issuers().any(|issuer| *issuer == **iss))
             }
             Self::TrustDomain { domain, .. } => claims.sub.as_ref().is().is_some_and(|sub| domain.has_workload(sub)),
+            #[cfg(feature = "transaction-tokens")]
+            Self::Transactions { named, .. } => {
+                claims.aud.as_ref().is().is_some_and(|aud| aud.as_slice().iter().any(|one| named.issuer == **one))
+            }
         }
     }
 
@@ -179,6 +198,16 @@ impl Anchor {
                     return Ok(named);
                 }
                 Err(refuse(check::ISS, format!("sub is no workload of {}", domain.id())))
+            }
+            #[cfg(feature = "transaction-tokens")]
+            Self::Transactions { named, issued_by, .. } => {
+                let iss = claims.iss.as_ref().optional(check::ISS, "iss")?;
+                match (issued_by, iss) {
+                    (Some(expected), Some(iss)) if *expected != **iss => {
+                        Err(refuse(check::ISS, format!("expected {expected:?}, found {}", Shown(&**iss))))
+                    }
+                    _ => Ok(named),
+                }
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What a verifier is made of.
 
 mod connect;
+mod trusted_callers;
 
 use std::{any::Any, fmt, sync::Arc};
 
@@ -9,7 +10,9 @@ use tower_identity_jose::Limits;
 use tower_identity_oauth::Http;
 use tower_identity_refresh::system_clock;
 
-use self::connect::Connect;
+use self::{connect::Connect, trusted_callers::TrustedCallers};
+#[cfg(feature = "transaction-tokens")]
+use crate::transactions::{self, TransactionTokens, TrustDomains};
 use crate::{
     Remember, RevocationFeed, TrustedIssuer, Verifier,
     aliases::{AliasTable, Namespace},
@@ -19,7 +22,7 @@ use crate::{
     feed::Pulls,
     inner::Inner,
     issuer::Checked,
-    relation::{Relations, Trust},
+    relation::Relations,
     remembered::{Memory, Whose},
 };
 
@@ -29,6 +32,8 @@ use crate::{
 pub struct VerifierBuilder {
     issuers: Vec<TrustedIssuer>,
     user_issuers: Vec<TrustedIssuer>,
+    #[cfg(feature = "transaction-tokens")]
+    pub(crate) transactions: Vec<TransactionTokens>,
     certificates: Vec<CertificateAnchor>,
     workloads: Vec<Result<Vec<CallerName>, InvalidSetting>>,
     may_act: bool,
@@ -42,18 +47,13 @@ pub struct VerifierBuilder {
     feed: Option<(Arc<dyn RevocationFeed>, bool)>,
 }
 
-/// Whose word is taken, and about which issuers' users.
-#[derive(Debug)]
-struct TrustedCallers {
-    callers: Result<Vec<CallerName>, InvalidSetting>,
-    users_of: Vec<String>,
-}
-
 impl VerifierBuilder {
     pub(crate) fn new(home: TrustedIssuer) -> Self {
         Self {
             issuers: vec![home],
             user_issuers: Vec::new(),
+            #[cfg(feature = "transaction-tokens")]
+            transactions: Vec::new(),
             certificates: Vec::new(),
             workloads: Vec::new(),
             may_act: false,
@@ -235,6 +235,10 @@ impl VerifierBuilder {
         let asserting = asserting::checked(self.asserting, &[&*of_callers, &*of_users].concat())?;
         of_callers.extend(of(&asserting));
         let trusted = [&*of_callers, &*of_users].concat();
+        #[cfg(feature = "transaction-tokens")]
+        let transactions = transactions::checked(self.transactions, &trusted, [&callers, &users])?;
+        #[cfg(feature = "transaction-tokens")]
+        let trusted = [trusted, transactions.iter().map(|domain| domain.name().clone()).collect()].concat();
         let names = Namespace { home: home.as_ref(), trusted: &trusted };
         let rows = self
             .workloads
@@ -248,7 +252,16 @@ impl VerifierBuilder {
             row.check(&aliases, names_of_callers, &of_users)
                 .map_err(|invalid| invalid.within(at).within("trusted_caller"))
         });
-        let relations = Relations { may_act: self.may_act, trusted: trusts.collect::<Result<_, _>>()?, aliases };
+        let trusts = trusts.collect::<Result<_, _>>()?;
+        #[cfg(feature = "transaction-tokens")]
+        let (domains, carriers) = transactions::carried(transactions, &aliases, names_of_callers)?;
+        let relations = Relations {
+            may_act: self.may_act,
+            trusted: trusts,
+            #[cfg(feature = "transaction-tokens")]
+            carriers,
+            aliases,
+        };
 
         let http = match former {
             Some(former) => former.http.clone(),
@@ -268,6 +281,11 @@ impl VerifierBuilder {
         let (trusted, opaque) = connect.all(callers, "issuer", &of_callers, before)?;
         let (asserting, _) = connect.all(asserting, "self_asserted", &of_callers, before)?;
         asserting::tell(&asserting, former.map(|former| &*former.trusted));
+        #[cfg(feature = "transaction-tokens")]
+        let domains = {
+            let before = former.map(|former| (&*former.trust_domains.all, None));
+            connect.all(domains, "transaction_tokens", &Arc::from([]), before)?.0
+        };
         let before = former.map(|former| (&*former.users, former.users_opaque.as_ref()));
         let (users, users_opaque) = if users.is_empty() {
             let users = trusted.iter().map(|issuer| Arc::new(issuer.for_users())).collect();
@@ -295,6 +313,8 @@ impl VerifierBuilder {
             users_opaque,
             remembered: memory(Whose::Callers),
             users_remembered: memory(Whose::Users),
+            #[cfg(feature = "transaction-tokens")]
+            trust_domains: TrustDomains { all: domains, remembered: memory(Whose::Transactions) },
             certificates,
             relations,
             limits: self.limits,
@@ -309,7 +329,7 @@ impl VerifierBuilder {
 }
 
 /// Names, as code writes them.
-fn read<N>(names: N) -> Result<Vec<CallerName>, InvalidSetting>
+pub(crate) fn read<N>(names: N) -> Result<Vec<CallerName>, InvalidSetting>
 where
     N: IntoIterator<Item: TryInto<CallerName, Error: fmt::Display>>,
 {
@@ -335,29 +355,4 @@ fn checked(issuers: Vec<TrustedIssuer>, field: &str, before: &[Checked]) -> Resu
         checked.push(issuer);
     }
     Ok(checked)
-}
-
-impl TrustedCallers {
-    fn check(self, aliases: &AliasTable, names: Namespace<'_>, of_users: &[Issuer]) -> Result<Trust, InvalidSetting> {
-        let callers = self.callers.map_err(|invalid| invalid.within("callers"))?;
-        let callers: Box<[_]> = names
-            .workloads(&callers)
-            .map(|workload| workload.map(|workload| aliases.canonical(&workload).clone()))
-            .collect::<Result<_, _>>()
-            .map_err(|invalid| invalid.within("callers"))?;
-        let of_user = |(at, issuer): (usize, String)| match of_users.iter().find(|trusted| **trusted == *issuer) {
-            Some(issuer) => Ok(issuer.clone()),
-            None => {
-                Err(InvalidSetting::new(at, "is no issuer whose users' credentials are accepted").within("users_of"))
-            }
-        };
-        let users_of: Box<[_]> = self.users_of.into_iter().enumerate().map(of_user).collect::<Result<_, _>>()?;
-        if callers.is_empty() {
-            return Err(InvalidSetting::new("callers", "names nobody"));
-        }
-        if users_of.is_empty() {
-            return Err(InvalidSetting::new("users_of", "names no issuer"));
-        }
-        Ok(Trust { callers, users_of })
-    }
 }

@@ -1,4 +1,6 @@
-//! The claims of an access token, as they were found, of whichever profile.
+//! The claims of a token, as they were found, of whichever profile.
+
+mod objects;
 
 use std::fmt;
 
@@ -7,11 +9,14 @@ use serde::{
     de::{self, DeserializeSeed, IgnoredAny, MapAccess, Visitor},
 };
 use tower_identity_core::Refusal;
+#[cfg(feature = "transaction-tokens")]
+use tower_identity_core::transaction_tokens::{REQUESTER_CONTEXT, REQUESTING_WORKLOAD, TRANSACTION_CONTEXT};
 use tower_identity_jose::{
     NumericDate,
     json::{self, JsonError, Plain},
 };
 
+pub(crate) use self::objects::{Access, ActorClaim, Elsewhere, KubernetesClaim, KubernetesObject, SubjectId};
 use crate::{
     check,
     claim::{Claim, Object, wrong},
@@ -26,13 +31,13 @@ macro_rules! claims {
     (
         $(#[$doc:meta])*
         $visible:vis struct Claims<'a> {
-            $($of_claim:vis $claim:ident: $type:ty = $name:literal,)+
+            $($(#[$where:meta])* $of_claim:vis $claim:ident: $type:ty = $name:tt,)+
         }
     ) => {
         $(#[$doc])*
         #[derive(Debug, Default)]
         $visible struct Claims<'a> {
-            $($of_claim $claim: Claim<$type>,)+
+            $($(#[$where])* $of_claim $claim: Claim<$type>,)+
         }
 
         impl<'de> Visitor<'de> for Unread<'_, 'de> {
@@ -45,7 +50,7 @@ macro_rules! claims {
             fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
                 while let Some(name) = members.next_key::<Text<'_>>()? {
                     match &*name {
-                        $($name => once(&mut self.0.$claim, $name, &mut members)?,)+
+                        $($(#[$where])* $name => once(&mut self.0.$claim, $name, &mut members)?,)+
                         _ => drop(members.next_value::<IgnoredAny>()?),
                     }
                 }
@@ -57,7 +62,7 @@ macro_rules! claims {
             /// Reads claims that are written plainly, all of them absent so far.
             fn read_plainly(&mut self, plain: &mut Plain<'a>) -> Option<()> {
                 plain.object(|plain, name| match name {
-                    $($name => plain::set(&mut self.$claim, plain),)+
+                    $($(#[$where])* $name => plain::set(&mut self.$claim, plain),)+
                     _ => plain.ignore(),
                 })
             }
@@ -81,6 +86,14 @@ claims! {
         pub(crate) cnf: Members<'a, Claim<Text<'a>>> = "cnf",
         pub(crate) act: Object<ActorClaim<'a>> = "act",
         pub(crate) txn: Text<'a> = "txn",
+
+        // Of a transaction token.
+        #[cfg(feature = "transaction-tokens")]
+        pub(crate) req_wl: Text<'a> = REQUESTING_WORKLOAD,
+        #[cfg(feature = "transaction-tokens")]
+        pub(crate) tctx: Object<IgnoredAny> = TRANSACTION_CONTEXT,
+        #[cfg(feature = "transaction-tokens")]
+        pub(crate) rctx: Object<IgnoredAny> = REQUESTER_CONTEXT,
 
         // The client that the token was issued to.
         client_id: Text<'a> = "client_id",
@@ -177,57 +190,6 @@ fn once<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     }
     *claim = members.next_value()?;
     Ok(())
-}
-
-/// One level of `act` (RFC 8693 §4.1); an earlier actor is nested in the later one.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct ActorClaim<'a> {
-    #[serde(borrow)]
-    pub(crate) iss: Claim<Text<'a>>,
-    pub(crate) sub: Claim<Text<'a>>,
-    pub(crate) act: Claim<Box<Object<ActorClaim<'a>>>>,
-}
-
-/// `kubernetes.io`: the objects that a service account's token is bound to.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct KubernetesClaim<'a> {
-    #[serde(borrow)]
-    pub(crate) namespace: Claim<Text<'a>>,
-    pub(crate) serviceaccount: Claim<Object<KubernetesObject<'a>>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct KubernetesObject<'a> {
-    #[serde(borrow)]
-    pub(crate) name: Claim<Text<'a>>,
-}
-
-/// A subject by its issuer, whoever writes it (RFC 9493 §3.2.4).
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct SubjectId<'a> {
-    #[serde(borrow)]
-    pub(crate) format: Claim<Text<'a>>,
-    pub(crate) iss: Claim<Text<'a>>,
-    pub(crate) sub: Claim<Text<'a>>,
-}
-
-/// The roles at a realm, or at one of its clients.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Access<'a> {
-    #[serde(borrow)]
-    pub(crate) roles: Claim<List<Entry<'a>>>,
-}
-
-/// The claims that are to be had elsewhere (OpenID Connect Core §5.6.2).
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Elsewhere {
-    pub(crate) groups: Claim<IgnoredAny>,
 }
 
 /// A claim that a profile's table may speak of.

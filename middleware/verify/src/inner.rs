@@ -2,10 +2,14 @@
 
 use std::{any::Any, sync::Arc};
 
+#[cfg(feature = "transaction-tokens")]
+use tower_identity_core::RefusalKind;
 use tower_identity_core::{CallerContext, Clock, Issuer, Refusal, Revocations};
 use tower_identity_jose::{Compact, KnownHeaders, Limits};
 use tower_identity_oauth::Http;
 
+#[cfg(feature = "transaction-tokens")]
+use crate::transactions::TrustDomains;
 use crate::{
     Verification,
     anchor::Anchor,
@@ -31,6 +35,9 @@ pub(crate) struct Inner {
     /// What was verified of the tokens of each, by these settings.
     pub(crate) remembered: Arc<Memory>,
     pub(crate) users_remembered: Arc<Memory>,
+    /// Whose transaction tokens are accepted beside a caller's credential.
+    #[cfg(feature = "transaction-tokens")]
+    pub(crate) trust_domains: TrustDomains,
     pub(crate) certificates: Certificates,
     pub(crate) relations: Relations,
     pub(crate) limits: Limits,
@@ -68,6 +75,20 @@ impl Inner {
                 let opaque = self.users_opaque.as_ref();
                 proof.demanded_of(self.verify(token, &self.users, opaque, &self.users_remembered))
             }
+        }
+    }
+
+    /// Verifies a transaction token, which says nothing of who presents it. One that is bound to a key is nobody's here.
+    #[cfg(feature = "transaction-tokens")]
+    pub(crate) fn transaction_token(&self, token: &str) -> Verification {
+        let TrustDomains { all, remembered } = &self.trust_domains;
+        if all.is_empty() {
+            let nobodys = "a transaction token was looked for, and those of no trust domain are accepted";
+            return Verification::decided(Err(Refusal::new(RefusalKind::Misconfigured, "wiring").detail(nobodys)));
+        }
+        match self.recall(token.as_bytes(), remembered, Proof::NOTHING) {
+            Some(token) => Verification::decided(Ok(token)),
+            None => Proof::NOTHING.demanded_of(self.verify(token, all, None, remembered)),
         }
     }
 
@@ -119,7 +140,10 @@ impl Inner {
     }
 
     pub(crate) fn anchor_of(&self, issuer: &Issuer) -> Option<&Issuer> {
-        let anchors = self.trusted.iter().chain(&self.users).map(|trusted| &trusted.rules.anchor);
+        let all = self.trusted.iter().chain(&self.users);
+        #[cfg(feature = "transaction-tokens")]
+        let all = all.chain(&self.trust_domains.all);
+        let anchors = all.map(|trusted| &trusted.rules.anchor);
         let of_tokens = anchors.into_iter().find(|anchor| anchor.issuers().any(|own| own == issuer)).map(Anchor::name);
         of_tokens.or_else(|| self.certificates.issuers().find(|own| *own == issuer))
     }
@@ -151,6 +175,8 @@ impl Inner {
         all.any(|trusted| match &trusted.rules.anchor {
             Anchor::Tenants { tenants, .. } => tenants.iter().any(|named| named.issuer == *issuer),
             Anchor::Issuer(_) | Anchor::Asked(_) | Anchor::TrustDomain { .. } => false,
+            #[cfg(feature = "transaction-tokens")]
+            Anchor::Transactions { .. } => false,
         })
     }
 

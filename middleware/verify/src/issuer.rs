@@ -80,6 +80,7 @@ pub(crate) struct Checked {
     pub(crate) table: &'static Table,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) leeway: Duration,
+    pub(crate) longest: Option<Duration>,
     pub(crate) issued_to_is_sender: bool,
     pub(crate) users_of: Arc<[Issuer]>,
     pub(crate) keys: KeyPlan,
@@ -255,6 +256,11 @@ impl TrustedIssuer {
             Whom::Issuer(issuer) | Whom::GivenKeys(issuer) => Anchor::issuer(issuer, &self.tenants, &table.issuer)?,
             Whom::TrustDomain(name) => Anchor::trust_domain(name, &self.tenants, &table.issuer)?,
         };
+        self.check_for(anchor, table)
+    }
+
+    /// The same, where it is known whose tokens they are.
+    pub(crate) fn check_for(self, anchor: Anchor, table: &'static Table) -> Result<Checked, InvalidSetting> {
         let keys = self.keys.check(&anchor, self.leeway)?;
         let audiences = self
             .audiences
@@ -281,6 +287,7 @@ impl TrustedIssuer {
             table,
             algorithms,
             leeway: self.leeway,
+            longest: table.longest,
             issued_to_is_sender: self.issued_to_is_sender,
             users_of: Arc::from([]),
             keys,

@@ -10,11 +10,13 @@ mod subject;
 #[cfg(test)]
 mod tests;
 mod time;
+#[cfg(feature = "transaction-tokens")]
+mod transaction;
 
 use std::{sync::Arc, time::Duration};
 
 use tower_identity_core::{
-    Audience, AuthenticationContext, Credential, Evidence, Issuer, Refusal, Revocations, Scope, Scopes, SecretToken,
+    Audience, AuthenticationContext, Evidence, Issuer, Refusal, Revocations, Scope, Scopes, SecretToken,
     Timestamp, TokenId, TransactionId, VerifiedTokenParts,
 };
 
@@ -28,6 +30,8 @@ pub(crate) use self::{
     subject::{client, user},
     time::{begun, issued, not_ended},
 };
+#[cfg(feature = "transaction-tokens")]
+use crate::profile::CallerShape;
 use crate::{
     anchor::Anchor,
     check,
@@ -50,6 +54,8 @@ pub(crate) struct Rules {
     pub(crate) audiences: Vec<Audience>,
     /// How far the clocks may differ.
     pub(crate) leeway: Duration,
+    /// For how long a token may live, where there is a bound.
+    pub(crate) longest: Option<Duration>,
     /// The issuers that speak for their own workloads themselves. None where the token is a user's own beside its
     /// caller's: whichever workload it names has to be there itself.
     pub(crate) trusted: Arc<[Issuer]>,
@@ -91,7 +97,7 @@ pub(crate) fn judge(
     let issued_at = issued(claims, rules, now)?;
     let certificate = confirmation(claims)?;
     let token_id = token_id(claims, rules)?;
-    let transaction = transaction(claims)?;
+    let transaction = transaction(claims, rules)?;
     let scopes = scopes(claims, rules)?;
     let authentication = authentication(claims)?;
     let attributes = attributes(claims, rules)?;
@@ -105,7 +111,7 @@ pub(crate) fn judge(
     }
 
     Ok(VerifiedTokenParts {
-        credential: Credential::Token { token: presented.token, payload: presented.payload },
+        credential: rules.table.credential(presented.token, presented.payload),
         issuer: named.issuer.clone(),
         home: rules.home,
         identity,
@@ -133,7 +139,12 @@ pub(crate) fn token_id(claims: &Claims<'_>, rules: &Rules) -> Result<Option<Toke
     }
 }
 
-pub(crate) fn transaction(claims: &Claims<'_>) -> Result<Option<TransactionId>, Refusal> {
+#[cfg_attr(not(feature = "transaction-tokens"), expect(unused_variables, reason = "only transaction tokens need a txn"))]
+pub(crate) fn transaction(claims: &Claims<'_>, rules: &Rules) -> Result<Option<TransactionId>, Refusal> {
+    #[cfg(feature = "transaction-tokens")]
+    if matches!(rules.table.caller, CallerShape::Transaction) {
+        transaction::is_whole(claims)?;
+    }
     let txn = claims.txn.as_ref().optional(check::CLAIMS, "txn")?;
     txn.map(|txn| parsed(txn, check::CLAIMS, "txn")).transpose()
 }

@@ -66,21 +66,35 @@ impl Verifier {
     }
 }
 
+/// What two credentials come to, both of which were judged; the caller's is good.
+pub(crate) type Relate =
+    fn(&Inner, &CallerContext, &Result<CallerContext, Refusal>) -> Result<CallerContext, Refusal>;
+
 impl Inner {
     pub(crate) fn pair(self: &Arc<Self>, caller: &str, user: &str, proof: Proof) -> Verification {
-        let caller = match self.bearer(caller, proof).try_now() {
+        self.both(self.bearer(caller, proof), || self.user(user, proof), Self::related)
+    }
+
+    /// Two verifications, at the same time where both have to wait.
+    pub(crate) fn both(
+        self: &Arc<Self>,
+        caller: Verification,
+        beside: impl FnOnce() -> Verification,
+        relate: Relate,
+    ) -> Verification {
+        let caller = match caller.try_now() {
             // Nobody asks for the user of somebody who is refused.
             Ok(Err(refusal)) => return Verification::decided(Err(refusal)),
             caller => caller,
         };
-        match (caller, self.user(user, proof).try_now()) {
-            (Ok(caller), Ok(user)) => Verification::decided(caller.and_then(|caller| self.related(&caller, &user))),
+        match (caller, beside().try_now()) {
+            (Ok(caller), Ok(user)) => Verification::decided(caller.and_then(|caller| relate(self, &caller, &user))),
             (caller, user) => {
                 let (mut caller, mut user) = (Half::of(caller), Half::of(user));
                 let settings = Arc::clone(self);
                 Verification::fetching(Box::pin(poll_fn(move |cx| match (caller.poll(cx), user.poll(cx)) {
                     (Some(Err(refusal)), _) => Poll::Ready(Err(refusal.clone())),
-                    (Some(Ok(caller)), Some(user)) => Poll::Ready(settings.related(caller, user)),
+                    (Some(Ok(caller)), Some(user)) => Poll::Ready(relate(&settings, caller, user)),
                     (None, _) | (_, None) => Poll::Pending,
                 })))
             }
@@ -88,13 +102,20 @@ impl Inner {
     }
 
     pub(crate) fn alone(self: &Arc<Self>, caller: &str, proof: Proof) -> Verification {
-        match self.bearer(caller, proof).try_now() {
-            Ok(decision) => Verification::decided(decision.and_then(|caller| self.left_alone(caller))),
+        self.then(self.bearer(caller, proof), Self::left_alone)
+    }
+
+    /// A verification, and what its caller comes to.
+    pub(crate) fn then(
+        self: &Arc<Self>,
+        caller: Verification,
+        next: fn(&Self, CallerContext) -> Result<CallerContext, Refusal>,
+    ) -> Verification {
+        match caller.try_now() {
+            Ok(decision) => Verification::decided(decision.and_then(|caller| next(self, caller))),
             Err(waiting) => {
                 let settings = Arc::clone(self);
-                Verification::fetching(Box::pin(
-                    async move { waiting.await.and_then(|caller| settings.left_alone(caller)) },
-                ))
+                Verification::fetching(Box::pin(async move { waiting.await.and_then(|caller| next(&settings, caller)) }))
             }
         }
     }
@@ -111,7 +132,7 @@ impl Inner {
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the verification that may state its result")]
-    fn left_alone(&self, caller: CallerContext) -> Result<CallerContext, Refusal> {
+    pub(crate) fn left_alone(&self, caller: CallerContext) -> Result<CallerContext, Refusal> {
         let token = caller.caller_token();
         let identity = token.identity();
         match identity.user {

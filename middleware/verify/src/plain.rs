@@ -104,6 +104,13 @@ impl<'a, T: Plainly<'a>> Plainly<'a> for Box<T> {
     }
 }
 
+#[cfg(feature = "transaction-tokens")]
+impl Plainly<'_> for Object<IgnoredAny> {
+    fn read(plain: &mut Plain<'_>) -> Option<Self> {
+        plain.object(|plain, _| plain.ignore()).map(|()| Self(IgnoredAny))
+    }
+}
+
 /// Objects whose members go by the names of their fields.
 macro_rules! objects {
     ($a:lifetime: $($object:ty { $($member:ident)+ })+) => {$(

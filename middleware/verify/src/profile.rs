@@ -3,6 +3,8 @@
 mod platforms;
 mod services;
 mod table;
+#[cfg(feature = "transaction-tokens")]
+mod transactions;
 mod vendors;
 
 use serde::Deserialize;
@@ -11,6 +13,8 @@ pub(crate) use self::table::{
     AttributeClaims, AudienceShape, CallerShape, GroupClaim, Guard, IssuerShape, RoleClaim, ScopeClaim, Sign,
     SubjectEvidence, Table,
 };
+#[cfg(feature = "transaction-tokens")]
+pub(crate) use self::transactions::TRANSACTION_TOKEN;
 pub(crate) use self::{services::SELF_ASSERTED, vendors::INTROSPECTED};
 
 /// The shape of an issuer's access tokens: which kinds of `typ`, which claims, and how whom they name is read.

@@ -11,6 +11,8 @@
 //! | R3 | names the caller as who may act (`may_act`, RFC 8693 §4.4) | where [accepted](crate::VerifierBuilder::accept_may_act) |
 //! | R4 | is bound to the certificate that the caller has proven (`cnf`, RFC 8705 §3): the caller's own, or that of its token | always |
 //!
+//! A transaction token is carried, and relates by who may carry it (`transactions`).
+//!
 //! A [service's own word](crate::danger::self_asserted) for its user counts beside a credential of that service, and remains
 //! its own word.
 //!
@@ -24,6 +26,8 @@ use tower_identity_core::{
     Binding, Evidence, Issuer, Refusal, RefusalKind, Standing, Subject, VerifiedToken, Workload,
 };
 
+#[cfg(feature = "transaction-tokens")]
+use crate::transactions::Carriers;
 use crate::{aliases::AliasTable, check, shown::Shown};
 
 /// What relates two credentials, as it is configured.
@@ -33,6 +37,8 @@ pub(crate) struct Relations {
     /// Whether `may_act` relates, too.
     pub(crate) may_act: bool,
     pub(crate) trusted: Box<[Trust]>,
+    #[cfg(feature = "transaction-tokens")]
+    pub(crate) carriers: Box<[Carriers]>,
 }
 
 /// Callers that are trusted to say for whom they call.
@@ -129,7 +135,7 @@ impl Relations {
     }
 
     /// Who sent the request, by a token of its own, and by the word of its own issuer.
-    fn sender<'a>(&'a self, caller: &'a VerifiedToken) -> Result<&'a Workload, Refusal> {
+    pub(crate) fn sender<'a>(&'a self, caller: &'a VerifiedToken) -> Result<&'a Workload, Refusal> {
         let identity = caller.identity();
         if identity.user.is_some() {
             return Err(unrelated("the caller's credential names a user itself"));
@@ -179,7 +185,7 @@ fn share_a_key(caller: &VerifiedToken, beside: &VerifiedToken) -> bool {
 }
 
 /// The context of one transaction does not count beside the user of another (RFC 8417 §2.2).
-fn of_one_transaction(caller: &VerifiedToken, user: &VerifiedToken) -> Result<(), Refusal> {
+pub(crate) fn of_one_transaction(caller: &VerifiedToken, user: &VerifiedToken) -> Result<(), Refusal> {
     match (caller.transaction(), user.transaction()) {
         (Some(one), Some(other)) if one != other => Err(unrelated("the two are of different transactions")),
         _ => Ok(()),
@@ -190,7 +196,7 @@ fn of_another(sender: &Workload, asserting: &Workload) -> Refusal {
     unrelated(format!("the caller is {}, and it is {} who says for which user it calls", told(sender), told(asserting)))
 }
 
-fn told(workload: &Workload) -> String {
+pub(crate) fn told(workload: &Workload) -> String {
     format!("{} of {}", Shown(&workload.id), workload.issuer)
 }
 

@@ -67,6 +67,15 @@ pub(crate) fn issuer_among<'i>(trusted: &'i [Arc<Trusted>], claims: &Claims<'_>)
         anchor.named(claims).map_err(|refusal| refusal.issuer(anchor.name().clone()))?;
         return Ok(trusted);
     }
+    #[cfg(feature = "transaction-tokens")]
+    if let [domain, ..] = trusted
+        && matches!(domain.rules.anchor, Anchor::Transactions { .. })
+    {
+        let aud = claims.aud.as_ref().required(check::AUD, "aud")?;
+        let expected: Vec<_> = trusted.iter().map(|trusted| trusted.rules.anchor.name().as_str()).collect();
+        let found: Vec<_> = aud.as_slice().iter().map(|one| &**one).collect();
+        return Err(refuse(check::AUD, format!("expected one of {expected:?}, found {}", Shown(&found))));
+    }
     let iss = claims.iss.as_ref().required(check::ISS, "iss")?;
     if trusted.iter().any(|trusted| trusted.is_opaque && *trusted.rules.anchor.name() == **iss) {
         return Err(refuse(check::ISS, "tokens of its issuer are opaque here, and this is a JWT"));

@@ -88,6 +88,7 @@ impl Connect<'_> {
                 table,
                 audiences: issuer.audiences,
                 leeway: issuer.leeway,
+                longest: issuer.longest,
                 trusted: Arc::clone(speak_themselves),
                 issued_to_is_sender: issuer.issued_to_is_sender,
                 users_of: issuer.users_of,

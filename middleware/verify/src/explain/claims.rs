@@ -27,7 +27,7 @@ impl Faults {
             judge::issued(claims, rules, now).err(),
             judge::confirmation(claims).err(),
             judge::token_id(claims, rules).err(),
-            judge::transaction(claims).err(),
+            judge::transaction(claims, rules).err(),
             judge::scopes(claims, rules).err(),
             judge::authentication(claims).err(),
             judge::attributes(claims, rules).err(),

@@ -24,6 +24,8 @@ pub(crate) fn actors(
     let account = match &rules.table.caller {
         CallerShape::Client { account, .. } => Some(*account),
         CallerShape::SpiffeId | CallerShape::ServiceAccount | CallerShape::Asserting => None,
+        #[cfg(feature = "transaction-tokens")]
+        CallerShape::Transaction => None,
     };
     let mut chain = Vec::new();
     let mut next = claims.act.as_ref().optional(check::ACT, "act")?;
@@ -57,6 +59,10 @@ pub(crate) fn identity(
     named: &Named,
     rules: &Rules,
 ) -> Result<Identity, Refusal> {
+    #[cfg(feature = "transaction-tokens")]
+    if matches!(rules.table.caller, CallerShape::Transaction) {
+        return Ok(super::transaction::identity(client, user, named, rules));
+    }
     let is_asserting = matches!(rules.table.caller, CallerShape::Asserting);
     let (workload, evidence) = match actors.current() {
         None if is_asserting => return Err(refuse(check::ACT, "act is missing: who says so acts itself")),

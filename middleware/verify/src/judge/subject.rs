@@ -19,6 +19,8 @@ pub(crate) fn client(claims: &Claims<'_>, rules: &Rules) -> Result<Subject, Refu
         CallerShape::Client { claims: names, .. } => parsed(text, check::CLAIMS, named(names)),
         CallerShape::SpiffeId => parsed(text, check::CLAIMS, "sub"),
         CallerShape::Asserting => parsed(text, check::CLAIMS, "iss"),
+        #[cfg(feature = "transaction-tokens")]
+        CallerShape::Transaction => parsed(text, check::CLAIMS, "req_wl"),
         CallerShape::ServiceAccount => {
             is_service_account(text, claims)?;
             parsed(text, check::CLAIMS, "sub")
@@ -32,6 +34,8 @@ pub(super) fn client_text<'c>(claims: &'c Claims<'_>, rules: &Rules) -> Result<&
         CallerShape::Client { claims: names, .. } => names,
         CallerShape::SpiffeId | CallerShape::ServiceAccount => return subject_text(claims),
         CallerShape::Asserting => return claims.iss.as_ref().required(check::CLAIMS, "iss").map(|iss| &**iss),
+        #[cfg(feature = "transaction-tokens")]
+        CallerShape::Transaction => return super::transaction::requester(claims),
     };
     let mut found = None;
     for name in *names {
@@ -73,6 +77,8 @@ pub(crate) fn user(
         CallerShape::Client { subject, .. } => subject,
         CallerShape::SpiffeId | CallerShape::ServiceAccount => return Ok(None),
         CallerShape::Asserting => return asserted(claims, rules).map(Some),
+        #[cfg(feature = "transaction-tokens")]
+        CallerShape::Transaction => return super::transaction::user(claims, client, named).map(Some),
     };
     let sub = match claims.sub.as_ref().optional(check::CLAIMS, "sub")? {
         Some(sub) if *client == **sub => Some(client.clone()),

@@ -18,6 +18,7 @@ fn rules() -> Rules {
         table: Profile::Rfc9068.table(),
         audiences: vec!["orders".parse().expect("audience"), "https://orders.example/".parse().expect("audience")],
         leeway: Duration::from_secs(30),
+        longest: None,
         trusted: [HOME, "https://partner.example"].map(|issuer| issuer.parse().expect("issuer")).into(),
         issued_to_is_sender: false,
         users_of: Arc::from([]),

@@ -24,7 +24,7 @@ pub(crate) fn not_ended(claims: &Claims<'_>, rules: &Rules, now: Timestamp) -> R
     if now >= exp.saturating_add(rules.leeway) {
         return Err(refuse(check::EXP, format!("expired {}s ago", now.since(exp).as_secs())));
     }
-    if let (Some(longest), Claim::Is(iat)) = (rules.table.longest, &claims.iat) {
+    if let (Some(longest), Claim::Is(iat)) = (rules.longest, &claims.iat) {
         let life = exp.since(iat.timestamp());
         if life > longest {
             let (life, longest) = (life.as_secs(), longest.as_secs());

@@ -1,7 +1,8 @@
 //! What a profile is made of: data that the checks read.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use tower_identity_core::{Credential, SecretToken};
 use tower_identity_jose::{Accept, Algorithm, MediaType};
 
 use crate::claims::ClaimName;
@@ -39,6 +40,15 @@ impl Table {
         let accept = Accept::new(types, algorithms);
         let accept = if self.untyped { accept.or_untyped() } else { accept };
         if self.bare_header { accept.nothing_else_in_header() } else { accept }
+    }
+
+    /// What is kept of a token of this profile.
+    pub(crate) fn credential(&self, token: SecretToken, payload: Arc<[u8]>) -> Credential {
+        match self.caller {
+            #[cfg(feature = "transaction-tokens")]
+            CallerShape::Transaction => Credential::TransactionToken { token, payload },
+            _ => Credential::Token { token, payload },
+        }
     }
 }
 
@@ -144,6 +154,9 @@ pub(crate) enum CallerShape {
     ServiceAccount,
     /// `iss`, a service that says itself for which user it calls, who is in `sub_id`. Always a user.
     Asserting,
+    /// `req_wl`, which asked for it and need not be who sends it; and `sub`, always a user.
+    #[cfg(feature = "transaction-tokens")]
+    Transaction,
 }
 
 /// What makes it evident whether a token is about its client or about a user.

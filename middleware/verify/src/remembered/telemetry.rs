@@ -21,6 +21,8 @@ const TOKENS: &str = "tower_identity_remembered_tokens";
 pub(crate) enum Whose {
     Callers,
     Users,
+    #[cfg(feature = "transaction-tokens")]
+    Transactions,
 }
 
 impl Whose {
@@ -28,6 +30,8 @@ impl Whose {
         match self {
             Self::Callers => "callers",
             Self::Users => "users",
+            #[cfg(feature = "transaction-tokens")]
+            Self::Transactions => "transactions",
         }
     }
 }

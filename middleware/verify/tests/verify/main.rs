@@ -22,4 +22,5 @@ mod revoked;
 mod self_asserted;
 mod support;
 mod tenants;
+mod transactions;
 mod two;
