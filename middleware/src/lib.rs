@@ -124,6 +124,8 @@ pub use tower_identity_verify::{
     RevocationFeed, SelfAssertedSettings, SplitToken, SplitTokens, StoreError, TrustedIssuer, Unsplittable, Verdict,
     Verifier, VerifierBuilder, check,
 };
+#[cfg(feature = "transaction-tokens")]
+pub use tower_identity_verify::{TransactionTokenSettings, TransactionTokens};
 
 pub use self::config::{LiveSettings, Settings, SettingsDigest, SettingsError};
 

@@ -16,6 +16,8 @@ use tower_identity_jose::{
     json::{self, JsonError, Plain},
 };
 
+#[cfg(feature = "transaction-tokens")]
+pub(crate) use self::objects::RequesterContext;
 pub(crate) use self::objects::{Access, ActorClaim, Elsewhere, KubernetesClaim, KubernetesObject, SubjectId};
 use crate::{
     check,
@@ -93,7 +95,7 @@ claims! {
         #[cfg(feature = "transaction-tokens")]
         pub(crate) tctx: Object<IgnoredAny> = TRANSACTION_CONTEXT,
         #[cfg(feature = "transaction-tokens")]
-        pub(crate) rctx: Object<IgnoredAny> = REQUESTER_CONTEXT,
+        pub(crate) rctx: Object<RequesterContext<'a>> = REQUESTER_CONTEXT,
 
         // The client that the token was issued to.
         client_id: Text<'a> = "client_id",

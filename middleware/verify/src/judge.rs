@@ -16,7 +16,7 @@ mod transaction;
 use std::{sync::Arc, time::Duration};
 
 use tower_identity_core::{
-    Audience, AuthenticationContext, Evidence, Issuer, Refusal, Revocations, Scope, Scopes, SecretToken,
+    Audience, AuthenticationContext, Credential, Evidence, Issuer, Refusal, Revocations, Scope, Scopes, SecretToken,
     Timestamp, TokenId, TransactionId, VerifiedTokenParts,
 };
 
@@ -30,8 +30,6 @@ pub(crate) use self::{
     subject::{client, user},
     time::{begun, issued, not_ended},
 };
-#[cfg(feature = "transaction-tokens")]
-use crate::profile::CallerShape;
 use crate::{
     anchor::Anchor,
     check,
@@ -99,7 +97,7 @@ pub(crate) fn judge(
     let token_id = token_id(claims, rules)?;
     let transaction = transaction(claims, rules)?;
     let scopes = scopes(claims, rules)?;
-    let authentication = authentication(claims)?;
+    let authentication = authentication(claims, rules)?;
     let attributes = attributes(claims, rules)?;
     let client = client(claims, rules)?;
     let user = user(claims, &client, named, rules)?;
@@ -110,8 +108,9 @@ pub(crate) fn judge(
         identity.evidence = Evidence::Proven;
     }
 
+    let trust_domain = audience.first().filter(|_| rules.table.is_of_transactions()).cloned();
     Ok(VerifiedTokenParts {
-        credential: rules.table.credential(presented.token, presented.payload),
+        credential: Credential::Token { token: presented.token, payload: presented.payload },
         issuer: named.issuer.clone(),
         home: rules.home,
         identity,
@@ -120,7 +119,7 @@ pub(crate) fn judge(
         audience,
         token_id,
         transaction,
-        trust_domain: None,
+        trust_domain,
         authentication,
         attributes,
         issued_at,
@@ -139,10 +138,13 @@ pub(crate) fn token_id(claims: &Claims<'_>, rules: &Rules) -> Result<Option<Toke
     }
 }
 
-#[cfg_attr(not(feature = "transaction-tokens"), expect(unused_variables, reason = "only transaction tokens need a txn"))]
+#[cfg_attr(
+    not(feature = "transaction-tokens"),
+    expect(unused_variables, reason = "only transaction tokens need a txn")
+)]
 pub(crate) fn transaction(claims: &Claims<'_>, rules: &Rules) -> Result<Option<TransactionId>, Refusal> {
     #[cfg(feature = "transaction-tokens")]
-    if matches!(rules.table.caller, CallerShape::Transaction) {
+    if rules.table.is_of_transactions() {
         transaction::is_whole(claims)?;
     }
     let txn = claims.txn.as_ref().optional(check::CLAIMS, "txn")?;
@@ -176,7 +178,12 @@ pub(crate) fn scopes(claims: &Claims<'_>, rules: &Rules) -> Result<Scopes, Refus
 }
 
 /// RFC 9068 §2.2.1.
-pub(crate) fn authentication(claims: &Claims<'_>) -> Result<AuthenticationContext, Refusal> {
+#[cfg_attr(not(feature = "transaction-tokens"), expect(unused_variables, reason = "only transaction tokens differ"))]
+pub(crate) fn authentication(claims: &Claims<'_>, rules: &Rules) -> Result<AuthenticationContext, Refusal> {
+    #[cfg(feature = "transaction-tokens")]
+    if rules.table.is_of_transactions() {
+        return transaction::authentication(claims);
+    }
     let session = claims.sid.as_ref().optional(check::CLAIMS, "sid")?;
     Ok(AuthenticationContext {
         auth_time: claims.auth_time.as_ref().optional(check::CLAIMS, "auth_time")?.map(|time| time.timestamp()),

@@ -67,8 +67,7 @@ impl Verifier {
 }
 
 /// What two credentials come to, both of which were judged; the caller's is good.
-pub(crate) type Relate =
-    fn(&Inner, &CallerContext, &Result<CallerContext, Refusal>) -> Result<CallerContext, Refusal>;
+pub(crate) type Relate = fn(&Inner, &CallerContext, &Result<CallerContext, Refusal>) -> Result<CallerContext, Refusal>;
 
 impl Inner {
     pub(crate) fn pair(self: &Arc<Self>, caller: &str, user: &str, proof: Proof) -> Verification {
@@ -115,7 +114,9 @@ impl Inner {
             Ok(decision) => Verification::decided(decision.and_then(|caller| next(self, caller))),
             Err(waiting) => {
                 let settings = Arc::clone(self);
-                Verification::fetching(Box::pin(async move { waiting.await.and_then(|caller| next(&settings, caller)) }))
+                Verification::fetching(Box::pin(
+                    async move { waiting.await.and_then(|caller| next(&settings, caller)) },
+                ))
             }
         }
     }

@@ -9,6 +9,8 @@ use tower_identity_jose::{
     json::{Kind, Plain},
 };
 
+#[cfg(feature = "transaction-tokens")]
+use crate::claims::RequesterContext;
 use crate::{
     claim::{Claim, Object},
     claims::{Access, ActorClaim, Elsewhere, KubernetesClaim, KubernetesObject, SubjectId},
@@ -135,3 +137,6 @@ objects! { 'a:
     Access<'a> { roles }
     Elsewhere { groups }
 }
+
+#[cfg(feature = "transaction-tokens")]
+objects! { 'a: RequesterContext<'a> { acr amr auth_time } }

@@ -26,8 +26,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use tower_identity_core::{CallerName, InvalidSetting, Issuer};
 use tower_identity_jose::KeySet;
 
-pub use self::settings::TransactionTokenSettings;
 pub(crate) use self::carriers::Carriers;
+pub use self::settings::TransactionTokenSettings;
 use crate::{
     Profile, TrustedIssuer, VerifierBuilder,
     aliases::{AliasTable, Namespace},
@@ -173,7 +173,10 @@ impl TransactionTokens {
         let Self { trust_domain, issuer, issued_by, workloads_of, carriers, carriers_of, longest } = self;
         let name = parse("trust_domain", &trust_domain)?;
         if trusted.contains(&name) {
-            return refused("trust_domain", "is the name of a trusted issuer too, and their users would be taken for one another");
+            return refused(
+                "trust_domain",
+                "is the name of a trusted issuer too, and their users would be taken for one another",
+            );
         }
         if issuer.profile != Profile::default() || !issuer.tenants.is_empty() || issuer.issued_to_is_sender {
             return refused("keys", "says of transaction tokens what is said of access tokens");
@@ -198,7 +201,11 @@ impl TransactionTokens {
         let checked = issuer.check_for(anchor, &TRANSACTION_TOKEN)?;
         Ok(CheckedTokens {
             checked: Checked { longest: longest.or(checked.longest), ..checked },
-            carriers: carriers.into_iter().collect::<Result<Vec<_>, _>>().map_err(|wrong| wrong.within("carriers"))?.concat(),
+            carriers: carriers
+                .into_iter()
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|wrong| wrong.within("carriers"))?
+                .concat(),
             carriers_of,
         })
     }

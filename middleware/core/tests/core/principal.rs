@@ -75,6 +75,7 @@ fn every_binding_has_its_word() {
         (Binding::ProofOverAll, "proof_over_all"),
         (Binding::SharedKey, "shared_key"),
         (Binding::IssuerNamed, "issuer_named"),
+        (Binding::Transaction, "transaction"),
         (Binding::SelfAsserted, "self_asserted"),
         (Binding::None, "none"),
     ] {

@@ -87,6 +87,7 @@ fn e9_only_what_is_tied_or_trusted_counts_together_and_for_itself_changes_none_o
         (Binding::ProofOverAll.into(), true, Binding::ProofOverAll),
         (Binding::SharedKey.into(), true, Binding::SharedKey),
         (Binding::IssuerNamed.into(), true, Binding::IssuerNamed),
+        (Binding::Transaction.into(), true, Binding::Transaction),
         (Binding::SelfAsserted.into(), false, Binding::SelfAsserted),
         (Binding::None.into(), false, Binding::None),
         (Standing::on_trust(), true, Binding::None),

@@ -92,6 +92,8 @@ pub(crate) fn map() -> Vec<Row> {
             "16",
             e5,
         ),
+        // E8
+        (RefusalKind::InvalidTransactionToken, 400, "", "", "16", "the transaction token was not accepted"),
         // E9 to E13
         (RefusalKind::UnrelatedCredentials, 403, "", "", "7", unrelated),
         (later, 503, "", "2", "14", "this cannot be decided now, try again later"),
@@ -108,13 +110,14 @@ pub(crate) fn map() -> Vec<Row> {
 }
 
 /// What each kind is called, in bodies, logs and counters.
-const CODES: [&str; 11] = [
+const CODES: [&str; 12] = [
     "bad_upstream",
     "denied",
     "insufficient_scope",
     "insufficient_user_authentication",
     "internal",
     "invalid_token",
+    "invalid_transaction_token",
     "malformed_request",
     "misconfigured",
     "no_credential",

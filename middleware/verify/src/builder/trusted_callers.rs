@@ -15,7 +15,12 @@ pub(super) struct TrustedCallers {
 }
 
 impl TrustedCallers {
-    pub(super) fn check(self, aliases: &AliasTable, names: Namespace<'_>, of_users: &[Issuer]) -> Result<Trust, InvalidSetting> {
+    pub(super) fn check(
+        self,
+        aliases: &AliasTable,
+        names: Namespace<'_>,
+        of_users: &[Issuer],
+    ) -> Result<Trust, InvalidSetting> {
         let callers = self.callers.map_err(|invalid| invalid.within("callers"))?;
         let callers: Box<[_]> = names
             .workloads(&callers)

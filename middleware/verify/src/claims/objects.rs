@@ -1,6 +1,8 @@
 //! The claims that are objects, as far as they are read.
 
 use serde::{Deserialize, de::IgnoredAny};
+#[cfg(feature = "transaction-tokens")]
+use tower_identity_jose::NumericDate;
 
 use crate::{
     claim::{Claim, Object},
@@ -56,4 +58,15 @@ pub(crate) struct Access<'a> {
 #[serde(default)]
 pub(crate) struct Elsewhere {
     pub(crate) groups: Claim<IgnoredAny>,
+}
+
+/// The environment in which a transaction was begun, as far as it is read: how its user had signed in.
+#[cfg(feature = "transaction-tokens")]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RequesterContext<'a> {
+    #[serde(borrow)]
+    pub(crate) acr: Claim<Text<'a>>,
+    pub(crate) amr: Claim<List<Text<'a>>>,
+    pub(crate) auth_time: Claim<NumericDate>,
 }

@@ -29,7 +29,7 @@ impl Faults {
             judge::token_id(claims, rules).err(),
             judge::transaction(claims, rules).err(),
             judge::scopes(claims, rules).err(),
-            judge::authentication(claims).err(),
+            judge::authentication(claims, rules).err(),
             judge::attributes(claims, rules).err(),
         ];
         let mut faults = Self { refusals: made.into_iter().flatten().collect(), unreached: Vec::new() };

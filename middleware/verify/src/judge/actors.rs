@@ -60,7 +60,7 @@ pub(crate) fn identity(
     rules: &Rules,
 ) -> Result<Identity, Refusal> {
     #[cfg(feature = "transaction-tokens")]
-    if matches!(rules.table.caller, CallerShape::Transaction) {
+    if rules.table.is_of_transactions() {
         return Ok(super::transaction::identity(client, user, named, rules));
     }
     let is_asserting = matches!(rules.table.caller, CallerShape::Asserting);

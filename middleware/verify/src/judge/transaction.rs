@@ -1,23 +1,35 @@
 //! What a transaction token has and no other token needs (draft-ietf-oauth-transaction-tokens-11 §4.2).
 
-use tower_identity_core::{Identity, Refusal, Subject, User, Workload};
+use tower_identity_core::{AuthenticationContext, Evidence, Identity, Refusal, Subject, User, Workload};
 
-use super::Rules;
+use super::{Rules, owned};
 use crate::{
     anchor::{Anchor, Named},
     check,
-    claim::refuse,
+    claim::{Object, refuse},
     claims::{Claims, parsed},
 };
 
-/// Each claim that has to be there is, and what may be there is of its type. What `tctx` and `rctx` have in them is data:
-/// nothing of it is a right.
+/// Each claim that has to be there is, and what the transaction is about is an object, if it is said: data, and no right.
 pub(super) fn is_whole(claims: &Claims<'_>) -> Result<(), Refusal> {
     claims.txn.as_ref().required(check::CLAIMS, "txn")?;
     claims.scope.as_ref().required(check::CLAIMS, "scope")?;
     claims.tctx.as_ref().optional(check::CLAIMS, "tctx")?;
-    claims.rctx.as_ref().optional(check::CLAIMS, "rctx")?;
     Ok(())
+}
+
+/// How the user signed in: `acr`, `amr` and `auth_time` (RFC 9068 §2.2.1) among the environment of the transaction, of which
+/// nothing else is read.
+pub(super) fn authentication(claims: &Claims<'_>) -> Result<AuthenticationContext, Refusal> {
+    let Some(Object(said)) = claims.rctx.as_ref().optional(check::CLAIMS, "rctx")? else {
+        return Ok(AuthenticationContext::default());
+    };
+    Ok(AuthenticationContext {
+        auth_time: said.auth_time.as_ref().optional(check::CLAIMS, "rctx.auth_time")?.map(|time| time.timestamp()),
+        acr: said.acr.as_ref().optional(check::CLAIMS, "rctx.acr")?.map(|acr| acr.to_string()),
+        amr: said.amr.as_ref().optional(check::CLAIMS, "rctx.amr")?.map_or_else(Vec::new, |amr| owned(&amr.0)),
+        session: None,
+    })
 }
 
 /// The workload that asked for it: a string. The list that early drafts had is none.
@@ -41,5 +53,5 @@ pub(super) fn identity(requester: Subject, user: Option<User>, named: &Named, ru
         _ => &named.issuer,
     };
     let workload = Workload { id: requester, issuer: issuer.clone() };
-    Identity { workload, evidence: tower_identity_core::Evidence::IssuedTo, user }
+    Identity { workload, evidence: Evidence::IssuedTo, user }
 }

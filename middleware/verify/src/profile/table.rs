@@ -1,8 +1,7 @@
 //! What a profile is made of: data that the checks read.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use tower_identity_core::{Credential, SecretToken};
 use tower_identity_jose::{Accept, Algorithm, MediaType};
 
 use crate::claims::ClaimName;
@@ -42,12 +41,12 @@ impl Table {
         if self.bare_header { accept.nothing_else_in_header() } else { accept }
     }
 
-    /// What is kept of a token of this profile.
-    pub(crate) fn credential(&self, token: SecretToken, payload: Arc<[u8]>) -> Credential {
+    /// Whether they are transaction tokens.
+    pub(crate) fn is_of_transactions(&self) -> bool {
         match self.caller {
             #[cfg(feature = "transaction-tokens")]
-            CallerShape::Transaction => Credential::TransactionToken { token, payload },
-            _ => Credential::Token { token, payload },
+            CallerShape::Transaction => true,
+            _ => false,
         }
     }
 }

@@ -56,7 +56,7 @@ impl Entry {
     /// `None` where the token has no end, so that there is nothing that a hit could ask, or is none: a certificate.
     pub(super) fn new(token: &Arc<VerifiedToken>, trusted: &Arc<Trusted>, grounds: Grounds) -> Option<Self> {
         let Grounds { key, seen, period, payload } = grounds;
-        let text = token.token().or_else(|| token.transaction_token())?.clone();
+        let text = token.token()?.clone();
         Some(Self {
             period: period?,
             // The claims are there twice: as they were written, and as they were read.

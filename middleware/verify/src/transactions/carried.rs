@@ -4,12 +4,7 @@ use std::sync::Arc;
 
 use tower_identity_core::{Binding, CallerContext, Refusal, RefusalKind, Standing};
 
-use crate::{
-    Current, Verification,
-    inner::Inner,
-    pair::still_good,
-    relation::unrelated,
-};
+use crate::{Current, Verification, inner::Inner, pair::still_good, relation::unrelated};
 
 impl Current {
     /// A caller that was verified by these settings, by whichever credential of its own, and the transaction token that it

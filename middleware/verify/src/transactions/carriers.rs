@@ -67,9 +67,8 @@ impl Relations {
         let sender = self.sender(caller)?;
         of_one_transaction(caller, token)?;
         let requester = self.aliases.canonical(&token.identity().workload);
-        let is_carrier = |carriers: &Carriers| {
-            carriers.trust_domain == *token.issuer() && carriers.has(sender, caller.issuer())
-        };
+        let is_carrier =
+            |carriers: &Carriers| carriers.trust_domain == *token.issuer() && carriers.has(sender, caller.issuer());
         if requester == sender || self.carriers.iter().any(is_carrier) {
             return Ok(());
         }

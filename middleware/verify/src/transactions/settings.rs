@@ -61,7 +61,8 @@ impl TransactionTokenSettings {
             let rule = "is missing: where the keys of the trust domain are";
             return Err(InvalidSetting::new("url", rule).within("keys"));
         };
-        let mut tokens = TransactionTokens::of(self.trust_domain, url).carriers(self.carriers).carriers_of(self.carriers_of);
+        let mut tokens =
+            TransactionTokens::of(self.trust_domain, url).carriers(self.carriers).carriers_of(self.carriers_of);
         tokens.issuer = self.keys.tell(tokens.issuer, folder).map_err(|invalid| invalid.within("keys"))?;
         if let Some(algorithms) = self.algorithms {
             tokens = tokens.keys(|keys| keys.algorithms(algorithms));

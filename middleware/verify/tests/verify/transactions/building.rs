@@ -30,7 +30,10 @@ fn tx_a5_a_trust_domain_is_named_once_and_by_a_name_of_its_own() {
         (vec![shop(), shop()], Err("transaction_tokens[1].trust_domain: is listed twice".to_owned())),
         (vec![shop().issued_by(" ")], refused("issuer: issuer is empty")),
         (vec![shop().workloads_of(PARTNER)], Ok(())),
-        (vec![shop().workloads_of("https://unknown.example")], refused("workloads_of: is of an issuer that is not trusted")),
+        (
+            vec![shop().workloads_of("https://unknown.example")],
+            refused("workloads_of: is of an issuer that is not trusted"),
+        ),
         (vec![shop().carriers([unknown()])], refused("carriers[0]: is of an issuer that is not trusted")),
         (vec![shop().carriers_of([LOGIN, PARTNER])], Ok(())),
         (
@@ -40,7 +43,10 @@ fn tx_a5_a_trust_domain_is_named_once_and_by_a_name_of_its_own() {
         (vec![shop().carriers_of([SHOP])], refused("carriers_of[0]: is no issuer of callers that is trusted")),
         (vec![shop().max_lifetime(Duration::ZERO)], refused("max_lifetime_seconds: is not between 1 and 3600 s")),
         (vec![shop().max_lifetime(Duration::from_secs(3600))], Ok(())),
-        (vec![shop().max_lifetime(Duration::from_secs(3601))], refused("max_lifetime_seconds: is not between 1 and 3600 s")),
+        (
+            vec![shop().max_lifetime(Duration::from_secs(3601))],
+            refused("max_lifetime_seconds: is not between 1 and 3600 s"),
+        ),
         (vec![shop().keys(|keys| keys.algorithms([]))], refused("algorithms: names no algorithm")),
         (vec![shop().keys(|keys| keys.leeway(Duration::from_secs(121)))], refused("leeway_seconds: more than 120 s")),
         (vec![shop().keys(|keys| keys.profile(Profile::Plain))], refused(access)),
@@ -50,7 +56,10 @@ fn tx_a5_a_trust_domain_is_named_once_and_by_a_name_of_its_own() {
             vec![shop().keys(|keys| keys.audience("payments"))],
             refused("keys: names another audience: that of a transaction token is the trust domain"),
         ),
-        (vec![TransactionTokens::of(SHOP, "http://tts.example/keys")], refused("keys.url: is neither https nor http on a loopback address")),
+        (
+            vec![TransactionTokens::of(SHOP, "http://tts.example/keys")],
+            refused("keys.url: is neither https nor http on a loopback address"),
+        ),
     ];
     for (at, (tokens, expected)) in cases.into_iter().enumerate() {
         assert_eq!(built(tokens), expected, "case {at}");
@@ -63,8 +72,11 @@ fn tx_a5_no_two_save_their_keys_in_one_file() {
         let login = TrustedIssuer::keys_at(LOGIN, "https://login.example.com/keys").audience("payments");
         tower_identity_verify::Verifier::builder(login.keys_save(save))
     };
-    let shop = |save: &'static str| TransactionTokens::of(SHOP, "https://tts.example/keys").keys(|keys| keys.keys_save(save));
-    let built = |one: &str, other| login(one).transaction_tokens(shop(other)).build().map(drop).map_err(|wrong| wrong.to_string());
+    let shop =
+        |save: &'static str| TransactionTokens::of(SHOP, "https://tts.example/keys").keys(|keys| keys.keys_save(save));
+    let built = |one: &str, other| {
+        login(one).transaction_tokens(shop(other)).build().map(drop).map_err(|wrong| wrong.to_string())
+    };
     let shared = "transaction_tokens[0].keys.save: is a file of another issuer too, which one of them writes";
     assert_eq!(built("/nowhere/keys.json", "/nowhere/keys.json"), Err(shared.to_owned()));
     assert_eq!(built("/nowhere/keys.json", "/nowhere/shop.json"), Ok(()));

@@ -45,7 +45,7 @@ fn tx_a1_a_transaction_token_is_of_this_trust_domain_genuine_whole_and_now() {
         ("by another key", foreign, bad("key")),
         ("by another key of this name", named_alike, bad("signature")),
         ("changed", change(TokenBuilder::tampered), bad("signature")),
-        ("unsigned", change(TokenBuilder::unsigned), bad("alg")),
+        ("unsigned", change(TokenBuilder::unsigned), bad("format")),
         ("by a shared secret", change(|token| token.header("alg", "HS256")), bad("alg")),
         // What it is.
         ("an access token", change(|token| token.header("typ", "at+jwt")), bad("typ")),
@@ -82,6 +82,9 @@ fn tx_a1_a_transaction_token_is_of_this_trust_domain_genuine_whole_and_now() {
         ("about a list", set("tctx", json!([])), bad("claims")),
         ("from an object", set("rctx", json!({"req_ip": "203.0.113.7"})), ok(CARRIED)),
         ("from nothing", set("rctx", Value::Null), bad("claims")),
+        ("of a sign-in without a time", set("rctx", json!({"auth_time": "noon"})), bad("claims")),
+        ("of a sign-in of a number", set("rctx", json!({"acr": 1})), bad("claims")),
+        ("of a sign-in by a text", set("rctx", json!({"amr": "pwd"})), bad("claims")),
         ("bound to a key", set("cnf", json!({"jkt": "x"})), bad("cnf")),
         (
             "bound to a certificate",
@@ -187,7 +190,7 @@ fn tx_a8_what_a_token_says_of_its_transaction_is_data_and_no_right() {
     let token = house
         .alice()
         .claim("tctx", json!({"scope": "payments:refund", "amount": "12.50", "acr": "gold"}))
-        .claim("rctx", json!({"scope": "payments:refund", "authn": "gold", "act": {"sub": "payments"}}));
+        .claim("rctx", json!({"scope": "payments:refund", "authn": "urn:x", "act": {"sub": "payments"}}));
     let caller = decided(&house.verifier(), &house.own("orders"), &token).expect("good");
     let principal = caller.principal();
     assert_eq!(principal.scopes().to_string(), "payments:charge");
@@ -195,13 +198,14 @@ fn tx_a8_what_a_token_says_of_its_transaction_is_data_and_no_right() {
     assert_eq!(principal.transaction().expect("one").as_str(), "97053963");
 
     let About { tctx, rctx } = caller.token().claims().expect("of this shape");
-    assert_eq!((&tctx["amount"], &rctx["authn"]), (&json!("12.50"), &json!("gold")));
+    assert_eq!((&tctx["amount"], &rctx["authn"]), (&json!("12.50"), &json!("urn:x")));
 }
 
 #[test]
 fn tx_a8_how_the_user_signed_in_stays_what_it_was() {
     let house = House::new();
-    let token = house.alice().claim("acr", "gold").claim("auth_time", 1_799_999_000).claim("amr", json!(["pwd", "otp"]));
+    let signed_in = json!({"acr": "gold", "auth_time": 1_799_999_000, "amr": ["pwd", "otp"]});
+    let token = house.alice().claim("rctx", signed_in).claim("acr", "iron");
     let caller = decided(&house.verifier(), &house.own("orders").claim("acr", "silver"), &token).expect("good");
     let signed_in = caller.principal().authentication();
     assert_eq!(signed_in.acr.as_deref(), Some("gold"));
