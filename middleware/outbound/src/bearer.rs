@@ -20,9 +20,8 @@ impl Bearer {
 
     fn of(mut value: HeaderValue) -> Option<Self> {
         value.set_sensitive(true);
-        // The first clone makes the bytes shared, and asks for memory; those that go with requests do not.
-        let _ = value.clone();
-        Some(Self(value))
+        // The first clone asks for memory to share the bytes by. Clones of that one, which go with requests, do not.
+        Some(Self(value.clone()))
     }
 
     /// How long the header's value is.

@@ -61,7 +61,10 @@ impl TokenCache {
     #[inline]
     pub(crate) fn find(&self, key: &Looked<'_>, now: Timestamp) -> Option<Arc<Entry>> {
         let place = self.near.place(key);
-        place.find(key, now).or_else(|| self.find_kept(key, now).inspect(|entry| place.offer(entry)))
+        if let found @ Some(_) = place.find(key, now) {
+            return found;
+        }
+        self.find_kept(key, now).inspect(|entry| place.offer(entry))
     }
 
     fn find_kept(&self, key: &Looked<'_>, now: Timestamp) -> Option<Arc<Entry>> {

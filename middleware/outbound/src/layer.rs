@@ -97,7 +97,10 @@ where
         let obtain = || self.outbound.obtain(request.method(), request.uri(), request.headers(), acting.as_ref());
         let phase = match MadeIn::enter(made_in, obtain) {
             Err(error) => Phase::Refused { error: Some(error) },
-            Ok(Obtained::Now(credential)) => Phase::calling(&mut self.inner, request, credential),
+            Ok(Obtained::Now(credential)) => {
+                credential.attach(request.headers_mut());
+                Phase::Calling { response: self.inner.call(request), credential }
+            }
             Ok(Obtained::Later(pending)) => {
                 let not_ready_inner = self.inner.clone();
                 let ready_inner = mem::replace(&mut self.inner, not_ready_inner);
@@ -133,14 +136,6 @@ pin_project! {
     }
 }
 
-impl<S: Service<Request<B>>, B> Phase<S, B> {
-    #[inline]
-    fn calling(ready_inner: &mut S, mut request: Request<B>, credential: Credential) -> Self {
-        credential.attach(request.headers_mut());
-        Self::Calling { response: ready_inner.call(request), credential }
-    }
-}
-
 impl<S, ReqBody, ResBody> Future for OutboundFuture<S, ReqBody>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
@@ -158,22 +153,37 @@ where
                 }
                 PhaseProjection::Obtaining { pending, held } => {
                     let credential = ready!(pending.as_mut().poll(cx))?;
-                    let (mut ready_inner, request) = *held.take().expect("polled again after it was ready");
-                    Phase::calling(&mut ready_inner, request, credential)
+                    let (mut ready_inner, mut request) = *held.take().expect("polled again after it was ready");
+                    credential.attach(request.headers_mut());
+                    Phase::Calling { response: ready_inner.call(request), credential }
                 }
-                PhaseProjection::Calling { response, credential } => {
-                    let mut response = ready!(response.poll(cx)).map_err(Into::into)?;
-                    let (of_user, drop_token) = (credential.is_users(), || credential.drop_token());
-                    let refusal = TargetRefusal::read(response.status(), response.headers(), of_user, drop_token);
-                    if let Some(refusal) = refusal {
-                        response.extensions_mut().insert(refusal);
-                    }
-                    return Poll::Ready(Ok(response));
-                }
+                PhaseProjection::Calling { response, credential } => return poll_answer(response, credential, cx),
             };
             phase.set(next);
         }
     }
+}
+
+/// The target's answer, and on it whether it refuses the credential.
+fn poll_answer<F, B, E>(
+    response: Pin<&mut F>,
+    credential: &Credential,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Response<B>, BoxError>>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    E: Into<BoxError>,
+{
+    // The one value that is returned, which then is made where the caller wants it.
+    let mut answer = response.poll(cx).map_err(Into::into);
+    if let Poll::Ready(Ok(response)) = &mut answer {
+        let (of_user, drop_token) = (credential.is_users(), || credential.drop_token());
+        let refusal = TargetRefusal::read(response.status(), response.headers(), of_user, drop_token);
+        if let Some(refusal) = refusal {
+            response.extensions_mut().insert(refusal);
+        }
+    }
+    answer
 }
 
 impl<S: Service<Request<B>>, B> fmt::Debug for OutboundFuture<S, B> {

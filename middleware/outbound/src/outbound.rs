@@ -167,10 +167,13 @@ pub(crate) enum Obtained {
 /// Counts a token that is at hand, and has another one fetched where it is time for that.
 #[inline]
 fn is_sent(entry: &Entry, asked: Asked<'_, '_>, cache: &Arc<TokenCache>, now: Timestamp) {
-    let is_stale = entry.is_stale(now);
-    asked.recipe.told.at_hand(is_stale);
-    if is_stale
-        && entry.begins_refresh(now)
+    if entry.is_stale(now) { is_sent_stale(entry, asked, cache, now) } else { asked.recipe.told.hit() }
+}
+
+#[cold]
+fn is_sent_stale(entry: &Entry, asked: Asked<'_, '_>, cache: &Arc<TokenCache>, now: Timestamp) {
+    asked.recipe.told.stale();
+    if entry.begins_refresh(now)
         && let Ok(ask) = asked.to_ask(true)
     {
         cache.refresh(ask);

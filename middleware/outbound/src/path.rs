@@ -36,11 +36,15 @@ impl PathPrefix {
 ///
 /// It is not plain where a server or proxy may see another path in it: dot segments (RFC 3986 §5.2.4, also before a
 /// `;`, which some servers cut off first), encoded dots, slashes and backslashes, and backslashes.
+#[inline]
 pub(crate) fn is_plain(path: &str) -> bool {
     // Most paths hold none of the bytes that it takes.
-    if !path.bytes().fold(false, |found, byte| found | matches!(byte, b'.' | b'%' | b'\\')) {
-        return true;
-    }
+    let may_hide = path.bytes().fold(false, |found, byte| found | matches!(byte, b'.' | b'%' | b'\\'));
+    !may_hide || hides_nothing(path)
+}
+
+#[inline(never)]
+fn hides_nothing(path: &str) -> bool {
     let encoded_separator = |at: usize| {
         let code = &path.as_bytes()[at + 1..];
         matches!(code, [b'2', b'e' | b'E' | b'f' | b'F', ..] | [b'5', b'c' | b'C', ..])

@@ -13,7 +13,7 @@ use crate::Demand;
 #[cfg(feature = "reqwest")]
 pub(crate) const DOWNSTREAM: &str = "downstream";
 
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// On a response: the target refused the credential of its request, by 401 or by gRPC's status 16 (`UNAUTHENTICATED`)
 /// in place of an answer.
@@ -110,7 +110,7 @@ fn is_refusal(status: StatusCode, headers: &HeaderMap) -> bool {
     const GRPC: &[u8] = b"application/grpc";
     match status {
         StatusCode::UNAUTHORIZED => true,
-        StatusCode::OK if headers.get(GRPC_STATUS).is_some_and(|code| code == "16") => {
+        StatusCode::OK if headers.get(&GRPC_STATUS).is_some_and(|code| code == "16") => {
             let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().get(..GRPC.len()));
             content_type.is_some_and(|kind| kind.eq_ignore_ascii_case(GRPC))
         }

@@ -83,11 +83,13 @@ pub(crate) enum Takes {
 
 impl Row {
     /// The row that this request goes by: this one, or its candidate's.
+    #[inline]
     pub(crate) fn picked(&self, acting: Option<&Acting>, scope: Option<&CallerContext>) -> &Self {
         self.trial.as_ref().and_then(|trial| trial.picks(acting, scope)).unwrap_or(self)
     }
 
     /// What is to be tried beside the token of this row, once that was obtained.
+    #[inline]
     pub(crate) fn shadow(
         &self,
         acting: Option<&Acting>,
@@ -130,21 +132,21 @@ impl Row {
         now: Timestamp,
     ) -> Result<Asked<'r, 'c>, Box<Reason>> {
         let (of, recipe, caller) = match (&self.takes, acting) {
-            (Takes::Own { .. }, Some(Acting::OnBehalfOf(_))) => return Err(Reason::ServiceOnly.into()),
+            (Takes::Own { .. }, Some(Acting::OnBehalfOf(_))) => return refused(Reason::ServiceOnly),
             (Takes::Own { own }, _) | (Takes::Callers { own, .. }, Some(Acting::AsService)) => {
                 return Ok(Asked { recipe: own, subject: None, caller: None });
             }
             (Takes::Callers { of, callers, .. }, Some(Acting::OnBehalfOf(caller))) => (*of, callers, caller),
             (Takes::Callers { of, callers, .. }, None) => match scope {
                 Some(caller) => (*of, callers, caller),
-                None => return Err(Reason::NoCaller.into()),
+                None => return refused(Reason::NoCaller),
             },
         };
-        let subject = of.subject(caller)?;
+        let subject = of.subject(caller).or_else(refused)?;
         let binding = caller.principal().binding();
         let is_taken = || binding == Binding::SelfAsserted && recipe.source.takes_self_asserted();
         if !binding.is_established() && !is_taken() {
-            return Err(Reason::Unrelated.into());
+            return refused(Reason::Unrelated);
         }
         if let Some(domain) = subject.trust_domain()
             && !recipe.takes_transaction_tokens
@@ -152,14 +154,19 @@ impl Row {
             return Err(Reason::Transactional { domain: domain.clone() }.into());
         }
         if subject.token().is_none() {
-            return Err(Reason::NoText.into());
+            return refused(Reason::NoText);
         }
         if subject.expires_at() <= now {
-            return Err(Reason::SubjectExpired.into());
+            return refused(Reason::SubjectExpired);
         }
         if caller.is_revoked() {
-            return Err(Reason::Revoked.into());
+            return refused(Reason::Revoked);
         }
         Ok(Asked { recipe, subject: Some(subject), caller: Some(caller) })
     }
+}
+
+#[cold]
+fn refused<T>(reason: Reason) -> Result<T, Box<Reason>> {
+    Err(reason.into())
 }

@@ -139,7 +139,28 @@ impl<T> Targets<T> {
     }
 
     /// The target of a request. For whom it is made is asked only where a row is not for everybody.
+    #[inline]
     pub(crate) fn resolve(&self, method: &Method, uri: &Uri, whose: impl FnOnce() -> Whose) -> Result<&T, NoTarget> {
+        match self.at_once(uri) {
+            Some(target) => Ok(target),
+            None => self.choose(method, uri, whose),
+        }
+    }
+
+    /// The same for most requests: their address is written as it is listed, and the first of its rows is for all.
+    #[inline]
+    fn at_once(&self, uri: &Uri) -> Option<&T> {
+        let path = uri.path();
+        if !path::is_plain(path) {
+            return None;
+        }
+        let first = self.as_written(uri)?.iter().find(|row| row.prefix.covers(path))?;
+        first.when.is_for_all().then_some(&first.target)
+    }
+
+    /// The same for all requests.
+    #[inline(never)]
+    fn choose(&self, method: &Method, uri: &Uri, whose: impl FnOnce() -> Whose) -> Result<&T, NoTarget> {
         let whose = LazyCell::new(whose);
         let mut is_of_method = false;
         for Listed { when, target, .. } in self.at(uri)?.filter(|row| row.when.is_of_method(method)) {

@@ -63,15 +63,20 @@ impl Requests {
         }
     }
 
-    /// A token that was at hand; a stale one while another is fetched.
-    pub(crate) fn at_hand(&self, is_stale: bool) {
-        let (handle, result) = if is_stale { (&self.stale, "stale") } else { (&self.hit, "hit") };
-        handle.get_or_init(|| self.counter(result)).increment(1);
+    /// A token that was at hand.
+    #[inline]
+    pub(crate) fn hit(&self) {
+        self.hit.get_or_init(|| self.counter("hit")).increment(1);
+    }
+
+    /// A token that was at hand, while another is fetched.
+    pub(crate) fn stale(&self) {
+        self.stale.get_or_init(|| self.counter("stale")).increment(1);
     }
 
     pub(crate) fn came(&self, came: Came) {
         let (handle, result) = match came {
-            Came::Hit => (&self.hit, "hit"),
+            Came::Hit => return self.hit(),
             Came::Miss => (&self.miss, "miss"),
             Came::Coalesced => (&self.coalesced, "coalesced"),
             Came::Negative => (&self.negative, "negative"),
@@ -89,6 +94,7 @@ impl Requests {
         self.acquisition.get_or_init(histogram).record(took);
     }
 
+    #[cold]
     fn counter(&self, result: &'static str) -> Counter {
         describe_counter!(REQUESTS, Unit::Count, "requests that needed a token, by how they came by it");
         let (target, which) = (self.target.to_string(), self.which.as_str());

@@ -30,6 +30,11 @@ impl When {
         self.methods.is_empty() || self.methods.contains(method)
     }
 
+    /// Whether any request fulfils it.
+    pub(crate) fn is_for_all(&self) -> bool {
+        self.methods.is_empty() && self.is_for_anybody()
+    }
+
     /// Whether it is for any caller, or none.
     pub(crate) fn is_for_anybody(&self) -> bool {
         self.subjects_of.is_empty()

@@ -50,6 +50,33 @@ fn the_longest_prefix_wins_in_whatever_order_rows_are_listed() {
     }
 }
 
+#[test]
+fn what_is_found_at_once_is_what_would_be_chosen() {
+    let mut targets = listed(&[("https://a.internal", "/v1", "v1"), ("https://a.internal", "/", "all")]);
+    let origin = Origin::parse("https://a.internal").expect("origin");
+    let posts = When { methods: vec![Method::POST], ..When::default() };
+    let partners = When { subjects_of: vec!["https://partner.example".parse().expect("issuer")], ..When::default() };
+    for (path, when, name) in [("/v1/admin", posts, "posts"), ("/v2", partners, "partners")] {
+        assert_eq!(targets.insert(&origin, PathPrefix::parse(path).expect("prefix"), when, name), Ok(()));
+    }
+    for (address, found, chosen) in [
+        ("https://a.internal/v1/charges?x=y", Some("v1"), Ok("v1")),
+        ("https://a.internal", Some("all"), Ok("all")),
+        // Written otherwise, or not for all.
+        ("https://A.internal/v1", None, Ok("v1")),
+        ("https://a.internal:443/v1", None, Ok("v1")),
+        ("https://a.internal/v1/admin", None, Ok("v1")),
+        ("https://a.internal/v2", None, Ok("all")),
+        ("https://a.internal/v1/..", None, Err(NoTarget::HiddenPath { origin: "https://a.internal".into() })),
+        ("http://a.internal/v1", None, Err(NoTarget::Origin { origin: "http://a.internal".into() })),
+    ] {
+        let uri = address.parse().expect("uri");
+        assert_eq!(targets.at_once(&uri).copied(), found, "{address}");
+        let choose = targets.choose(&Method::GET, &uri, || Whose::Nobody).copied();
+        assert_eq!((&choose, get(&targets, &uri)), (&chosen, chosen.clone()), "{address}");
+    }
+}
+
 /// Addresses of the pieces that attackers make them of.
 fn addresses() -> impl Strategy<Value = String> {
     let pieces = [
@@ -96,7 +123,10 @@ proptest! {
     #[test]
     fn rfc6750_b1_two_readers_of_an_address_agree_on_its_target(address in addresses()) {
         let targets = listed(&[("https://a.internal", "/v1", "v1")]);
-        let resolved = address.parse::<Uri>().ok().and_then(|uri| get(&targets, &uri).ok());
+        let uri = address.parse::<Uri>().ok();
+        let resolved = uri.as_ref().and_then(|uri| get(&targets, uri).ok());
+        let chosen = uri.as_ref().and_then(|uri| targets.choose(&Method::GET, uri, || Whose::Nobody).ok());
+        prop_assert_eq!(resolved.as_ref(), chosen);
         if resolved.is_some() {
             let url = url::Url::parse(&address).expect("an address for both");
             prop_assert_eq!(url.origin().ascii_serialization(), "https://a.internal");
