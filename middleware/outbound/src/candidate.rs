@@ -4,16 +4,20 @@ mod budget;
 mod pick;
 mod shadow;
 mod telemetry;
+mod trial;
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use serde::Deserialize;
-use tower_identity_core::{CallerContext, Clock, InvalidSetting, Scopes, Timestamp};
+use tower_identity_core::{InvalidSetting, Scopes};
 use tower_identity_jose::SigningKey;
 
-pub(crate) use self::shadow::Shadow;
-use self::{budget::Budget, pick::is_picked, shadow::Shadows};
-use crate::{OnBehalfOf, ReadableJwt, Strategies, Strategy, Target, TokenExchange, acting::Acting, row::Row};
+use self::trial::Mode;
+pub(crate) use self::{
+    shadow::Shadow,
+    trial::{Trial, Which},
+};
+use crate::{OnBehalfOf, ReadableJwt, Strategies, Strategy, Target, TokenExchange};
 
 /// What is changed of a target's row, and for whom: see [`Target::candidate`].
 ///
@@ -253,196 +257,5 @@ impl Candidate {
     }
 }
 
-/// Whose tokens are counted: those of a row, or those of its candidate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Which {
-    Current,
-    Candidate,
-}
-
-impl Which {
-    /// A stable word for metrics.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Current => "current",
-            Self::Candidate => "candidate",
-        }
-    }
-}
-
-/// For whom a candidate is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// For nobody yet.
-    Shadow { in_flight: u16, per_second: u16 },
-    /// For so many of a hundred callers.
-    Percent(u8),
-}
-
-/// A row's candidate, compiled.
-#[derive(Debug, Clone)]
-pub(crate) enum Trial {
-    Shadow(Arc<Shadows>),
-    Percent { percent: u8, row: Box<Row> },
-}
-
-impl Trial {
-    /// The candidate of a row that asks for these scopes. `row` is the candidate's own.
-    pub(crate) fn new(mode: Mode, asked: &Scopes, row: Row, clock: &Clock) -> Self {
-        match mode {
-            Mode::Shadow { in_flight, per_second } => {
-                let budget = Budget::new(in_flight, per_second, clock.clone());
-                Self::Shadow(Arc::new(Shadows::new(row, asked.clone(), budget, clock.clone())))
-            }
-            Mode::Percent(percent) => Self::Percent { percent, row: Box::new(row) },
-        }
-    }
-
-    /// The candidate's row, if this caller gets it: from then on it is the only one for this request.
-    pub(crate) fn picks(&self, acting: Option<&Acting>, scope: Option<&CallerContext>) -> Option<&Row> {
-        match self {
-            Self::Percent { percent, row } if is_picked(&row.name, caller(acting, scope), *percent) => Some(row),
-            Self::Percent { .. } | Self::Shadow(_) => None,
-        }
-    }
-
-    /// What is to be tried beside the row's own token, once that was obtained.
-    pub(crate) fn shadow(
-        &self,
-        acting: Option<&Acting>,
-        scope: Option<&CallerContext>,
-        now: Timestamp,
-    ) -> Option<Box<Shadow>> {
-        match self {
-            Self::Shadow(shadows) => Some(Box::new(Shadow::of(shadows, acting, scope, now))),
-            Self::Percent { .. } => None,
-        }
-    }
-}
-
-/// For whom a request is made.
-fn caller<'c>(acting: Option<&'c Acting>, scope: Option<&'c CallerContext>) -> Option<&'c CallerContext> {
-    match acting {
-        Some(Acting::OnBehalfOf(caller)) => Some(caller),
-        Some(Acting::AsService) => None,
-        None => scope,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row() -> Target {
-        Target::origin("https://payments.internal")
-            .expect("origin")
-            .path_prefix("/v1")
-            .audience("payments")
-            .resource("https://payments.internal/")
-            .scope("a b")
-            .tolerate_scope("profile")
-            .server("old")
-            .token_exchange()
-            .actor_token()
-    }
-
-    fn read(text: &str) -> Candidate {
-        toml::from_str(text).unwrap_or_else(|wrong| panic!("{text}: {wrong}"))
-    }
-
-    #[test]
-    fn what_a_candidate_leaves_out_is_as_in_the_row() {
-        let text = |target: &Target| format!("{target:?}");
-        let same = Candidate::shadow();
-        assert_eq!(text(&same.over(&row())), text(&row()));
-        assert_eq!(text(&same.over(&row().candidate(Candidate::shadow()))), text(&row()), "one, and no other in it");
-
-        let every = Candidate::percent(10)
-            .audience("ledger")
-            .scope("c")
-            .scope("d")
-            .tolerate_scope("email")
-            .client_credentials()
-            .server("new")
-            .readable_jwt(ReadableJwt::new());
-        let expected = Target::origin("https://payments.internal")
-            .expect("origin")
-            .path_prefix("/v1")
-            .audience("ledger")
-            .scope("c d")
-            .tolerate_scope("email")
-            .server("new")
-            .client_credentials()
-            .readable_jwt(ReadableJwt::new());
-        assert_eq!(text(&every.over(&row())), text(&expected));
-    }
-
-    #[test]
-    fn whom_the_token_is_for_is_said_anew_or_not_at_all() {
-        let resource = Candidate::shadow().resource("https://ledger.internal/").over(&row());
-        assert_eq!((resource.audience.is_none(), resource.resource.is_some()), (true, true));
-        let audience = Candidate::shadow().audience("ledger").over(&row());
-        assert_eq!((audience.audience.is_some(), audience.resource.is_none()), (true, true));
-    }
-
-    #[test]
-    fn what_is_of_an_exchange_goes_with_the_strategy_that_it_belongs_to() {
-        let of_workloads = row().on_behalf_of(OnBehalfOf::Workload);
-        assert_eq!(Candidate::shadow().over(&of_workloads).on_behalf_of, Some(OnBehalfOf::Workload));
-        assert_eq!(Candidate::shadow().client_credentials().over(&of_workloads).on_behalf_of, None);
-        let of_users = Candidate::shadow().on_behalf_of(OnBehalfOf::User).over(&of_workloads);
-        assert_eq!(of_users.on_behalf_of, Some(OnBehalfOf::User));
-        assert!(Candidate::shadow().token_exchange().over(&row()).actor_token);
-        assert!(!Candidate::shadow().client_credentials().over(&row()).actor_token);
-        assert!(!Candidate::shadow().actor_token(false).over(&row()).actor_token);
-        let own = Target::origin("https://a.internal").expect("origin").audience("a").client_credentials();
-        assert!(Candidate::shadow().token_exchange().actor_token(true).over(&own).actor_token);
-    }
-
-    #[test]
-    fn a_file_says_what_code_says() {
-        assert_eq!(read("mode = 'shadow'"), Candidate::shadow());
-        let file = read(
-            "percent = 10\naudience = 'ledger'\nscope = ['c', 'd']\ntolerate_scope = 'email'\n\
-             strategy = 'token_exchange'\nserver = 'new'\nactor_token = false\nreadable_jwt = {}\non_behalf_of = 'workload'",
-        );
-        let code = Candidate::percent(10)
-            .audience("ledger")
-            .scope("c d")
-            .tolerate_scope("email")
-            .token_exchange()
-            .server("new")
-            .actor_token(false)
-            .on_behalf_of(OnBehalfOf::Workload)
-            .readable_jwt(ReadableJwt::new());
-        assert_eq!(file, code);
-        assert!(toml::from_str::<Candidate>("mode = 'shadow'\norigin = 'https://a.internal'").is_err());
-        assert!(toml::from_str::<Candidate>("mode = 'percent'").is_err());
-    }
-
-    #[test]
-    fn it_is_for_nobody_yet_or_for_a_percentage() {
-        let budget = |in_flight, per_second| Ok(Mode::Shadow { in_flight, per_second });
-        let refused = |rule: &str| Err(rule.to_owned());
-        let cases = [
-            ("mode = 'shadow'", budget(4, 10)),
-            ("mode = 'shadow'\nmax_in_flight = 64\nmax_per_second = 1000", budget(64, 1000)),
-            ("percent = 0", Ok(Mode::Percent(0))),
-            ("percent = 100", Ok(Mode::Percent(100))),
-            ("percent = 101", refused("percent: is more than 100")),
-            ("server = 'new'", refused("mode: is missing: mode = \"shadow\", or percent")),
-            ("mode = 'shadow'\npercent = 10", refused("percent: is of no use to a shadow, which is sent for nobody")),
-            ("mode = 'shadow'\nmax_in_flight = 0", refused("max_in_flight: is not from 1 to 64")),
-            ("mode = 'shadow'\nmax_in_flight = 65", refused("max_in_flight: is not from 1 to 64")),
-            ("mode = 'shadow'\nmax_per_second = 0", refused("max_per_second: is not from 1 to 1000")),
-            ("mode = 'shadow'\nmax_per_second = 1001", refused("max_per_second: is not from 1 to 1000")),
-            ("percent = 1\nmax_in_flight = 1", refused("max_in_flight: is of a shadow's budget")),
-            ("percent = 1\nmax_per_second = 1", refused("max_per_second: is of a shadow's budget")),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(read(text).check().map_err(|wrong| wrong.to_string()), expected, "{text}");
-        }
-        let scope = Candidate::shadow().scope("a\"b").check().expect_err("no scope").to_string();
-        assert!(scope.starts_with("scope: "), "{scope}");
-    }
-}
+mod tests;
