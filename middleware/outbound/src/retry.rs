@@ -145,3 +145,38 @@ impl<B> fmt::Debug for RetryRefused<B> {
         f.debug_struct("RetryRefused").field("retries", &self.retries).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, Method, Version};
+
+    use super::*;
+
+    #[test]
+    fn rfc6750_b2_the_second_attempt_is_of_the_same_request() {
+        let whole = |request: &Request<u8>| {
+            let (method, uri, version) = (request.method().clone(), request.uri().clone(), request.version());
+            (
+                method,
+                uri,
+                version,
+                request.headers().clone(),
+                request.extensions().get::<u16>().copied(),
+                *request.body(),
+            )
+        };
+        let mut first =
+            Request::post("https://payments.internal/v1?x=y").version(Version::HTTP_2).body(7).expect("valid");
+        first.headers_mut().insert("x-order", "8".parse().expect("a value"));
+        first.extensions_mut().insert(9_u16);
+        let policy = RetryRefused::<()>::default();
+        let second = policy.keep(&first, |body| Some(*body)).expect("every method");
+        assert_eq!(whole(&second), whole(&first));
+        let other = Request::new(7);
+        assert_eq!(
+            (other.method(), other.version(), other.headers()),
+            (&Method::GET, Version::HTTP_11, &HeaderMap::new())
+        );
+        assert_ne!(whole(&other), whole(&first), "all of it differs from what a request is by default");
+    }
+}

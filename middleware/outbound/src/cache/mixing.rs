@@ -19,9 +19,10 @@ use fastrand::Rng;
 use http::{HeaderMap, Method, Uri};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use tower_identity_core::{
-    ActorChain, Attributes, AuthenticationContext, Binding, BoxFuture, CallerContext, Clock, Credential as Presented,
-    Evidence, Fingerprint, Identity, Issuer, Moment, Refusal, RefusalKind, Revocation, Revocations, Scopes,
-    SecretToken, TimeSource, Timestamp, User, VerifiedToken, VerifiedTokenParts, Workload, ambient,
+    ActorChain, Attributes, AuthenticationContext, Binding, BoxFuture, CallerContext, CertificateThumbprint, Clock,
+    Credential as Presented, Evidence, Fingerprint, Identity, Issuer, Moment, Refusal, RefusalKind, Revocation,
+    Revocations, Scopes, SecretToken, TimeSource, Timestamp, User, VerifiedToken, VerifiedTokenParts, Workload,
+    ambient,
 };
 use tower_identity_oauth::{ClientAuth, Http, IssuedToken, TargetService, TokenClient, TokenEndpoint};
 
@@ -424,7 +425,8 @@ pub(super) fn person(number: usize, generation: usize, time: &Time, revocations:
         issued_at: Some(now),
         // Of some the end comes before that of their tokens.
         expires_at: now.saturating_add(Duration::from_secs(if key == 0 { 120 } else { 20 })),
-        certificate: None,
+        // Each is bound to its sender's key.
+        certificate: Some(CertificateThumbprint::of(format!("key-{key}").as_bytes())),
         revocations: revocations.clone(),
     });
     let caller = CallerContext::assertion(Arc::new(token), None, Binding::SameToken, now);

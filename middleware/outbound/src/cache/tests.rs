@@ -1,6 +1,9 @@
 //! What is on its way is never lost.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use tokio::sync::Semaphore;
 use tower_identity_core::{BoxFuture, Fingerprint, RefusalKind, Revocations, Scopes, SecretToken};
@@ -42,7 +45,30 @@ impl TokenSource for Slow {
     }
 }
 
-fn recipe(source: Slow, clock: &Clock) -> Arc<Recipe> {
+/// Is out of order, and says each time that it will be over at once.
+#[derive(Debug, Clone, Default)]
+struct Down(Arc<AtomicUsize>);
+
+impl TokenSource for Down {
+    fn name(&self) -> &'static str {
+        "down"
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of("down").finish()
+    }
+
+    fn obtain(&self, _: &Ask) -> BoxFuture<'static, Result<Brought, Refusal>> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        let refusal = Refusal::new(RefusalKind::Unavailable { retry_after: Duration::ZERO }, "down");
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            Err(refusal)
+        })
+    }
+}
+
+fn recipe(source: impl TokenSource + 'static, clock: &Clock) -> Arc<Recipe> {
     let target = Target::origin("https://payments.test").expect("an origin").audience("payments");
     let terms = TargetService { audience: target.audience.clone(), ..TargetService::default() };
     let demands = Demands::of(&target, &terms, &"orders".parse().expect("an id")).expect("none");
@@ -114,4 +140,22 @@ async fn out_b4_what_came_meanwhile_is_not_asked_for_again_until_it_is_stale() {
     time.advance(59_000);
     cache.refresh(ask(true));
     assert_eq!((asked().await, cache.ask(&ask(false)).await.0), (2, Came::Hit));
+}
+
+/// Unlike what came of a flight that nobody waited for when it began.
+#[tokio::test]
+async fn out_b4_a_failure_that_is_not_remembered_is_the_answer_to_whoever_asked_first() {
+    let time = Time::default();
+    let clock = Clock::new(time.clone());
+    let down = Down::default();
+    let recipe = recipe(down.clone(), &clock);
+    let cache = TokenCache::new(Bounds { entries: 100, bytes: 1 << 20 }, clock.clone());
+    let subject = person(0, 0, &time, &Revocations::new(clock)).caller.caller_token().clone();
+    let ask = |ahead| Ask { recipe: recipe.clone(), subject: Some(subject.clone()), ahead };
+    let (came, result) = cache.ask(&ask(false)).await;
+    assert_eq!((came, result.expect_err("down").check(), down.0.load(Ordering::Relaxed)), (Came::Miss, "down", 1));
+
+    cache.refresh(ask(true));
+    let (came, result) = cache.ask(&ask(false)).await;
+    assert_eq!((came, result.expect_err("down").check(), down.0.load(Ordering::Relaxed)), (Came::Miss, "down", 3));
 }

@@ -68,7 +68,7 @@ impl Drop for Permit {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use tower_identity_core::{BoxFuture, TimeSource, Timestamp};
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     /// Milliseconds that are set by hand.
-    struct Millis(Arc<AtomicU64>);
+    pub(in crate::candidate) struct Millis(pub(in crate::candidate) Arc<AtomicU64>);
 
     impl TimeSource for Millis {
         fn wall(&self) -> Timestamp {

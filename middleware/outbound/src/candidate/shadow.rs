@@ -100,3 +100,6 @@ impl Shadow {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,10 +31,11 @@ async fn nothing_that_is_printed_or_logged_holds_a_secret() {
     }
     let log = Log::default();
     tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).init();
+    let verbose = || reqwest::Client::builder().connection_verbose(true);
 
     let world = World::new().await;
     let outbound = world.builder().target(world.payments.target().token_exchange()).build().expect("outbound");
-    let http = client(&outbound);
+    let http = outbound.reqwest(verbose()).expect("client");
     let alice = world.caller("alice");
     let get = || http.get(world.payments.url("/charges?code=s3cret")).on_behalf_of(&alice);
 
@@ -54,6 +55,9 @@ async fn nothing_that_is_printed_or_logged_holds_a_secret() {
     let unreached = client(&world.builder().target(gone).build().expect("outbound"));
     let unreached = unreached.get(format!("{nowhere}/charges?code=s3cret")).send().await.expect_err("nobody there");
     assert!(matches!(unreached, SendError::Failed(_)), "{unreached:?}");
+    // The control: a client of others' says all that it sends.
+    let others = verbose().build().expect("client");
+    others.get(world.payments.url("/")).header("authorization", "of-others").send().await.expect("a response");
 
     let request = http::Request::new(()).on_behalf_of(&alice);
     let printed: [&dyn Debug; 5] = [&outbound, &outbound.layer(), &http, &get(), &request];
@@ -64,7 +68,7 @@ async fn nothing_that_is_printed_or_logged_holds_a_secret() {
         holds_no_secret(&told(error));
     }
     let log = log.text();
-    for heard in ["token obtained", "request not sent", "token request"] {
+    for heard in ["token obtained", "request not sent", "token request", "of-others"] {
         assert!(log.contains(heard), "{heard}");
     }
     holds_no_secret(&log);

@@ -222,6 +222,32 @@ async fn in_an_environment_with_a_proxy() {
     assert_eq!(world.payments.got().len(), expected);
 }
 
+/// The server behind one address that has the name is the one that gets the token.
+#[cfg(feature = "tonic")]
+#[tokio::test]
+async fn rfc6750_b1_a_channel_names_the_server_that_it_connects_to_whatever_origin_is_said() {
+    use http::Uri;
+    use tonic::transport::Endpoint;
+
+    let world = World::new().await;
+    let outbound = world.builder().target(world.payments.target().client_credentials()).build().expect("outbound");
+    let said = Uri::from_static("http://elsewhere.example");
+    let endpoint = Endpoint::from_shared(world.payments.url("")).expect("an address").origin(said);
+    for channel in [outbound.channel(endpoint.clone()), outbound.connect_channel(endpoint).await.expect("there")] {
+        for address in ["/pay.Till/Charge", "http://elsewhere.example/pay.Till/Charge"] {
+            let request = http::Request::post(address).body(tonic::body::Body::empty()).expect("a request");
+            assert_eq!(channel.clone().oneshot(request).await.expect("sent").status(), 200);
+        }
+    }
+    let authority = format!("127.0.0.1:{}", world.payments.port());
+    let got = world.payments.got();
+    assert_eq!(got.len(), 4);
+    for got in got {
+        assert_eq!((got.authority.as_deref(), &*got.path), (Some(&*authority), "/pay.Till/Charge"));
+        assert_eq!(got.authorization(), ["Bearer token-0"]);
+    }
+}
+
 /// Whether its token is waited for or at hand.
 #[tokio::test]
 async fn rfc6750_b1_what_the_operator_names_besides_is_taken_away_from_every_request() {

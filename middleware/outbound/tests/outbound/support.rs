@@ -55,6 +55,9 @@ const PATIENCE: usize = 1_000_000;
 #[derive(Debug, Clone)]
 pub(crate) struct Got {
     pub(crate) method: Method,
+    /// Host and port, where the request's address says them: over HTTP/2.
+    #[cfg(feature = "tonic")]
+    pub(crate) authority: Option<String>,
     pub(crate) path: String,
     pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
@@ -131,7 +134,15 @@ async fn echo(State(callee): State<Callee>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body to its end");
     let path = head.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
-    let got = Got { method: head.method, path, version: head.version, headers: head.headers, body };
+    let got = Got {
+        method: head.method,
+        #[cfg(feature = "tonic")]
+        authority: head.uri.authority().map(ToString::to_string),
+        path,
+        version: head.version,
+        headers: head.headers,
+        body,
+    };
     let mut response = Response::new(Body::from(got.authorization().join(", ")));
     callee.0.got.lock().expect("unpoisoned").push(got);
     let next = callee.0.next.lock().expect("unpoisoned").pop_front();
