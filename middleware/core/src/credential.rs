@@ -20,6 +20,8 @@ pub enum Credential {
     },
     /// The certificate of the connection's other end: the leaf alone, in DER.
     Certificate(Arc<[u8]>),
+    /// A token that was [replaced](crate::VerifiedToken::withdrawn): nothing of it is left but its fingerprint.
+    Withdrawn(Fingerprint),
 }
 
 impl Credential {
@@ -28,6 +30,7 @@ impl Credential {
         match self {
             Self::Token { token, .. } => Fingerprint::of("verified-token").field(token.expose()),
             Self::Certificate(der) => Fingerprint::of("verified-certificate").field(der),
+            Self::Withdrawn(fingerprint) => return *fingerprint,
         }
         .finish()
     }
@@ -39,6 +42,7 @@ impl fmt::Debug for Credential {
         f.write_str(match self {
             Self::Token { .. } => "Token(..)",
             Self::Certificate(_) => "Certificate(..)",
+            Self::Withdrawn(_) => "Withdrawn(..)",
         })
     }
 }

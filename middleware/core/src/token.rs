@@ -90,7 +90,7 @@ pub struct VerifiedToken {
 }
 
 /// What many tokens say nothing of, and a million that are remembered have no room for then.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Beyond {
     transaction: Option<TransactionId>,
     trust_domain: Option<Audience>,
@@ -168,13 +168,39 @@ impl VerifiedToken {
         self.beyond.as_deref().unwrap_or(&NOTHING_BEYOND)
     }
 
-    /// The token as it was presented, for relaying and exchanging. None of a certificate: there is nothing to pass on.
+    /// The token as it was presented, for relaying and exchanging. None of a certificate, nor where it was
+    /// [withdrawn](Self::withdrawn): there is nothing to pass on.
     #[must_use]
     #[inline]
     pub fn token(&self) -> Option<&SecretToken> {
         match &self.credential {
             Credential::Token { token, .. } => Some(token),
-            Credential::Certificate(_) => None,
+            Credential::Certificate(_) | Credential::Withdrawn(_) => None,
+        }
+    }
+
+    /// The same statement without the token's text, which nobody can send on any more: for the edge of a mesh, where a
+    /// token from outside stops and another takes its place. Its [fingerprint](Self::fingerprint) stays, and whoever revokes
+    /// the one has revoked the other.
+    #[must_use]
+    pub fn withdrawn(&self) -> Self {
+        let credential = match &self.credential {
+            Credential::Certificate(der) => Credential::Certificate(der.clone()),
+            Credential::Token { .. } | Credential::Withdrawn(_) => Credential::Withdrawn(self.fingerprint()),
+        };
+        Self {
+            credential,
+            issuer: self.issuer.clone(),
+            identity: self.identity.clone(),
+            actors: self.actors.clone(),
+            scopes: self.scopes.clone(),
+            audience: self.audience.clone(),
+            token_id: self.token_id.clone(),
+            revocations: self.revocations.clone(),
+            beyond: self.beyond.clone(),
+            fingerprint: self.fingerprint.clone(),
+            in_force_at: AtomicU64::new(self.in_force_at.load(Ordering::Relaxed)),
+            ..*self
         }
     }
 
@@ -308,11 +334,15 @@ impl VerifiedToken {
     ///
     /// # Errors
     ///
-    /// When the payload is not of that shape, and of a certificate, which has none.
+    /// When the payload is not of that shape; and of a certificate, or a token that was [withdrawn](Self::withdrawn), which
+    /// have none.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         match &self.credential {
             Credential::Token { payload, .. } => serde_json::from_slice(payload),
             Credential::Certificate(_) => Err(serde_json::Error::custom("a certificate has no claims")),
+            Credential::Withdrawn(_) => {
+                Err(serde_json::Error::custom("the token was replaced, and its claims with it"))
+            }
         }
     }
 

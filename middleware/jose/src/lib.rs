@@ -15,7 +15,8 @@
 //!
 //! Everything else is exported here, and lies by subject in `compact` and `header` (parsing),
 //! `known_headers` (parsing less), `accept` and `open` (verifying),
-//! `claims` (those that are easily read wrongly), `jwk`, `key` and `key_set` (public keys), `signing` (private keys).
+//! `claims` (those that are easily read wrongly), `jwk`, `key` and `key_set` (public keys), `signing` (private keys),
+//! `keyed_hash` (identifiers that do not say what they are made of).
 
 mod accept;
 mod algorithm;
@@ -28,6 +29,7 @@ pub mod json;
 mod jwk;
 mod key;
 mod key_set;
+mod keyed_hash;
 mod known_headers;
 mod limits;
 mod material;
@@ -50,6 +52,7 @@ pub use self::{
     jwk::KeyRejected,
     key::VerifyingKey,
     key_set::{KeySet, KeySetError, SkippedKey},
+    keyed_hash::{KeyedHash, KeyedHashBuilder, ShortKey},
     known_headers::KnownHeaders,
     limits::Limits,
     media_type::{InvalidMediaType, MediaType},

@@ -17,6 +17,7 @@ const INBOUND: &str = "tower-identity-inbound";
 const OUTBOUND: &str = "tower-identity-outbound";
 const TESTKIT: &str = "tower-identity-testkit";
 const TLS: &str = "tower-identity-tls";
+const EDGE: &str = "tower-identity-edge";
 const FACADE: &str = "tower-identity";
 const EXTRACTORS: &str = "axum-identity";
 const KIT: &str = "demo-kit";
@@ -33,7 +34,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (OUTBOUND, &[OAUTH, JOSE, REFRESH, CORE]),
     (EXTRACTORS, &[INBOUND, CORE]),
     (TLS, &[INBOUND, REFRESH, CORE]),
-    (FACADE, &[EXTRACTORS, TLS, OUTBOUND, INBOUND, VERIFY, OAUTH, JOSE, REFRESH, CORE]),
+    (EDGE, &[OUTBOUND, INBOUND, VERIFY, OAUTH, JOSE, REFRESH, CORE]),
+    (FACADE, &[EXTRACTORS, TLS, EDGE, OUTBOUND, INBOUND, VERIFY, OAUTH, JOSE, REFRESH, CORE]),
     (TESTKIT, &[OUTBOUND, INBOUND, VERIFY, OAUTH, JOSE, REFRESH, CORE]),
     (API, &[]),
     (KIT, &[FACADE, EXTRACTORS]),

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
-use tower_identity_core::{Audience, Credential, Fingerprint, VerifiedTokenParts};
+use tower_identity_core::{Audience, Credential, Fingerprint, Revocation, Revocations, VerifiedTokenParts};
 
-use crate::support::{ISSUER, credential, parts, token, user};
+use crate::support::{ISSUER, clock, credential, parts, token, user};
 
 fn fingerprint(text: &str) -> Fingerprint {
     let mut parts = parts();
@@ -103,4 +103,38 @@ fn tx_b1_a_token_says_of_which_trust_domain_it_is_a_transaction_token() {
     };
     assert_eq!(of(Some("shop.internal")).trust_domain().map(Audience::as_str), Some("shop.internal"));
     assert_eq!(of(None).trust_domain(), None, "whatever its audience is");
+}
+
+/// What stops at the edge of a mesh is no more to be had behind it than its user's password.
+#[test]
+fn edge_a1_what_is_left_of_a_withdrawn_token_is_what_it_said_and_no_text() {
+    let mut parts = parts();
+    parts.credential = credential("head.payload.signature", r#"{"embedded":"another-token"}"#);
+    parts.transaction = Some("t-1".parse().expect("transaction"));
+    let whole = token(parts);
+    let withdrawn = whole.withdrawn();
+
+    assert_eq!(whole.token().map(tower_identity_core::SecretToken::expose), Some("head.payload.signature"));
+    assert_eq!(withdrawn.token(), None);
+    assert_eq!(whole.claims::<serde_json::Value>().expect("claims")["embedded"], "another-token");
+    let none = withdrawn.claims::<serde_json::Value>().expect_err("there are none");
+    assert_eq!(none.to_string(), "the token was replaced, and its claims with it");
+
+    assert_eq!(withdrawn.fingerprint(), whole.fingerprint());
+    assert_eq!(withdrawn.withdrawn().fingerprint(), whole.fingerprint());
+    assert_eq!(format!("{withdrawn:?}"), format!("{whole:?}"));
+    assert_eq!((withdrawn.expires_at(), withdrawn.transaction()), (whole.expires_at(), whole.transaction()));
+    assert_eq!(format!("{:?}", Credential::Withdrawn(whole.fingerprint())), "Withdrawn(..)");
+}
+
+#[test]
+fn edge_a1_whoever_revokes_a_token_has_revoked_what_is_left_of_it() {
+    let revocations = Revocations::new(clock());
+    let mut parts = parts();
+    parts.token_id = Some("t-1".parse().expect("token id"));
+    parts.revocations = revocations.clone();
+    let withdrawn = token(parts).withdrawn();
+    assert!(!withdrawn.is_revoked());
+    revocations.revoke(Revocation::token(ISSUER.parse().expect("issuer"), "t-1".parse().expect("token id")));
+    assert!(withdrawn.is_revoked());
 }

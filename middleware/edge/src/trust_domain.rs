@@ -1,0 +1,127 @@
+//! What of a user crosses into a trust domain.
+
+use std::{collections::HashMap, fmt};
+
+use tower_identity_core::{Audience, CallerContext, InvalidSetting, Issuer, Scope, Scopes};
+
+use crate::UserNames;
+
+/// A trust domain that internal identities are made for: who a user is there, and what crosses into it. By default nothing
+/// does: neither a scope nor an attribute.
+///
+/// ```
+/// use tower_identity_edge::{Attribute, Pairwise, TrustDomain};
+/// use tower_identity_jose::KeyedHash;
+///
+/// let shop = TrustDomain::new("shop.internal", Pairwise::new(KeyedHash::new([7; 32])?))
+///     .scope("orders:read", "orders:read")
+///     .scope_of("https://partner.example", "read", "catalogue:read")
+///     .attribute(Attribute::Roles);
+/// # let _ = shop;
+/// # Ok::<(), tower_identity_jose::ShortKey>(())
+/// ```
+#[must_use = "it does nothing until a mint has it"]
+pub struct TrustDomain {
+    name: String,
+    pub(crate) users: Box<dyn UserNames>,
+    scopes: Vec<(Option<String>, String, String)>,
+    attributes: Vec<Attribute>,
+}
+
+/// What is said of a user beside who it is, which crosses where it is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Attribute {
+    /// The name to show: the claim `name`.
+    DisplayName,
+    /// The address, and whether its issuer says that it is the user's: `email` and `email_verified`.
+    Email,
+    /// The groups, as far as they are known: `groups`.
+    Groups,
+    /// The roles: `roles`.
+    Roles,
+}
+
+impl TrustDomain {
+    /// The trust domain of this name, which is the audience of its tokens; and who its users are.
+    pub fn new(name: impl Into<String>, users: impl UserNames) -> Self {
+        Self { name: name.into(), users: Box::new(users), scopes: Vec::new(), attributes: Vec::new() }
+    }
+
+    /// Who has this scope outside has that one inside, whoever issued it. One scope may become several.
+    pub fn scope(mut self, outside: impl Into<String>, inside: impl Into<String>) -> Self {
+        self.scopes.push((None, outside.into(), inside.into()));
+        self
+    }
+
+    /// The same, for tokens of this issuer only: what another means by the word is its own affair.
+    pub fn scope_of(
+        mut self,
+        issuer: impl Into<String>,
+        outside: impl Into<String>,
+        inside: impl Into<String>,
+    ) -> Self {
+        self.scopes.push((Some(issuer.into()), outside.into(), inside.into()));
+        self
+    }
+
+    /// Lets an attribute of the user cross.
+    pub fn attribute(mut self, attribute: Attribute) -> Self {
+        self.attributes.push(attribute);
+        self
+    }
+
+    pub(crate) fn check(self) -> Result<Domain, InvalidSetting> {
+        let name = Audience::parse(&self.name).map_err(|why| InvalidSetting::new("name", why.to_string()))?;
+        let mut scopes: HashMap<Box<str>, Vec<Row>> = HashMap::new();
+        for (at, (issuer, outside, inside)) in self.scopes.into_iter().enumerate() {
+            let wrong = |rule: String| InvalidSetting::new(at, rule).within("scopes");
+            let outside = Scope::parse(outside).map_err(|why| wrong(why.to_string()))?;
+            let inside = Scope::parse(inside).map_err(|why| wrong(why.to_string()))?;
+            let issuer = issuer.map(Issuer::parse).transpose().map_err(|why| wrong(why.to_string()))?;
+            scopes.entry(outside.as_str().into()).or_default().push(Row { issuer, inside });
+        }
+        Ok(Domain { name, users: self.users, scopes, attributes: self.attributes })
+    }
+}
+
+/// How many rows of each, and none of them.
+impl fmt::Debug for TrustDomain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrustDomain").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A [`TrustDomain`] that keeps the rules.
+pub(crate) struct Domain {
+    pub(crate) name: Audience,
+    pub(crate) users: Box<dyn UserNames>,
+    scopes: HashMap<Box<str>, Vec<Row>>,
+    attributes: Vec<Attribute>,
+}
+
+struct Row {
+    /// Whose word it is, if not anybody's.
+    issuer: Option<Issuer>,
+    inside: Scope,
+}
+
+impl Domain {
+    /// What the caller may inside.
+    pub(crate) fn scopes(&self, context: &CallerContext) -> Scopes {
+        let issuer = context.token().issuer();
+        let outside = context.principal().scopes().iter().filter_map(|scope| self.scopes.get(scope));
+        let inside = outside.flatten().filter(|row| row.issuer.as_ref().is_none_or(|own| own == issuer));
+        inside.map(|row| row.inside.clone()).collect()
+    }
+
+    pub(crate) fn lets_cross(&self, attribute: Attribute) -> bool {
+        self.attributes.contains(&attribute)
+    }
+}
+
+impl fmt::Debug for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Domain").field("name", &self.name).finish_non_exhaustive()
+    }
+}
