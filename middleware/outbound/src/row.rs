@@ -151,7 +151,7 @@ impl Row {
         if let Some(domain) = subject.trust_domain()
             && !recipe.takes_transaction_tokens
         {
-            return Err(Reason::Transactional { domain: domain.clone() }.into());
+            return refused(Reason::Transactional { domain: domain.clone() });
         }
         if subject.token().is_none() {
             return refused(Reason::NoText);

@@ -40,7 +40,7 @@ fn shadows(clock: &Clock) -> Arc<Shadows> {
     let name: Arc<str> = "https://payments.test".into();
     let recipe = Recipe::new((&name, Which::Candidate), Box::new(AtOnce), terms, demands, clock.clone());
     let takes = Takes::Own { own: Arc::new(recipe) };
-    let row = Row { name, takes, deadline: None, user_header: None, trial: None };
+    let row = Row { name, takes, deadline: None, user_header: None, goes_alone: false, trial: None };
     let budget = Budget::new(4, 10, clock.clone());
     Arc::new(Shadows::new(row, Scopes::default(), budget, clock.clone()))
 }
