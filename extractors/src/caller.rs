@@ -5,7 +5,7 @@ use std::ops::Deref;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::{Extensions, request::Parts};
 use serde::{Serialize, Serializer};
-use tower_identity_core::{CallerContext, Refusal, RefusalKind, Scopes, User, Workload};
+use tower_identity_core::{Binding, CallerContext, Refusal, RefusalKind, Scopes, User, Workload};
 use tower_identity_inbound::Inbound;
 
 use crate::Rejection;
@@ -59,8 +59,9 @@ use crate::Rejection;
 /// ([`Streams`](tower_identity_inbound::Streams)); any other stream by `stream.take_until(caller.ended())` of `futures-util`.
 ///
 /// Answers 401 to a request without a credential; `Option<Caller>` takes one as `None`. Answers 403 to a caller whose own word
-/// is all that ties it to its user, unless a rule of the route says that it will do
-/// ([`self_asserted_user`](tower_identity_inbound::rule::self_asserted_user)).
+/// is all that ties it to its user, or that handed work over, unless a rule of the route says that it will do
+/// ([`self_asserted_user`](tower_identity_inbound::rule::self_asserted_user),
+/// [`deferred_user`](tower_identity_inbound::rule::deferred_user)).
 #[derive(Debug, Clone)]
 pub struct Caller(CallerContext);
 
@@ -142,8 +143,10 @@ impl<S: Sync> OptionalFromRequestParts<S> for Caller {
 }
 
 fn unrelated(context: &CallerContext) -> Refusal {
-    let detail =
-        "the caller says itself for whom it calls, and no rule of this route accepts that by self_asserted_user";
+    let detail = match context.principal().binding() {
+        Binding::Deferred => "the work was handed over, and no rule of this route accepts that by deferred_user",
+        _ => "the caller says itself for whom it calls, and no rule of this route accepts that by self_asserted_user",
+    };
     Refusal::new(RefusalKind::UnrelatedCredentials, "binding")
         .detail(detail)
         .issuer(context.caller_token().issuer().clone())

@@ -285,14 +285,26 @@ async fn e_p1_any_other_error_is_500_without_its_text_which_is_in_the_log_under_
 }
 
 #[tokio::test]
-async fn said_a3_a_handler_sees_a_caller_by_its_own_word_behind_a_rule_that_says_so_and_nowhere_else() {
-    let said = || alice().binding(tower_identity_core::Binding::SelfAsserted);
-    let rule = tower_identity_inbound::rule::self_asserted_user();
-    let opened = || routes().layer(tower_identity_inbound::RequireLayer::new(rule.clone()));
-    for path in ["/caller", "/user", "/anybody", "/claims"] {
-        let seen = see(ask(routes().layer(with_caller(said())), path).await).await;
-        assert_eq!((seen.status, &seen.body["code"]), (403, &json!("unrelated_credentials")), "{path}");
-        assert_eq!(see(ask(opened().layer(with_caller(said())), path).await).await.status, 200, "{path}");
-        assert_eq!(see(ask(routes().layer(with_caller(alice())), path).await).await.status, 200, "{path}");
+async fn said_a3_defer_a3_a_handler_sees_a_caller_by_its_own_word_behind_a_rule_that_says_so_and_nowhere_else() {
+    use tower_identity_core::Binding;
+    use tower_identity_inbound::rule::{deferred_user, self_asserted_user};
+
+    let words = [
+        (Binding::SelfAsserted, self_asserted_user(), deferred_user()),
+        (Binding::Deferred, deferred_user(), self_asserted_user()),
+    ];
+    for (binding, rule, other) in words {
+        let said = || alice().binding(binding);
+        let behind = |rule: &tower_identity_inbound::Rule| {
+            routes().layer(tower_identity_inbound::RequireLayer::new(rule.clone())).layer(with_caller(said()))
+        };
+        for path in ["/caller", "/user", "/anybody", "/claims"] {
+            for refused in [routes().layer(with_caller(said())), behind(&other)] {
+                let seen = see(ask(refused, path).await).await;
+                assert_eq!((seen.status, &seen.body["code"]), (403, &json!("unrelated_credentials")), "{path}");
+            }
+            assert_eq!(see(ask(behind(&rule), path).await).await.status, 200, "{path}");
+            assert_eq!(see(ask(routes().layer(with_caller(alice())), path).await).await.status, 200, "{path}");
+        }
     }
 }

@@ -30,19 +30,22 @@ pub enum Binding {
     Transaction,
     /// The caller says so itself, in a token that it has signed. No rule accepts this unless it says so.
     SelfAsserted,
+    /// Another service handed this work over some time ago, and says in a record that it has signed for whom. No rule accepts
+    /// this unless it says so.
+    Deferred,
     /// Nothing ties them.
     None,
 }
 
 impl Binding {
-    /// Whether something other than the caller's own word ties caller and user. Without that the user's token is never
+    /// Whether something other than a service's own word ties caller and user. Without that the user's token is never
     /// exchanged for the caller, and no rule lets the pair through unless the configuration
     /// [trusts this caller](Standing::on_trust).
     #[must_use]
     pub const fn is_established(self) -> bool {
         match self {
             Self::SameToken | Self::ProofOverAll | Self::SharedKey | Self::IssuerNamed | Self::Transaction => true,
-            Self::SelfAsserted | Self::None => false,
+            Self::SelfAsserted | Self::Deferred | Self::None => false,
         }
     }
 }
@@ -150,8 +153,8 @@ impl CallerContext {
         self.0.standing.counts()
     }
 
-    /// The same caller where its own word for whom it calls is accepted ([`Binding::SelfAsserted`]): for a rule that says
-    /// so. Its binding stays what it is, and nothing else changes.
+    /// The same caller where its own word for whom it calls, or called, is accepted ([`Binding::SelfAsserted`],
+    /// [`Binding::Deferred`]): for a rule that says so. Its binding stays what it is, and nothing else changes.
     #[must_use]
     pub fn at_its_word(&self) -> Self {
         let Inner { caller, beside, standing, judged_at } = &*self.0;

@@ -66,7 +66,7 @@ pub use self::{
     fingerprint::Fingerprint,
     future::BoxFuture,
     identity::{Actor, ActorChain, AuthenticationContext, Evidence, User, Workload},
-    names::{Audience, ClientId, InvalidName, Issuer, SessionId, Subject, Tenant, TokenId, TransactionId},
+    names::{Audience, ClientId, InvalidName, Issuer, SessionId, Subject, Tenant, TokenId, Topic, TransactionId},
     refusal::{Fault, Refusal, RefusalKind},
     revocation::{Revocation, Revocations},
     scopes::{InvalidScope, Scope, Scopes},

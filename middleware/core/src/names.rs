@@ -172,6 +172,8 @@ names! {
     SessionId = "session id";
     /// A transaction that spans services, `txn` (RFC 8417 §2.2).
     TransactionId = "transaction id";
+    /// What kind of work is handed over, as producer and consumer call it.
+    Topic = "topic";
 }
 
 #[cfg(test)]

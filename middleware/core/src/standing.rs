@@ -18,8 +18,8 @@ enum Terms {
     /// To its user, or to nobody.
     Tied(Binding),
     OnTrust,
-    /// The caller says itself for whom it calls, and what is asked about accepts that.
-    AtItsWord,
+    /// To its user by no more than this, and what is asked about accepts that.
+    AtItsWord(Binding),
     Alone,
 }
 
@@ -50,9 +50,8 @@ impl Standing {
 
     pub(crate) fn binding(&self) -> Binding {
         match self.terms {
-            Terms::Tied(binding) => binding,
+            Terms::Tied(binding) | Terms::AtItsWord(binding) => binding,
             Terms::OnTrust => Binding::None,
-            Terms::AtItsWord => Binding::SelfAsserted,
             // There is no user to tie.
             Terms::Alone => Binding::SameToken,
         }
@@ -60,7 +59,7 @@ impl Standing {
 
     /// Whether caller and user count together.
     pub(crate) fn counts(&self) -> bool {
-        matches!(self.terms, Terms::OnTrust | Terms::AtItsWord) || self.binding().is_established()
+        matches!(self.terms, Terms::OnTrust | Terms::AtItsWord(_)) || self.binding().is_established()
     }
 
     pub(crate) fn is_alone(&self) -> bool {
@@ -75,15 +74,17 @@ impl Standing {
     pub(crate) fn for_itself(self) -> Self {
         match self.terms {
             Terms::Alone => Self { terms: Terms::Tied(Binding::SameToken), ..self },
-            Terms::Tied(_) | Terms::OnTrust | Terms::AtItsWord => self,
+            Terms::Tied(_) | Terms::OnTrust | Terms::AtItsWord(_) => self,
         }
     }
 
     /// The same, where what a caller says itself of its user is accepted.
     pub(crate) fn at_its_word(self) -> Self {
         match self.terms {
-            Terms::Tied(Binding::SelfAsserted) => Self { terms: Terms::AtItsWord, ..self },
-            Terms::Tied(_) | Terms::OnTrust | Terms::AtItsWord | Terms::Alone => self,
+            Terms::Tied(word @ (Binding::SelfAsserted | Binding::Deferred)) => {
+                Self { terms: Terms::AtItsWord(word), ..self }
+            }
+            Terms::Tied(_) | Terms::OnTrust | Terms::AtItsWord(_) | Terms::Alone => self,
         }
     }
 }

@@ -31,6 +31,7 @@ use tower_identity_core::{Binding, Clock, InvalidSetting, Refusal, RefusalKind};
 use self::node::Node;
 use crate::Inbound;
 
+mod at_its_word;
 mod contradiction;
 mod display;
 mod fault;
@@ -40,7 +41,6 @@ mod issuer;
 mod named;
 mod node;
 mod parts;
-mod self_asserted;
 mod set;
 mod sign_in;
 mod wider;
@@ -51,7 +51,7 @@ pub use self::{
     handle::RuleHandle,
     issuer::IssuerName,
     parts::{
-        acr, any_scope, callers, callers_file, callers_of, group, max_actors, max_age, named, no_user, role, scope,
+        acr, any_scope, callers, callers_file, callers_of, deferred_user, group, max_actors, max_age, named, no_user, role, scope,
         scope_or_wider, self_asserted_user, user, users_of,
     },
     set::RuleSet,
@@ -67,6 +67,7 @@ pub use self::{
 /// | [`scope_or_wider`] | `{ scope_or_wider = { scope = "a:b", separator = ":" } }` | a token with this scope or one above it |
 /// | [`user`] | `"user"` | a caller that acts for a user |
 /// | [`self_asserted_user`] | `"self_asserted_user"` | a caller that acts for a user, also by its own word alone |
+/// | [`deferred_user`] | `"deferred_user"` | a caller that acts for a user, also one that handed the work over |
 /// | [`no_user`] | `"no_user"` | a caller that acts for itself; only beside [`callers`] |
 /// | [`callers`] | `{ callers = ["orders"] }` | one of these workloads |
 /// | [`callers_file`] | `{ callers_file = "partners.txt" }` | one of the workloads that a file lists |
@@ -154,7 +155,7 @@ impl Rule {
     /// A [`Refusal`] that names the part that failed: [`RefusalKind::NoCredential`] for an anonymous request,
     /// [`RefusalKind::InsufficientScope`] for a missing scope, [`RefusalKind::InsufficientAuthentication`] for a sign-in
     /// that is too weak or too old, [`RefusalKind::UnrelatedCredentials`] when nothing but its own word ties the caller
-    /// to the user and the rule does not [say](self_asserted_user) that this will do, [`RefusalKind::Denied`] otherwise, and
+    /// to the user and the rule does not [say](self_asserted_user) that [this](deferred_user) will do, [`RefusalKind::Denied`] otherwise, and
     /// [`RefusalKind::Misconfigured`] whenever the rule is [not valid](Rule#validity).
     pub fn check(&self, inbound: &Inbound) -> Result<(), Refusal> {
         if let Some(fault) = &self.fault {
@@ -165,7 +166,8 @@ impl Rule {
         };
         let checked = match context.principal().binding() {
             // By whatever rule it was let through before.
-            Binding::SelfAsserted => self.node.check_self_asserted(context),
+            Binding::SelfAsserted => self.node.check_at_its_word(&Node::SelfAssertedUser, context),
+            Binding::Deferred => self.node.check_at_its_word(&Node::DeferredUser, context),
             _ if context.counts_together() => self.node.check(context),
             binding => {
                 return Err(Refusal::new(RefusalKind::UnrelatedCredentials, "binding")

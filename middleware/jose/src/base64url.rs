@@ -54,6 +54,16 @@ pub fn random_id() -> String {
     encode(&bits)
 }
 
+/// SHA-256 of these bytes, base64url: how a claim holds what it is about without repeating it (as `ath` does, RFC 9449 §4.2).
+///
+/// ```
+/// assert_eq!(tower_identity_jose::sha256(b"abc"), "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0");
+/// ```
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
+    encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

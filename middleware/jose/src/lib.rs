@@ -45,7 +45,7 @@ mod wycheproof;
 pub use self::{
     accept::Accept,
     algorithm::{Algorithm, UnknownAlgorithm},
-    base64url::random_id,
+    base64url::{random_id, sha256},
     claims::{AudienceClaim, NumericDate},
     compact::{Compact, ParseError, Part},
     header::Header,

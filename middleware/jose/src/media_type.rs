@@ -32,6 +32,8 @@ impl MediaType {
     /// `self-asserted+jwt`: what a service says itself of the user whom it calls for. Of our own making, so that nobody takes
     /// one for an access token (RFC 8725 §3.11).
     pub const SELF_ASSERTED: Self = Self(Cow::Borrowed("self-asserted+jwt"));
+    /// `hand-off+jwt`: for whom a service hands work over, beside the work in a queue. Of our own making, too.
+    pub const HAND_OFF: Self = Self(Cow::Borrowed("hand-off+jwt"));
     /// `JWT`: any JWT, for the profiles that know no kinds (RFC 7519 §5.1).
     pub const JWT: Self = Self(Cow::Borrowed("JWT"));
 

@@ -20,7 +20,7 @@ use super::{
     entries::{Bounds, Entries},
     marks::{Marks, Times},
 };
-use crate::{Clock, Issuer, Moment, Subject, Tenant, Timestamp, VerifiedToken};
+use crate::{Clock, Issuer, Moment, SessionId, Subject, Tenant, Timestamp, VerifiedToken};
 
 /// What is revoked. Cheap to clone; the clones are one list.
 ///
@@ -162,11 +162,15 @@ impl Revocations {
         let user = identity.user.as_ref();
         let by_issuer = issuers.cover(token.issuer(), times, bounds, |cover| {
             token.token_id().is_some_and(|id| cover(&Of::Token(id.clone())))
-                || authentication.session.as_ref().is_some_and(|session| {
-                    cover(&Of::Session(session.clone(), None))
-                        || user.is_some_and(|user| cover(&Of::Session(session.clone(), Some(user.id.clone()))))
-                })
         });
+        // Whose session it is, the user's issuer says, whoever has signed for the user.
+        let of_session = user.map_or(token.issuer(), |user| &user.issuer);
+        let by_session = |session: &SessionId| {
+            issuers.cover(of_session, times, bounds, |cover| {
+                cover(&Of::Session(session.clone(), None))
+                    || user.is_some_and(|user| cover(&Of::Session(session.clone(), Some(user.id.clone()))))
+            })
+        };
         let by_name = |issuer: &Issuer, subject: &Subject, tenant: Option<&Tenant>| {
             issuers.cover(issuer, times, bounds, |cover| {
                 cover(&Of::Subject(subject.clone(), None))
@@ -176,6 +180,7 @@ impl Revocations {
             })
         };
         by_issuer
+            || authentication.session.as_ref().is_some_and(by_session)
             || by_name(&identity.workload.issuer, &identity.workload.id, None)
             || user.is_some_and(|user| by_name(&user.issuer, &user.id, user.tenant.as_ref()))
     }

@@ -162,6 +162,25 @@ fn ssf_a2_a_revoked_workload_ends_what_it_sends_and_not_what_it_once_had() {
     assert!(is_revoked(subject("storefront"), its_own));
 }
 
+/// What a service has signed for alice ends with her session, which is her issuer's to end.
+#[test]
+fn defer_a4_a_session_is_of_the_users_issuer_whoever_has_signed() {
+    let signed_by_partner = |parts: &mut VerifiedTokenParts| {
+        parts.issuer = issuer(PARTNER);
+        parts.identity.workload.issuer = issuer(PARTNER);
+    };
+    let of_partner = Revocation::session(issuer(PARTNER), "s-1".parse().expect("session"));
+    assert!(is_revoked(session("s-1"), signed_by_partner));
+    assert!(!is_revoked(session("s-2"), signed_by_partner));
+    assert!(!is_revoked(of_partner.clone(), signed_by_partner));
+    let of_nobody = |parts: &mut VerifiedTokenParts| {
+        signed_by_partner(parts);
+        parts.identity.user = None;
+    };
+    assert!(is_revoked(of_partner, of_nobody), "of a workload's own token there is no other issuer");
+    assert!(!is_revoked(session("s-1"), of_nobody));
+}
+
 #[test]
 fn a_context_is_revoked_with_either_of_its_tokens_and_ends_with_the_first() {
     use tower_identity_core::Binding;

@@ -89,6 +89,7 @@ fn e9_only_what_is_tied_or_trusted_counts_together_and_for_itself_changes_none_o
         (Binding::IssuerNamed.into(), true, Binding::IssuerNamed),
         (Binding::Transaction.into(), true, Binding::Transaction),
         (Binding::SelfAsserted.into(), false, Binding::SelfAsserted),
+        (Binding::Deferred.into(), false, Binding::Deferred),
         (Binding::None.into(), false, Binding::None),
         (Standing::on_trust(), true, Binding::None),
     ];
@@ -99,6 +100,11 @@ fn e9_only_what_is_tied_or_trusted_counts_together_and_for_itself_changes_none_o
             assert_eq!((context.counts_together(), context.principal().binding()), (counts, binding), "{name}");
             assert_eq!(context.principal().user(), Some(&user("alice")), "{name}");
         }
+    }
+    for binding in [Binding::SelfAsserted, Binding::Deferred, Binding::None] {
+        let accepted = with_user(binding.into()).at_its_word();
+        let is_a_word = binding != Binding::None;
+        assert_eq!((accepted.counts_together(), accepted.principal().binding()), (is_a_word, binding), "{binding:?}");
     }
     assert!(!with_user(Standing::on_trust()).principal().binding().is_established(), "nothing is exchanged on trust");
 }

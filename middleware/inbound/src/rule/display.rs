@@ -15,6 +15,7 @@ impl fmt::Display for Node {
             Self::ScopeOrWider(scopes) => write!(f, "{scopes}"),
             Self::User => f.write_str("a user"),
             Self::SelfAssertedUser => f.write_str("a user, also at the caller's word"),
+            Self::DeferredUser => f.write_str("a user, also of work that was handed over"),
             Self::NoUser => f.write_str("no user"),
             Self::Callers(names) => {
                 f.write_str("a caller among ")?;

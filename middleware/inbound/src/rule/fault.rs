@@ -45,7 +45,8 @@ impl Node {
                 wrong("acr", "a class is one or more visible ASCII characters without quote and backslash")
             }
             Self::MaxAgeSeconds(0) => wrong("max_age_seconds", "is less than a second"),
-            Self::Scope(_) | Self::AnyScope(_) | Self::User | Self::SelfAssertedUser => None,
+            Self::Scope(_) | Self::AnyScope(_) => None,
+            Self::User | Self::SelfAssertedUser | Self::DeferredUser => None,
             Self::Callers(_) | Self::CallersFile(_) => None,
             Self::CallersOf(_) | Self::UsersOf(_) | Self::MaxActors(_) | Self::Acr(_) | Self::MaxAgeSeconds(_) => None,
             Self::NoUser => wrong("no_user", "stands only at the top of a rule, beside a list of callers"),

@@ -16,6 +16,7 @@ pub(super) enum Node {
     ScopeOrWider(ScopeOrWider),
     User,
     SelfAssertedUser,
+    DeferredUser,
     NoUser,
     Callers(Vec<CallerName>),
     CallersFile(CallersFile),
@@ -61,6 +62,7 @@ impl Node {
             Self::ScopeOrWider(_) => "scope_or_wider",
             Self::User => "user",
             Self::SelfAssertedUser => "self_asserted_user",
+            Self::DeferredUser => "deferred_user",
             Self::NoUser => "no_user",
             Self::Callers(_) => "callers",
             Self::CallersFile(_) => "callers_file",
@@ -81,7 +83,8 @@ impl Node {
     /// Whether this holds for callers with a user only, or for those without one only; `None` where a user is no matter.
     pub(super) fn needs_user(&self) -> Option<bool> {
         match self {
-            Self::User | Self::SelfAssertedUser | Self::UsersOf(_) | Self::MaxActors(_) => Some(true),
+            Self::User | Self::SelfAssertedUser | Self::DeferredUser => Some(true),
+            Self::UsersOf(_) | Self::MaxActors(_) => Some(true),
             Self::Group(_) | Self::Role(_) | Self::Acr(_) | Self::MaxAgeSeconds(_) => Some(true),
             Self::NoUser => Some(false),
             Self::Scope(_) | Self::AnyScope(_) | Self::ScopeOrWider(_) => None,
@@ -97,7 +100,7 @@ impl Node {
             Self::Scope(required) => required.is_subset(principal.scopes()),
             Self::AnyScope(scopes) => scopes.iter().any(|scope| principal.scopes().contains(scope.as_str())),
             Self::ScopeOrWider(required) => required.is_within(principal.scopes()),
-            Self::User | Self::SelfAssertedUser => principal.user().is_some(),
+            Self::User | Self::SelfAssertedUser | Self::DeferredUser => principal.user().is_some(),
             Self::NoUser => principal.user().is_none(),
             Self::Callers(names) => names.iter().any(|name| name.is(context)),
             Self::CallersFile(file) => file.names(context),
@@ -145,7 +148,9 @@ impl Node {
                 let sent = if principal.evidence().is_of_sender() { "" } else { ", who need not have sent the token" };
                 denied(self.word(), format!("needs {self}, found {} of {}{sent}", workload.id, workload.issuer))
             }
-            Self::User | Self::SelfAssertedUser | Self::NoUser => denied("user", format!("needs {self}")),
+            Self::User | Self::SelfAssertedUser | Self::DeferredUser | Self::NoUser => {
+                denied("user", format!("needs {self}"))
+            }
             Self::Group(_) | Self::Role(_) | Self::UsersOf(_) | Self::MaxActors(_) if principal.user().is_none() => {
                 denied("user", format!("needs {self}"))
             }

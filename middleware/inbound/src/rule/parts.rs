@@ -85,6 +85,30 @@ pub fn self_asserted_user() -> Rule {
     Rule::of(Node::SelfAssertedUser)
 }
 
+/// The request is made for a user, as for [`user`]; and it will do that another service handed the work over some time ago, and
+/// has signed for whom ([`Binding::Deferred`](tower_identity_core::Binding::Deferred)), as
+/// [`Verifier::handed_off`](tower_identity_verify::Verifier::handed_off) finds.
+///
+/// No other part lets such a caller through. So this stands beside what else is asked, joined by [`and`](Rule::and): in each
+/// alternative that is open to such work. Its caller is the service that handed it over; and there are no scopes, groups or
+/// roles, for what the user might do then need not be what it may do now.
+///
+/// ```
+/// use tower_identity_core::Binding;
+/// use tower_identity_inbound::{Inbound, rule::{callers, deferred_user, scope, user}};
+/// use tower_identity_testkit::TestCaller;
+///
+/// let caller = TestCaller::workload("orders").user("alice").acting_after([] as [&str; 0]).binding(Binding::Deferred);
+/// let inbound = Inbound::Caller(caller.context());
+/// assert!(callers(["orders"]).and(user()).check(&inbound).is_err());
+/// assert!(callers(["orders"]).and(deferred_user()).check(&inbound).is_ok());
+/// assert!(scope("invoices:write").and(deferred_user()).check(&inbound).is_err());
+/// ```
+#[must_use]
+pub fn deferred_user() -> Rule {
+    Rule::of(Node::DeferredUser)
+}
+
 /// The request is made for no user: the caller acts for itself.
 ///
 /// Leaving the user out must never open more doors. So where a caller may present a user's credential beside its own,

@@ -10,6 +10,7 @@ mod challenges;
 mod contradictions;
 mod counting;
 mod cross_site;
+mod deferred;
 mod development;
 mod edge;
 mod error_map;
