@@ -88,6 +88,7 @@ mod revocations;
 /// | `[inbound]` with `accept_may_act = true` | [`VerifierBuilder::accept_may_act`](crate::VerifierBuilder::accept_may_act) |
 /// | `[[inbound.trusted_caller]]` with `callers = ["gateway"]`, `users_of = ["https://login.example.com"]` | [`danger::trusted_caller`](crate::danger::trusted_caller) |
 /// | `[[inbound.self_asserted]]` with `issuer = "https://orders.internal"`, `audience = "payments"`, `users_of = ["https://login.example.com"]`, `keys = { url = "https://orders.internal/keys" }`: [`SelfAssertedSettings`](crate::SelfAssertedSettings) | [`danger::self_asserted`](crate::danger::self_asserted) |
+/// | `[[inbound.handed_off_by]]` with the same and `topics = ["invoices"]`: [`ProducerSettings`](crate::ProducerSettings) | [`VerifierBuilder::handed_off_by`](crate::VerifierBuilder::handed_off_by) |
 ///
 /// ```
 /// use tower_identity::Settings;

@@ -28,6 +28,7 @@
 //! | know one workload under many names | [`VerifierBuilder::workload`] |
 //! | know why a token is refused | [`Verifier::explain`]; in development, in the answer too: [`danger`] |
 //! | end tokens before their time | [`Revocations`], [`EventReceiver`], [`SecurityEvents`]; `docs/revocation.md` |
+//! | hand work over by a queue, with a record of for whom | [`HandOff`], [`HandOffs`]; [`Verifier::handed_off`], [`Producer`]; `docs/handing-over.md` |
 //! | do all of this from a file | [`Settings`]; from one that changes while the service runs, [`LiveSettings`] |
 //!
 //! # The stack
@@ -79,11 +80,14 @@ pub mod danger {
 
 #[cfg(feature = "axum")]
 pub use axum_identity::{Caller, Claims, NamesUser, PathUser, Problem, Rejection, UserCaller, WorkloadCaller};
+#[cfg(feature = "transaction-tokens")]
+pub use tower_identity_core::transaction_tokens;
 pub use tower_identity_core::{
     Actor, ActorChain, Attributes, Audience, AuthenticationContext, Binding, BoxFuture, CallerContext,
     CertificateThumbprint, ClientId, Clock, DemandedClaims, Email, EndReason, Ended, Evidence, Fault, Fingerprint,
     Groups, InvalidSetting, Issuer, Principal, Refusal, RefusalKind, Revocation, Revocations, Scope, Scopes,
-    SecretToken, SessionId, Subject, Tenant, Timestamp, TokenId, TransactionId, User, WithCauses, Workload, ambient,
+    SecretToken, SessionId, Subject, Tenant, Timestamp, TokenId, Topic, TransactionId, User, WithCauses, Workload,
+    ambient,
 };
 pub use tower_identity_inbound::{
     AtEdge, AuthLayer, CallerName, CertificateForm, ClientCertificate, Connection, CorrelationId, EdgeBody,
@@ -91,22 +95,20 @@ pub use tower_identity_inbound::{
     ResourceSettings, Rule, RuleHandle, RuleSet, SecurityEvents, Source, Streams, edge, rule,
 };
 pub use tower_identity_jose::{Algorithm, KeySet, Limits, SigningKey};
+#[cfg(feature = "transaction-tokens")]
+pub use tower_identity_oauth::Transaction;
 pub use tower_identity_oauth::{
     AnswerForm, AssertionAudience, AssertionStyle, AssertionTyp, BasicEncoding, ClientAuth, CustomGrantType,
     DiscoveryOrder, Introspection, IntrospectionSettings, Parameters, ServerSettings, TargetService, TokenEndpoint,
 };
-pub use tower_identity_outbound::{
-    BoxError, Candidate, Chaining, Demand, Embedded, EntraOnBehalfOf, IdJag, MAX_CREDENTIAL_BYTES, OnBehalfOf,
-    Outbound, OutboundBuilder, OutboundError, OutboundLayer, OutboundService, Plaintext, ReadableJwt, Relay,
-    Replacement, RequestExt, Retries, Signed, Strategies, Strategy, Target, TargetRefusal, TargetSettings,
-    TokenExchange, TokenFile, Unlisted,
-};
-#[cfg(feature = "transaction-tokens")]
-pub use tower_identity_core::transaction_tokens;
-#[cfg(feature = "transaction-tokens")]
-pub use tower_identity_oauth::Transaction;
 #[cfg(feature = "transaction-tokens")]
 pub use tower_identity_outbound::TransactionToken;
+pub use tower_identity_outbound::{
+    BoxError, Candidate, Chaining, Demand, Embedded, EntraOnBehalfOf, HandOff, HandOffs, IdJag, MAX_CREDENTIAL_BYTES,
+    OnBehalfOf, Outbound, OutboundBuilder, OutboundError, OutboundLayer, OutboundService, Plaintext, ReadableJwt,
+    Relay, Replacement, RequestExt, Retries, Signed, Strategies, Strategy, Target, TargetRefusal, TargetSettings,
+    TokenExchange, TokenFile, Unlisted,
+};
 #[cfg(feature = "tonic")]
 pub use tower_identity_outbound::{GrpcChannel, GrpcFuture};
 #[cfg(feature = "reqwest")]
@@ -120,9 +122,9 @@ pub use tower_identity_tls::{
 };
 pub use tower_identity_verify::{
     CertificateAnchor, CertificateSettings, Checked, EventReceiver, EventReceiverBuilder, Explanation, FeedError,
-    IssuerSettings, KeySettings, MemorySplitTokens, NameKind, Outcome, Profile, Pulled, Received, Remember,
-    RevocationFeed, SelfAssertedSettings, SplitToken, SplitTokens, StoreError, TrustedIssuer, Unsplittable, Verdict,
-    Verifier, VerifierBuilder, check,
+    IssuerSettings, KeySettings, MemorySplitTokens, NameKind, Outcome, Producer, ProducerSettings, Profile, Pulled,
+    Received, Remember, RevocationFeed, SelfAssertedSettings, SplitToken, SplitTokens, StoreError, TrustedIssuer,
+    Unsplittable, Verdict, Verifier, VerifierBuilder, check,
 };
 #[cfg(feature = "transaction-tokens")]
 pub use tower_identity_verify::{TransactionTokenSettings, TransactionTokens};
@@ -140,6 +142,11 @@ pub struct Readme;
 #[doc = include_str!("../../docs/revocation.md")]
 #[derive(Debug)]
 pub struct RevocationDocument;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/handing-over.md")]
+#[derive(Debug)]
+pub struct HandingOverDocument;
 
 /// These are about clients of others, too.
 #[cfg(all(doctest, feature = "tonic"))]

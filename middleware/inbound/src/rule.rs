@@ -51,8 +51,8 @@ pub use self::{
     handle::RuleHandle,
     issuer::IssuerName,
     parts::{
-        acr, any_scope, callers, callers_file, callers_of, deferred_user, group, max_actors, max_age, named, no_user, role, scope,
-        scope_or_wider, self_asserted_user, user, users_of,
+        acr, any_scope, callers, callers_file, callers_of, deferred_user, group, max_actors, max_age, named, no_user,
+        role, scope, scope_or_wider, self_asserted_user, user, users_of,
     },
     set::RuleSet,
 };

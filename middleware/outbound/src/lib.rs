@@ -22,6 +22,8 @@
 //! | `issued` | what is checked of a token that was issued, before it is kept and sent |
 //! | `candidate` | another way to a token, tried before it is the way for all |
 //! | `bearer`, `strip` | a token as a header, and the headers that are taken away for it |
+//! | `hand_off` | what this service hands over by a queue, and for whom |
+//! | `word` | what it says itself of a user, in whatever it signs |
 //! | `telemetry` | what the operator is told |
 //! | `builder`, `table`, `outbound` | all of the above, checked, put together, and used |
 //! | `unlisted` | what becomes of requests that have no row |
@@ -49,6 +51,7 @@ mod client;
 mod deadline;
 mod entry;
 mod error;
+mod hand_off;
 mod issued;
 mod kept;
 mod key;
@@ -78,6 +81,7 @@ mod targets;
 mod telemetry;
 mod unlisted;
 mod when;
+mod word;
 
 #[cfg(feature = "tonic")]
 pub use self::channel::{GrpcChannel, GrpcFuture};
@@ -89,6 +93,7 @@ pub use self::{
     candidate::Candidate,
     challenges::Demand,
     error::OutboundError,
+    hand_off::{HandOff, HandOffs},
     issued::{MAX_CREDENTIAL_BYTES, ReadableJwt},
     layer::{BoxError, OutboundFuture, OutboundLayer, OutboundService},
     on_behalf_of::OnBehalfOf,

@@ -11,8 +11,8 @@ use tower_identity_inbound::{
 use tower_identity_jose::Limits;
 use tower_identity_refresh::system_clock;
 use tower_identity_verify::{
-    CertificateSettings, IssuerSettings, Remember, SelfAssertedSettings, TrustedIssuer, Verifier, VerifierBuilder,
-    danger::trusted_caller,
+    CertificateSettings, IssuerSettings, ProducerSettings, Remember, SelfAssertedSettings, TrustedIssuer, Verifier,
+    VerifierBuilder, danger::trusted_caller,
 };
 
 use super::{events::EventsTable, revocations::RevocationsTable};
@@ -35,6 +35,8 @@ pub(super) struct InboundTable {
     trusted_caller: Vec<TrustedCallerTable>,
     #[serde(default)]
     self_asserted: Vec<SelfAssertedSettings>,
+    #[serde(default)]
+    handed_off_by: Vec<ProducerSettings>,
     realm: Option<String>,
     max_token_bytes: Option<usize>,
     max_json_depth: Option<u8>,
@@ -183,6 +185,10 @@ impl InboundTable {
         for (at, service) in take(&mut self.self_asserted).into_iter().enumerate() {
             let added = service.add_to(builder, folder);
             builder = added.map_err(|invalid| invalid.within(at).within("self_asserted"))?;
+        }
+        for (at, producer) in take(&mut self.handed_off_by).into_iter().enumerate() {
+            let added = producer.add_to(builder, folder);
+            builder = added.map_err(|invalid| invalid.within(at).within("handed_off_by"))?;
         }
         builder = take(&mut self.workload).into_iter().fold(builder, |builder, row| builder.workload(row.is));
         if self.accept_may_act {

@@ -1,18 +1,24 @@
 //! Services that are taken at their word for whom they call.
 
+mod service;
 mod settings;
 
 use std::sync::Arc;
 
 use tower_identity_core::{InvalidSetting, Issuer};
 
+pub(crate) use self::service::ServiceSettings;
 pub use self::settings::SelfAssertedSettings;
 use crate::{
     Profile, TrustedIssuer,
     issuer::{Checked, Whom},
-    profile::SELF_ASSERTED,
+    profile::Table,
     trusted::Trusted,
 };
+
+/// The lists of a configuration that such services stand in.
+pub(crate) const SELF_ASSERTED: &str = "self_asserted";
+pub(crate) const HANDED_OFF_BY: &str = "handed_off_by";
 
 /// A service, and the issuers whose users it may say that it calls for.
 #[derive(Debug)]
@@ -22,8 +28,8 @@ pub(crate) struct Asserting {
 }
 
 impl Asserting {
-    /// Reads the strings and keeps the rules. Who issues tokens here is `known`, and no such service.
-    fn check(self, known: &[Issuer]) -> Result<Checked, InvalidSetting> {
+    /// Reads the strings and keeps the rules, of what looks like this. Who issues tokens here is `known`, and no such service.
+    fn check(self, table: &'static Table, known: &[Issuer]) -> Result<Checked, InvalidSetting> {
         let refused = |field, rule| Err(InvalidSetting::new(field, rule));
         let Self { service, users_of } = self;
         if matches!(service.whom, Whom::TrustDomain(_)) {
@@ -45,7 +51,7 @@ impl Asserting {
         if users_of.is_empty() {
             return refused("users_of", "names no issuer");
         }
-        let checked = Checked { users_of, ..service.check_by(&SELF_ASSERTED)? };
+        let checked = Checked { users_of, ..service.check_by(table)? };
         if checked.anchor.issuers().any(|own| known.contains(own)) {
             return refused(
                 "issuer",
@@ -59,18 +65,23 @@ impl Asserting {
     }
 }
 
-/// The services, of which none is there twice, nor issues tokens.
-pub(crate) fn checked(services: Vec<Asserting>, known: &[Issuer]) -> Result<Vec<Checked>, InvalidSetting> {
+/// The services of a list, of which none is there twice, nor issues tokens.
+pub(crate) fn checked(
+    services: Vec<Asserting>,
+    table: &'static Table,
+    list: &str,
+    known: &[Issuer],
+) -> Result<Vec<Checked>, InvalidSetting> {
     let mut checked: Vec<Checked> = Vec::with_capacity(services.len());
     for (at, service) in services.into_iter().enumerate() {
-        let service = service.check(known).and_then(|service| {
+        let service = service.check(table, known).and_then(|service| {
             let name = service.anchor.name();
             match checked.iter().any(|other| other.anchor.name() == name) {
                 true => Err(InvalidSetting::new("issuer", "is listed twice")),
                 false => Ok(service),
             }
         });
-        checked.push(service.map_err(|wrong| wrong.within(at).within("self_asserted"))?);
+        checked.push(service.map_err(|wrong| wrong.within(at).within(list))?);
     }
     Ok(checked)
 }

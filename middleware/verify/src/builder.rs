@@ -14,14 +14,16 @@ use self::{connect::Connect, trusted_callers::TrustedCallers};
 #[cfg(feature = "transaction-tokens")]
 use crate::transactions::{self, TransactionTokens, TrustDomains};
 use crate::{
-    Remember, RevocationFeed, TrustedIssuer, Verifier,
+    Producer, Remember, RevocationFeed, TrustedIssuer, Verifier,
     aliases::{AliasTable, Namespace},
     asserting::{self, Asserting},
     certificate::{CertificateAnchor, Certificates},
     events::telemetry,
     feed::Pulls,
+    hand_off,
     inner::Inner,
     issuer::Checked,
+    profile::SELF_ASSERTED,
     relation::Relations,
     remembered::{Memory, Whose},
 };
@@ -39,6 +41,7 @@ pub struct VerifierBuilder {
     may_act: bool,
     trusted_callers: Vec<TrustedCallers>,
     asserting: Vec<Asserting>,
+    pub(crate) producers: Vec<Producer>,
     limits: Limits,
     remember: Remember,
     clock: Option<Clock>,
@@ -59,6 +62,7 @@ impl VerifierBuilder {
             may_act: false,
             trusted_callers: Vec::new(),
             asserting: Vec::new(),
+            producers: Vec::new(),
             limits: Limits::default(),
             remember: Remember::default(),
             clock: None,
@@ -203,7 +207,8 @@ impl VerifierBuilder {
     /// issuer or a key set's URL that is neither https nor http on this machine, an empty audience, no algorithms, a
     /// leeway of more than 120 s, an issuer that is named twice, a file in which the keys of two are saved. Likewise one of
     /// [`certificates`](Self::certificates), a row of [`workload`](Self::workload), and one
-    /// of [`danger::trusted_caller`](crate::danger::trusted_caller) or of [`danger::self_asserted`](crate::danger::self_asserted).
+    /// of [`danger::trusted_caller`](crate::danger::trusted_caller), of [`danger::self_asserted`](crate::danger::self_asserted)
+    /// or of [`handed_off_by`](Self::handed_off_by).
     pub fn build(self) -> Result<Verifier, InvalidSetting> {
         self.set_up(None).map(Verifier::of)
     }
@@ -232,8 +237,10 @@ impl VerifierBuilder {
         let certificates =
             Certificates::build(self.certificates, &of_tokens, home.as_ref(), &revocations, !users.is_empty(), &clock)?;
         of_callers.extend(certificates.issuers().cloned());
-        let asserting = asserting::checked(self.asserting, &[&*of_callers, &*of_users].concat())?;
-        of_callers.extend(of(&asserting));
+        let known = [&*of_callers, &*of_users].concat();
+        let asserting = asserting::checked(self.asserting, &SELF_ASSERTED, asserting::SELF_ASSERTED, &known)?;
+        let producers = hand_off::checked(self.producers, &known)?;
+        of_callers.extend(of(&asserting).into_iter().chain(of(&producers)));
         let trusted = [&*of_callers, &*of_users].concat();
         #[cfg(feature = "transaction-tokens")]
         let transactions = transactions::checked(self.transactions, &trusted, [&callers, &users])?;
@@ -279,13 +286,15 @@ impl VerifierBuilder {
         let before = former.map(|former| (&*former.trusted, former.opaque.as_ref()));
         let of_callers = of_callers.into();
         let (trusted, opaque) = connect.all(callers, "issuer", &of_callers, before)?;
-        let (asserting, _) = connect.all(asserting, "self_asserted", &of_callers, before)?;
+        let (asserting, _) = connect.all(asserting, asserting::SELF_ASSERTED, &of_callers, before)?;
         asserting::tell(&asserting, former.map(|former| &*former.trusted));
         #[cfg(feature = "transaction-tokens")]
         let domains = {
             let before = former.map(|former| (&*former.trust_domains.all, None));
             connect.all(domains, "transaction_tokens", &Arc::from([]), before)?.0
         };
+        let before = former.map(|former| (&*former.producers, None));
+        let (producers, _) = connect.all(producers, asserting::HANDED_OFF_BY, &of_callers, before)?;
         let before = former.map(|former| (&*former.users, former.users_opaque.as_ref()));
         let (users, users_opaque) = if users.is_empty() {
             let users = trusted.iter().map(|issuer| Arc::new(issuer.for_users())).collect();
@@ -309,6 +318,7 @@ impl VerifierBuilder {
         Ok(Inner {
             trusted,
             users,
+            producers,
             opaque,
             users_opaque,
             remembered: memory(Whose::Callers),

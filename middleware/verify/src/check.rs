@@ -47,6 +47,12 @@ pub const REVOKED: &str = "revoked";
 /// No check of one token: whether two credentials of a request belong together.
 pub const BINDING: &str = "binding";
 
+/// Of a record of handed-over work: the topic is the one that it came under, and its producer's to hand over.
+pub const TOPIC: &str = "topic";
+
+/// Of a record of handed-over work: the payload is the one that it came with.
+pub const PAYLOAD: &str = "payload";
+
 /// No check of one token: the certificate of the connection leads to a root of its anchor, holds now, and names one client.
 pub const CERTIFICATE: &str = "certificate";
 

@@ -29,6 +29,8 @@ pub(crate) struct Inner {
     pub(crate) trusted: Box<[Arc<Trusted>]>,
     /// Whose users may present a credential of their own beside their caller's.
     pub(crate) users: Box<[Arc<Trusted>]>,
+    /// Who hands work over, with a record of for whom.
+    pub(crate) producers: Box<[Arc<Trusted>]>,
     /// The one whose tokens are opaque, if there is one, among each of the two.
     pub(crate) opaque: Option<Arc<Opaque>>,
     pub(crate) users_opaque: Option<Arc<Opaque>>,
@@ -159,7 +161,7 @@ impl Inner {
     }
 
     pub(crate) fn trusts(&self, name: &str) -> Option<Issuer> {
-        let all = self.trusted.iter().chain(&self.users);
+        let all = self.trusted.iter().chain(&self.users).chain(&self.producers);
         let mut issuers = all.flat_map(|trusted| trusted.rules.anchor.issuers().chain(&*trusted.rules.users_of));
         issuers.find(|issuer| *issuer == name).cloned()
     }

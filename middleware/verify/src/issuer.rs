@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tower_identity_core::{Audience, InvalidSetting, Issuer};
+use tower_identity_core::{Audience, InvalidSetting, Issuer, Topic};
 use tower_identity_jose::{Algorithm, KeySet};
 use tower_identity_oauth::Introspection;
 
@@ -83,6 +83,7 @@ pub(crate) struct Checked {
     pub(crate) longest: Option<Duration>,
     pub(crate) issued_to_is_sender: bool,
     pub(crate) users_of: Arc<[Issuer]>,
+    pub(crate) topics: Arc<[Topic]>,
     pub(crate) keys: KeyPlan,
     pub(crate) redeeming: Option<Redeeming>,
 }
@@ -290,6 +291,7 @@ impl TrustedIssuer {
             longest: table.longest,
             issued_to_is_sender: self.issued_to_is_sender,
             users_of: Arc::from([]),
+            topics: Arc::from([]),
             keys,
             redeeming: self.redeeming,
         })

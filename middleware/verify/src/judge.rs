@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 
 use tower_identity_core::{
     Audience, AuthenticationContext, Credential, Evidence, Issuer, Refusal, Revocations, Scope, Scopes, SecretToken,
-    Timestamp, TokenId, TransactionId, VerifiedTokenParts,
+    Timestamp, TokenId, Topic, TransactionId, VerifiedTokenParts,
 };
 
 pub(crate) use self::{
@@ -61,6 +61,8 @@ pub(crate) struct Rules {
     pub(crate) issued_to_is_sender: bool,
     /// The issuers whose users it may say that it calls for. None of whoever issues tokens: those are of its own users.
     pub(crate) users_of: Arc<[Issuer]>,
+    /// What it may hand over. None of whoever hands nothing over.
+    pub(crate) topics: Arc<[Topic]>,
     /// What is revoked.
     pub(crate) revocations: Revocations,
 }

@@ -37,6 +37,7 @@
 //! | `relation` | whether two verified tokens belong together: a pure function of them |
 //! | `aliases` | the workloads that go by several names |
 //! | [`danger`], `asserting` | callers and services whose word is taken for whom they call |
+//! | `hand_off` | work that another service has handed over, and for whom |
 //! | `trusted` | one issuer at work: opening, judging, and waiting for keys |
 //! | `keys`, `source` | its keys, kept fresh, and where they are fetched from |
 //! | `opaque` | tokens that are no JWTs: asked about (RFC 7662), or put together again ([`SplitTokens`]) |
@@ -62,6 +63,7 @@ pub mod danger;
 mod events;
 mod explain;
 mod feed;
+mod hand_off;
 mod inner;
 mod issuer;
 mod judge;
@@ -94,6 +96,7 @@ pub use self::{
     events::{EventReceiver, EventReceiverBuilder, Received},
     explain::{Checked, Explanation, Outcome, Verdict},
     feed::{FeedError, Pulled, RevocationFeed},
+    hand_off::{Producer, ProducerSettings},
     issuer::{NeedsAudience, TrustedIssuer},
     keys::KeySettings,
     opaque::{MemorySplitTokens, SplitToken, SplitTokens, StoreError, Unsplittable},

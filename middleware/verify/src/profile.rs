@@ -15,7 +15,10 @@ pub(crate) use self::table::{
 };
 #[cfg(feature = "transaction-tokens")]
 pub(crate) use self::transactions::TRANSACTION_TOKEN;
-pub(crate) use self::{services::SELF_ASSERTED, vendors::INTROSPECTED};
+pub(crate) use self::{
+    services::{HANDED_OFF, SELF_ASSERTED},
+    vendors::INTROSPECTED,
+};
 
 /// The shape of an issuer's access tokens: which kinds of `typ`, which claims, and how whom they name is read.
 ///

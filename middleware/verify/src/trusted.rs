@@ -15,6 +15,7 @@ use crate::{
     claims::Claims,
     judge::{Presented, Rules, judge},
     keys::{Keys, NotYet, Seen},
+    profile::CallerShape,
     remembered::{Grounds, Period},
     shown::Shown,
 };
@@ -205,7 +206,10 @@ impl Trusted {
     /// is the caller's own word.
     #[expect(clippy::disallowed_methods, reason = "this is the verification that may state its result")]
     pub(crate) fn caller(&self, token: Arc<VerifiedToken>, now: Timestamp) -> CallerContext {
-        let binding = if self.is_asserting() { Binding::SelfAsserted } else { Binding::SameToken };
+        let binding = match self.rules.table.caller {
+            CallerShape::Asserting { binding } => binding,
+            _ => Binding::SameToken,
+        };
         let standing = self.aliases.name(Standing::from(binding), &token);
         CallerContext::assertion(token, None, standing, now)
     }

@@ -59,7 +59,8 @@ fn defer_a3_no_rule_is_open_to_work_that_was_handed_over_unless_it_says_so() {
 #[test]
 fn defer_a3_the_refusal_names_the_word_and_a_file_says_it() {
     let refusal = user().check(&orders(Binding::Deferred)).expect_err("handed over");
-    let expected = "the work was handed over, and a record says for whom; a rule that accepts this has deferred_user in it";
+    let expected =
+        "the work was handed over, and a record says for whom; a rule that accepts this has deferred_user in it";
     assert_eq!(refusal.explanation(), Some(expected));
     let rule = callers(["orders"]).and(deferred_user());
     assert_eq!(rule.to_string(), "a caller among orders and a user, also of work that was handed over");

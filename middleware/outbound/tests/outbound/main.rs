@@ -15,6 +15,7 @@ mod fail_closed;
 mod faults;
 mod flights;
 mod grants;
+mod hand_off;
 mod issued;
 mod layer;
 mod lifetime;

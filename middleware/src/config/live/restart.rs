@@ -16,6 +16,7 @@ const LIVE: [Live; 2] = [
             "accept_may_act",
             "trusted_caller",
             "self_asserted",
+            "handed_off_by",
             "max_token_bytes",
             "max_json_depth",
             "remember",

@@ -92,6 +92,7 @@ impl Connect<'_> {
                 trusted: Arc::clone(speak_themselves),
                 issued_to_is_sender: issuer.issued_to_is_sender,
                 users_of: issuer.users_of,
+                topics: issuer.topics,
                 revocations: self.revocations.clone(),
             },
         })

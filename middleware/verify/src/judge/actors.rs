@@ -23,7 +23,7 @@ pub(crate) fn actors(
 ) -> Result<ActorChain, Refusal> {
     let account = match &rules.table.caller {
         CallerShape::Client { account, .. } => Some(*account),
-        CallerShape::SpiffeId | CallerShape::ServiceAccount | CallerShape::Asserting => None,
+        CallerShape::SpiffeId | CallerShape::ServiceAccount | CallerShape::Asserting { .. } => None,
         #[cfg(feature = "transaction-tokens")]
         CallerShape::Transaction => None,
     };
@@ -63,7 +63,7 @@ pub(crate) fn identity(
     if rules.table.is_of_transactions() {
         return Ok(super::transaction::identity(client, user, named, rules));
     }
-    let is_asserting = matches!(rules.table.caller, CallerShape::Asserting);
+    let is_asserting = matches!(rules.table.caller, CallerShape::Asserting { .. });
     let (workload, evidence) = match actors.current() {
         None if is_asserting => return Err(refuse(check::ACT, "act is missing: who says so acts itself")),
         Some(actor) if is_asserting && actor.issuer != named.issuer => {

@@ -18,7 +18,7 @@ pub(crate) fn client(claims: &Claims<'_>, rules: &Rules) -> Result<Subject, Refu
     match &rules.table.caller {
         CallerShape::Client { claims: names, .. } => parsed(text, check::CLAIMS, named(names)),
         CallerShape::SpiffeId => parsed(text, check::CLAIMS, "sub"),
-        CallerShape::Asserting => parsed(text, check::CLAIMS, "iss"),
+        CallerShape::Asserting { .. } => parsed(text, check::CLAIMS, "iss"),
         #[cfg(feature = "transaction-tokens")]
         CallerShape::Transaction => parsed(text, check::CLAIMS, "req_wl"),
         CallerShape::ServiceAccount => {
@@ -33,7 +33,7 @@ pub(super) fn client_text<'c>(claims: &'c Claims<'_>, rules: &Rules) -> Result<&
     let names = match &rules.table.caller {
         CallerShape::Client { claims: names, .. } => names,
         CallerShape::SpiffeId | CallerShape::ServiceAccount => return subject_text(claims),
-        CallerShape::Asserting => return claims.iss.as_ref().required(check::CLAIMS, "iss").map(|iss| &**iss),
+        CallerShape::Asserting { .. } => return claims.iss.as_ref().required(check::CLAIMS, "iss").map(|iss| &**iss),
         #[cfg(feature = "transaction-tokens")]
         CallerShape::Transaction => return super::transaction::requester(claims),
     };
@@ -76,7 +76,7 @@ pub(crate) fn user(
     let subject = match &rules.table.caller {
         CallerShape::Client { subject, .. } => subject,
         CallerShape::SpiffeId | CallerShape::ServiceAccount => return Ok(None),
-        CallerShape::Asserting => return asserted(claims, rules).map(Some),
+        CallerShape::Asserting { .. } => return asserted(claims, rules).map(Some),
         #[cfg(feature = "transaction-tokens")]
         CallerShape::Transaction => return super::transaction::user(claims, client, named).map(Some),
     };

@@ -22,6 +22,7 @@ fn rules() -> Rules {
         trusted: [HOME, "https://partner.example"].map(|issuer| issuer.parse().expect("issuer")).into(),
         issued_to_is_sender: false,
         users_of: Arc::from([]),
+        topics: Arc::from([]),
         revocations: Revocations::new(system_clock()),
     }
 }

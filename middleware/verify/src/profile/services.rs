@@ -1,6 +1,8 @@
-//! The profile of services that say themselves for whom they call.
+//! The profiles of services that say themselves for whom they call, and for whom they hand work over.
 
 use std::time::Duration;
+
+use tower_identity_core::Binding;
 
 use super::{
     table::{AudienceShape, CallerShape, IssuerShape, ScopeClaim, Table},
@@ -15,7 +17,16 @@ pub(crate) const SELF_ASSERTED: Table = Table {
     audience: AudienceShape::OneAud,
     longest: Some(Duration::from_secs(300)),
     scopes: ScopeClaim::Scope,
-    caller: CallerShape::Asserting,
+    caller: CallerShape::Asserting { binding: Binding::SelfAsserted },
     attributes: NO_ATTRIBUTES,
     ..RFC9068
+};
+
+/// The same by another type, of work that is done later: longer, and without any right of its own.
+pub(crate) const HANDED_OFF: Table = Table {
+    types: &["hand-off+jwt"],
+    longest: Some(Duration::from_secs(7 * 24 * 3600)),
+    scopes: ScopeClaim::None,
+    caller: CallerShape::Asserting { binding: Binding::Deferred },
+    ..SELF_ASSERTED
 };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tower_identity_core::Binding;
 use tower_identity_jose::{Accept, Algorithm, MediaType};
 
 use crate::claims::ClaimName;
@@ -151,8 +152,9 @@ pub(crate) enum CallerShape {
     SpiffeId,
     /// `sub`, a service account that `kubernetes.io` names too. Never a user.
     ServiceAccount,
-    /// `iss`, a service that says itself for which user it calls, who is in `sub_id`. Always a user.
-    Asserting,
+    /// `iss`, a service that says itself for which user it calls, who is in `sub_id`. Always a user, and tied by no more than
+    /// this.
+    Asserting { binding: Binding },
     /// `req_wl`, which asked for it and need not be who sends it; and `sub`, always a user.
     #[cfg(feature = "transaction-tokens")]
     Transaction,

@@ -10,6 +10,7 @@ mod events;
 mod evidence;
 mod explain;
 mod feed;
+mod hand_off;
 mod issuers;
 mod keys;
 mod kinds;
