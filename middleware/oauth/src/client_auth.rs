@@ -9,11 +9,13 @@
 //! | `connect` | a description becomes a prover |
 //! | `prover` | what is presented with each call |
 //! | `assertion`, `given` | assertions that we sign, and those that somebody else does |
+//! | `certificate` | a certificate of the connection |
 //! | `watched` | credentials in files |
 //! | `turns` | which of several is presented, and which are still ours |
 //! | `telemetry` | what the operator is told of them |
 
 mod assertion;
+mod certificate;
 mod connect;
 mod fingerprint;
 mod given;
@@ -29,7 +31,7 @@ use serde::Deserialize;
 use tower_identity_core::{ClientId, InvalidSetting, Issuer, SecretToken};
 use tower_identity_jose::{SigningKey, SigningKeyError};
 
-use self::{assertion::Signer, given::GivenKind};
+use self::{assertion::Signer, certificate::Place, given::GivenKind};
 pub use self::{
     assertion::{AssertionAudience, AssertionStyle, AssertionTyp},
     given::CredentialError,
@@ -72,6 +74,7 @@ enum Method {
     ClientSecretBasic { secret: In<SecretToken>, encoding: BasicEncoding },
     ClientSecretPost { secret: In<SecretToken> },
     PrivateKeyJwt { key: In<Signer>, key_id: Option<Arc<str>>, style: AssertionStyle },
+    Certificate { place: Place, is_self_signed: bool },
     Given { file: PathBuf, kind: GivenKind, audience: AssertionAudience },
     Bearer { from: Box<TokenEndpoint>, target: TargetService },
 }
@@ -305,6 +308,8 @@ impl ClientAuth {
             Method::ClientSecretPost { .. } => "client_secret_post",
             Method::PrivateKeyJwt { .. } | Method::Given { kind: GivenKind::Jwt, .. } => "private_key_jwt",
             Method::Given { kind: GivenKind::Svid, .. } => "spiffe_jwt",
+            Method::Certificate { is_self_signed: false, .. } => "tls_client_auth",
+            Method::Certificate { is_self_signed: true, .. } => "self_signed_tls_client_auth",
             Method::Bearer { .. } => "bearer",
         }
     }

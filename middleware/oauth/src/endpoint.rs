@@ -17,6 +17,9 @@ pub enum InvalidEndpoint {
     /// Neither https, nor http on this machine (RFC 8414 §2).
     #[error("is neither https nor http on a loopback address")]
     NotSecure,
+    /// Not https, over which alone a certificate is shown (RFC 8705 §2).
+    #[error("is not https, and a client certificate is shown over TLS alone")]
+    NoTls,
     /// The URL carries credentials, which would end up in logs.
     #[error("has a user name or password in it")]
     Credentials,
@@ -73,6 +76,15 @@ impl Endpoint {
     #[must_use]
     pub fn url(&self) -> &Url {
         &self.0
+    }
+
+    /// The same, where a certificate is to be shown.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidEndpoint::NoTls`] of one on this machine, which is without.
+    pub(crate) fn with_tls(&self) -> Result<&Self, InvalidEndpoint> {
+        if self.0.scheme() == "https" { Ok(self) } else { Err(InvalidEndpoint::NoTls) }
     }
 
     /// The URL as operators are told of it: a query may hold anything.

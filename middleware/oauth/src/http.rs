@@ -5,6 +5,7 @@
 
 mod authorities;
 mod caching;
+mod certified;
 mod error;
 mod get;
 mod public_names;
@@ -22,7 +23,6 @@ use http::{
 use reqwest::redirect::Policy;
 use tower_identity_core::Clock;
 
-pub(crate) use self::error::is_transient;
 pub use self::{
     authorities::Authorities,
     caching::{MAX_RETRY_AFTER, Validator},
@@ -33,6 +33,10 @@ use self::{
     caching::retry_after,
     error::unreachable,
     public_names::{Lookup, PublicNames, by_the_system},
+};
+pub(crate) use self::{
+    certified::{Certified, TlsIdentity},
+    error::is_transient,
 };
 use crate::{Endpoint, token_client::Servers};
 

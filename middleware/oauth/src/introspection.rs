@@ -202,7 +202,12 @@ impl Introspection {
             (None, _) => url_of(issuer).map(|_| None),
             (Some(_), Some(_)) => Err(InvalidSetting::new("discovery", "goes without url: metadata is not read")),
             (Some(url), None) => {
-                Endpoint::parse(url).map(Some).map_err(|broken| InvalidSetting::new("url", broken.to_string()))
+                let endpoint = Endpoint::parse(url);
+                if self.auth.is_by_certificate() {
+                    let with_tls = endpoint.as_ref().map_err(Clone::clone).and_then(Endpoint::with_tls);
+                    with_tls.map_err(|broken| InvalidSetting::new("url", broken.to_string()))?;
+                }
+                endpoint.map(Some).map_err(|broken| InvalidSetting::new("url", broken.to_string()))
             }
         }
     }

@@ -16,7 +16,7 @@
 //! | `endpoint`, `special_use` | [`Endpoint`]: https, or http on this machine; and which addresses lead inside |
 //! | `http` | [`Http`], the client for authorization servers, and why there is no answer |
 //! | `metadata`, `discovery` | [`ServerMetadata`], and [`Discovery`], which finds and keeps it |
-//! | `client_auth` | [`ClientAuth`]: a secret, a key that signs assertions, or assertions of others; in files that are followed |
+//! | `client_auth` | [`ClientAuth`]: a secret, a key that signs assertions, a certificate, or assertions of others; in files that are followed |
 //! | `grant`, `parameters` | [`Grant`]: what a token is asked for, and by which grant: one file each; [`Parameters`]: what else is sent |
 //! | `response` | [`IssuedToken`]: what came back, checked against what was asked |
 //! | `token_error` | [`TokenError`]: why there is no token, and whose fault that is |

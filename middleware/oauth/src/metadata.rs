@@ -65,6 +65,14 @@ pub struct ServerMetadata {
     token_endpoint: Result<Endpoint, UnusableEndpoint>,
     jwks_uri: Result<Endpoint, UnusableEndpoint>,
     introspection_endpoint: Result<Endpoint, UnusableEndpoint>,
+    mtls: Aliases,
+}
+
+/// Where clients are served that show a certificate, where that is elsewhere (RFC 8705 §5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Aliases {
+    token_endpoint: Result<Endpoint, UnusableEndpoint>,
+    introspection_endpoint: Result<Endpoint, UnusableEndpoint>,
 }
 
 /// The wire form. Members of a wrong type are judged one by one.
@@ -74,6 +82,7 @@ struct Document {
     token_endpoint: Option<Value>,
     jwks_uri: Option<Value>,
     introspection_endpoint: Option<Value>,
+    mtls_endpoint_aliases: Option<Value>,
 }
 
 impl ServerMetadata {
@@ -95,11 +104,25 @@ impl ServerMetadata {
             return Err(MetadataError::OtherIssuer { expected: issuer.clone(), found: abridged(found) });
         }
         let endpoint = |member, value: Option<Value>| endpoint(member, value, may_be_private);
+        let mut aliases = document.mtls_endpoint_aliases;
+        // What is no object names none of them, and is not overlooked.
+        let mut alias = |name| match &mut aliases {
+            Some(Value::Object(aliases)) => aliases.remove(name).filter(|alias| !alias.is_null()),
+            other => other.clone(),
+        };
+        let mtls = Aliases {
+            token_endpoint: endpoint("mtls_endpoint_aliases.token_endpoint", alias("token_endpoint")),
+            introspection_endpoint: endpoint(
+                "mtls_endpoint_aliases.introspection_endpoint",
+                alias("introspection_endpoint"),
+            ),
+        };
         Ok(Self {
             issuer: issuer.clone(),
             token_endpoint: endpoint("token_endpoint", document.token_endpoint),
             jwks_uri: endpoint("jwks_uri", document.jwks_uri),
             introspection_endpoint: endpoint("introspection_endpoint", document.introspection_endpoint),
+            mtls,
         })
     }
 
@@ -114,6 +137,8 @@ impl ServerMetadata {
             ("jwks_uri", (&self.jwks_uri, &other.jwks_uri)),
             ("token_endpoint", (&self.token_endpoint, &other.token_endpoint)),
             ("introspection_endpoint", (&self.introspection_endpoint, &other.introspection_endpoint)),
+            ("mtls_endpoint_aliases", (&self.mtls.token_endpoint, &other.mtls.token_endpoint)),
+            ("mtls_endpoint_aliases", (&self.mtls.introspection_endpoint, &other.mtls.introspection_endpoint)),
         ]
         .into_iter()
         .find_map(|(member, both)| differ(both).then_some(member))
@@ -150,6 +175,37 @@ impl ServerMetadata {
     /// [`UnusableEndpoint`] when the server names none, or one that is not usable.
     pub fn introspection_endpoint(&self) -> Result<&Endpoint, UnusableEndpoint> {
         self.introspection_endpoint.as_ref().map_err(Clone::clone)
+    }
+
+    /// Where tokens are issued to clients that show a certificate: the alias, where the server names one (RFC 8705 §5).
+    ///
+    /// # Errors
+    ///
+    /// [`UnusableEndpoint`] when the server names none, or one that is not usable or has no TLS.
+    pub fn mtls_token_endpoint(&self) -> Result<&Endpoint, UnusableEndpoint> {
+        Self::alias(&self.mtls.token_endpoint, ("token_endpoint", &self.token_endpoint))
+    }
+
+    /// Where clients that show a certificate look opaque tokens up: the alias, where the server names one (RFC 8705 §5).
+    ///
+    /// # Errors
+    ///
+    /// As [`mtls_token_endpoint`](Self::mtls_token_endpoint).
+    pub fn mtls_introspection_endpoint(&self) -> Result<&Endpoint, UnusableEndpoint> {
+        Self::alias(&self.mtls.introspection_endpoint, ("introspection_endpoint", &self.introspection_endpoint))
+    }
+
+    /// An alias that cannot be used is not as good as none.
+    fn alias<'a>(
+        alias: &'a Result<Endpoint, UnusableEndpoint>,
+        (member, ordinary): (&'static str, &'a Result<Endpoint, UnusableEndpoint>),
+    ) -> Result<&'a Endpoint, UnusableEndpoint> {
+        let (member, named) = match alias {
+            Err(UnusableEndpoint::Missing { .. }) => (member, ordinary),
+            Ok(_) | Err(_) => ("mtls_endpoint_aliases", alias),
+        };
+        let endpoint = named.as_ref().map_err(Clone::clone)?;
+        endpoint.with_tls().map_err(|source| UnusableEndpoint::Invalid { member, source })
     }
 }
 
@@ -249,6 +305,38 @@ mod tests {
             let control = parse("https://10.0.0.1", &private).expect("document");
             assert_eq!(control.jwks_uri().map(ToString::to_string), Ok(inside.to_owned()));
         }
+    }
+
+    #[test]
+    fn rfc8705_b1_an_alias_counts_where_there_is_one_and_one_that_is_unusable_is_not_passed_over() {
+        let named = |aliases: Value, issuer: &str| {
+            let document = json!({
+                "issuer": issuer,
+                "token_endpoint": format!("{issuer}/token"),
+                "introspection_endpoint": "http://127.0.0.1/introspect",
+                "mtls_endpoint_aliases": aliases,
+            });
+            let metadata = parse(issuer, &document).expect("document");
+            assert_eq!(metadata.token_endpoint().map(ToString::to_string), Ok(format!("{issuer}/token")));
+            metadata.mtls_token_endpoint().map(ToString::to_string)
+        };
+        let public = |aliases| named(aliases, "https://h.example");
+        let (mtls, token) = (Ok("https://mtls.h.example/token".to_owned()), Ok("https://h.example/token".to_owned()));
+        assert_eq!(public(json!({"token_endpoint": "https://mtls.h.example/token"})), mtls);
+        for none in [json!(null), json!({}), json!({"token_endpoint": null}), json!({"jwks_uri": "https://a.example"})]
+        {
+            assert_eq!(public(none.clone()), token, "{none}");
+        }
+        let (member, alias) = ("mtls_endpoint_aliases", |url: &str| json!({ "token_endpoint": url }));
+        let invalid = |member, source| Err(UnusableEndpoint::Invalid { member, source });
+        let one = "mtls_endpoint_aliases.token_endpoint";
+        assert_eq!(public(alias("http://mtls.h.example/token")), invalid(one, InvalidEndpoint::NotSecure));
+        assert_eq!(public(json!(7)), invalid(one, InvalidEndpoint::NotAUrl));
+        assert_eq!(public(alias("https://10.0.0.1/token")), Err(UnusableEndpoint::Private { member: one }));
+        let inside = |aliases| named(aliases, "http://127.0.0.1:9");
+        assert_eq!(inside(alias("http://127.0.0.1/token")), invalid(member, InvalidEndpoint::NoTls));
+        assert_eq!(inside(json!({})), invalid("token_endpoint", InvalidEndpoint::NoTls));
+        assert_eq!(inside(alias("https://127.0.0.1/token")), Ok("https://127.0.0.1/token".to_owned()), "the control");
     }
 
     #[test]

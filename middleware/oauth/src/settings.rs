@@ -10,7 +10,7 @@ use std::{
 use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, SecretToken};
 
-pub(crate) use self::client::{AuthMethod, BearerSettings, ClientFields, Files};
+pub(crate) use self::client::{AuthMethod, BearerSettings, Certificates, ClientFields, Files};
 use crate::{AssertionStyle, BasicEncoding, ClientAuth, DiscoveryOrder, Parameters, TokenEndpoint};
 
 /// A table `[outbound.server.<name>]`: one authorization server and who we are there.
@@ -26,15 +26,16 @@ use crate::{AssertionStyle, BasicEncoding, ClientAuth, DiscoveryOrder, Parameter
 /// | `client_secret`, `client_secret_file` | our secret, or the file that holds it, or several |
 /// | `private_key_file` | the PEM file with our private key, or several, which signs client assertions: ES256, Ed25519 or RSA |
 /// | `client_assertion_file` | the file with a client assertion that somebody else signs, and replaces before it ends |
+/// | `client_certificate` | a table of the files `certificate` and `key` in PEM, or a list of such tables: the certificate that is shown in the handshake |
 /// | `bearer` | a table of the token that proves it: `server`, a table like this one, and `audience`, `resource`, `scope` |
 /// | `key_id` | the `kid` that the server knows the key by; left out, the key's thumbprint |
-/// | `token_endpoint_auth_method` | how we prove it; left out, `client_secret_basic` or `private_key_jwt`; `spiffe_jwt` of an assertion that is a JWT-SVID |
+/// | `token_endpoint_auth_method` | how we prove it; left out, `client_secret_basic` or `private_key_jwt`; `spiffe_jwt` of an assertion that is a JWT-SVID; `tls_client_auth` or `self_signed_tls_client_auth` of a certificate |
 /// | `basic_encoding` | how id and secret are written in the header: a name of [`BasicEncoding`]; `form` |
 /// | `assertion` | a table of how assertions look: [`AssertionStyle`] |
 /// | `parameters` | a table of what else is sent with each call: [`Parameters`] |
 /// | `accepts_issuers` | of which issuers, besides its own, subject tokens may be sent there |
 ///
-/// Exactly one of secret, secret file, key file, assertion file and bearer is there. What is in [files](ClientAuth#files) may change,
+/// Exactly one of secret, secret file, key file, assertion file, certificate and bearer is there. What is in [files](ClientAuth#files) may change,
 /// and of several the newest is the first.
 ///
 /// ```
@@ -64,6 +65,7 @@ pub struct ServerSettings {
     client_secret_file: Option<Files>,
     private_key_file: Option<Files>,
     client_assertion_file: Option<PathBuf>,
+    client_certificate: Option<Certificates>,
     bearer: Option<BearerSettings>,
     key_id: Option<String>,
     token_endpoint_auth_method: Option<AuthMethod>,
@@ -131,6 +133,7 @@ impl ServerSettings {
             client_secret_file: self.client_secret_file.as_ref(),
             private_key_file: self.private_key_file.as_ref(),
             client_assertion_file: self.client_assertion_file.as_deref(),
+            client_certificate: self.client_certificate.as_ref(),
             bearer: self.bearer.as_ref(),
             key_id: self.key_id.as_deref(),
             method: self.token_endpoint_auth_method,

@@ -24,8 +24,8 @@ use self::{
 pub(crate) use self::{endpoints::At, server::Servers};
 pub use self::{line::Urgency, not_asked::NotAsked};
 use crate::{
-    ClientAuth, CredentialError, Endpoint, Grant, Http, IssuedAssertion, IssuedToken, Parameters, Standing, TokenError,
-    TokenErrorKind, TokenExchange,
+    ClientAuth, CredentialError, Endpoint, FetchError, Grant, Http, IssuedAssertion, IssuedToken, Parameters, Standing,
+    TokenError, TokenErrorKind, TokenExchange,
     client_auth::{Fetched, Proof, Prover, Recipient, Used},
     http::Answer,
     response,
@@ -100,7 +100,7 @@ impl TokenClient {
     pub(crate) fn new(connection: Connection, http: Http) -> Self {
         let Connection { issuer, accepts, at, auth, prover, parameters, room, fingerprint } = connection;
         let server = http.servers().of(&issuer);
-        let endpoints = Endpoints::new(at, &server, http.clock());
+        let endpoints = Endpoints::new(at, auth.is_by_certificate(), &server, http.clock());
         let keeper = prover.keeper(http.clock());
         keeper.iter().for_each(Upkeep::keep);
         let inner = Inner { server, accepts, endpoints, auth, prover, keeper, parameters, http, room, fingerprint };
@@ -252,8 +252,9 @@ impl TokenClient {
         let Inner { endpoints, http, prover, .. } = &*self.0;
         let (endpoint, http) = endpoints.resolve(index, http, left).await.map_err(Failed::ours)?;
         let fetched = prover.fetch().await.map_err(Failed::ours)?;
-        let composed = self.compose(grant, &endpoint, refused, &fetched).map_err(Failed::ours)?;
-        let (form, Proof { header, used, standing }) = composed;
+        let composed = self.compose(grant, (&endpoint, http), refused, &fetched).map_err(Failed::ours)?;
+        let (form, Proof { header, http: shown, used, standing }) = composed;
+        let http = shown.as_ref().unwrap_or(http);
         let answer = http.post_form(&endpoint, header.as_ref(), form, left).await;
         let health = Health::of(&answer);
         if health.is_outage() {
@@ -261,7 +262,13 @@ impl TokenClient {
         } else {
             pass.answered();
         }
-        let answer = answer.map_err(|error| Failed { health, cause: error.into(), refused: None })?;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                let refused = used.filter(|_| matches!(error, FetchError::Certificate { .. }));
+                return Err(Failed { health, cause: error.into(), refused });
+            }
+        };
         match read(grant, &answer) {
             Ok(issued) => {
                 used.iter().for_each(Used::accepted);
@@ -285,15 +292,15 @@ impl TokenClient {
     fn compose(
         &self,
         grant: &Grant,
-        to: &Endpoint,
+        (to, http): (&Endpoint, &Http),
         refused: Option<&Used>,
         fetched: &Fetched,
     ) -> Result<(String, Proof), CredentialError> {
-        let Inner { server, prover, parameters, http, .. } = &*self.0;
+        let Inner { server, prover, parameters, .. } = &*self.0;
         let mut form = Serializer::new(String::new());
         grant.append_to(&mut form);
         let recipient = Recipient { issuer: server.issuer(), token_endpoint: Some(to) };
-        let proof = prover.prove(&mut form, &recipient, http.clock(), refused, fetched)?;
+        let proof = prover.prove(&mut form, &recipient, http, refused, fetched)?;
         let mut form = form.finish();
         // What a target says of itself comes before what its server says of all.
         grant.target().parameters.append_to(&mut form);

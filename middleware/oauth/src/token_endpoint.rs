@@ -227,6 +227,9 @@ impl TokenEndpoint {
                 _ => InvalidSetting::new(index, rule).within(FIELD),
             };
             let endpoint = Endpoint::parse(url).map_err(|broken| invalid(broken.to_string()))?;
+            if self.auth.is_by_certificate() {
+                endpoint.with_tls().map_err(|broken| invalid(broken.to_string()))?;
+            }
             if at.contains(&endpoint) {
                 return Err(invalid("is listed twice".to_owned()));
             }

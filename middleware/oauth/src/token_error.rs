@@ -57,6 +57,9 @@ impl From<FetchError> for Cause {
             FetchError::Redirected { status } => TokenErrorKind::Nonsense { what: Nonsense::Redirect(*status) },
             FetchError::TooLarge { .. } => TokenErrorKind::Nonsense { what: Nonsense::TooLarge },
             FetchError::Private => TokenErrorKind::Nonsense { what: Nonsense::Metadata },
+            FetchError::Certificate { .. } => {
+                TokenErrorKind::OurConfiguration { problem: ConfigurationProblem::Certificate }
+            }
             FetchError::Status { .. } | FetchError::Unreachable(_) | FetchError::Timeout { .. } => {
                 TokenErrorKind::unavailable(error.retry_after())
             }

@@ -9,6 +9,7 @@ mod failure;
 mod grant;
 mod introspection;
 mod key_set;
+mod mtls;
 mod response;
 mod server;
 mod state;
@@ -23,6 +24,7 @@ use std::{
 
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio_rustls::rustls::ServerConfig;
 use tower_identity_core::{Clock, Issuer};
 use tower_identity_jose::{Algorithm, SigningKey};
 
@@ -81,8 +83,15 @@ use crate::TokenBuilder;
 #[derive(Debug)]
 pub struct TestIssuer {
     shared: Arc<Shared>,
+    doors: Mutex<Vec<Door>>,
+}
+
+/// A port where it listens, with TLS where that is there.
+#[derive(Debug)]
+struct Door {
     port: u16,
-    server: Mutex<Server>,
+    tls: Option<Arc<ServerConfig>>,
+    server: Server,
 }
 
 /// How a [`TestIssuer`] is to be: see [`TestIssuer::builder`].
@@ -92,6 +101,7 @@ pub struct TestIssuerBuilder {
     path: String,
     name: Option<Issuer>,
     clock: Option<Clock>,
+    mtls: Option<Arc<ServerConfig>>,
 }
 
 impl TestIssuerBuilder {
@@ -126,7 +136,14 @@ impl TestIssuerBuilder {
     /// When no loopback port is free.
     #[must_use]
     pub fn start(self) -> TestIssuer {
-        let (server, address) = Server::bind(0).expect("loopback has a free port");
+        let bind = || Server::bind(0).expect("loopback has a free port");
+        let (server, address) = bind();
+        let mut doors = vec![Door { port: address.port(), tls: None, server }];
+        let mtls_origin = self.mtls.map(|tls| {
+            let (server, address) = bind();
+            doors.push(Door { port: address.port(), tls: Some(tls), server });
+            format!("https://{address}")
+        });
         let base = format!("http://{address}{}", self.path);
         let signing = SigningKey::generate(Algorithm::Es256).expect("ES256 keys are generated");
         let state = State {
@@ -137,6 +154,7 @@ impl TestIssuerBuilder {
             lifetime: Duration::from_secs(300),
             edit: None,
             calls: Vec::new(),
+            registered: Default::default(),
             assertions: Default::default(),
             introspection: Default::default(),
             accepted: Vec::new(),
@@ -146,11 +164,12 @@ impl TestIssuerBuilder {
             issuer: self.name.unwrap_or_else(|| Issuer::parse(&base).expect("a URL is an issuer")),
             base,
             path: self.path,
+            mtls_origin,
             clock: self.clock.unwrap_or_else(tower_identity_refresh::system_clock),
             arrived: watch::Sender::default(),
             state: Mutex::new(state),
         };
-        let issuer = TestIssuer { shared: Arc::new(shared), port: address.port(), server: Mutex::new(server) };
+        let issuer = TestIssuer { shared: Arc::new(shared), doors: Mutex::new(doors) };
         issuer.restart();
         issuer
     }
@@ -299,7 +318,9 @@ impl TestIssuer {
     ///
     /// When the server has failed, or another process took the port in the moment in between.
     pub fn stop(&self) {
-        self.server().park(self.port).expect("the port was ours a moment ago");
+        for Door { port, server, .. } in &mut *self.doors() {
+            server.park(*port).expect("the port was ours a moment ago");
+        }
     }
 
     /// Answers again, on the same port, knowing and doing what it did before.
@@ -308,11 +329,13 @@ impl TestIssuer {
     ///
     /// When it cannot listen.
     pub fn restart(&self) {
-        self.server().run(Arc::clone(&self.shared)).expect("a port that is bound can be listened on");
+        for Door { tls, server, .. } in &mut *self.doors() {
+            server.run(Arc::clone(&self.shared), tls.clone()).expect("a port that is bound can be listened on");
+        }
     }
 
-    fn server(&self) -> MutexGuard<'_, Server> {
-        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    fn doors(&self) -> MutexGuard<'_, Vec<Door>> {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tower_identity_core::{ClientId, Clock, InvalidSetting, SecretToken};
 use tower_identity_jose::{Algorithm, MediaType, SignError, SigningKey, SigningKeyError, random_id};
 
-use super::{Recipient, watched::ReadAs};
+use super::Recipient;
 
 /// How long a client assertion is good for.
 const ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
@@ -184,12 +184,12 @@ impl Signer {
     }
 
     /// The key of a file, as the server knows it and wants it.
-    pub(super) fn read(pem: &SecretToken, read_as: &ReadAs) -> Result<Self, String> {
+    pub(super) fn read(pem: &SecretToken, key_id: Option<&Arc<str>>, style: &AssertionStyle) -> Result<Self, String> {
         let mut signer = Self::from_pem(pem).map_err(|broken| broken.to_string())?;
-        if let Some(key_id) = &read_as.key_id {
+        if let Some(key_id) = key_id {
             signer.key = signer.key.with_key_id(Arc::clone(key_id));
         }
-        signer.styled(&read_as.style).map_err(|wrong| wrong.to_string())
+        signer.styled(style).map_err(|wrong| wrong.to_string())
     }
 
     /// The same, as the style wants it: with its algorithm, and not without the certificate that it names.

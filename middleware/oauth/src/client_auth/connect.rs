@@ -5,9 +5,10 @@ use tower_identity_core::{InvalidSetting, SecretToken};
 use super::{
     ClientAuth, In, Method,
     assertion::Signer,
+    certificate::{self, Certificate, Place},
     given::Given,
     prover::{Kept, Prover, Way},
-    watched::{Read, ReadAs, Watched},
+    watched::{Read, Source, Watched},
 };
 use crate::{Http, OwnToken};
 
@@ -16,6 +17,9 @@ impl ClientAuth {
     pub(crate) fn check(&self) -> Result<(), InvalidSetting> {
         match &*self.method {
             Method::Bearer { from, .. } => from.check_whole().map_err(|wrong| wrong.within("server").within("bearer")),
+            Method::Certificate { place, .. } => {
+                place.kept(Box::new(Certificate::read), |this| Ok(this.clone())).map(drop)
+            }
             _ => self.read().map(drop),
         }
     }
@@ -27,7 +31,13 @@ impl ClientAuth {
                 let client = from.connect(http).map_err(|wrong| wrong.within("server").within("bearer"))?;
                 Way::Bearer(OwnToken::new(client, target.clone()))
             }
-            _ => self.read()?.expect("everything but a bearer token is read"),
+            Method::Certificate { place, .. } => {
+                let shown = |certificate: &Certificate, http: &Http| certificate.shown_by(http);
+                let read_by = http.clone();
+                let read = Box::new(move |pem: &SecretToken| shown(&Certificate::read(pem)?, &read_by));
+                Way::Certificate(place.kept(read, |certificate| shown(certificate, http))?)
+            }
+            _ => self.read()?.expect("everything else needs no client"),
         };
         Ok(Prover { client_id: self.client_id.clone(), way })
     }
@@ -35,7 +45,7 @@ impl ClientAuth {
     /// Reads files, where there are some. None of what needs a server.
     fn read(&self) -> Result<Option<Way>, InvalidSetting> {
         let secret_of = |secret: &In<SecretToken>| {
-            secret.kept("client_secret_file", (|secret, _| Ok(secret.clone()), ReadAs::default()))
+            secret.kept("client_secret_file", Box::new(|secret: &SecretToken| Ok(secret.clone())))
         };
         let way = match &*self.method {
             Method::ClientSecretBasic { secret, encoding } => {
@@ -43,26 +53,49 @@ impl ClientAuth {
             }
             Method::ClientSecretPost { secret } => Way::Post { secret: secret_of(secret)? },
             Method::PrivateKeyJwt { key, key_id, style } => {
-                let read_as = ReadAs { key_id: key_id.clone(), style: style.clone() };
-                let signer = key.kept("private_key_file", (Signer::read, read_as))?;
+                let (key_id, read_as) = (key_id.clone(), style.clone());
+                let read = move |pem: &SecretToken| Signer::read(pem, key_id.as_ref(), &read_as);
+                let signer = key.kept("private_key_file", Box::new(read))?;
                 Way::Signed { signer, style: style.clone() }
             }
             Method::Given { file, kind, audience } => {
-                let read = (Given::read as Read<Given>, ReadAs::default());
-                let assertion = Watched::new("client_assertion_file", std::slice::from_ref(file), read, false)?;
+                let read = Box::new(Given::read);
+                let assertion = Watched::new("client_assertion_file", [Source::file(file)], read, false)?;
                 Way::Given { assertion, kind: *kind, audience: audience.clone() }
             }
-            Method::Bearer { .. } => return Ok(None),
+            Method::Certificate { .. } | Method::Bearer { .. } => return Ok(None),
         };
         Ok(Some(way))
     }
 }
 
 impl<T: Clone + Send + Sync + 'static> In<T> {
-    fn kept(&self, field: &'static str, read: (Read<T>, ReadAs)) -> Result<Kept<T>, InvalidSetting> {
+    fn kept(&self, field: &'static str, read: Read<T>) -> Result<Kept<T>, InvalidSetting> {
         match self {
             Self::This(credential) => Ok(Kept::This(credential.clone())),
-            Self::Files(files) => Watched::new(field, files, read, true).map(Kept::Watched),
+            Self::Files(files) => {
+                let sources = files.iter().map(|file| Source::file(file));
+                Watched::new(field, sources, read, true).map(Kept::Watched)
+            }
+        }
+    }
+}
+
+impl Place {
+    fn kept<T: Send + Sync + 'static>(
+        &self,
+        read: Read<T>,
+        this: impl FnOnce(&Certificate) -> Result<T, String>,
+    ) -> Result<Kept<T>, InvalidSetting> {
+        const FIELD: &str = certificate::FIELD;
+        match self {
+            Self::This(certificate) => {
+                this(certificate).map(Kept::This).map_err(|wrong| InvalidSetting::new(FIELD, wrong))
+            }
+            Self::Files(files) => {
+                let sources = files.iter().map(|(file, key)| Source::both(file, key));
+                Watched::new(FIELD, sources, read, true).map(Kept::Watched)
+            }
         }
     }
 }

@@ -5,10 +5,10 @@ use std::{
     sync::LazyLock,
 };
 
-use tower_identity_core::Fingerprint;
+use tower_identity_core::{Fingerprint, SecretToken};
 use tower_identity_jose::random_id;
 
-use super::{AssertionAudience, ClientAuth, In, Method, assertion::Signer};
+use super::{AssertionAudience, ClientAuth, In, Method, assertion::Signer, certificate::Place};
 
 impl ClientAuth {
     /// Client, method, and which secret, key or files: part of a cache key. What is in files is no part of it, and nor is a
@@ -16,11 +16,17 @@ impl ClientAuth {
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         static OF_THIS_PROCESS: LazyLock<String> = LazyLock::new(random_id);
+        let of_secret = |secret: &SecretToken| {
+            Fingerprint::of("client-secret").field(&*OF_THIS_PROCESS).field(secret.expose()).finish()
+        };
         let credential = match &*self.method {
             Method::ClientSecretBasic { secret, .. } | Method::ClientSecretPost { secret } => {
-                secret.fingerprint(|secret| {
-                    Fingerprint::of("client-secret").field(&*OF_THIS_PROCESS).field(secret.expose()).finish()
-                })
+                secret.fingerprint(of_secret)
+            }
+            Method::Certificate { place: Place::This(certificate), .. } => of_secret(certificate.pem()),
+            Method::Certificate { place: Place::Files(files), .. } => {
+                let both: Vec<_> = files.iter().flat_map(|(file, key)| [file.as_path(), key.as_path()]).collect();
+                files_fingerprint(both)
             }
             Method::PrivateKeyJwt { key, .. } => key.fingerprint(key_fingerprint),
             Method::Given { file, .. } => files_fingerprint([file.as_path()]),
@@ -50,7 +56,10 @@ impl ClientAuth {
         match &*self.method {
             Method::PrivateKeyJwt { style, .. } => Some(style.to_whom()),
             Method::Given { audience, .. } => Some(audience),
-            Method::ClientSecretBasic { .. } | Method::ClientSecretPost { .. } | Method::Bearer { .. } => None,
+            Method::ClientSecretBasic { .. }
+            | Method::ClientSecretPost { .. }
+            | Method::Certificate { .. }
+            | Method::Bearer { .. } => None,
         }
     }
 
@@ -60,7 +69,10 @@ impl ClientAuth {
         let signed_by = |auth: &Self| match &*auth.method {
             Method::PrivateKeyJwt { key, .. } => Some(key.fingerprint(key_fingerprint)),
             Method::Given { file, .. } => Some(files_fingerprint([file.as_path()])),
-            Method::ClientSecretBasic { .. } | Method::ClientSecretPost { .. } | Method::Bearer { .. } => None,
+            Method::ClientSecretBasic { .. }
+            | Method::ClientSecretPost { .. }
+            | Method::Certificate { .. }
+            | Method::Bearer { .. } => None,
         };
         (self.is_for_another() || other.is_for_another())
             && signed_by(self).is_some_and(|key| signed_by(other) == Some(key))

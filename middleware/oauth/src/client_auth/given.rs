@@ -6,8 +6,6 @@ use serde::Deserialize;
 use tower_identity_core::{SecretToken, Timestamp};
 use tower_identity_jose::{AudienceClaim, Limits, NumericDate, SignError, Unverified};
 
-use super::watched::ReadAs;
-
 /// Who signs such an assertion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum GivenKind {
@@ -73,7 +71,7 @@ struct Claims {
 }
 
 impl Given {
-    pub(super) fn read(text: &SecretToken, _: &ReadAs) -> Result<Self, String> {
+    pub(super) fn read(text: &SecretToken) -> Result<Self, String> {
         let jwt = Unverified::<Claims>::parse(text.expose(), &Limits::default());
         // What the parser says may quote what it read.
         let jwt = jwt.map_err(|_| "holds no JWT with aud and exp".to_owned())?;

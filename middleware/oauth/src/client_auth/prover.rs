@@ -14,7 +14,7 @@ use super::{
     turns::{Standing, Used},
     watched::Watched,
 };
-use crate::{IssuedToken, OwnToken, TokenError};
+use crate::{Http, IssuedToken, OwnToken, TokenError, http::Certified};
 
 /// The `client_assertion_type` of a JWT (RFC 7523 §2.2).
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -32,6 +32,7 @@ pub(super) enum Way {
     Basic { secret: Kept<SecretToken>, encoding: BasicEncoding },
     Post { secret: Kept<SecretToken> },
     Signed { signer: Kept<Signer>, style: AssertionStyle },
+    Certificate(Kept<Certified>),
     Given { assertion: Arc<Watched<Given>>, kind: GivenKind, audience: AssertionAudience },
     Bearer(OwnToken),
 }
@@ -48,6 +49,8 @@ pub(super) enum Kept<T> {
 /// The header's part of a proof, and which credential was presented, where there may be others.
 pub(crate) struct Proof {
     pub(crate) header: Option<HeaderValue>,
+    /// The client that shows a certificate, where one is shown: it takes the place of the other, like which it is.
+    pub(crate) http: Option<Http>,
     pub(crate) used: Option<Used>,
     /// Of what was presented, where it may be withdrawn.
     pub(crate) standing: Option<Standing>,
@@ -103,11 +106,12 @@ impl Prover {
         &self,
         form: &mut Serializer<'_, String>,
         recipient: &Recipient<'_>,
-        clock: &Clock,
+        http: &Http,
         refused: Option<&Used>,
         fetched: &Fetched,
     ) -> Result<Proof, CredentialError> {
-        let client_id = self.client_id.as_str();
+        let (client_id, clock) = (self.client_id.as_str(), http.clock());
+        let mut shown = None;
         let (header, used) = match &self.way {
             Way::Basic { secret, encoding } => {
                 let (header, used) = secret.with(refused, |secret| basic(&self.client_id, secret, *encoding))?;
@@ -123,6 +127,12 @@ impl Prover {
                 let sign = |signer: &Signer| signer.sign(style, &self.client_id, recipient, clock);
                 let (signed, used) = signer.with(refused, sign)?;
                 append_assertion(form, client_id, JWT_BEARER, &signed?);
+                (None, used)
+            }
+            Way::Certificate(certificate) => {
+                form.append_pair("client_id", client_id);
+                let (client, used) = certificate.with(refused, |client| client.like(http).clone())?;
+                shown = Some(client);
                 (None, used)
             }
             Way::Given { assertion, kind, audience } => {
@@ -143,7 +153,7 @@ impl Prover {
         };
         let of_fetched = || fetched.as_ref().and_then(|token| token.standing().cloned());
         let standing = used.as_ref().map(|used| used.standing().clone()).or_else(of_fetched);
-        Ok(Proof { header, used, standing })
+        Ok(Proof { header, http: shown, used, standing })
     }
 
     /// What keeps it up to date with its files, where it has some.
@@ -151,6 +161,7 @@ impl Prover {
         match &self.way {
             Way::Basic { secret, .. } | Way::Post { secret } => secret.watched().map(|watched| watched.keeper(clock)),
             Way::Signed { signer, .. } => signer.watched().map(|watched| watched.keeper(clock)),
+            Way::Certificate(certificate) => certificate.watched().map(|watched| watched.keeper(clock)),
             Way::Given { assertion, .. } => Some(assertion.keeper(clock)),
             // Its client has one of its own.
             Way::Bearer(_) => None,
@@ -164,6 +175,7 @@ impl Prover {
                 secret.watched().into_iter().for_each(|watched| watched.read_again());
             }
             Way::Signed { signer, .. } => signer.watched().into_iter().for_each(|watched| watched.read_again()),
+            Way::Certificate(certificate) => certificate.watched().into_iter().for_each(|watched| watched.read_again()),
             Way::Given { assertion, .. } => assertion.read_again(),
             Way::Bearer(own) => own.read_credentials(),
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{AssertionAudience, AssertionStyle, BasicEncoding, ClientAuth, In, Method};
+use super::{AssertionAudience, AssertionStyle, BasicEncoding, ClientAuth, In, Method, certificate::Place};
 
 impl fmt::Debug for ClientAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -12,6 +12,9 @@ impl fmt::Debug for ClientAuth {
             Method::ClientSecretBasic { secret: In::Files(files), .. }
             | Method::ClientSecretPost { secret: In::Files(files) }
             | Method::PrivateKeyJwt { key: In::Files(files), .. } => {
+                debug.field("files", files);
+            }
+            Method::Certificate { place: Place::Files(files), .. } => {
                 debug.field("files", files);
             }
             Method::Given { file, .. } => {

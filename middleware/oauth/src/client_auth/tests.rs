@@ -31,7 +31,7 @@ fn proof(auth: &ClientAuth) -> (Option<String>, Vec<(String, String)>) {
     let recipient = Recipient { issuer: &issuer, token_endpoint: Some(&endpoint) };
     let http = Http::new(Clock::new(Noon)).expect("TLS can be set up");
     let prover = auth.prover(&http).expect("no files");
-    let header = prover.prove(&mut form, &recipient, &Clock::new(Noon), None, &None).expect("signed").header;
+    let header = prover.prove(&mut form, &recipient, &http, None, &None).expect("signed").header;
     let header = header.map(|value| {
         assert!(value.is_sensitive(), "HPACK must not index it");
         value.to_str().expect("ascii").to_owned()

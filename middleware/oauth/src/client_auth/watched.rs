@@ -7,7 +7,7 @@
 
 use std::{
     fmt,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -19,7 +19,7 @@ use super::{
     telemetry,
     turns::{Standing, Turns, Used},
 };
-use crate::secret_file;
+use crate::{SecretFileError, secret_file};
 
 /// How often the files are looked at: by their content, for neither a file's time nor its inode says whether it changed,
 /// and Kubernetes puts another folder in the place of the one that they are in.
@@ -32,13 +32,35 @@ const SETTLED: Duration = Duration::from_millis(500);
 const MAX_FILES: usize = 4;
 
 /// What a file's text means, or why it means nothing, without a word of it.
-pub(super) type Read<T> = fn(&SecretToken, &ReadAs) -> Result<T, String>;
+pub(super) type Read<T> = Box<dyn Fn(&SecretToken) -> Result<T, String> + Send + Sync>;
 
-/// What else decides what a text means.
-#[derive(Debug, Clone, Default)]
-pub(super) struct ReadAs {
-    pub(super) key_id: Option<Arc<str>>,
-    pub(super) style: super::AssertionStyle,
+/// Where one credential is: in a file, or in one and another beside it that count only together.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    file: Arc<Path>,
+    beside: Option<Box<Path>>,
+}
+
+impl Source {
+    pub(super) fn file(file: &Path) -> Self {
+        Self { file: file.into(), beside: None }
+    }
+
+    pub(super) fn both(file: &Path, beside: &Path) -> Self {
+        Self { file: file.into(), beside: Some(beside.into()) }
+    }
+
+    /// All that is there.
+    fn text(&self) -> Result<SecretToken, SecretFileError> {
+        let text = secret_file::text(&self.file)?;
+        match &self.beside {
+            None => Ok(text),
+            Some(beside) => {
+                let beside = secret_file::text(beside)?;
+                Ok(SecretToken::new([text.expose(), beside.expose()].join("\n")))
+            }
+        }
+    }
 }
 
 /// One credential.
@@ -51,9 +73,8 @@ pub(super) struct Item<T> {
 /// The credentials of a list of files, the newest first. With it go the tokens that were obtained by them, because nobody
 /// looks at the files any more.
 pub(super) struct Watched<T> {
-    files: Box<[Arc<Path>]>,
+    files: Box<[Source]>,
     read: Read<T>,
-    read_as: ReadAs,
     /// Held for moments only, and never while a file is read.
     state: Mutex<State<T>>,
 }
@@ -86,13 +107,15 @@ impl<T: Send + Sync + 'static> Watched<T> {
     /// may come later, as long as there is one.
     pub(super) fn new(
         field: &'static str,
-        files: &[PathBuf],
-        (read, read_as): (Read<T>, ReadAs),
+        files: impl IntoIterator<Item = Source>,
+        read: Read<T>,
         needed: bool,
     ) -> Result<Arc<Self>, InvalidSetting> {
-        let named = |at: usize, rule: String| match files.len() {
-            1 => InvalidSetting::new(field, rule),
-            _ => InvalidSetting::new(at, rule).within(field),
+        let files: Box<[_]> = files.into_iter().collect();
+        let several = files.len() > 1;
+        let named = |at: usize, rule: String| match several {
+            false => InvalidSetting::new(field, rule),
+            true => InvalidSetting::new(at, rule).within(field),
         };
         if files.is_empty() {
             return Err(InvalidSetting::new(field, "is an empty list"));
@@ -106,8 +129,7 @@ impl<T: Send + Sync + 'static> Watched<T> {
         let held = Held { items: Vec::new(), turns: Arc::new(Turns::new([])) };
         let good = files.iter().map(|_| None).collect();
         let state = Mutex::new(State { found: None, good, held });
-        let files: Box<[_]> = files.iter().map(|file| Arc::from(file.as_path())).collect();
-        let watched = Arc::new(Self { files, read, read_as, state });
+        let watched = Arc::new(Self { files, read, state });
         let found = watched.look().expect("nothing was found before");
         let is_there: Vec<_> = found.iter().map(Result::is_ok).collect();
         let outcomes = watched.take(&found);
@@ -132,7 +154,7 @@ impl<T: Send + Sync + 'static> Watched<T> {
     }
 
     pub(super) fn file(&self) -> &Arc<Path> {
-        &self.files[0]
+        &self.files[0].file
     }
 
     /// What keeps them up to date while it is kept.
@@ -170,11 +192,8 @@ impl<T: Send + Sync + 'static> Watched<T> {
 
     /// What is in the files, where that is something else than was found last.
     fn look(&self) -> Option<Vec<Found>> {
-        let found: Vec<Found> = self
-            .files
-            .iter()
-            .map(|file| secret_file::text(file).map_err(|error| WithCauses(&error).to_string()))
-            .collect();
+        let found: Vec<Found> =
+            self.files.iter().map(|source| source.text().map_err(|error| WithCauses(&error).to_string())).collect();
         (self.state().found.as_ref() != Some(&found)).then_some(found)
     }
 
@@ -199,7 +218,7 @@ impl<T: Send + Sync + 'static> Watched<T> {
         for (at, item) in state.good.iter().enumerate() {
             if let Some(item) = item.as_ref().filter(|item| !items.iter().any(|other| Arc::ptr_eq(other, item))) {
                 items.push(Arc::clone(item));
-                files.push(Arc::clone(&self.files[at]));
+                files.push(Arc::clone(&self.files[at].file));
             }
         }
         let is_same = |(one, other): (&Arc<Item<T>>, &Arc<Item<T>>)| Arc::ptr_eq(one, other);
@@ -219,14 +238,14 @@ impl<T: Send + Sync + 'static> Watched<T> {
         if let Some(known) = known.into_iter().find(|item| item.text == *text) {
             return Ok(Arc::clone(known));
         }
-        let value = (self.read)(text, &self.read_as)?;
+        let value = (self.read)(text)?;
         Ok(Arc::new(Item { value, text: text.clone(), standing: Standing::default() }))
     }
 
     /// What is wrong with a text does not name the file yet.
     fn named(&self, at: usize, found: &Found, why: String) -> String {
         match found {
-            Ok(_) => format!("{}: {why}", self.files[at].display()),
+            Ok(_) => format!("{}: {why}", self.files[at].file.display()),
             Err(_) => why,
         }
     }
@@ -234,8 +253,8 @@ impl<T: Send + Sync + 'static> Watched<T> {
     fn tell(&self, outcomes: Vec<Outcome>) {
         for outcome in outcomes {
             match outcome {
-                Outcome::Taken(at) => telemetry::taken(&self.files[at]),
-                Outcome::Kept(at, why) => telemetry::kept(&self.files[at], &why),
+                Outcome::Taken(at) => telemetry::taken(&self.files[at].file),
+                Outcome::Kept(at, why) => telemetry::kept(&self.files[at].file, &why),
             }
         }
     }

@@ -13,6 +13,11 @@ use crate::secret_file;
 pub struct Authorities(pub(super) Arc<[Certificate]>);
 
 impl Authorities {
+    /// Nobody's.
+    pub(super) fn none() -> Self {
+        Self(Arc::new([]))
+    }
+
     /// Reads a file of certificates (PEM, RFC 7468 §5), one at least.
     ///
     /// # Errors

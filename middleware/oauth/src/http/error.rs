@@ -1,8 +1,9 @@
 //! Why there is no usable answer.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{error::Error, io, sync::Arc, time::Duration};
 
 use http::StatusCode;
+use rustls::AlertDescription;
 
 use super::public_names::LeadsInside;
 
@@ -16,6 +17,12 @@ pub enum FetchError {
     /// The server's name leads to this machine or to a private network, and may not: metadata chose it.
     #[error("the server's name leads to private addresses only")]
     Private,
+    /// The server ends the connection because of the certificate that we showed, or because we showed none (RFC 8446 §6.2).
+    #[error("the server refuses the client certificate ({alert})")]
+    Certificate {
+        /// What it says of it.
+        alert: Box<str>,
+    },
     /// No whole answer within the deadline.
     #[error("no answer within {} s", .after.as_secs())]
     Timeout {
@@ -52,7 +59,7 @@ impl FetchError {
         match self {
             Self::Unreachable(_) | Self::Timeout { .. } => true,
             Self::Status { status, .. } => is_transient(*status),
-            Self::TooLarge { .. } | Self::Redirected { .. } | Self::Private => false,
+            Self::TooLarge { .. } | Self::Redirected { .. } | Self::Private | Self::Certificate { .. } => false,
         }
     }
 
@@ -77,7 +84,34 @@ pub(super) fn unreachable(error: reqwest::Error) -> FetchError {
         if error.is::<LeadsInside>() {
             return FetchError::Private;
         }
+        if let Some(alert) = certificate_refused(error) {
+            return FetchError::Certificate { alert: format!("{alert:?}").into() };
+        }
         cause = error.source();
     }
     FetchError::Unreachable(Arc::new(error.without_url()))
+}
+
+/// What the server says of our certificate, if that is what this error is.
+fn certificate_refused(error: &(dyn Error + 'static)) -> Option<AlertDescription> {
+    use AlertDescription::{
+        AccessDenied, BadCertificate, CertificateExpired, CertificateRequired, CertificateRevoked, CertificateUnknown,
+        DecryptError, UnknownCA, UnsupportedCertificate,
+    };
+    // An I/O error has the source of what it holds for its own.
+    let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    match held?.downcast_ref::<rustls::Error>()? {
+        rustls::Error::AlertReceived(
+            alert @ (AccessDenied
+            | BadCertificate
+            | CertificateExpired
+            | CertificateRequired
+            | CertificateRevoked
+            | CertificateUnknown
+            | DecryptError
+            | UnknownCA
+            | UnsupportedCertificate),
+        ) => Some(*alert),
+        _ => None,
+    }
 }

@@ -9,7 +9,7 @@ use tower_identity_refresh::Upkeep;
 
 use super::{AnswerForm, Introspected, IntrospectionError, answer, error::Cause};
 use crate::{
-    ClientAuth, CredentialError, DEADLINE, Discovery, Endpoint, Http,
+    ClientAuth, CredentialError, DEADLINE, Discovery, Endpoint, FetchError, Http,
     client_auth::{Fetched, Proof, Prover, Recipient, Used},
     token_error,
 };
@@ -92,14 +92,18 @@ impl IntrospectionClient {
     }
 
     async fn ask(&self, token: &SecretToken) -> Result<Introspected, Cause> {
-        let Inner { at, prover, form, http, keeper, .. } = &*self.0;
+        let Inner { at, auth, prover, form, http, keeper, .. } = &*self.0;
         keeper.iter().for_each(Upkeep::keep);
         let discovered;
         let (endpoint, http) = match at {
             Where::Known(endpoint) => (endpoint, http),
             Where::Discovered(discovery) => {
                 discovered = discovery.metadata().await?;
-                let endpoint = discovered.introspection_endpoint()?;
+                let endpoint = match auth.is_by_certificate() {
+                    true => discovered.mtls_introspection_endpoint(),
+                    false => discovered.introspection_endpoint(),
+                };
+                let endpoint = endpoint?;
                 (endpoint, discovery.http_to(endpoint))
             }
         };
@@ -107,22 +111,31 @@ impl IntrospectionClient {
         let mut refused = None::<Used>;
         loop {
             let fetched = prover.fetch().await.map_err(token_error::Cause::from)?;
-            let (body, Proof { header, used, .. }) = self.compose(token, refused.as_ref(), &fetched)?;
+            let (body, Proof { header, http: shown, used, .. }) =
+                self.compose((token, http), refused.as_ref(), &fetched)?;
             let within = ends_at.since(http.clock().monotonic());
-            let asking = http.post_form_for(form.media_type(), endpoint, header.as_ref(), body, within);
-            let (answer, content_type) = asking.await?;
-            let cause = match answer::read(*form, &answer, content_type.as_ref()) {
-                Ok(said) => {
-                    used.iter().for_each(Used::accepted);
-                    return Ok(said);
-                }
-                Err(cause) => cause,
-            };
-            if answer.status == StatusCode::UNAUTHORIZED {
-                prover.forget(&fetched);
-            }
+            let by = shown.as_ref().unwrap_or(http);
+            let asking = by.post_form_for(form.media_type(), endpoint, header.as_ref(), body, within);
             // By another of our credentials, maybe: as for a token.
-            let unknown = used.and_then(|used| used.unknown(cause.problem(), answer.status));
+            let (cause, unknown) = match asking.await {
+                Ok((answer, content_type)) => match answer::read(*form, &answer, content_type.as_ref()) {
+                    Ok(said) => {
+                        used.iter().for_each(Used::accepted);
+                        return Ok(said);
+                    }
+                    Err(cause) => {
+                        if answer.status == StatusCode::UNAUTHORIZED {
+                            prover.forget(&fetched);
+                        }
+                        let unknown = used.and_then(|used| used.unknown(cause.problem(), answer.status));
+                        (cause, unknown)
+                    }
+                },
+                Err(error) => {
+                    let unknown = used.filter(|_| matches!(error, FetchError::Certificate { .. }));
+                    (error.into(), unknown)
+                }
+            };
             match unknown.filter(|used| used.refused(refused.is_some())) {
                 Some(used) => refused = Some(used),
                 None => return Err(cause),
@@ -133,15 +146,15 @@ impl IntrospectionClient {
     /// The form, and the header's part of who we are.
     fn compose(
         &self,
-        token: &SecretToken,
+        (token, http): (&SecretToken, &Http),
         refused: Option<&Used>,
         fetched: &Fetched,
     ) -> Result<(String, Proof), CredentialError> {
-        let Inner { issuer, prover, http, .. } = &*self.0;
+        let Inner { issuer, prover, .. } = &*self.0;
         let mut form = Serializer::new(String::new());
         form.append_pair("token", token.expose()).append_pair("token_type_hint", "access_token");
         let recipient = Recipient { issuer, token_endpoint: None };
-        let proof = prover.prove(&mut form, &recipient, http.clock(), refused, fetched)?;
+        let proof = prover.prove(&mut form, &recipient, http, refused, fetched)?;
         Ok((form.finish(), proof))
     }
 }

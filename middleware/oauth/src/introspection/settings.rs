@@ -11,7 +11,7 @@ use tower_identity_core::{InvalidSetting, SecretToken};
 use super::Introspection;
 use crate::{
     AssertionStyle, BasicEncoding, DiscoveryOrder,
-    settings::{AuthMethod, BearerSettings, ClientFields, Files},
+    settings::{AuthMethod, BearerSettings, Certificates, ClientFields, Files},
 };
 
 /// The table `introspection` of an issuer whose tokens are opaque.
@@ -21,10 +21,11 @@ use crate::{
 /// | `url` | the introspection endpoint | where the issuer's metadata says |
 /// | `discovery` | where metadata is looked for: a name of [`DiscoveryOrder`] | `oauth_first` |
 /// | `client_id` | which client we are there | required |
-/// | `client_secret`, `client_secret_file` | our secret, or the file that holds it | one of the five |
-/// | `private_key_file` | the PEM file with our private key, which signs client assertions | one of the five |
-/// | `client_assertion_file` | the file with a client assertion that somebody else signs | one of the five |
-/// | `bearer` | a table of the token that proves it: `server`, as [`ServerSettings`](crate::ServerSettings), and `audience`, `resource`, `scope` | one of the five |
+/// | `client_secret`, `client_secret_file` | our secret, or the file that holds it | one of the six |
+/// | `private_key_file` | the PEM file with our private key, which signs client assertions | one of the six |
+/// | `client_assertion_file` | the file with a client assertion that somebody else signs | one of the six |
+/// | `client_certificate` | a table of the files `certificate` and `key`, or a list of such tables: shown in the handshake | one of the six |
+/// | `bearer` | a table of the token that proves it: `server`, as [`ServerSettings`](crate::ServerSettings), and `audience`, `resource`, `scope` | one of the six |
 /// | `key_id` | the `kid` that the server knows the key by | the key's thumbprint |
 /// | `token_endpoint_auth_method` | how we prove it | `client_secret_basic` or `private_key_jwt` |
 /// | `basic_encoding` | how id and secret are written in the header: a name of [`BasicEncoding`] | `form` |
@@ -54,6 +55,7 @@ pub struct IntrospectionSettings {
     client_secret_file: Option<Files>,
     private_key_file: Option<Files>,
     client_assertion_file: Option<PathBuf>,
+    client_certificate: Option<Certificates>,
     bearer: Option<BearerSettings>,
     key_id: Option<String>,
     token_endpoint_auth_method: Option<AuthMethod>,
@@ -81,6 +83,7 @@ impl IntrospectionSettings {
             client_secret_file: self.client_secret_file.as_ref(),
             private_key_file: self.private_key_file.as_ref(),
             client_assertion_file: self.client_assertion_file.as_deref(),
+            client_certificate: self.client_certificate.as_ref(),
             bearer: self.bearer.as_ref(),
             key_id: self.key_id.as_deref(),
             method: self.token_endpoint_auth_method,

@@ -107,7 +107,7 @@ fn a_file_and_code_build_the_same() {
 
 #[test]
 fn a_table_is_refused_whole_and_names_the_field() {
-    let one_secret = "client_secret: exactly one of client_secret, client_secret_file, private_key_file, client_assertion_file and bearer has to be there";
+    let one_secret = "client_secret: exactly one of client_secret, client_secret_file, private_key_file, client_assertion_file, client_certificate and bearer has to be there";
     let both = "phantom: goes without signed: the JWT in the token's place is signed itself";
     for (table, expected) in [
         (json!({"client_id": "orders"}), one_secret),

@@ -16,6 +16,34 @@ pub(crate) enum AuthMethod {
     ClientSecretPost,
     PrivateKeyJwt,
     SpiffeJwt,
+    TlsClientAuth,
+    SelfSignedTlsClientAuth,
+}
+
+/// A certificate with its key, or several: the newest first.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged, expecting = "expected a table of certificate and key, or a list of such tables")]
+pub(crate) enum Certificates {
+    One(CertificateFiles),
+    Several(Vec<CertificateFiles>),
+}
+
+/// The files, in PEM: the first with the chain, its own certificate first.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CertificateFiles {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl Certificates {
+    fn within(&self, folder: &Path) -> Vec<(PathBuf, PathBuf)> {
+        let all = match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Several(all) => all,
+        };
+        all.iter().map(|files| (folder.join(&files.certificate), folder.join(&files.key))).collect()
+    }
 }
 
 /// One file, or several: the newest first.
@@ -54,6 +82,7 @@ pub(crate) struct ClientFields<'a> {
     pub(crate) client_secret_file: Option<&'a Files>,
     pub(crate) private_key_file: Option<&'a Files>,
     pub(crate) client_assertion_file: Option<&'a Path>,
+    pub(crate) client_certificate: Option<&'a Certificates>,
     pub(crate) bearer: Option<&'a BearerSettings>,
     pub(crate) key_id: Option<&'a str>,
     pub(crate) method: Option<AuthMethod>,
@@ -79,6 +108,9 @@ impl ClientFields<'_> {
         if let Some(bearer) = self.bearer {
             return self.with_bearer(bearer, folder);
         }
+        if let Some(certificates) = self.client_certificate {
+            return self.with_certificate(&certificates.within(folder));
+        }
         match (self.client_secret, self.client_secret_file, self.private_key_file, self.client_assertion_file) {
             (Some(secret), None, None, None) => match self.secret_in_form()? {
                 false => ClientAuth::client_secret_basic(id, secret.clone()),
@@ -96,21 +128,43 @@ impl ClientFields<'_> {
             },
             _ => Err(InvalidSetting::new(
                 "client_secret",
-                "exactly one of client_secret, client_secret_file, private_key_file, client_assertion_file and bearer has to be there",
+                "exactly one of client_secret, client_secret_file, private_key_file, client_assertion_file, client_certificate and bearer has to be there",
             )),
         }
     }
 
-    fn with_bearer(&self, bearer: &BearerSettings, folder: &Path) -> Result<ClientAuth, InvalidSetting> {
+    /// Those that go without this one.
+    fn alone(&self, this: &str) -> Result<(), InvalidSetting> {
         let others = [
             ("client_secret", self.client_secret.is_some()),
             ("client_secret_file", self.client_secret_file.is_some()),
             ("private_key_file", self.private_key_file.is_some()),
             ("client_assertion_file", self.client_assertion_file.is_some()),
-            ("token_endpoint_auth_method", self.method.is_some()),
+            ("client_certificate", self.client_certificate.is_some()),
         ];
-        if let Some((field, _)) = others.into_iter().find(|(_, is_said)| *is_said) {
-            return Err(InvalidSetting::new(field, "goes without bearer: who we are is proved in one way"));
+        match others.into_iter().find(|(field, is_said)| *is_said && *field != this) {
+            None => Ok(()),
+            Some((field, _)) => {
+                Err(InvalidSetting::new(field, format!("goes without {this}: who we are is proved in one way")))
+            }
+        }
+    }
+
+    fn with_certificate(&self, files: &[(PathBuf, PathBuf)]) -> Result<ClientAuth, InvalidSetting> {
+        self.alone("client_certificate")?;
+        let auth = ClientAuth::tls_client_auth_files(self.client_id, files.iter().cloned())?;
+        match self.method {
+            None | Some(AuthMethod::TlsClientAuth) => Ok(auth),
+            Some(AuthMethod::SelfSignedTlsClientAuth) => auth.self_signed(),
+            Some(_) => wrong_method("a client_certificate is for tls_client_auth or self_signed_tls_client_auth"),
+        }
+    }
+
+    fn with_bearer(&self, bearer: &BearerSettings, folder: &Path) -> Result<ClientAuth, InvalidSetting> {
+        self.alone("bearer")?;
+        if self.method.is_some() {
+            let rule = "goes without bearer: who we are is proved in one way";
+            return Err(InvalidSetting::new("token_endpoint_auth_method", rule));
         }
         let within = |wrong: InvalidSetting| wrong.within("bearer");
         let from = bearer.server.token_endpoint(folder).map_err(|wrong| within(wrong.within("server")))?;
@@ -128,6 +182,10 @@ impl ClientFields<'_> {
             Some(AuthMethod::ClientSecretPost) => Ok(true),
             Some(AuthMethod::PrivateKeyJwt) => wrong_method("private_key_jwt needs a private_key_file"),
             Some(AuthMethod::SpiffeJwt) => wrong_method("spiffe_jwt needs a client_assertion_file"),
+            Some(AuthMethod::TlsClientAuth) => wrong_method("tls_client_auth needs a client_certificate"),
+            Some(AuthMethod::SelfSignedTlsClientAuth) => {
+                wrong_method("self_signed_tls_client_auth needs a client_certificate")
+            }
         }
     }
 

@@ -97,13 +97,7 @@ fn key_id(auth: &ClientAuth) -> Value {
     let issuer = "https://as.example".parse().expect("an issuer");
     let recipient = crate::client_auth::Recipient { issuer: &issuer, token_endpoint: None };
     let http = crate::Http::new(tower_identity_refresh::system_clock()).expect("TLS can be set up");
-    let proof = auth.prover(&http).expect("a key").prove(
-        &mut form,
-        &recipient,
-        &tower_identity_refresh::system_clock(),
-        None,
-        &None,
-    );
+    let proof = auth.prover(&http).expect("a key").prove(&mut form, &recipient, &http, None, &None);
     assert_eq!(proof.expect("signed").header, None);
     let form = form.finish();
     let (_, assertion) = form.rsplit_once("client_assertion=").expect("an assertion");
@@ -134,7 +128,7 @@ fn exactly_one_credential_is_there() {
     let folder = Folder::new();
     folder.write("secret", "hunter2");
     let rule = "client_secret: exactly one of client_secret, client_secret_file, private_key_file, \
-                client_assertion_file and bearer has to be there";
+                client_assertion_file, client_certificate and bearer has to be there";
     for wrong in [
         json!({}),
         json!({"client_secret": "hunter2", "client_secret_file": "secret"}),

@@ -7,7 +7,7 @@ use tower_identity_core::Clock;
 use super::{
     NotAsked,
     breaker::{Breaker, Pass},
-    server::Server,
+    server::{Place, Server},
 };
 use crate::{Discovery, Endpoint, FetchError, Http, token_error::Cause};
 
@@ -16,6 +16,8 @@ use crate::{Discovery, Endpoint, FetchError, Http, token_error::Cause};
 #[derive(Debug)]
 pub(super) struct Endpoints {
     at: At,
+    /// Whether a certificate is shown there.
+    by_certificate: bool,
     /// One for each.
     breakers: Box<[Arc<Breaker>]>,
 }
@@ -31,12 +33,15 @@ pub(crate) enum At {
 pub(super) type Tried = Vec<usize>;
 
 impl Endpoints {
-    pub(super) fn new(at: At, server: &Server, clock: &Clock) -> Self {
+    pub(super) fn new(at: At, by_certificate: bool, server: &Server, clock: &Clock) -> Self {
+        let found = if by_certificate { Place::Alias } else { Place::Discovered };
         let breakers = match &at {
-            At::Known(endpoints) => endpoints.iter().map(|endpoint| server.breaker(Some(endpoint), clock)).collect(),
-            At::Discovered(_) => Box::new([server.breaker(None, clock)]) as Box<[_]>,
+            At::Known(endpoints) => {
+                endpoints.iter().map(|endpoint| server.breaker(Place::At(endpoint.clone()), clock)).collect()
+            }
+            At::Discovered(_) => Box::new([server.breaker(found, clock)]) as Box<[_]>,
         };
-        Self { at, breakers }
+        Self { at, by_certificate, breakers }
     }
 
     /// Whether any of them may be asked now.
@@ -80,7 +85,9 @@ impl Endpoints {
                 // A search that takes longer goes on, for the next call.
                 let found = http.clock().within(within, discovery.metadata()).await;
                 let metadata = found.ok_or(FetchError::Timeout { after: within })??;
-                let endpoint = metadata.token_endpoint()?;
+                let endpoint =
+                    if self.by_certificate { metadata.mtls_token_endpoint() } else { metadata.token_endpoint() };
+                let endpoint = endpoint?;
                 Ok((endpoint.clone(), discovery.http_to(endpoint)))
             }
         }

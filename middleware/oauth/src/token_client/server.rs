@@ -23,8 +23,16 @@ pub(crate) struct Server {
     breakers: Mutex<HashMap<Place, Weak<Breaker>>>,
 }
 
-/// An endpoint: one that is configured, or the one that the issuer's metadata names, whichever that is.
-type Place = Option<Endpoint>;
+/// An endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    /// One that is configured.
+    At(Endpoint),
+    /// The one that the issuer's metadata names, whichever that is.
+    Discovered,
+    /// The one that it names for clients that show a certificate.
+    Alias,
+}
 
 impl Servers {
     /// The server of this issuer.
@@ -51,14 +59,17 @@ impl Server {
     }
 
     /// The breaker of an endpoint.
-    pub(super) fn breaker(&self, at: Option<&Endpoint>, clock: &Clock) -> Arc<Breaker> {
+    pub(super) fn breaker(&self, place: Place, clock: &Clock) -> Arc<Breaker> {
         let mut known = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, breaker| breaker.strong_count() > 0);
-        let place: Place = at.cloned();
         if let Some(breaker) = known.get(&place).and_then(Weak::upgrade) {
             return breaker;
         }
-        let name = at.map_or_else(|| "discovered".to_owned(), Endpoint::without_query);
+        let name = match &place {
+            Place::At(endpoint) => endpoint.without_query(),
+            Place::Discovered => "discovered".to_owned(),
+            Place::Alias => "discovered_mtls".to_owned(),
+        };
         let breaker = Arc::new(Breaker::new(self.issuer.clone(), name, clock.clone()));
         known.insert(place, Arc::downgrade(&breaker));
         breaker

@@ -21,6 +21,9 @@ pub enum ConfigurationProblem {
     /// There is nothing to prove by who we are: see the source, a [`CredentialError`](crate::CredentialError). The server
     /// was not asked.
     Credential,
+    /// The server ends the connection because of our certificate, or because we showed none: see the source, a
+    /// [`FetchError`](crate::FetchError).
+    Certificate,
     /// The subject token is neither for this client there nor was it issued to it. Keycloak's.
     NotInAudience,
     /// The audience that is asked for is no client there that can be one. Keycloak's, who says it by the code of a failed
@@ -45,6 +48,9 @@ impl fmt::Display for ConfigurationProblem {
                 "the target's audience is not the id of an enabled client there, or this client is a public one",
             ),
             Self::Credential => f.write_str("there is no credential that could be presented to it"),
+            Self::Certificate => f.write_str(
+                "it refuses the client certificate; check client_certificate, and whose certificates it takes",
+            ),
             Self::Assertion => f.write_str("the client assertion cannot be signed; check the key"),
         }
     }
@@ -53,7 +59,7 @@ impl fmt::Display for ConfigurationProblem {
 /// What to look at.
 fn advice(code: &str) -> &'static str {
     match code {
-        "invalid_client" => "check client_id, and the secret or key",
+        "invalid_client" => "check client_id, and the secret, key or certificate",
         "unauthorized_client" | "unsupported_grant_type" => "the client has to be allowed this grant there",
         "invalid_target" | "invalid_resource" => "check the target's audience and resource",
         "invalid_scope" | "scope_invalid" | "insufficient_scope" | "scope_escalation" => "check the target's scopes",

@@ -165,7 +165,7 @@ async fn rfc7662_a5_whatever_fails_is_never_the_callers_fault() {
     server.forget_answers().answer(move |_| named());
     let error = ask(&at(&server.url("/introspect"))).await.expect_err("a failure");
     let told = "nothing is known of the token from https://as.example: our configuration is not accepted there: \
-                it answers invalid_client; check client_id, and the secret or key";
+                it answers invalid_client; check client_id, and the secret, key or certificate";
     assert_eq!((error.to_string().as_str(), error.source().is_none()), (told, true));
 }
 

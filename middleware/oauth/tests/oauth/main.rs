@@ -1,6 +1,7 @@
 //! This room against real servers on loopback.
 
 mod breaker;
+mod certificates;
 mod chained;
 mod client_auth;
 #[cfg(unix)]

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
+use tower_identity_core::CertificateThumbprint;
 
 use super::{
     Endpoint, Failure, TokenCall, assertion, grant, introspection, key_set,
@@ -15,7 +16,11 @@ use super::{
 };
 
 /// Answers one request: counts it, waits while the endpoint is held, and then does what the test asked for.
-pub(super) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Sent>, Closed> {
+pub(super) async fn answer(
+    shared: Arc<Shared>,
+    shown: Option<CertificateThumbprint>,
+    request: Request<Incoming>,
+) -> Result<Response<Sent>, Closed> {
     let (parts, body) = request.into_parts();
     let at = |endpoint: &Endpoint| endpoint.path(&shared.path) == parts.uri.path();
     let Some(endpoint) = Endpoint::ALL.into_iter().find(at) else {
@@ -23,7 +28,7 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
     };
     let body = body.collect().await.map_err(|_| Closed)?.to_bytes();
     let is_posted_to = matches!(endpoint, Endpoint::Token | Endpoint::Introspection);
-    let call = is_posted_to.then(|| TokenCall::read(&parts.headers, &body));
+    let call = is_posted_to.then(|| TokenCall::read(&shared, &parts.headers, &body, shown));
     match endpoint {
         Endpoint::Introspection => introspection::record(&shared, call.clone()),
         _ => shared.state().calls.extend(call.clone()),
@@ -100,7 +105,11 @@ fn document(shared: &Shared, endpoint: Endpoint) -> Map<String, Value> {
         ),
         ("token_endpoint_auth_signing_alg_values_supported", json!(["ES256", "Ed25519", "EdDSA", "PS256", "RS256"])),
     ];
-    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    let aliases = shared.mtls_url(Endpoint::Token).zip(shared.mtls_url(Endpoint::Introspection));
+    let aliases = aliases.map(|(token, introspection)| {
+        ("mtls_endpoint_aliases", json!({"token_endpoint": token, "introspection_endpoint": introspection}))
+    });
+    members.into_iter().chain(aliases).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn caching(shared: &Shared, endpoint: Endpoint) -> HeaderMap {

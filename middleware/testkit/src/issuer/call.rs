@@ -4,7 +4,9 @@ use std::fmt;
 
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::Value;
-use tower_identity_core::SecretToken;
+use tower_identity_core::{CertificateThumbprint, SecretToken};
+
+use super::state::Shared;
 
 /// One request to the token endpoint or to the introspection endpoint, decoded. `Debug` hides the parameters and headers that hold secrets.
 #[derive(Clone)]
@@ -50,6 +52,13 @@ pub enum ClientAuthentication {
         /// Its claims.
         claims: Value,
     },
+    /// By the certificate of its connection (`tls_client_auth`, RFC 8705 §2).
+    Certificate {
+        /// The `client_id` parameter.
+        client_id: String,
+        /// The certificate, which it is [known by](crate::TestIssuer::register_certificate).
+        thumbprint: CertificateThumbprint,
+    },
     /// In a way that cannot be read, or in more than one.
     Malformed,
 }
@@ -60,9 +69,10 @@ impl ClientAuthentication {
     pub fn authenticated(&self) -> Option<&str> {
         match self {
             Self::None { .. } | Self::Malformed => None,
-            Self::Basic { client_id, .. } | Self::Post { client_id, .. } | Self::Assertion { client_id, .. } => {
-                Some(client_id)
-            }
+            Self::Basic { client_id, .. }
+            | Self::Post { client_id, .. }
+            | Self::Assertion { client_id, .. }
+            | Self::Certificate { client_id, .. } => Some(client_id),
         }
     }
 
@@ -109,9 +119,14 @@ fn form_decoded(half: &str) -> String {
 }
 
 impl TokenCall {
-    pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Self {
+    pub(super) fn read(
+        shared: &Shared,
+        headers: &HeaderMap,
+        body: &[u8],
+        shown: Option<CertificateThumbprint>,
+    ) -> Self {
         let form: Vec<_> = form_urlencoded::parse(body).into_owned().collect();
-        let client = ClientAuthentication::read(headers, &form);
+        let client = shared.recognised(ClientAuthentication::read(headers, &form), shown);
         Self { form, headers: headers.clone(), client }
     }
 

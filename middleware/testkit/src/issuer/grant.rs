@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use tower_identity_core::{Scopes, Timestamp};
 use tower_identity_jose::{Accept, Algorithm, KeySet, Limits, MediaType, SigningKey, Unverified};
 
-use super::{Failure, TokenCall, assertion, response::json_response, state::Shared};
+use super::{ClientAuthentication, Failure, TokenCall, assertion, response::json_response, state::Shared};
 use crate::TokenBuilder;
 
 pub(super) const CLIENT_CREDENTIALS: &str = "client_credentials";
@@ -66,6 +66,10 @@ pub(super) fn issue(
     if !granted.is_empty() {
         token = token.scope(granted.to_string());
     }
+    if let ClientAuthentication::Certificate { thumbprint, .. } = call.client() {
+        let thumbprint = base64_simd::URL_SAFE_NO_PAD.encode_to_string(thumbprint.as_bytes());
+        token = token.claim("cnf", json!({ "x5t#S256": thumbprint }));
+    }
     let now = shared.clock.wall();
     let end = token.claims().get("exp").and_then(Value::as_u64).map(Timestamp::from_secs);
     let expires_in = end.map_or(Duration::ZERO, |end| end.since(now));
@@ -96,7 +100,7 @@ fn check_form(call: &TokenCall) -> Result<(), Refused> {
         .iter()
         .filter(|(name, _)| !matches!(name.as_str(), "audience" | "resource"))
         .any(|(name, _)| call.fields(name).count() > 1);
-    if is_form && !repeated && *call.client() != super::ClientAuthentication::Malformed {
+    if is_form && !repeated && *call.client() != ClientAuthentication::Malformed {
         Ok(())
     } else {
         Err(INVALID_REQUEST)

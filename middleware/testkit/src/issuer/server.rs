@@ -10,10 +10,13 @@ use std::{
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpSocket},
     runtime,
     sync::oneshot,
 };
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
+use tower_identity_core::CertificateThumbprint;
 
 use super::{answer::answer, state::Shared};
 
@@ -40,8 +43,8 @@ impl Server {
         Ok((Self::Parked(socket), address))
     }
 
-    /// Listens, unless it does.
-    pub(super) fn run(&mut self, shared: Arc<Shared>) -> io::Result<()> {
+    /// Listens, with TLS where there is such, unless it does.
+    pub(super) fn run(&mut self, shared: Arc<Shared>, tls: Option<Arc<ServerConfig>>) -> io::Result<()> {
         let socket = match std::mem::replace(self, Self::Gone) {
             Self::Parked(socket) => socket,
             other => {
@@ -56,7 +59,7 @@ impl Server {
         };
         let (stop, stopped) = oneshot::channel();
         let thread = thread::Builder::new().name("test-issuer".to_owned()).spawn(move || {
-            runtime.spawn(accept(listener, shared));
+            runtime.spawn(accept(listener, shared, tls.map(TlsAcceptor::from)));
             // Dropping the runtime with this closure closes the listener and every connection.
             let _ = runtime.block_on(stopped);
         })?;
@@ -78,12 +81,26 @@ impl Server {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, shared: Arc<Shared>, tls: Option<TlsAcceptor>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
-        let shared = Arc::clone(&shared);
-        let answering = service_fn(move |request| answer(Arc::clone(&shared), request));
+        let (shared, tls) = (Arc::clone(&shared), tls.clone());
         // A connection that fails is the client's to notice.
-        tokio::spawn(async move { http1::Builder::new().serve_connection(TokioIo::new(stream), answering).await.ok() });
+        tokio::spawn(async move {
+            let Some(tls) = tls else { return serve(stream, shared, None).await };
+            let stream = tls.accept(stream).await.ok()?;
+            let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+            let shown = shown.map(|certificate| CertificateThumbprint::of(certificate));
+            serve(stream, shared, shown).await
+        });
     }
+}
+
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    shared: Arc<Shared>,
+    shown: Option<CertificateThumbprint>,
+) -> Option<()> {
+    let answering = service_fn(move |request| answer(Arc::clone(&shared), shown, request));
+    http1::Builder::new().serve_connection(TokioIo::new(stream), answering).await.ok()
 }

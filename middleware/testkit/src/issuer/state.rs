@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tower_identity_core::{Clock, Issuer};
 use tower_identity_jose::SigningKey;
 
-use super::{Endpoint, Failure, TokenCall, introspection::Introspection, key_set::KeySetAnswers};
+use super::{Endpoint, Failure, TokenCall, introspection::Introspection, key_set::KeySetAnswers, mtls::Registered};
 use crate::TokenBuilder;
 
 pub(super) type Counts = [usize; Endpoint::ALL.len()];
@@ -26,6 +26,8 @@ pub(super) struct Shared {
     /// Where it is served: an origin and a path, without a slash at the end.
     pub(super) base: String,
     pub(super) path: String,
+    /// Where it is served for clients that show a certificate.
+    pub(super) mtls_origin: Option<String>,
     pub(super) clock: Clock,
     pub(super) arrived: watch::Sender<Counts>,
     pub(super) state: Mutex<State>,
@@ -41,6 +43,7 @@ pub(super) struct State {
     pub(super) lifetime: Duration,
     pub(super) edit: Option<Edit>,
     pub(super) calls: Vec<TokenCall>,
+    pub(super) registered: Registered,
     /// The ids of the assertions that were taken: each serves once.
     pub(super) assertions: HashSet<String>,
     pub(super) introspection: Introspection,

@@ -264,7 +264,7 @@ fn te_c1_each_failure_says_what_to_do_and_only_an_outage_is_worth_another_try() 
         ),
         (
             by_code("invalid_client"),
-            "our configuration is not accepted there: it answers invalid_client; check client_id, and the secret or key",
+            "our configuration is not accepted there: it answers invalid_client; check client_id, and the secret, key or certificate",
         ),
         (
             by_code("unauthorized_client"),

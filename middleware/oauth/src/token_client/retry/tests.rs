@@ -129,6 +129,7 @@ fn out_b21_what_an_answer_says_of_the_server() {
         (FetchError::TooLarge { limit: 1 }, Health::Answers, false),
         (FetchError::Redirected { status: StatusCode::FOUND }, Health::Answers, false),
         (FetchError::Private, Health::Answers, false),
+        (FetchError::Certificate { alert: "UnknownCA".into() }, Health::Answers, false),
     ];
     for (error, health, outage) in cases {
         let found = Health::of(&Err(error.clone()));

@@ -123,7 +123,7 @@ fn code_and_file_build_the_same_issuer() {
 fn a_file_is_refused_whole_and_names_the_field() {
     let client = json!({"client_id": "orders", "client_secret": "hunter2"});
     let no_secret = json!({"client_id": "orders"});
-    let one = "exactly one of client_secret, client_secret_file, private_key_file, client_assertion_file and bearer has to be there";
+    let one = "exactly one of client_secret, client_secret_file, private_key_file, client_assertion_file, client_certificate and bearer has to be there";
     for (introspection, more, expected) in [
         (no_secret, json!({}), format!("introspection.client_secret: {one}")),
         (
