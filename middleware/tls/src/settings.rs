@@ -24,7 +24,7 @@ const LONGEST_HANDSHAKE: Duration = Duration::from_secs(60);
 /// certificate = "server.pem"               # the chain, its own certificate first
 /// key = "server.key"
 /// client_certificate = "required"          # or "optional"
-/// client_roots = "clients.pem"
+/// client_roots = "clients.pem"             # or client_authorities = "any": the verifier's anchors judge alone
 /// revocation_lists = ["clients.crl"]
 /// handshake_seconds = 5
 /// # "#;
@@ -42,9 +42,51 @@ pub struct TlsSettings {
     key: PathBuf,
     client_certificate: Option<ClientCertificate>,
     client_roots: Option<PathBuf>,
+    client_authorities: Option<AnyAuthority>,
     #[serde(default)]
     revocation_lists: Vec<PathBuf>,
     handshake_seconds: Option<u64>,
+}
+
+/// Whose certificates, where not those of certain roots.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum AnyAuthority {
+    Any,
+}
+
+/// Who is asked for a certificate, and whose.
+#[derive(Debug, Clone)]
+pub(crate) enum Clients<R> {
+    Nobody,
+    Anyone(ClientCertificate),
+    Of(ClientCertificate, R),
+}
+
+impl<R> Clients<R> {
+    pub(crate) fn map<T>(self, of: impl FnOnce(R) -> T) -> Clients<T> {
+        match self {
+            Self::Nobody => Clients::Nobody,
+            Self::Anyone(wanted) => Clients::Anyone(wanted),
+            Self::Of(wanted, roots) => Clients::Of(wanted, of(roots)),
+        }
+    }
+
+    pub(crate) fn as_ref(&self) -> Clients<&R> {
+        match self {
+            Self::Nobody => Clients::Nobody,
+            Self::Anyone(wanted) => Clients::Anyone(*wanted),
+            Self::Of(wanted, roots) => Clients::Of(*wanted, roots),
+        }
+    }
+
+    /// Those by which certificates are judged here.
+    pub(crate) fn roots(&self) -> Option<&R> {
+        match self {
+            Self::Of(_, roots) => Some(roots),
+            Self::Nobody | Self::Anyone(_) => None,
+        }
+    }
 }
 
 impl TlsSettings {
@@ -55,13 +97,18 @@ impl TlsSettings {
     /// [`InvalidSetting`], where clients are asked for certificates without roots, or the other way about.
     pub fn builder(self) -> Result<ServerTlsBuilder, InvalidSetting> {
         let mut builder = ServerTls::builder(self.certificate, self.key).revocation_lists(self.revocation_lists);
-        builder.clients = match (self.client_certificate, self.client_roots) {
-            (Some(wanted), Some(roots)) => Some((wanted, roots)),
-            (None, None) => None,
-            (Some(_), None) => {
+        let wanted = self.client_certificate;
+        builder.clients = match (wanted, self.client_roots, self.client_authorities) {
+            (None, None, None) => Clients::Nobody,
+            (Some(wanted), Some(roots), None) => Clients::Of(wanted, roots),
+            (Some(wanted), None, Some(AnyAuthority::Any)) => Clients::Anyone(wanted),
+            (_, Some(_), Some(_)) => {
+                return Err(InvalidSetting::new("client_authorities", "goes without client_roots: any is any"));
+            }
+            (Some(_), None, None) => {
                 return Err(InvalidSetting::new("client_roots", "is missing: whose certificates are asked for"));
             }
-            (None, Some(_)) => {
+            (None, _, _) => {
                 return Err(InvalidSetting::new("client_certificate", "is missing: required or optional"));
             }
         };
@@ -78,7 +125,7 @@ impl TlsSettings {
 pub struct ServerTlsBuilder {
     certificate: PathBuf,
     key: PathBuf,
-    clients: Option<(ClientCertificate, PathBuf)>,
+    clients: Clients<PathBuf>,
     revocation_lists: Vec<PathBuf>,
     handshake: Duration,
     clock: Clock,
@@ -89,7 +136,7 @@ impl ServerTlsBuilder {
         Self {
             certificate,
             key,
-            clients: None,
+            clients: Clients::Nobody,
             revocation_lists: Vec::new(),
             handshake: HANDSHAKE,
             clock: system_clock(),
@@ -101,7 +148,17 @@ impl ServerTlsBuilder {
     /// Where one is required, a connection without it is closed; a bad one is refused in either case. Since one listener
     /// may serve several, these roots may be more than a verifier trusts.
     pub fn clients(self, wanted: ClientCertificate, roots: impl Into<PathBuf>) -> Self {
-        Self { clients: Some((wanted, roots.into())), ..self }
+        Self { clients: Clients::Of(wanted, roots.into()), ..self }
+    }
+
+    /// Asks clients for a certificate, and takes that of any authority, or of none: whoever sends one has its key, and that is
+    /// all that is asked here. For a service whose verifier trusts several anchors that come and go, such as federated trust
+    /// domains, or tokens that are bound to self-signed certificates (RFC 8705 §2.2).
+    ///
+    /// Nobody's certificate says anything then until a verifier has judged it: a service that lets in whoever has one lets in
+    /// everybody.
+    pub fn clients_of_any_authority(self, wanted: ClientCertificate) -> Self {
+        Self { clients: Clients::Anyone(wanted), ..self }
     }
 
     /// Refuses clients whose certificate, or an authority between it and its root, is on one of the lists in these files, in
@@ -133,8 +190,13 @@ impl ServerTlsBuilder {
         if self.handshake.is_zero() || self.handshake > LONGEST_HANDSHAKE {
             return Err(InvalidSetting::new("handshake_seconds", "is not from 1 to 60"));
         }
-        if self.clients.is_none() && !self.revocation_lists.is_empty() {
-            return Err(InvalidSetting::new("revocation_lists", "are of clients, who are asked for no certificate"));
+        let rule = match &self.clients {
+            Clients::Nobody => Some("are of clients, who are asked for no certificate"),
+            Clients::Anyone(_) => Some("are of authorities, and any authority's clients are taken"),
+            Clients::Of(..) => None,
+        };
+        if let Some(rule) = rule.filter(|_| !self.revocation_lists.is_empty()) {
+            return Err(InvalidSetting::new("revocation_lists", rule));
         }
         let files = Files::new(self.certificate, self.key, self.clients, self.revocation_lists, &self.clock);
         ServerTls::new(files, self.handshake, self.clock)

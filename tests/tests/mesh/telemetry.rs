@@ -27,12 +27,12 @@ use tower::{Layer as _, ServiceExt, service_fn};
 use tower_identity::{
     AuthLayer, BoxFuture, Candidate, ClientAuth, EventReceiver, FeedError, Introspection, Issuer, Outbound,
     OutboundBuilder, Pulled, Received, Remember, RequireLayer, Revocation, RevocationFeed, Revocations, RuleHandle,
-    SecretToken, Target, TokenEndpoint, TrustedIssuer, Unlisted, Verifier, danger,
+    SecretToken, ServerTls, Target, TokenEndpoint, TrustedIssuer, Unlisted, Verifier, danger,
     rule::{scope, user},
     system_clock,
 };
 use tower_identity_oauth::{ClientCredentials, Http, TargetService};
-use tower_identity_testkit::{Endpoint, Failure, LogCapture, ManualClock, TestCaller, TestIssuer, TokenBuilder};
+use tower_identity_testkit::{Endpoint, Failure, LogCapture, ManualClock, TestAuthority, TestCaller, TestIssuer, TokenBuilder};
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -42,8 +42,8 @@ use tracing_subscriber::{Layer, Registry, layer::Context, layer::SubscriberExt};
 use crate::servers::{Server, verifier};
 
 /// What is told where a key set, a list of callers, roots, a certificate or a client's credentials are kept in a file, by
-/// threads that nobody listens to here, or once the file has changed; and of connections of TLS, which there are none of. Their rooms test it.
-const OF_FILES: [&str; 13] = [
+/// threads that nobody listens to here, or once the file has changed. Their rooms test it.
+const OF_FILES: [&str; 12] = [
     "keys seeded",
     "seed refused",
     "keys cannot be saved",
@@ -56,7 +56,6 @@ const OF_FILES: [&str; 13] = [
     "client credential refused",
     "certificate read",
     "certificate refused: that before it stays",
-    "connection refused",
 ];
 
 const DOCUMENT: &str = include_str!("../../../docs/telemetry.md");
@@ -264,6 +263,19 @@ async fn lose_a_server() {
     client.request(&grant).await.expect("it is back");
 }
 
+/// A connection that ends in its handshake.
+async fn refuse_a_connection() {
+    let authority = TestAuthority::new(&system_clock());
+    let (own, folder) = (authority.certificate().dns("localhost").build(), tempfile::tempdir().expect("a folder"));
+    let [file, key] = ["server.pem", "server.key"].map(|name| folder.path().join(name));
+    std::fs::write(&file, own.pem()).expect("written");
+    std::fs::write(&key, own.key_pem()).expect("written");
+    let tls = ServerTls::builder(file, key).build().expect("in order");
+    let (peer, connection) = tokio::io::duplex(64);
+    drop(peer);
+    assert_eq!(tls.accept(connection, None).await.map(drop).expect_err("it ended").reason(), "closed");
+}
+
 /// A stream that its token does not last for.
 async fn let_a_stream_end() -> Issuer {
     let clock = ManualClock::new();
@@ -368,6 +380,7 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
         crate::reload::tell();
         runtime.block_on(make_room(&issuer));
         runtime.block_on(lose_a_server());
+        runtime.block_on(refuse_a_connection());
         runtime.block_on(call_on(&issuer, &listener));
         (runtime.block_on(let_a_stream_end()), runtime.block_on(drive(&issuer, &stranger)))
     });

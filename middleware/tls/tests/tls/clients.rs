@@ -7,7 +7,13 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
-use tokio_rustls::rustls::{HandshakeKind, client::Resumption};
+use tokio_rustls::rustls::{
+    HandshakeKind,
+    client::Resumption,
+    crypto::aws_lc_rs,
+    sign::{CertifiedKey, SingleCertAndKey},
+    version::{TLS12, TLS13},
+};
 use tower_identity_inbound::{ClientCertificate, Connection};
 use tower_identity_testkit::TestAuthority;
 use tower_identity_tls::EachConnection;
@@ -129,4 +135,33 @@ async fn tls_a6_no_session_is_taken_up_again() {
         assert_eq!(ask_over(&mut stream).await, told(&client));
         assert_eq!(stream.get_ref().1.handshake_kind(), Some(HandshakeKind::Full));
     }
+}
+
+/// Whom a certificate of any authority names, the verifier says; that its key is the peer's is asked here.
+#[tokio::test]
+async fn tls_a7_any_authoritys_certificate_is_taken_and_told_but_none_whose_key_is_not_proven() {
+    let house = House::new();
+    let known = house.client();
+    let stranger = TestAuthority::new(&house.time.clock()).certificate().uri("spiffe://other.example/orders").build();
+    let provider = aws_lc_rs::default_provider();
+    let key = provider.key_provider.load_private_key(known.key()).expect("a key");
+    let stolen = Arc::new(SingleCertAndKey::from(CertifiedKey::new(stranger.chain().to_vec(), key)));
+    for (wanted, without) in [(ClientCertificate::Required, None), (ClientCertificate::Optional, nobody())] {
+        let served = house.serve(house.builder().clients_of_any_authority(wanted)).await;
+        for version in [&TLS13, &TLS12] {
+            let mut config = served.config_of(Some(&stranger), &[version]);
+            let mut stream = served.connect(config.clone()).await.expect("a connection");
+            assert_eq!(ask_over(&mut stream).await, told(&stranger), "the control, {wanted:?}");
+            config.client_auth_cert_resolver = Arc::clone(&stolen) as _;
+            let answer = match served.connect(config).await {
+                Some(mut stream) => ask_over(&mut stream).await,
+                None => None,
+            };
+            assert_eq!(answer, None, "the certificate is another's, {wanted:?}");
+        }
+        assert_eq!((served.ask(None).await, served.ask(Some(&known)).await), (without, told(&known)));
+    }
+    // Where roots are named, they still count.
+    let served = house.serve(house.asking(ClientCertificate::Required)).await;
+    assert_eq!((served.ask(Some(&stranger)).await, served.ask(Some(&known)).await), (None, told(&known)));
 }

@@ -130,6 +130,14 @@ fn tls_a3_what_is_wrong_from_the_start_is_refused_by_its_field() {
     wrong(json!({"key": path("server.pem")}), "key: server.pem holds no private key in PEM");
     wrong(json!({"client_roots": path("empty")}), "client_roots: empty holds none in PEM");
     wrong(json!({"client_roots": null}), "client_roots: is missing: whose certificates are asked for");
+    wrong(json!({"client_authorities": "any"}), "client_authorities: goes without client_roots: any is any");
+    assert_eq!(build(json!({"client_authorities": "any", "client_roots": null})), Ok(()));
+    let nobody = json!({"client_authorities": "any", "client_roots": null, "client_certificate": null});
+    wrong(nobody, "client_certificate: is missing: required or optional");
+    wrong(
+        json!({"client_authorities": "any", "client_roots": null, "revocation_lists": [path("list.crl")]}),
+        "revocation_lists: are of authorities, and any authority's clients are taken",
+    );
     wrong(json!({"client_certificate": null}), "client_certificate: is missing: required or optional");
     let without_clients = json!({"client_certificate": null, "client_roots": null});
     assert_eq!(build(without_clients), Ok(()));

@@ -2,6 +2,7 @@
 
 mod callers;
 mod clients;
+mod counting;
 mod files;
 mod handshakes;
 mod support;

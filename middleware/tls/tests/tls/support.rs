@@ -22,7 +22,10 @@ use tokio::{
 use tokio_rustls::{
     TlsConnector,
     client::TlsStream,
-    rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, time_provider::TimeProvider},
+    rustls::{
+        ALL_VERSIONS, ClientConfig, RootCertStore, SupportedProtocolVersion, crypto::aws_lc_rs,
+        time_provider::TimeProvider,
+    },
 };
 use tower_identity_core::{CertificateThumbprint, Clock};
 use tower_identity_inbound::{ClientCertificate, Connection};
@@ -151,13 +154,21 @@ impl Served {
     }
 
     pub(crate) fn config(&self, client: Option<&TestCertificate>) -> ClientConfig {
+        self.config_of(client, ALL_VERSIONS)
+    }
+
+    pub(crate) fn config_of(
+        &self,
+        client: Option<&TestCertificate>,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         for root in CertificateDer::pem_slice_iter(self.roots.as_bytes()) {
             roots.add(root.expect("a certificate")).expect("a root");
         }
         let time = Arc::new(Time(self.clock.clone()));
         let config = ClientConfig::builder_with_details(Arc::new(aws_lc_rs::default_provider()), time)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .expect("the provider has them")
             .with_root_certificates(roots);
         match client {
