@@ -30,6 +30,8 @@ mod observing;
 mod plain;
 mod service;
 mod settings;
+#[cfg(feature = "transaction-tokens")]
+mod transactions;
 
 /// Authenticates requests by a [`Verifier`].
 ///
@@ -127,6 +129,7 @@ impl<P> AuthLayer<P> {
             Some(user) => sources.with_user(user)?,
             None => sources,
         };
+        let sources = sources.with_transaction(self.settings.sources.transaction().cloned())?;
         apart(&sources, self.settings.forwarded.as_deref())?;
         Ok(self.with(|settings| settings.sources = sources))
     }
@@ -237,6 +240,9 @@ impl<P> AuthLayer<P> {
     /// Takes away what requests from outside say of an identity and nobody there may say, in headers and trailers and in
     /// every spelling: see [`edge`](crate::edge). For the first service that external requests reach, and for no other.
     ///
+    /// Nobody outside has a transaction token: here they are taken away like the rest, and none is read, whatever else was
+    /// said.
+    ///
     /// The service within gets its bodies as [`EdgeBody`](crate::EdgeBody).
     #[must_use]
     pub fn edge(self) -> AuthLayer<AtEdge> {
@@ -247,7 +253,7 @@ impl<P> AuthLayer<P> {
     #[must_use]
     pub fn edge_if(self, at_the_edge: bool) -> AuthLayer<AtEdge> {
         let layer = self.with(|settings| match at_the_edge {
-            true => drop(settings.edge.get_or_insert_default()),
+            true => settings.stand_at_the_edge(Edge::default),
             false => settings.edge = None,
         });
         AuthLayer { settings: layer.settings, place: PhantomData }
@@ -338,7 +344,10 @@ impl AuthLayer<AtEdge> {
         I: IntoIterator<Item: AsRef<str>>,
     {
         let edge = self.settings.edge.as_deref().cloned().unwrap_or_else(Edge::default).and(names)?;
-        Ok(self.with(|settings| settings.edge = Some(Arc::new(edge))))
+        Ok(self.with(|settings| {
+            settings.edge = None;
+            settings.stand_at_the_edge(|| edge);
+        }))
     }
 }
 

@@ -61,7 +61,7 @@ impl Development {
             return None;
         }
         match Presented::read(sources, request.headers(), request.uri(), self.0.max_token_bytes()) {
-            Presented::Credentials(credentials) if credentials.user().is_none() => {
+            Presented::Credentials(credentials) if credentials.user().or(credentials.transaction()).is_none() => {
                 Some(Box::pin(self.0.explain(credentials.caller())))
             }
             _ => None,

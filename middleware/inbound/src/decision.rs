@@ -8,6 +8,7 @@
 //! | `outcome` | `accepted`, `anonymous` or `refused` |
 //! | `enforced` | `false` of a layer that [observes](crate::AuthLayer::observe): the request went on, whatever the outcome |
 //! | `issuer` | whose rules were applied, once that is known |
+//! | `txn` | of an accepted request: the transaction that it belongs to, where its token says so |
 //! | `kind`, `check` | of a refusal: its kind, and the check that failed |
 //! | `fault` | of a refusal: `caller`, `configuration`, `service` or `authorization_server` |
 //! | `detail` | of a refusal: what was expected and what was found |
@@ -22,7 +23,7 @@ use std::error::Error;
 
 use bytes::Bytes;
 use http::Response;
-use tower_identity_core::{Fault, Issuer, Refusal, RefusalKind, WithCauses};
+use tower_identity_core::{Fault, Issuer, Refusal, RefusalKind, TransactionId, WithCauses};
 use tower_identity_verify::Explanation;
 use tracing::Level;
 
@@ -47,6 +48,7 @@ pub(crate) fn accept(stage: Stage, inbound: &Inbound, passed: &Passed) {
         outcome,
         enforced = passed.enforced(),
         issuer,
+        txn = inbound.caller().and_then(|caller| caller.principal().transaction()).map(TransactionId::as_str),
     );
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use http::{HeaderMap, Uri};
 use tower_identity_core::{Refusal, RefusalKind, bearer::is_token68};
 
-use crate::source::{Form, Found, Sources, malformed};
+use crate::source::{Form, Found, Source, Sources, malformed};
 
 /// What a request presents as its credential. What is malformed is never absent.
 #[derive(Debug, Clone)]
@@ -15,6 +15,9 @@ pub enum Presented<'a> {
     /// Something that cannot be taken for a credential, and why: outside the grammar, repeated, sent in two ways
     /// (400), or of a scheme that is not accepted, or a user's without a caller's (401 without an error code).
     Malformed(Refusal),
+    /// A user's transaction token, and no token of the caller's own: as good as nothing, unless the connection's certificate
+    /// says who calls.
+    Transaction(&'a str),
     /// A credential, of which so far only the form is known.
     Credentials(Credentials<'a>),
 }
@@ -24,6 +27,7 @@ pub enum Presented<'a> {
 pub struct Credentials<'a> {
     caller: &'a str,
     user: Option<&'a str>,
+    transaction: Option<&'a str>,
     by_cookie: bool,
 }
 
@@ -40,6 +44,12 @@ impl<'a> Credentials<'a> {
         self.user
     }
 
+    /// The user's transaction token, where it stands beside the caller's.
+    #[must_use]
+    pub fn transaction(&self) -> Option<&'a str> {
+        self.transaction
+    }
+
     /// Whether one of them is a cookie: browsers send it whoever made them ask.
     #[must_use]
     pub fn by_cookie(&self) -> bool {
@@ -49,7 +59,7 @@ impl<'a> Credentials<'a> {
 
 impl fmt::Debug for Credentials<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.user.is_some() { "Bearer(.., ..)" } else { "Bearer(..)" })
+        f.write_str(if self.user.or(self.transaction).is_some() { "Bearer(.., ..)" } else { "Bearer(..)" })
     }
 }
 
@@ -66,6 +76,7 @@ impl<'a> Presented<'a> {
     ///     match Presented::read(&sources, headers, &Uri::from_static("/orders"), MAX_TOKEN_BYTES) {
     ///         Presented::Absent => Ok(None),
     ///         Presented::Malformed(refusal) => Err(refusal.check()),
+    ///         Presented::Transaction(_) => Err("caller"),
     ///         Presented::Credentials(credentials) => Ok(Some(credentials.caller().to_owned())),
     ///     }
     /// };
@@ -79,20 +90,19 @@ impl<'a> Presented<'a> {
     /// ```
     #[must_use]
     pub fn read(sources: &'a Sources, headers: &'a HeaderMap, uri: &Uri, max_token_bytes: usize) -> Self {
-        match credentials(sources, headers, uri, max_token_bytes) {
-            Ok(None) => Self::Absent,
-            Ok(Some(credentials)) => Self::Credentials(credentials),
+        match presented(sources, headers, uri, max_token_bytes) {
+            Ok(presented) => presented,
             Err(refusal) => Self::Malformed(refusal),
         }
     }
 }
 
-fn credentials<'a>(
+fn presented<'a>(
     sources: &'a Sources,
     headers: &'a HeaderMap,
     uri: &Uri,
     max_token_bytes: usize,
-) -> Result<Option<Credentials<'a>>, Refusal> {
+) -> Result<Presented<'a>, Refusal> {
     let mut caller = None;
     for source in sources.caller() {
         if let Some(found) = source.find(headers)?
@@ -101,19 +111,24 @@ fn credentials<'a>(
             return Err(malformed("sources").detail("a credential in each of two places"));
         }
     }
-    let user = match sources.user() {
-        Some(source) => source.find(headers)?.map(|found| (source, found)),
-        None => None,
+    let in_its_place = |source: Option<&'a Source>| match source {
+        Some(source) => source.find(headers).map(|found| found.map(|found| (source, found))),
+        None => Ok(None),
     };
-    if (caller.is_some() || user.is_some()) && names_a_token(uri) {
+    let (user, transaction) = (in_its_place(sources.user())?, in_its_place(sources.transaction())?);
+    if user.is_some() && transaction.is_some() {
+        return Err(malformed("sources").detail("a user's credential and a transaction token: two users"));
+    }
+    if (caller.is_some() || user.is_some() || transaction.is_some()) && names_a_token(uri) {
         return Err(malformed("query").detail("a token in the query beside a credential"));
     }
     let by_cookie = [caller, user].into_iter().flatten().any(|(source, _)| source.is_cookie());
     let token = |(_, found)| token(found, max_token_bytes);
     let (caller, user) = (caller.map(token).transpose()?, user.map(token).transpose()?);
+    let transaction = transaction.map(token).transpose()?;
     match (caller, user) {
-        (None, None) => Ok(None),
-        (Some(caller), user) => Ok(Some(Credentials { caller, user, by_cookie })),
+        (Some(caller), user) => Ok(Presented::Credentials(Credentials { caller, user, transaction, by_cookie })),
+        (None, None) => Ok(transaction.map_or(Presented::Absent, Presented::Transaction)),
         // Whoever speaks for a user has to say first who it is itself.
         (None, Some(_)) => Err(Refusal::new(RefusalKind::NoCredential, "caller")
             .detail("a user's credential without the caller's own beside it")),
@@ -134,7 +149,7 @@ fn token(found: Found<'_>, max_token_bytes: usize) -> Result<&str, Refusal> {
     let ascii = simdutf8::basic::from_utf8(found.value).ok().filter(|text| text.is_ascii());
     let text = ascii.ok_or_else(|| malformed(found.form.check()).detail("a character outside visible ASCII"))?;
     let token = match found.form {
-        Form::Token => text,
+        Form::Token | Form::Alone => text,
         Form::Credentials => of_bearer(text)?,
         Form::Either if text.contains(' ') || text.eq_ignore_ascii_case("bearer") => of_bearer(text)?,
         Form::Either => text,

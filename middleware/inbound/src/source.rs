@@ -31,6 +31,9 @@ enum Place {
     Authorization,
     Cookie(Box<str>),
     Header(HeaderName),
+    /// A field that holds a token and nothing else: no scheme.
+    #[cfg_attr(not(feature = "transaction-tokens"), expect(dead_code, reason = "of transaction tokens alone"))]
+    Alone(HeaderName),
 }
 
 /// A source as a file has it.
@@ -107,6 +110,12 @@ impl Source {
         Ok(Self(Place::Header(name)))
     }
 
+    /// The field of a transaction token (draft-ietf-oauth-transaction-tokens-11 §5.1).
+    #[cfg(feature = "transaction-tokens")]
+    const fn transaction_token() -> Self {
+        Self(Place::Alone(HeaderName::from_static(tower_identity_core::transaction_tokens::FIELD)))
+    }
+
     /// What stands in this place. Two there are two credentials, and choosing one would be a guess.
     pub(crate) fn find<'a>(&'a self, headers: &'a HeaderMap) -> Result<Option<Found<'a>>, Refusal> {
         let (found, form) = match &self.0 {
@@ -117,6 +126,10 @@ impl Source {
             Place::Header(name) => {
                 let twice = || malformed("header").detail(format!("more than one field {name}"));
                 (only(headers.get_all(name).into_iter().map(HeaderValue::as_bytes), twice)?, Form::Either)
+            }
+            Place::Alone(name) => {
+                let twice = || malformed(Form::Alone.check()).detail(format!("more than one field {name}"));
+                (only(headers.get_all(name).into_iter().map(HeaderValue::as_bytes), twice)?, Form::Alone)
             }
             Place::Cookie(name) => {
                 let twice = || malformed("cookie").detail(format!("more than one cookie {name}"));
@@ -130,7 +143,7 @@ impl Source {
     pub(crate) fn remove(&self, headers: &mut HeaderMap) {
         match &self.0 {
             Place::Authorization => drop(headers.remove(AUTHORIZATION)),
-            Place::Header(own) => fields::remove(headers, |name| same(own.as_str(), name.as_str())),
+            Place::Header(own) | Place::Alone(own) => fields::remove(headers, |name| same(own.as_str(), name.as_str())),
             Place::Cookie(name) => cookie::remove(headers, name),
         }
     }
@@ -152,7 +165,7 @@ impl Source {
     /// The field of its own that the credential comes in.
     pub(crate) fn field(&self) -> Option<&HeaderName> {
         match &self.0 {
-            Place::Header(name) => Some(name),
+            Place::Header(name) | Place::Alone(name) => Some(name),
             Place::Authorization | Place::Cookie(_) => None,
         }
     }
@@ -185,6 +198,8 @@ pub(crate) enum Form {
     Token,
     /// Alone, or by the scheme `Bearer`.
     Either,
+    /// Alone, in a field of its own.
+    Alone,
 }
 
 impl Form {
@@ -194,6 +209,7 @@ impl Form {
             Self::Credentials => "authorization",
             Self::Token => "cookie",
             Self::Either => "header",
+            Self::Alone => "transaction_token",
         }
     }
 }
@@ -205,11 +221,12 @@ impl Form {
 pub struct Sources {
     caller: Box<[Source]>,
     user: Option<Source>,
+    transaction: Option<Source>,
 }
 
 impl Default for Sources {
     fn default() -> Self {
-        Self { caller: [Source::authorization()].into(), user: None }
+        Self { caller: [Source::authorization()].into(), user: None, transaction: None }
     }
 }
 
@@ -227,7 +244,7 @@ impl Sources {
         if let Some(at) = (1..caller.len()).find(|&at| caller[..at].contains(&caller[at])) {
             return Err(InvalidSetting::new(at, "is named twice").within("sources"));
         }
-        Ok(Self { caller, user: None })
+        Ok(Self { caller, user: None, transaction: None })
     }
 
     /// And the place where the user's own credential may be, beside the caller's: said last.
@@ -239,7 +256,37 @@ impl Sources {
         if self.caller.contains(&source) {
             return Err(InvalidSetting::new("user_source", "is a source of the caller's credential too"));
         }
+        if self.is_of_transactions(&source) {
+            return Err(InvalidSetting::new("user_source", "is the field of transaction tokens"));
+        }
         Ok(Self { user: Some(source), ..self })
+    }
+
+    /// And the field `Txn-Token`, where the user's transaction token is.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] for the field `sources` or `user_source`: one of them is that field.
+    #[cfg(feature = "transaction-tokens")]
+    pub fn with_transaction_tokens(self) -> Result<Self, InvalidSetting> {
+        self.with_transaction(Some(Source::transaction_token()))
+    }
+
+    /// And this place, where the user's transaction token is, if there is one.
+    pub(crate) fn with_transaction(self, transaction: Option<Source>) -> Result<Self, InvalidSetting> {
+        let sources = Self { transaction, ..self };
+        let rule = "is the field of transaction tokens";
+        if let Some(at) = sources.caller.iter().position(|source| sources.is_of_transactions(source)) {
+            return Err(InvalidSetting::new(at, rule).within("sources"));
+        }
+        match &sources.user {
+            Some(user) if sources.is_of_transactions(user) => Err(InvalidSetting::new("user_source", rule)),
+            _ => Ok(sources),
+        }
+    }
+
+    fn is_of_transactions(&self, other: &Source) -> bool {
+        self.transaction.as_ref().is_some_and(|own| own.field() == other.field())
     }
 
     /// Where the caller's credential may be.
@@ -254,9 +301,18 @@ impl Sources {
         self.user.as_ref()
     }
 
+    /// Where the user's transaction token is.
+    pub(crate) fn transaction(&self) -> Option<&Source> {
+        self.transaction.as_ref()
+    }
+
+    pub(crate) fn forget_transaction_tokens(&mut self) {
+        self.transaction = None;
+    }
+
     /// Whether they are the field `Authorization` and no other place.
     pub(crate) fn are_authorization(&self) -> bool {
-        self.user.is_none() && matches!(&*self.caller, [only] if only.is_authorization())
+        self.user.is_none() && self.transaction.is_none() && matches!(&*self.caller, [only] if only.is_authorization())
     }
 
     /// Whether a request that brings a cookie of theirs, whichever it is, came from a browser over TLS.
@@ -265,7 +321,7 @@ impl Sources {
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Source> {
-        self.caller.iter().chain(&self.user)
+        self.caller.iter().chain(&self.user).chain(&self.transaction)
     }
 }
 

@@ -10,6 +10,8 @@ use tower_identity_inbound::{
 };
 use tower_identity_jose::Limits;
 use tower_identity_refresh::system_clock;
+#[cfg(feature = "transaction-tokens")]
+use tower_identity_verify::TransactionTokenSettings;
 use tower_identity_verify::{
     CertificateSettings, IssuerSettings, ProducerSettings, Remember, SelfAssertedSettings, TrustedIssuer, Verifier,
     VerifierBuilder, danger::trusted_caller,
@@ -23,6 +25,9 @@ pub(super) struct InboundTable {
     issuer: Vec<IssuerSettings>,
     #[serde(default)]
     user_issuer: Vec<IssuerSettings>,
+    #[cfg(feature = "transaction-tokens")]
+    #[serde(default)]
+    transaction_tokens: Vec<TransactionTokenSettings>,
     #[serde(default)]
     certificates: Vec<CertificateSettings>,
     client_certificate: Option<ClientCertificate>,
@@ -119,6 +124,10 @@ impl InboundTable {
         if !at_edge && !edge_also.is_empty() {
             return Err(InvalidSetting::new("edge_also", "needs edge = true"));
         }
+        #[cfg(feature = "transaction-tokens")]
+        if at_edge && !self.transaction_tokens.is_empty() {
+            return Err(InvalidSetting::new("transaction_tokens", "stands beside edge = true: nobody outside has any"));
+        }
         let layer = self.layer(&verifier, resource.as_ref())?;
         let mut edge_layer = layer.clone().edge_if(at_edge);
         if at_edge {
@@ -178,6 +187,12 @@ impl InboundTable {
         for issuer in trusted(take(&mut self.user_issuer), "user_issuer", folder) {
             builder = builder.user_issuer(issuer?);
         }
+        #[cfg(feature = "transaction-tokens")]
+        for (at, settings) in self.transaction_tokens.iter().cloned().enumerate() {
+            let tokens = settings.transaction_tokens(folder);
+            let tokens = tokens.map_err(|invalid| invalid.within(at).within("transaction_tokens"))?;
+            builder = builder.transaction_tokens(tokens);
+        }
         for (at, settings) in take(&mut self.certificates).into_iter().enumerate() {
             let anchor = settings.anchor(folder).map_err(|invalid| invalid.within(at).within("certificates"))?;
             builder = builder.certificates(anchor);
@@ -211,6 +226,10 @@ impl InboundTable {
         }
         if let Some(forwarded) = self.forwarded_certificate {
             layer = layer.forwarded_certificate(forwarded)?;
+        }
+        #[cfg(feature = "transaction-tokens")]
+        if !self.transaction_tokens.is_empty() {
+            layer = layer.transaction_tokens()?;
         }
         if let Some(resource) = resource {
             layer = layer.resource(resource);

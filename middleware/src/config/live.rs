@@ -34,7 +34,8 @@ const MAX_FILE_BYTES: usize = 1024 * 1024;
 /// A service's settings, read from a file when it starts and again while it runs. Clones are handles of the same.
 ///
 /// What takes effect while the service runs: whose tokens are accepted and by which rules of verification (`issuer`,
-/// `user_issuer`, `certificates`, `workload`, `trusted_caller`, `self_asserted`, `handed_off_by`, `accept_may_act`, `max_token_bytes`,
+/// `user_issuer`, `transaction_tokens` where there was one, `certificates`, `workload`, `trusted_caller`, `self_asserted`,
+/// `handed_off_by`, `accept_may_act`, `max_token_bytes`,
 /// `max_json_depth`, `remember` of `[inbound]`), and who may (`[inbound.rule]`, by [`rule`](Self::rule)). Every layer and handle that these settings gave
 /// out has the new ones, from the next request on, and a request is judged by one generation of them, whole: nothing that
 /// was verified by others is remembered. An issuer that is as it was goes on with its keys

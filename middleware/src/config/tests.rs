@@ -1,4 +1,6 @@
 mod forwarded;
+#[cfg(feature = "transaction-tokens")]
+mod transactions;
 
 use serde::Deserialize;
 

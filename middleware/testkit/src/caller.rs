@@ -1,5 +1,9 @@
 //! A caller without cryptography.
 
+mod payload;
+#[cfg(feature = "transaction-tokens")]
+mod transaction;
+
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
@@ -8,12 +12,13 @@ use std::sync::{
 use serde_json::{Map, Value, json};
 use tower_identity_core::{
     Actor, ActorChain, Attributes, Audience, AuthenticationContext, Binding, CallerContext, Credential, Evidence,
-    Groups, Identity, Issuer, Revocations, Scopes, SecretToken, Standing, Subject, Tenant, Timestamp, TokenId,
-    TransactionId, User, VerifiedToken, VerifiedTokenParts, Workload,
+    Identity, Issuer, Revocations, Scopes, Standing, Subject, Tenant, Timestamp, TokenId, TransactionId, User,
+    VerifiedToken, VerifiedTokenParts, Workload,
 };
 
 use tower_identity_refresh::system_clock;
 
+use self::payload::unsigned;
 use crate::{TestIssuer, TokenBuilder};
 
 /// Far from now on every clock of a test: 2100-01-01T00:00:00Z.
@@ -52,6 +57,7 @@ pub struct TestCaller {
     audience: Vec<Audience>,
     token_id: TokenId,
     transaction: Option<TransactionId>,
+    trust_domain: Option<Audience>,
     authentication: AuthenticationContext,
     attributes: Attributes,
     judged_at: Timestamp,
@@ -89,6 +95,7 @@ impl TestCaller {
             audience: vec![parsed(Audience::parse("test"))],
             token_id: parsed(TokenId::parse(format!("test-caller-{number}"))),
             transaction: None,
+            trust_domain: None,
             authentication: AuthenticationContext::default(),
             attributes: Attributes::default(),
             judged_at: JUDGED_AT,
@@ -307,7 +314,7 @@ impl TestCaller {
             audience: self.audience.clone(),
             token_id: Some(self.token_id.clone()),
             transaction: self.transaction.clone(),
-            trust_domain: None,
+            trust_domain: self.trust_domain.clone(),
             authentication: self.authentication.clone(),
             attributes: self.attributes.clone(),
             issued_at: issued.as_ref().and_then(Value::as_u64).map(Timestamp::from_secs),
@@ -321,54 +328,6 @@ impl TestCaller {
     fn actors(&self) -> impl DoubleEndedIterator<Item = &Subject> {
         self.history.iter().flat_map(|history| std::iter::once(&self.workload).chain(history))
     }
-
-    fn payload(&self) -> Map<String, Value> {
-        let (signed_in, said) = (&self.authentication, &self.attributes);
-        let listed = |all: &[Box<str>]| if all.is_empty() { Value::Null } else { json!(all) };
-        let act = self.actors().rev().fold(Value::Null, |inner, actor| match inner {
-            Value::Null => json!({"iss": self.issuer, "sub": actor}),
-            inner => json!({"iss": self.issuer, "sub": actor, "act": inner}),
-        });
-        let claims = [
-            ("iss", json!(self.issuer)),
-            ("sub", json!(self.user.as_ref().unwrap_or(&self.workload))),
-            ("client_id", json!(self.workload)),
-            ("aud", json!(self.audience)),
-            ("scope", json!(self.scopes.to_string())),
-            ("exp", json!(self.expires_at)),
-            ("jti", json!(self.token_id)),
-            ("act", act),
-            ("txn", json!(self.transaction)),
-            ("auth_time", json!(signed_in.auth_time)),
-            ("acr", json!(signed_in.acr)),
-            ("amr", if signed_in.amr.is_empty() { Value::Null } else { json!(signed_in.amr) }),
-            ("sid", json!(signed_in.session)),
-            ("name", json!(said.display_name)),
-            ("email", json!(said.email.as_ref().map(|email| &email.address))),
-            ("email_verified", json!(said.email.as_ref().map(|email| email.verified))),
-            (
-                "groups",
-                match &said.groups {
-                    Groups::Known(groups) => listed(groups),
-                    Groups::Unknown => Value::Null,
-                },
-            ),
-            ("roles", listed(&said.roles)),
-        ];
-        let mut payload: Map<_, _> = claims
-            .into_iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(name, value)| (name.into(), value))
-            .collect();
-        payload.extend(self.claims.clone());
-        payload
-    }
-}
-
-/// What no verifier accepts, should it ever reach one: `alg` is `none`, and the signature is empty.
-fn unsigned(payload: &[u8]) -> SecretToken {
-    let encode = |part: &[u8]| base64_simd::URL_SAFE_NO_PAD.encode_to_string(part);
-    SecretToken::from(format!("{}.{}.", encode(br#"{"alg":"none","typ":"at+jwt"}"#), encode(payload)))
 }
 
 impl From<TestCaller> for CallerContext {

@@ -29,7 +29,7 @@ use tower_identity_jose::KeySet;
 pub(crate) use self::carriers::Carriers;
 pub use self::settings::TransactionTokenSettings;
 use crate::{
-    Profile, TrustedIssuer, VerifierBuilder,
+    Profile, TrustedIssuer, Verifier, VerifierBuilder,
     aliases::{AliasTable, Namespace},
     anchor::{Anchor, Named},
     builder::read,
@@ -217,6 +217,16 @@ impl VerifierBuilder {
     pub fn transaction_tokens(mut self, tokens: TransactionTokens) -> Self {
         self.transactions.push(tokens);
         self
+    }
+}
+
+impl Verifier {
+    /// The trust domains whose transaction tokens are [accepted](VerifierBuilder::transaction_tokens): the issuers of their
+    /// users.
+    pub fn trust_domains(&self) -> impl Iterator<Item = Issuer> + use<> {
+        let settings = self.0.now.load();
+        let all: Vec<_> = settings.trust_domains.all.iter().map(|domain| domain.rules.anchor.name().clone()).collect();
+        all.into_iter()
     }
 }
 

@@ -43,6 +43,13 @@ impl Verification {
     }
 }
 
+/// One that is over: of what was verified in another way, as a [certificate](crate::Current::certificate) is.
+impl From<Result<CallerContext, Refusal>> for Verification {
+    fn from(decision: Result<CallerContext, Refusal>) -> Self {
+        Self::decided(decision)
+    }
+}
+
 impl Future for Verification {
     type Output = Result<CallerContext, Refusal>;
 

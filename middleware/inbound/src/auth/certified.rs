@@ -68,7 +68,7 @@ impl Settings {
                 let refusal = Refusal::new(RefusalKind::NoCredential, CERTIFICATE);
                 Verdict::Decided(Err(refusal.detail("a token without the caller's certificate beside it")))
             }
-            (presented @ (Presented::Absent | Presented::Credentials(_)), []) => {
+            (presented @ (Presented::Absent | Presented::Transaction(_) | Presented::Credentials(_)), []) => {
                 self.judge_presented(verifier, presented, shown, request)
             }
             (Presented::Malformed(refusal), _) => Verdict::Decided(Err(refusal)),
@@ -76,9 +76,15 @@ impl Settings {
             (Presented::Absent, chain) => Verdict::Decided(
                 self.cross_site.check(request, true).and_then(|()| verifier.certificate(chain)).map(Inbound::Caller),
             ),
+            (Presented::Transaction(token), chain) => match self.cross_site.check(request, true) {
+                Ok(()) => Verdict::of(self.carrying(verifier, verifier.certificate(chain).into(), Some(token))),
+                Err(refusal) => Verdict::Decided(Err(refusal)),
+            },
             (Presented::Credentials(credentials), chain) => {
-                let token = credentials.caller();
-                self.guarded(credentials, request, || verifier.certificate_and_token(chain, token))
+                let (token, transaction) = (credentials.caller(), credentials.transaction());
+                self.guarded(credentials, request, || {
+                    self.carrying(verifier, verifier.certificate_and_token(chain, token), transaction)
+                })
             }
         }
     }

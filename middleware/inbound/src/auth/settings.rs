@@ -92,6 +92,12 @@ impl Settings {
         self.edge = self.edge.take().map(|edge| Arc::new(Arc::unwrap_or_clone(edge).around(&self.sources)));
     }
 
+    /// Whoever calls from outside has no transaction token.
+    pub(super) fn stand_at_the_edge(&mut self, edge: impl FnOnce() -> Edge) {
+        self.edge.get_or_insert_with(|| Arc::new(edge()));
+        self.sources.forget_transaction_tokens();
+    }
+
     /// The one generation of the verifier's settings by which a request is judged, whatever takes its place meanwhile; the
     /// rules further in by the same.
     #[inline]
@@ -146,9 +152,16 @@ impl Settings {
             Presented::Absent if self.optional => Verdict::Decided(Ok(Inbound::Anonymous)),
             Presented::Absent => Verdict::Decided(Err(Refusal::new(RefusalKind::NoCredential, "credential"))),
             Presented::Malformed(refusal) => Verdict::Decided(Err(refusal)),
+            Presented::Transaction(_) => {
+                let nobody = "a transaction token without the caller's own credential beside it";
+                Verdict::Decided(Err(Refusal::new(RefusalKind::NoCredential, "caller").detail(nobody)))
+            }
             Presented::Credentials(credentials) => {
                 let certificate = shown.thumbprint(request);
-                self.guarded(credentials, request, || self.verify(verifier.over(certificate), credentials))
+                self.guarded(credentials, request, || {
+                    let caller = self.verify(verifier.over(certificate), credentials);
+                    self.carrying(verifier, caller, credentials.transaction())
+                })
             }
         }
     }
@@ -174,6 +187,16 @@ impl Settings {
             (None, Some(_)) => verifier.alone(credentials.caller()),
             (None, None) => verifier.bearer(credentials.caller()),
         }
+    }
+
+    /// The caller with the transaction token beside its credential, where such are read.
+    #[cfg_attr(not(feature = "transaction-tokens"), expect(unused_variables, reason = "none is read"))]
+    pub(super) fn carrying(&self, verifier: &Current, caller: Verification, token: Option<&str>) -> Verification {
+        #[cfg(feature = "transaction-tokens")]
+        if self.sources.transaction().is_some() {
+            return verifier.transaction(caller, token);
+        }
+        caller
     }
 
     /// Leaves in a request what challenges name, further in too.

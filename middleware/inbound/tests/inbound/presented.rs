@@ -20,6 +20,7 @@ fn read_with(fields: &[&[u8]], uri: &'static str) -> (Read, Option<Refusal>) {
     match Presented::read(&Sources::default(), &headers, &Uri::from_static(uri), LONGEST) {
         Presented::Absent => (Read::Absent, None),
         Presented::Malformed(refusal) => (Read::Malformed(refusal.kind().clone(), refusal.check()), Some(refusal)),
+        Presented::Transaction(_) => panic!("that field is none of the sources"),
         Presented::Credentials(credentials) => {
             assert_eq!((credentials.user(), credentials.by_cookie()), (None, false));
             (Read::Bearer(credentials.caller().to_owned()), None)

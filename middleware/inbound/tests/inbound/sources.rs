@@ -52,6 +52,7 @@ fn read_at(sources: &Sources, fields: Fields<'_>, uri: &'static str) -> Read {
     match Presented::read(sources, &headers(fields), &Uri::from_static(uri), LONGEST) {
         Presented::Absent => Read::Absent,
         Presented::Malformed(refusal) => Read::Refused(refusal.kind().clone(), refusal.check()),
+        Presented::Transaction(_) => panic!("that field is none of the sources"),
         Presented::Credentials(credentials) => Read::Bearer {
             caller: credentials.caller().to_owned(),
             user: credentials.user().map(str::to_owned),

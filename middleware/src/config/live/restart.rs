@@ -12,6 +12,7 @@ const LIVE: [Live; 2] = [
             "issuer",
             "user_issuer",
             "certificates",
+            READ_IF_SAID,
             "workload",
             "accept_may_act",
             "trusted_caller",
@@ -38,6 +39,10 @@ struct Live {
     gone: &'static str,
 }
 
+/// A list that takes effect while the service runs, as long as there is one: whether the field that it is about is read at
+/// all waits for a restart.
+const READ_IF_SAID: &str = "transaction_tokens";
+
 const RULE: &str = "takes effect at a restart only, and nothing else that this file says does before";
 
 /// Why one file may not follow the other while the service runs: a field that waits for a restart is another, comes or
@@ -54,7 +59,11 @@ impl Live {
             (Some(_), None) => return Some(InvalidSetting::new(self.table, self.gone)),
             (own, other) => (own.unwrap_or_default(), other.unwrap_or_default()),
         };
-        let is_another = |name: &&String| !self.fields.contains(&name.as_str()) && own.get(*name) != other.get(*name);
+        let is_another = |name: &&String| match name.as_str() {
+            READ_IF_SAID => own.contains_key(*name) != other.contains_key(*name),
+            live if self.fields.contains(&live) => false,
+            _ => own.get(*name) != other.get(*name),
+        };
         let waiting = other.keys().chain(own.keys()).find(is_another)?;
         Some(InvalidSetting::new(waiting.as_str(), RULE).within(self.table))
     }

@@ -60,7 +60,8 @@ impl Current {
     /// the token speaks for the user, with its rights, and nothing of what the caller presented does. For the edge of the
     /// trust domain, which knows to whom it gave the token; nobody else does.
     ///
-    /// Who called stays known for rules and for audit. Without a caller, as where a session stands for the user, nobody is
+    /// Who called stays known for rules and for audit, by a credential that is [withdrawn](tower_identity_core::VerifiedToken::withdrawn):
+    /// what came from outside goes no further. Without a caller, as where a session stands for the user, nobody is
     /// known to have sent the request.
     ///
     /// Refusals are those of the token.
@@ -145,12 +146,12 @@ impl Inner {
         let (caller, beside) = match caller {
             Some(caller) => {
                 still_good(caller.caller_token(), caller.judged_at(), judged_at)?;
-                (caller.caller_token(), Some(Arc::clone(token)))
+                (Arc::new(caller.caller_token().withdrawn()), Some(Arc::clone(token)))
             }
-            None => (token, None),
+            None => (Arc::clone(token), None),
         };
-        let standing = self.relations.aliases.name(Binding::Transaction.into(), caller);
-        Ok(CallerContext::assertion(Arc::clone(caller), beside, standing, judged_at))
+        let standing = self.relations.aliases.name(Binding::Transaction.into(), &caller);
+        Ok(CallerContext::assertion(caller, beside, standing, judged_at))
     }
 }
 

@@ -153,6 +153,7 @@ fn tx_a10_the_edge_has_its_caller_within_the_trust_domain() {
     assert_eq!((user.id.as_str(), user.issuer.as_str()), ("alice", SHOP));
     assert_eq!(principal.scopes().to_string(), "payments:charge");
     assert_eq!(within.token().token(), Some(&token));
+    assert_eq!(within.caller_token().token(), None, "what came from outside goes no further");
     assert_eq!(within.expires_at(), within.token().expires_at());
 
     let nobody = at_once(settings.within(None, token.expose())).expect("good");
