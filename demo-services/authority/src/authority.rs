@@ -16,6 +16,7 @@ use crate::{
     session::Sessions,
     settings::{AuthoritySettings, SignInSettings, TrustedSettings},
     slow::Slowness,
+    transaction::Transactions,
     trusted::Trusted,
 };
 
@@ -43,6 +44,8 @@ pub struct Authority {
     pub(crate) used_assertions: UsedAssertions<ClientId>,
     pub(crate) used_grants: UsedAssertions<Issuer>,
     pub(crate) sessions: Sessions,
+    /// Of which trust domain transaction tokens are issued here, and to whom.
+    pub(crate) transactions: Option<Transactions>,
     pub(crate) receivers: Receivers,
     pub(crate) slowness: Slowness,
 }
@@ -78,6 +81,7 @@ impl Authority {
             used_assertions: UsedAssertions::default(),
             used_grants: UsedAssertions::default(),
             sessions: Sessions::default(),
+            transactions: settings.transactions.map(Transactions::from),
             receivers: Receivers::new(settings.receivers)?,
             slowness: Slowness::default(),
         };
@@ -90,6 +94,7 @@ impl Authority {
         authority.check_rows()?;
         authority.check_grants()?;
         authority.check_sign_in()?;
+        authority.check_transactions().map_err(|invalid| invalid.within("transactions"))?;
         Ok(authority)
     }
 
@@ -228,7 +233,7 @@ fn signing_key(
     Ok(key)
 }
 
-fn lifetime(field: &'static str, seconds: u64) -> Result<Duration, InvalidSetting> {
+pub(crate) fn lifetime(field: &'static str, seconds: u64) -> Result<Duration, InvalidSetting> {
     if (1..=86_400).contains(&seconds) {
         Ok(Duration::from_secs(seconds))
     } else {

@@ -17,7 +17,7 @@
 //! | `POST /dev/slow` | has `/token` take that long for an answer from now on |
 //!
 //! The modules, in the order in which a token request meets them: `form`, `authenticate` (with `client` and
-//! `replay`), `token`, `exchange` and `grant` (with `presented` and `policy`), `redeem` (with `trusted`), `issue` (with `claims` and `dialect`), and `error` for the rest.
+//! `replay`), `token`, `exchange` and `grant` (with `presented` and `policy`), `redeem` (with `trusted`), `transaction`, `issue` (with `claims` and `dialect`), and `error` for the rest.
 //! Users' sessions are in `session`, and begin and end in `sign_in`, `sign_out` and `revoke`; `introspect` tells what a
 //! token is. An end is told to the receivers in the settings: what, in `event` (RFC 8417); how, in `push` (RFC 8935).
 //! `slow` has the token endpoint take its time.
@@ -50,6 +50,7 @@ mod sign_in;
 mod sign_out;
 mod slow;
 mod token;
+mod transaction;
 mod trusted;
 
 pub use self::{
@@ -57,5 +58,8 @@ pub use self::{
     authority::Authority,
     dialect::Product,
     policy::{ClientCredentialsRow, ExchangeRow},
-    settings::{AuthoritySettings, ClientSettings, ReceiverSettings, SignInSettings, TrustedSettings},
+    settings::{
+        AssertingRow, AuthoritySettings, ClientSettings, ReceiverSettings, SignInSettings, TransactionRow,
+        TransactionSettings, TrustedSettings,
+    },
 };

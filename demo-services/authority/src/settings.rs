@@ -1,9 +1,12 @@
 //! The `[authority]` table of the settings file.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use serde::Deserialize;
-use tower_identity::{Audience, ClientId, Issuer, Scopes, SecretToken, Subject};
+use tower_identity::{Audience, ClientId, Issuer, Scope, Scopes, SecretToken, Subject};
 use tower_identity_jose::AudienceClaim;
 
 use crate::{
@@ -48,9 +51,62 @@ pub struct AuthoritySettings {
     /// Who may have tokens of its own.
     #[serde(default)]
     pub client_credentials: Vec<ClientCredentialsRow>,
+    /// Transaction tokens of one trust domain; without it none are issued.
+    pub transactions: Option<TransactionSettings>,
     /// Who is told what is revoked.
     #[serde(default, rename = "receiver")]
     pub receivers: Vec<ReceiverSettings>,
+}
+
+/// The trust domain whose transaction tokens are issued here (draft-ietf-oauth-transaction-tokens-11): by nobody else.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransactionSettings {
+    /// The `aud` of its tokens.
+    pub trust_domain: Audience,
+    /// How long they live, in seconds.
+    #[serde(default = "transaction_seconds")]
+    pub seconds: u64,
+    /// Members of `request_context` that become members of `rctx`, beside `req_ip`.
+    #[serde(default)]
+    pub context: BTreeSet<String>,
+    /// Members of `request_details` that become members of `tctx`.
+    #[serde(default)]
+    pub details: BTreeSet<String>,
+    /// How often one may be replaced by another at most.
+    #[serde(default = "replacements")]
+    pub replacements: usize,
+    /// Who may have them for users' tokens: from an audience of its own, or, to replace one, from the trust domain.
+    #[serde(default, rename = "policy")]
+    pub policy: Vec<TransactionRow>,
+    /// Who may have them for users that it names itself.
+    #[serde(default)]
+    pub asserting: Vec<AssertingRow>,
+}
+
+/// One client may have transaction tokens for tokens of this audience.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransactionRow {
+    /// Who may ask.
+    pub client: ClientId,
+    /// An audience of the subject token.
+    pub from: Audience,
+    /// What each scope of the subject token becomes. A scope that is not listed becomes nothing.
+    pub scopes: BTreeMap<Scope, Scopes>,
+}
+
+/// One client may have transaction tokens for users that it names itself, in JSON that it has signed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AssertingRow {
+    /// Who may ask.
+    pub client: ClientId,
+    /// What they allow at most.
+    pub scopes: Scopes,
+    /// Whether what it has not signed will do, too.
+    #[serde(default)]
+    pub unsigned: bool,
 }
 
 /// A receiver of security events.
@@ -111,6 +167,14 @@ pub struct ClientSettings {
 
 const fn access_token_seconds() -> u64 {
     300
+}
+
+const fn transaction_seconds() -> u64 {
+    60
+}
+
+const fn replacements() -> usize {
+    4
 }
 
 const fn sign_in_token_seconds() -> u64 {

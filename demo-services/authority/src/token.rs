@@ -9,7 +9,7 @@ use axum::{
     http::HeaderMap,
     response::Response,
 };
-use tower_identity::{Audience, Scopes};
+use tower_identity::{Audience, Scopes, transaction_tokens::TOKEN_TYPE};
 
 use crate::{
     authority::Authority,
@@ -54,6 +54,7 @@ impl Authority {
             Some(CLIENT_CREDENTIALS) => self.client_credentials(client, &form),
             Some(TOKEN_EXCHANGE) => match form.one("requested_token_type") {
                 None | Some(ACCESS_TOKEN) => self.exchange(client, &form),
+                Some(TOKEN_TYPE) => self.transaction_token(client, &form),
                 Some(JWT) if self.dialect.chains() => self.grant(client, &form),
                 Some(_) => Err(BAD_REQUESTED_TYPE),
             },

@@ -14,3 +14,4 @@ mod sign_in;
 mod slow;
 mod support;
 mod token_endpoint;
+mod transaction;

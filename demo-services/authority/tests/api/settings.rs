@@ -146,3 +146,47 @@ fn no_secret_prints() {
     let authority = authority(settings("http://127.0.0.1:7000"), ManualClock::new().clock()).expect("good settings");
     assert_hides(&authority, [STOREFRONT_SECRET, ORDERS_SECRET]);
 }
+
+#[test]
+fn tx_c5_a_trust_domain_is_no_service_and_its_rows_are_of_registered_clients() {
+    let good = || {
+        json!({
+            "trust_domain": "shop.internal",
+            "policy": [
+                { "client": "orders", "from": "orders", "scopes": { "orders:write": ["orders:write"] } },
+                { "client": "orders", "from": "shop.internal", "scopes": { "orders:write": ["orders:write"] } },
+            ],
+            "asserting": [{ "client": "ledger", "scopes": ["orders:write"] }],
+        })
+    };
+    let wrong = |change: Change| {
+        let mut transactions = good();
+        change(&mut transactions);
+        wrong(|settings| settings["transactions"] = transactions)
+    };
+    assert_eq!(wrong(|_| ()), None);
+    let cases: [(Change, &str); 7] = [
+        (
+            |it| it["trust_domain"] = json!("payments"),
+            "transactions.trust_domain: is the name of a service; a domain has one of its own",
+        ),
+        (
+            |it| it["trust_domain"] = json!("http://127.0.0.1:7000"),
+            "transactions.trust_domain: is the name of a service; a domain has one of its own",
+        ),
+        (|it| it["seconds"] = json!(0), "transactions.seconds: is not between 1 second and a day"),
+        (|it| it["policy"][1]["client"] = json!("stock"), "transactions.policy[1].client: stock is not registered"),
+        (
+            |it| it["policy"][0]["from"] = json!("payments"),
+            "transactions.policy[0].from: payments is no audience of orders, nor the trust domain",
+        ),
+        (|it| it["policy"][0]["scopes"] = json!({}), "transactions.policy[0].scopes: grants nothing"),
+        (
+            |it| it["asserting"][0]["client"] = json!("stock"),
+            "transactions.asserting[0].client: stock is not registered",
+        ),
+    ];
+    for (change, expected) in cases {
+        assert_eq!(wrong(change).as_deref(), Some(expected));
+    }
+}
