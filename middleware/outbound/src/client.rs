@@ -220,13 +220,20 @@ impl RequestBuilder {
 
     /// For this caller: see [`RequestExt::on_behalf_of`](crate::RequestExt::on_behalf_of).
     pub fn on_behalf_of(mut self, caller: &CallerContext) -> Self {
-        self.acting = Some(Acting::OnBehalfOf(caller.clone()));
+        self.acting = Some(Acting::OnBehalfOf(caller.clone()).after(self.acting.take()));
         self
     }
 
     /// For this service itself: see [`RequestExt::as_service`](crate::RequestExt::as_service).
     pub fn as_service(mut self) -> Self {
-        self.acting = Some(Acting::AsService);
+        self.acting = Some(Acting::AsService.after(self.acting.take()));
+        self
+    }
+
+    /// What the transaction is about that begins with it: see [`RequestExt::transaction`](crate::RequestExt::transaction).
+    #[cfg(feature = "transaction-tokens")]
+    pub fn transaction(mut self, transaction: &tower_identity_oauth::Transaction) -> Self {
+        self.acting = Some(Acting::in_transaction(transaction.clone(), self.acting.take()));
         self
     }
 

@@ -121,6 +121,11 @@ pub(crate) enum Reason {
          begin at this service, name in the strategy's scope what they are for"
     )]
     NoTransaction { expected: Audience },
+    #[error(
+        "sends no transaction token for this request, which says what its transaction is about; leave transaction(..) out, or \
+         make the strategy transaction_token"
+    )]
+    NoPlaceForTransaction,
     #[error("takes its caller's token, which has expired; the caller needs a new one")]
     SubjectExpired,
     #[error("takes its caller's token and the caller's credential was revoked; the caller has to sign in again")]
@@ -164,6 +169,7 @@ impl Reason {
             }
             Self::AppOnly => (RefusalKind::Denied, "app_only"),
             Self::Wider { .. } => (RefusalKind::Denied, "scope"),
+            Self::NoPlaceForTransaction => (RefusalKind::Misconfigured, "transaction"),
             Self::Transactional { .. } => (RefusalKind::Misconfigured, "trust_domain"),
             #[cfg(feature = "transaction-tokens")]
             Self::OtherTrustDomain { .. } => (RefusalKind::Misconfigured, "trust_domain"),

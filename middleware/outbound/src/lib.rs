@@ -15,6 +15,7 @@
 //! | `origin`, `path`, `when`, `targets` | which row a request belongs to: exactly one or none |
 //! | `plaintext` | whether a token may travel without TLS |
 //! | `acting`, `on_behalf_of`, `row` | for whom a request is made, and whose token it therefore takes |
+//! | `about` | what a request says of the transaction that begins with it |
 //! | `deadline` | how long a request waits for it |
 //! | `source` | how a token is obtained: one file a strategy |
 //! | `key`, `entry`, `kept`, `cache` | which tokens are remembered, under which key, and which are on their way |
@@ -36,6 +37,7 @@
 //!
 //! Feature `transaction-tokens` brings `TransactionToken`, as of draft-ietf-oauth-transaction-tokens-11.
 
+mod about;
 mod acting;
 #[cfg(feature = "reqwest")]
 mod answer;

@@ -7,7 +7,8 @@ use tower_identity_core::{Binding, CallerContext, Timestamp, VerifiedToken};
 
 use crate::{
     OnBehalfOf,
-    acting::Acting,
+    about::About,
+    acting::{Acting, Whom},
     candidate::{Shadow, Trial},
     entry::Entry,
     error::Reason,
@@ -39,12 +40,14 @@ pub(crate) struct Asked<'r, 'c> {
     subject: Option<&'c Arc<VerifiedToken>>,
     /// For whom it is sent; for nobody but this service, without.
     caller: Option<&'c CallerContext>,
+    /// What the request says of its transaction.
+    about: Option<&'c Arc<About>>,
 }
 
 impl Asked<'_, '_> {
     /// What its token is remembered under.
     pub(crate) fn key(&self) -> Looked<'_> {
-        self.recipe.key(self.subject.map(|subject| &**subject))
+        self.recipe.key(self.subject.map(|subject| &**subject), self.about.map(|about| &**about))
     }
 
     /// Whether the recipe's source takes the subject that this token was made from. Of what this very recipe obtained for
@@ -63,7 +66,8 @@ impl Asked<'_, '_> {
     /// The same, to be taken to the authorization server, now or ahead of time: if the source takes the subject.
     pub(crate) fn to_ask(self, ahead: bool) -> Result<Ask, Box<Reason>> {
         self.is_taken()?;
-        Ok(Ask { recipe: Arc::clone(self.recipe), subject: self.subject.cloned(), ahead })
+        let (recipe, subject, about) = (Arc::clone(self.recipe), self.subject.cloned(), self.about.cloned());
+        Ok(Ask { recipe, subject, about, ahead })
     }
 
     /// For whom, to be asked about again.
@@ -102,7 +106,7 @@ impl Row {
     /// The field of the user's token, where a request that says this takes two.
     #[inline]
     pub(crate) fn user_header(&self, acting: Option<&Acting>) -> Option<&HeaderName> {
-        self.user_header.as_ref().filter(|_| !matches!(acting, Some(Acting::AsService)))
+        self.user_header.as_ref().filter(|_| !matches!(Acting::whom(acting), Whom::Service))
     }
 
     /// This service's own token, where one goes beside the user's.
@@ -113,7 +117,7 @@ impl Row {
     /// This service's own token.
     fn own(&self) -> Asked<'_, '_> {
         let (Takes::Callers { own: recipe, .. } | Takes::Own { own: recipe }) = &self.takes;
-        Asked { recipe, subject: None, caller: None }
+        Asked { recipe, subject: None, caller: None, about: None }
     }
 
     /// How the token is obtained that it takes for callers.
@@ -131,13 +135,17 @@ impl Row {
         scope: Option<&'c CallerContext>,
         now: Timestamp,
     ) -> Result<Asked<'r, 'c>, Box<Reason>> {
-        let (of, recipe, caller) = match (&self.takes, acting) {
-            (Takes::Own { .. }, Some(Acting::OnBehalfOf(_))) => return refused(Reason::ServiceOnly),
-            (Takes::Own { own }, _) | (Takes::Callers { own, .. }, Some(Acting::AsService)) => {
-                return Ok(Asked { recipe: own, subject: None, caller: None });
+        let (whom, about) = (Acting::whom(acting), Acting::about(acting));
+        if about.is_some() && !self.begins_transactions(whom) {
+            return refused(Reason::NoPlaceForTransaction);
+        }
+        let (of, recipe, caller) = match (&self.takes, whom) {
+            (Takes::Own { .. }, Whom::Caller(_)) => return refused(Reason::ServiceOnly),
+            (Takes::Own { own }, _) | (Takes::Callers { own, .. }, Whom::Service) => {
+                return Ok(Asked { recipe: own, subject: None, caller: None, about: None });
             }
-            (Takes::Callers { of, callers, .. }, Some(Acting::OnBehalfOf(caller))) => (*of, callers, caller),
-            (Takes::Callers { of, callers, .. }, None) => match scope {
+            (Takes::Callers { of, callers, .. }, Whom::Caller(caller)) => (*of, callers, caller),
+            (Takes::Callers { of, callers, .. }, Whom::InScope) => match scope {
                 Some(caller) => (*of, callers, caller),
                 None => return refused(Reason::NoCaller),
             },
@@ -162,7 +170,13 @@ impl Row {
         if caller.is_revoked() {
             return refused(Reason::Revoked);
         }
-        Ok(Asked { recipe, subject: Some(subject), caller: Some(caller) })
+        Ok(Asked { recipe, subject: Some(subject), caller: Some(caller), about })
+    }
+
+    /// Whether there is a transaction, of which something can be said.
+    fn begins_transactions(&self, whom: Whom<'_>) -> bool {
+        let takes_them = matches!(&self.takes, Takes::Callers { callers, .. } if callers.takes_transaction_tokens);
+        takes_them && !matches!(whom, Whom::Service)
     }
 }
 

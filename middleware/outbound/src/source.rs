@@ -43,6 +43,7 @@ use self::{
 };
 use crate::{
     Strategies, Strategy, Target,
+    about::About,
     candidate::Which,
     error::Reason,
     issued::Demands,
@@ -329,8 +330,13 @@ impl Recipe {
     }
 
     /// What its token for this subject is remembered under.
-    pub(crate) fn key(&self, subject: Option<&VerifiedToken>) -> Looked<'_> {
-        Looked { subject: subject.map(VerifiedToken::fingerprint), asked: &self.asked }
+    pub(crate) fn key(&self, subject: Option<&VerifiedToken>, about: Option<&About>) -> Looked<'_> {
+        let subject = subject.map(VerifiedToken::fingerprint);
+        let subject = match about {
+            None => subject,
+            Some(about) => subject.map(|subject| about.of_subject(subject)),
+        };
+        Looked { subject, asked: &self.asked }
     }
 }
 
@@ -341,6 +347,8 @@ pub(crate) struct Ask {
     pub(crate) recipe: Arc<Recipe>,
     /// The verified token of the user; of nobody, where the token is this service's own.
     pub(crate) subject: Option<Arc<VerifiedToken>>,
+    /// What the request says of its transaction.
+    pub(crate) about: Option<Arc<About>>,
     /// Whether nobody waits for it yet: it is for when the one that is at hand has ended. No part of the key.
     pub(crate) ahead: bool,
 }
@@ -352,7 +360,7 @@ impl Ask {
     }
 
     pub(crate) fn key(&self) -> Looked<'_> {
-        self.recipe.key(self.subject.as_deref())
+        self.recipe.key(self.subject.as_deref(), self.about.as_deref())
     }
 
     /// The subject, with its token. Of a certificate there is none.

@@ -85,7 +85,7 @@ async fn out_b4_whatever_fails_meanwhile_one_flight_of_a_key_is_in_the_air() {
     let revocations = Revocations::new(clock);
     let ask = |generation| {
         let subject = person(0, generation, &time, &revocations).caller.caller_token().clone();
-        Ask { recipe: recipe.clone(), subject: Some(subject), ahead: false }
+        Ask { recipe: recipe.clone(), subject: Some(subject), about: None, ahead: false }
     };
     let asking = |generation| {
         let (cache, ask) = (cache.clone(), ask(generation));
@@ -126,7 +126,7 @@ async fn out_b4_what_came_meanwhile_is_not_asked_for_again_until_it_is_stale() {
     let recipe = recipe(slow.clone(), &clock);
     let cache = TokenCache::new(Bounds { entries: 100, bytes: 1 << 20 }, clock.clone());
     let subject = person(0, 0, &time, &Revocations::new(clock)).caller.caller_token().clone();
-    let ask = |ahead| Ask { recipe: recipe.clone(), subject: Some(subject.clone()), ahead };
+    let ask = |ahead| Ask { recipe: recipe.clone(), subject: Some(subject.clone()), about: None, ahead };
     let asked = async || {
         for _ in 0..10 {
             tokio::task::yield_now().await;

@@ -9,7 +9,10 @@ use super::{
     pick::is_picked,
     shadow::{Shadow, Shadows},
 };
-use crate::{acting::Acting, row::Row};
+use crate::{
+    acting::{Acting, Whom},
+    row::Row,
+};
 
 /// Whose tokens are counted: those of a row, or those of its candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,9 +83,9 @@ impl Trial {
 
 /// For whom a request is made.
 fn caller<'c>(acting: Option<&'c Acting>, scope: Option<&'c CallerContext>) -> Option<&'c CallerContext> {
-    match acting {
-        Some(Acting::OnBehalfOf(caller)) => Some(caller),
-        Some(Acting::AsService) => None,
-        None => scope,
+    match Acting::whom(acting) {
+        Whom::Caller(caller) => Some(caller),
+        Whom::Service => None,
+        Whom::InScope => scope,
     }
 }

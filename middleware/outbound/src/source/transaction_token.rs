@@ -68,6 +68,11 @@ impl TokenSource for TransactionToken {
         let received = subject.trust_domain().is_some();
         let clock = ask.recipe.clock.clone();
         if received && !self.replaces {
+            if ask.about.is_some() {
+                let detail = "the caller's user came with a transaction token, which goes on as it is; say what a transaction is \
+                              about where it begins";
+                return ready(Err(Refusal::new(RefusalKind::Misconfigured, "transaction").detail(detail)));
+            }
             let left = subject.expires_at().since(clock.wall());
             let token = IssuedToken::new(token.clone(), subject.scopes().clone(), Some(left));
             return ready(Ok(Brought::found(token).without_scheme()));
@@ -78,9 +83,11 @@ impl TokenSource for TransactionToken {
             false if subject.issuer() == self.client.issuer() => TokenType::AccessToken,
             false => TokenType::Jwt,
         };
+        let said = ask.about.as_ref().map(|about| about.transaction.or(&self.transaction));
+        let said = said.unwrap_or_else(|| self.transaction.clone());
         let replaced = received.then(|| Replaced::of(subject));
         let exchange = TransactionTokenExchange::new(token.clone(), ask.recipe.terms.clone())
-            .map(|exchange| exchange.subject_token_type(subject_token_type).transaction(self.transaction.clone()));
+            .map(|exchange| exchange.subject_token_type(subject_token_type).transaction(said));
         let (client, trust_domain, urgency) = (self.client.clone(), self.trust_domain.clone(), ask.urgency());
         let scopes = ask.recipe.terms.scopes.clone();
         Box::pin(async move {

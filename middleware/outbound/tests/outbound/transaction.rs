@@ -319,3 +319,54 @@ async fn tx_b4_a_certificate_may_say_who_sends_it() {
     let expected = refused(send(&world, &http, &world.caller("alice")).await).0;
     assert_eq!((expected, world.payments.got().len()), ("no_transaction", 2));
 }
+
+#[tokio::test]
+async fn tx_b5_what_a_request_says_of_its_transaction_is_said_of_no_other() {
+    let world = World::new().await;
+    issues(&world, &json!({}));
+    let row = Transaction::new().details(json!({"kind": "order"})).expect("an object");
+    let row = row.context(json!({"channel": "web"})).expect("an object");
+    let http = http(&world, |target| target.strategy(edge().transaction(row)));
+    let alice = world.caller("alice");
+    let order = |id: &str| Transaction::new().details(json!({"order": id})).expect("an object");
+    let get = || http.get(world.payments.url("/"));
+    get().on_behalf_of(&alice).transaction(&order("1")).send().await.expect("sent");
+    get().transaction(&order("2")).on_behalf_of(&alice).send().await.expect("sent");
+    get().transaction(&order("2")).transaction(&order("1")).on_behalf_of(&alice).send().await.expect("sent");
+    send(&world, &http, &alice).await.expect("sent");
+    get().on_behalf_of(&world.caller("bob")).transaction(&order("1")).send().await.expect("sent");
+    let calls = world.authority.calls();
+    let asked = calls.iter().filter(|call| call["grant_type"] == EXCHANGE);
+    let said: Vec<_> = asked.map(|call| (&*call["subject_token"], &*call["request_details"])).collect();
+    let [one, two, kind] = [r#"{"order":"1"}"#, r#"{"order":"2"}"#, r#"{"kind":"order"}"#];
+    let alices = |said| ("token-of-alice", said);
+    assert_eq!(said, [alices(one), alices(two), alices(kind), ("token-of-bob", one)], "the third was there");
+    assert!(calls.iter().all(|call| call.get("request_context").is_none_or(|said| said == r#"{"channel":"web"}"#)));
+}
+
+#[tokio::test]
+async fn tx_b5_what_is_said_of_a_transaction_is_not_lost() {
+    let world = World::new().await;
+    issues(&world, &json!({}));
+    let about = Transaction::new().details(json!({"order": "1"})).expect("an object");
+    let alice = world.caller("alice");
+    let rows: [(Row, &str); 3] = [
+        (Target::token_exchange, "transaction"),
+        (Target::client_credentials, "transaction"),
+        (|row| row.strategy(inside()), "no_transaction"),
+    ];
+    for (row, check) in rows {
+        let http = http(&world, row);
+        let request = || http.get(world.payments.url("/")).transaction(&about);
+        let sent =
+            if check == "transaction" { request().send().await } else { request().on_behalf_of(&alice).send().await };
+        assert_eq!(refused(sent).0, check);
+    }
+    let http = http(&world, |row| row.strategy(edge()));
+    let request = || http.get(world.payments.url("/")).transaction(&about);
+    assert_eq!(refused(request().as_service().send().await).0, "transaction", "of nobody's");
+    let came = within(&world, SHOP, &transaction_token(&json!({})));
+    let (check, text) = refused(request().on_behalf_of(&came).send().await);
+    assert_eq!((check, world.payments.got().len()), ("transaction", 0), "{text}");
+    request().on_behalf_of(&alice).send().await.expect("the control");
+}
