@@ -1,11 +1,14 @@
 //! Reads a service's settings from a file: who may call it, and where it calls on.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::de::DeserializeOwned;
 use tower_identity_core::InvalidSetting;
 use tower_identity_inbound::{AtEdge, AuthLayer, ResourceMetadata, Rule, SecurityEvents};
-use tower_identity_outbound::Outbound;
+use tower_identity_outbound::{HandOffs, Outbound};
 use tower_identity_verify::Verifier;
 
 use self::{
@@ -69,6 +72,9 @@ mod revocations;
 /// | `observe` | `true` to judge and enforce nothing ([`AuthLayer::observe`]) |
 /// | `development` | `true` to tell the peer why a token is refused ([`danger`](crate::danger)) |
 ///
+/// `[outbound.hand_off.billing]` with `issuer = "https://orders.internal"`, `audience = "billing"`, `key_file = "orders.pem"` is what
+/// signs the records of work that is handed over: [`hand_offs`](Self::hand_offs).
+///
 /// `[outbound]` itself may say `plaintext = "loopback"` or `"sidecar-mtls"`: whether tokens may go without TLS to the targets
 /// that say nothing of it ([`Plaintext`](crate::Plaintext), default `"never"`).
 ///
@@ -115,6 +121,7 @@ pub struct Settings {
     document: Document,
     inbound: Option<Inbound>,
     outbound: Option<Outbound>,
+    hand_offs: BTreeMap<String, HandOffs>,
 }
 
 impl Settings {
@@ -140,11 +147,14 @@ impl Settings {
         let document = Document::parse(text, name.into())?;
         let beside = document.directory();
         let inbound = document.table::<InboundTable>("inbound")?.map(|table| table.build(beside)).transpose();
-        let outbound = document.table::<OutboundTable>("outbound")?.map(|table| table.build(beside)).transpose();
+        let mut outbound = document.table::<OutboundTable>("outbound")?;
+        let hand_offs = outbound.as_mut().map(|table| table.hand_offs(beside)).transpose();
+        let outbound = outbound.map(|table| table.build(beside)).transpose();
         let placed = |table: &str, invalid: InvalidSetting| document.locate(&invalid.within(table));
         let inbound = inbound.map_err(|invalid| placed("inbound", invalid))?;
         let outbound = outbound.map_err(|invalid| placed("outbound", invalid))?;
-        Ok(Self { inbound, outbound, document })
+        let hand_offs = hand_offs.map_err(|invalid| placed("outbound", invalid))?.unwrap_or_default();
+        Ok(Self { inbound, outbound, hand_offs, document })
     }
 
     /// What verifies the tokens of requests to this service: the `[inbound]` table.
@@ -296,6 +306,17 @@ impl Settings {
     /// [`SettingsError`] when the file has no such table.
     pub fn outbound(&self) -> Result<Outbound, SettingsError> {
         self.outbound.clone().ok_or_else(|| self.document.missing("outbound"))
+    }
+
+    /// What signs the records of work that is handed over: the table of this name in `[outbound.hand_off]`
+    /// ([`HandOffSettings`](crate::HandOffSettings)).
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] when the file has no such table.
+    pub fn hand_offs(&self, name: &str) -> Result<HandOffs, SettingsError> {
+        let hand_offs = self.hand_offs.get(name).cloned();
+        hand_offs.ok_or_else(|| self.document.missing(&format!("outbound.hand_off.{name}")))
     }
 
     /// A table of the service's own.

@@ -28,6 +28,7 @@
 //! | know one workload under many names | [`VerifierBuilder::workload`] |
 //! | know why a token is refused | [`Verifier::explain`]; in development, in the answer too: [`danger`] |
 //! | end tokens before their time | [`Revocations`], [`EventReceiver`], [`SecurityEvents`]; `docs/revocation.md` |
+//! | accept tokens that nobody reads on their way | [`TrustedIssuer::encrypted_to`], [`DecryptionKey`], [`EncryptionKey`] |
 //! | hand work over by a queue, with a record of for whom | [`HandOff`], [`HandOffs`]; [`Verifier::handed_off`], [`Producer`]; `docs/handing-over.md` |
 //! | do all of this from a file | [`Settings`]; from one that changes while the service runs, [`LiveSettings`] |
 //!
@@ -94,7 +95,7 @@ pub use tower_identity_inbound::{
     ForwardedCertificate, Inbound, IssuerName, ProxyPeer, RequireLayer, ResourceMetadata, ResourceMetadataBuilder,
     ResourceSettings, Rule, RuleHandle, RuleSet, SecurityEvents, Source, Streams, edge, rule,
 };
-pub use tower_identity_jose::{Algorithm, KeySet, Limits, SigningKey};
+pub use tower_identity_jose::{Algorithm, DecryptionKey, EncryptionKey, KeySet, Limits, SigningKey};
 #[cfg(feature = "transaction-tokens")]
 pub use tower_identity_oauth::Transaction;
 pub use tower_identity_oauth::{
@@ -104,10 +105,10 @@ pub use tower_identity_oauth::{
 #[cfg(feature = "transaction-tokens")]
 pub use tower_identity_outbound::TransactionToken;
 pub use tower_identity_outbound::{
-    BoxError, Candidate, Chaining, Demand, Embedded, EntraOnBehalfOf, HandOff, HandOffs, IdJag, MAX_CREDENTIAL_BYTES,
-    OnBehalfOf, Outbound, OutboundBuilder, OutboundError, OutboundLayer, OutboundService, Plaintext, ReadableJwt,
-    Relay, Replacement, RequestExt, Retries, Signed, Strategies, Strategy, Target, TargetRefusal, TargetSettings,
-    TokenExchange, TokenFile, Unlisted,
+    BoxError, Candidate, Chaining, Demand, Embedded, EntraOnBehalfOf, HandOff, HandOffSettings, HandOffs, IdJag,
+    MAX_CREDENTIAL_BYTES, OnBehalfOf, Outbound, OutboundBuilder, OutboundError, OutboundLayer, OutboundService,
+    Plaintext, ReadableJwt, Relay, Replacement, RequestExt, Retries, Signed, Strategies, Strategy, Target,
+    TargetRefusal, TargetSettings, TokenExchange, TokenFile, Unlisted,
 };
 #[cfg(feature = "tonic")]
 pub use tower_identity_outbound::{GrpcChannel, GrpcFuture};

@@ -224,3 +224,40 @@ async fn defer_a3_defer_a5_a_file_says_who_hands_over_and_a_rule_what_that_may()
         assert_eq!(worked(&caller, closed).await.0, StatusCode::FORBIDDEN);
     }
 }
+
+#[tokio::test]
+async fn defer_b4_a_file_names_the_keys_that_sign_and_are_published() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let keys = [Algorithm::Es256, Algorithm::Ed25519].map(|it| SigningKey::generate(it).expect("a key"));
+    for (name, key) in ["now.pem", "next.pem"].iter().zip(&keys) {
+        std::fs::write(folder.path().join(name), key.to_pem().expect("exported").expose()).expect("written");
+    }
+    let read = |key_file: &str, more: &str| {
+        let file = format!(
+            "[outbound.server.login]\nissuer = 'https://login.example.com'\nclient_id = 'orders'\nclient_secret = 'hidden'\n\
+             [outbound.hand_off.billing]\nissuer = '{ORDERS}'\naudience = 'billing'\nkey_file = {key_file}\n{more}"
+        );
+        Settings::parse(&file, folder.path().join("orders.toml").display().to_string()).map_err(|wrong| {
+            let told = wrong.to_string();
+            told.split_once("orders.toml:").map(|(_, told)| told.to_owned()).expect("where it is")
+        })
+    };
+    let settings = read("['now.pem', 'next.pem']", "valid_for_seconds = 60").expect("good");
+    let billing = settings.hand_offs("billing").expect("in the file");
+    let published = tower_identity::KeySet::parse(billing.key_set().as_bytes()).expect("a key set");
+    assert_eq!(published.keys().count(), 2);
+    assert!(keys.iter().all(|key| published.contains_key_id(key.key_id())));
+    let missing = settings.hand_offs("stock").expect_err("not in the file").to_string();
+    assert!(missing.ends_with("outbound.hand_off.stock: the file has no such table"), "{missing}");
+
+    let wrong = |key_file: &str, more: &str| read(key_file, more).map(drop).expect_err("refused");
+    assert_eq!(wrong("[]", ""), "8: outbound.hand_off.billing.key_file: names no key");
+    let gone = wrong("'gone.pem'", "");
+    assert!(
+        gone.starts_with("8: outbound.hand_off.billing.key_file: no key in ") && gone.contains("gone.pem"),
+        "{gone}"
+    );
+    let short = "9: outbound.hand_off.billing.valid_for_seconds: is not from 60 to 604800";
+    assert_eq!(wrong("'now.pem'", "valid_for_seconds = 59"), short);
+    assert!(wrong("'now.pem'", "key = 1").contains("unknown field `key`"));
+}

@@ -1,5 +1,7 @@
 //! Work that is handed over to another service by a queue, with a record of for whom.
 
+mod settings;
+
 use std::time::Duration;
 
 use serde::Serialize;
@@ -9,6 +11,7 @@ use tower_identity_core::{
 use tower_identity_jose::{MediaType, SigningKey, public_key_set, sha256};
 use tower_identity_refresh::system_clock;
 
+pub use self::settings::HandOffSettings;
 use crate::{error::REVOKED, word::Word};
 
 /// For how long a record is good, where nothing else is said.

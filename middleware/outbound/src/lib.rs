@@ -24,6 +24,7 @@
 //! | `candidate` | another way to a token, tried before it is the way for all |
 //! | `bearer`, `strip` | a token as a header, and the headers that are taken away for it |
 //! | `hand_off` | what this service hands over by a queue, and for whom |
+//! | `key_file` | private keys in files |
 //! | `word` | what it says itself of a user, in whatever it signs |
 //! | `telemetry` | what the operator is told |
 //! | `builder`, `table`, `outbound` | all of the above, checked, put together, and used |
@@ -57,6 +58,7 @@ mod hand_off;
 mod issued;
 mod kept;
 mod key;
+mod key_file;
 mod layer;
 mod load;
 mod near;
@@ -95,7 +97,7 @@ pub use self::{
     candidate::Candidate,
     challenges::Demand,
     error::OutboundError,
-    hand_off::{HandOff, HandOffs},
+    hand_off::{HandOff, HandOffSettings, HandOffs},
     issued::{MAX_CREDENTIAL_BYTES, ReadableJwt},
     layer::{BoxError, OutboundFuture, OutboundLayer, OutboundService},
     on_behalf_of::OnBehalfOf,

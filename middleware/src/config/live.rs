@@ -25,6 +25,7 @@ use self::restart::waits_for_restart;
 use super::{Settings, SettingsError, document::Document, inbound::InboundTable, outbound::OutboundTable};
 
 mod digest;
+mod hand_offs;
 mod restart;
 mod telemetry;
 

@@ -1,11 +1,13 @@
 //! The table `[outbound]`: where a service calls on, and who it is at the servers that issue the tokens for it.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, mem::take, path::Path};
 
 use serde::Deserialize;
 use tower_identity_core::InvalidSetting;
 use tower_identity_oauth::ServerSettings;
-use tower_identity_outbound::{Outbound, OutboundBuilder, Plaintext, Target, TargetSettings, Unlisted};
+use tower_identity_outbound::{
+    HandOffSettings, HandOffs, Outbound, OutboundBuilder, Plaintext, Target, TargetSettings, Unlisted,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,9 +23,20 @@ pub(super) struct OutboundTable {
     cache_bytes: Option<u64>,
     #[serde(default)]
     target: Vec<TargetSettings>,
+    #[serde(default)]
+    hand_off: BTreeMap<String, HandOffSettings>,
 }
 
 impl OutboundTable {
+    /// What hands work over, by the name of its table.
+    pub(super) fn hand_offs(&mut self, beside: &Path) -> Result<BTreeMap<String, HandOffs>, InvalidSetting> {
+        let read = |(name, settings): (String, HandOffSettings)| match settings.read(beside) {
+            Ok(made) => Ok((name, made)),
+            Err(invalid) => Err(invalid.within(name.as_str()).within("hand_off")),
+        };
+        take(&mut self.hand_off).into_iter().map(read).collect()
+    }
+
     /// Reads the files that it names from this folder. Errors name fields below `outbound`.
     pub(super) fn build(self, beside: &Path) -> Result<Outbound, InvalidSetting> {
         self.builder(beside)?.build()

@@ -1,7 +1,6 @@
 //! A token about the caller's user that this service signs itself.
 
 use std::{
-    io::Read,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -9,15 +8,14 @@ use std::{
 use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, Issuer};
 use tower_identity_jose::SigningKey;
-use tower_identity_refresh::open_regular;
 
-use crate::Target;
+use crate::{
+    Target,
+    key_file::{self, KeyFiles},
+};
 
 /// For how long a token is good, in seconds, where the row does not say.
 const SECONDS: u64 = 60;
-
-/// The longest file that holds a key, in bytes.
-const LONGEST: u64 = 64 * 1024;
 
 /// This service signs a short token about its caller's user itself: for a mesh without a server that would exchange tokens.
 ///
@@ -56,7 +54,7 @@ pub struct Signed {
 
 /// What signs, and what else is published.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(from = "OneOrMany")]
+#[serde(from = "KeyFiles")]
 enum Keys {
     /// Files that were not read yet.
     Files(Vec<PathBuf>),
@@ -64,19 +62,9 @@ enum Keys {
     Read(Vec<SigningKey>),
 }
 
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "a path or a list of paths")]
-enum OneOrMany {
-    One(PathBuf),
-    Many(Vec<PathBuf>),
-}
-
-impl From<OneOrMany> for Keys {
-    fn from(files: OneOrMany) -> Self {
-        match files {
-            OneOrMany::One(file) => Self::Files(vec![file]),
-            OneOrMany::Many(files) => Self::Files(files),
-        }
+impl From<KeyFiles> for Keys {
+    fn from(files: KeyFiles) -> Self {
+        Self::Files(files.into())
     }
 }
 
@@ -134,13 +122,7 @@ impl Signed {
     /// Reads the keys, where they are in files.
     pub(super) fn read_files(&mut self) -> Result<(), InvalidSetting> {
         if let Keys::Files(files) = &self.keys {
-            let named = |(at, file): (usize, &PathBuf)| {
-                key(file).map_err(|rule| match files.len() {
-                    1 => InvalidSetting::new("key_file", rule),
-                    _ => InvalidSetting::new(at, rule).within("key_file"),
-                })
-            };
-            self.keys = Keys::Read(files.iter().enumerate().map(named).collect::<Result<_, _>>()?);
+            self.keys = Keys::Read(key_file::read(files)?);
         }
         Ok(())
     }
@@ -184,13 +166,4 @@ impl Signed {
         }
         Ok((issuer, key, Duration::from_secs(seconds)))
     }
-}
-
-/// The private key in a file, or why there is none: the path, never what is in it.
-fn key(file: &Path) -> Result<SigningKey, String> {
-    let unusable = |why: &dyn std::fmt::Display| format!("no key in {}: {why}", file.display());
-    let mut text = String::new();
-    let read = open_regular(file).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
-    read.map_err(|why| unusable(&why))?;
-    SigningKey::from_pem(&text).map_err(|why| unusable(&why))
 }
