@@ -1,4 +1,4 @@
-//! JOSE: strict parsing, keys, key sets, opening and signing (RFC 7515, 7517, 7518, 7519, 7638, 8725).
+//! JOSE: strict parsing, keys, key sets, opening and signing (RFC 7515, 7516, 7517, 7518, 7519, 7638, 8725).
 //!
 //! A compact token becomes [`Unverified`] by one strict parse, and [`Opened`] when its header is acceptable and a key
 //! of a [`KeySet`] verifies it. Whether its claims hold, for whom and until when, is decided elsewhere: nothing here
@@ -15,7 +15,7 @@
 //!
 //! Everything else is exported here, and lies by subject in `compact` and `header` (parsing),
 //! `known_headers` (parsing less), `accept` and `open` (verifying),
-//! `claims` (those that are easily read wrongly), `jwk`, `key` and `key_set` (public keys), `signing` (private keys),
+//! `claims` (those that are easily read wrongly), `jwk`, `key` and `key_set` (public keys), `signing` (private keys), `encryption` (tokens that only their recipient reads),
 //! `keyed_hash` (identifiers that do not say what they are made of).
 
 mod accept;
@@ -24,6 +24,7 @@ mod base64url;
 mod claims;
 mod compact;
 mod crypto;
+mod encryption;
 mod header;
 pub mod json;
 mod jwk;
@@ -48,6 +49,7 @@ pub use self::{
     base64url::{random_id, sha256},
     claims::{AudienceClaim, NumericDate},
     compact::{Compact, ParseError, Part},
+    encryption::{DecryptError, DecryptionKey, DecryptionKeys, EncryptionKey},
     header::Header,
     jwk::KeyRejected,
     key::VerifyingKey,

@@ -18,6 +18,7 @@ use crate::{
     aliases::{AliasTable, Namespace},
     asserting::{self, Asserting},
     certificate::{CertificateAnchor, Certificates},
+    encrypted,
     events::telemetry,
     feed::Pulls,
     hand_off,
@@ -306,8 +307,9 @@ impl VerifierBuilder {
         } else {
             connect.all(users, "user_issuer", &Arc::from([]), before)?
         };
-        let users = users.into_iter().chain(asserting.iter().map(|service| Arc::new(service.for_users()))).collect();
-        let trusted = trusted.into_iter().chain(asserting).collect();
+        let users: Box<[_]> =
+            users.into_iter().chain(asserting.iter().map(|service| Arc::new(service.for_users()))).collect();
+        let trusted: Box<[_]> = trusted.into_iter().chain(asserting).collect();
         let memory = |whose| Arc::new(Memory::new(self.remember, whose));
         relations.tell(former.map(|former| &former.relations));
         // And one feed, which goes on from where it is.
@@ -315,8 +317,13 @@ impl VerifierBuilder {
             Some(former) => former.pulls.clone(),
             None => self.feed.map(|(feed, comes_first)| Arc::new(Pulls::new(feed, revocations, comes_first))),
         };
+        let encrypting = trusted.iter().chain(&users);
+        #[cfg(feature = "transaction-tokens")]
+        let encrypting = encrypting.chain(&domains);
+        let decryption = encrypted::keys(encrypting);
         Ok(Inner {
             trusted,
+            decryption,
             users,
             producers,
             opaque,

@@ -47,6 +47,10 @@ pub const REVOKED: &str = "revoked";
 /// No check of one token: whether two credentials of a request belong together.
 pub const BINDING: &str = "binding";
 
+/// The token is encrypted to this service where its issuer's [are](crate::TrustedIssuer::encrypted_to), and nowhere else. What
+/// is inside is checked by the others.
+pub const ENCRYPTION: &str = "encryption";
+
 /// Of a record of handed-over work: the topic is the one that it came under, and its producer's to hand over.
 pub const TOPIC: &str = "topic";
 

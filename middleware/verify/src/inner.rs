@@ -5,7 +5,7 @@ use std::{any::Any, sync::Arc};
 #[cfg(feature = "transaction-tokens")]
 use tower_identity_core::RefusalKind;
 use tower_identity_core::{CallerContext, Clock, Issuer, Refusal, Revocations};
-use tower_identity_jose::{Compact, KnownHeaders, Limits};
+use tower_identity_jose::{Compact, DecryptionKeys, KnownHeaders, Limits, ParseError};
 use tower_identity_oauth::Http;
 
 #[cfg(feature = "transaction-tokens")]
@@ -15,6 +15,7 @@ use crate::{
     anchor::Anchor,
     certificate::Certificates,
     claims::{self, Claims, Unread},
+    encrypted::is_as_agreed,
     feed::Pulls,
     opaque::{Opaque, is_jwt_like},
     proof::Proof,
@@ -31,6 +32,8 @@ pub(crate) struct Inner {
     pub(crate) users: Box<[Arc<Trusted>]>,
     /// Who hands work over, with a record of for whom.
     pub(crate) producers: Box<[Arc<Trusted>]>,
+    /// What tokens are encrypted to, of those issuers whose are.
+    pub(crate) decryption: DecryptionKeys,
     /// The one whose tokens are opaque, if there is one, among each of the two.
     pub(crate) opaque: Option<Arc<Opaque>>,
     pub(crate) users_opaque: Option<Arc<Opaque>>,
@@ -118,6 +121,7 @@ impl Inner {
         memory.missed();
         let compact = match Compact::parse_knowing(token, &self.limits, &self.headers) {
             Ok(compact) => compact,
+            Err(ParseError::Encrypted) if !self.decryption.is_empty() => return self.verify_encrypted(token, trusted),
             Err(error) => return Verification::decided(Err(unreadable(error))),
         };
         let mut claims = Claims::default();
@@ -202,5 +206,6 @@ fn attempt<'t, 'i>(
 ) -> Result<(&'i Arc<Trusted>, Attempt<'t>), Refusal> {
     let token = compact.claims_with(|payload| claims::read(payload, claims)).map_err(unreadable)?;
     let trusted = issuer_among(trusted, token.claims_unverified())?;
+    is_as_agreed(trusted, false)?;
     Ok((trusted, trusted.attempt(token)))
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tower_identity_core::{Audience, InvalidSetting, Issuer, Topic};
-use tower_identity_jose::{Algorithm, KeySet};
+use tower_identity_jose::{Algorithm, DecryptionKey, KeySet};
 use tower_identity_oauth::Introspection;
 
 use crate::{
@@ -52,6 +52,7 @@ pub struct TrustedIssuer {
     pub(crate) leeway: Duration,
     pub(crate) issued_to_is_sender: bool,
     pub(crate) redeeming: Option<Redeeming>,
+    pub(crate) encrypted_to: Option<Vec<DecryptionKey>>,
 }
 
 /// A trusted issuer that still lacks what this service is called there. No verifier accepts it.
@@ -84,6 +85,7 @@ pub(crate) struct Checked {
     pub(crate) issued_to_is_sender: bool,
     pub(crate) users_of: Arc<[Issuer]>,
     pub(crate) topics: Arc<[Topic]>,
+    pub(crate) encrypted_to: Option<Arc<[DecryptionKey]>>,
     pub(crate) keys: KeyPlan,
     pub(crate) redeeming: Option<Redeeming>,
 }
@@ -282,6 +284,13 @@ impl TrustedIssuer {
         if let Some(Redeeming::Introspection(introspection)) = &self.redeeming {
             introspection.check(anchor.name()).map_err(|wrong| wrong.within("introspection"))?;
         }
+        let encrypted_to: Option<Arc<[_]>> = self.encrypted_to.map(Into::into);
+        if encrypted_to.as_ref().is_some_and(|keys| keys.is_empty()) {
+            return Err(InvalidSetting::new("decryption_key_file", "names no key"));
+        }
+        if encrypted_to.is_some() && self.redeeming.is_some() {
+            return Err(InvalidSetting::new("decryption_key_file", "is of JWTs, and tokens of the issuer are opaque"));
+        }
         Ok(Checked {
             anchor,
             audiences,
@@ -292,6 +301,7 @@ impl TrustedIssuer {
             issued_to_is_sender: self.issued_to_is_sender,
             users_of: Arc::from([]),
             topics: Arc::from([]),
+            encrypted_to,
             keys,
             redeeming: self.redeeming,
         })
@@ -319,6 +329,7 @@ impl NeedsAudience {
             leeway: DEFAULT_LEEWAY,
             issued_to_is_sender: false,
             redeeming: self.redeeming,
+            encrypted_to: None,
         }
     }
 }

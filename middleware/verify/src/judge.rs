@@ -19,6 +19,7 @@ use tower_identity_core::{
     Audience, AuthenticationContext, Credential, Evidence, Issuer, Refusal, Revocations, Scope, Scopes, SecretToken,
     Timestamp, TokenId, Topic, TransactionId, VerifiedTokenParts,
 };
+use tower_identity_jose::DecryptionKey;
 
 pub(crate) use self::{
     actors::{actors, identity},
@@ -63,6 +64,8 @@ pub(crate) struct Rules {
     pub(crate) users_of: Arc<[Issuer]>,
     /// What it may hand over. None of whoever hands nothing over.
     pub(crate) topics: Arc<[Topic]>,
+    /// What its tokens are encrypted to, where they are.
+    pub(crate) encrypted_to: Option<Arc<[DecryptionKey]>>,
     /// What is revoked.
     pub(crate) revocations: Revocations,
 }

@@ -38,6 +38,7 @@
 //! | `aliases` | the workloads that go by several names |
 //! | [`danger`], `asserting` | callers and services whose word is taken for whom they call |
 //! | `hand_off` | work that another service has handed over, and for whom |
+//! | `encrypted` | tokens that are encrypted to this service |
 //! | `trusted` | one issuer at work: opening, judging, and waiting for keys |
 //! | `keys`, `source` | its keys, kept fresh, and where they are fetched from |
 //! | `opaque` | tokens that are no JWTs: asked about (RFC 7662), or put together again ([`SplitTokens`]) |
@@ -60,6 +61,7 @@ mod claim;
 mod claims;
 mod current;
 pub mod danger;
+mod encrypted;
 mod events;
 mod explain;
 mod feed;

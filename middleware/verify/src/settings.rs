@@ -7,7 +7,7 @@ use tower_identity_core::InvalidSetting;
 use tower_identity_jose::Algorithm;
 use tower_identity_oauth::IntrospectionSettings;
 
-use crate::{KeySettings, Profile, TrustedIssuer};
+use crate::{KeySettings, Profile, TrustedIssuer, encrypted};
 
 /// A trusted issuer as a table of a file. Becomes a [`TrustedIssuer`] by [`trusted_issuer`](Self::trusted_issuer), which
 /// checks every field, or by `try_from`, where relative paths start at the current directory.
@@ -22,6 +22,7 @@ use crate::{KeySettings, Profile, TrustedIssuer};
 /// | `keys` | where its keys are, if not where its metadata says, and how they are kept: [`KeySettings`] | from metadata |
 /// | `introspection` | that its tokens are [opaque](TrustedIssuer::opaque), and how it is asked: [`IntrospectionSettings`] | its tokens are JWTs |
 /// | `algorithms` | a list of the signature algorithms that it may use | as [`TrustedIssuer::algorithms`] |
+/// | `decryption_key_file` | the private key (PEM) that its tokens are [encrypted to](TrustedIssuer::encrypted_to), or a list of several | they are not encrypted |
 /// | `leeway_seconds` | how far the clocks may differ, 120 at most | 30 |
 /// | `issued_to_is_sender` | whether users' tokens come [straight from their client](TrustedIssuer::issued_to_is_sender) | `false` |
 ///
@@ -48,6 +49,7 @@ pub struct IssuerSettings {
     keys: KeySettings,
     introspection: Option<IntrospectionSettings>,
     algorithms: Option<Vec<Algorithm>>,
+    decryption_key_file: Option<OneOrMany>,
     leeway_seconds: Option<u64>,
     #[serde(default)]
     issued_to_is_sender: bool,
@@ -58,6 +60,15 @@ pub struct IssuerSettings {
 enum OneOrMany {
     One(String),
     Many(Vec<String>),
+}
+
+impl OneOrMany {
+    fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::Many(many) => many,
+        }
+    }
 }
 
 impl IssuerSettings {
@@ -85,11 +96,7 @@ impl IssuerSettings {
             (None, None, ..) => return Err(InvalidSetting::new("issuer", "is missing, and trust_domain too")),
             (Some(_), Some(_), ..) => return Err(InvalidSetting::new("trust_domain", "stands beside an issuer")),
         };
-        let mut audiences = match self.audience {
-            OneOrMany::One(audience) => vec![audience],
-            OneOrMany::Many(audiences) => audiences,
-        }
-        .into_iter();
+        let mut audiences = self.audience.into_vec().into_iter();
         let Some(first) = audiences.next() else {
             return Err(InvalidSetting::new("audience", "names no audience"));
         };
@@ -102,6 +109,9 @@ impl IssuerSettings {
         }
         if let Some(algorithms) = self.algorithms {
             issuer = issuer.algorithms(algorithms);
+        }
+        if let Some(files) = self.decryption_key_file {
+            issuer = issuer.encrypted_to(encrypted::read(&files.into_vec(), folder)?);
         }
         if let Some(seconds) = self.leeway_seconds {
             issuer = issuer.leeway(Duration::from_secs(seconds));

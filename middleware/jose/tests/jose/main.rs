@@ -2,6 +2,7 @@
 //! in one thing and passes. The private keys in `fixtures` were made for these tests and are used for nothing else.
 
 mod compact;
+mod encryption;
 mod key_sets;
 mod keys;
 mod opening;

@@ -93,6 +93,7 @@ impl Connect<'_> {
                 issued_to_is_sender: issuer.issued_to_is_sender,
                 users_of: issuer.users_of,
                 topics: issuer.topics,
+                encrypted_to: issuer.encrypted_to,
                 revocations: self.revocations.clone(),
             },
         })

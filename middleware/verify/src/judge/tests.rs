@@ -23,6 +23,7 @@ fn rules() -> Rules {
         issued_to_is_sender: false,
         users_of: Arc::from([]),
         topics: Arc::from([]),
+        encrypted_to: None,
         revocations: Revocations::new(system_clock()),
     }
 }

@@ -6,6 +6,7 @@ mod bound;
 mod building;
 mod certificates;
 mod details;
+mod encrypted;
 mod events;
 mod evidence;
 mod explain;
