@@ -92,8 +92,9 @@ pub use tower_identity_core::{
 };
 pub use tower_identity_inbound::{
     AtEdge, AuthLayer, CallerName, CertificateForm, ClientCertificate, Connection, CorrelationId, EdgeBody,
-    ForwardedCertificate, Inbound, IssuerName, ProxyPeer, RequireLayer, ResourceMetadata, ResourceMetadataBuilder,
-    ResourceSettings, Rule, RuleHandle, RuleSet, SecurityEvents, Source, Streams, edge, rule,
+    ForwardAuthLayer, ForwardedCertificate, Inbound, IssuerName, OriginalRequest, ProxyPeer, RequireLayer,
+    ResourceMetadata, ResourceMetadataBuilder, ResourceSettings, Rule, RuleHandle, RuleSet, SecurityEvents, Source,
+    Streams, edge, rule,
 };
 pub use tower_identity_jose::{Algorithm, DecryptionKey, EncryptionKey, KeySet, Limits, SigningKey};
 #[cfg(feature = "transaction-tokens")]
@@ -148,6 +149,11 @@ pub struct RevocationDocument;
 #[doc = include_str!("../../docs/handing-over.md")]
 #[derive(Debug)]
 pub struct HandingOverDocument;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/forward-auth.md")]
+#[derive(Debug)]
+pub struct ForwardAuthDocument;
 
 /// These are about clients of others, too.
 #[cfg(all(doctest, feature = "tonic"))]

@@ -198,10 +198,8 @@ impl<P> AuthLayer<P> {
     /// [`InvalidSetting`] for the field `forwarded_certificate`: in `header`, it is one of the [sources](Self::sources); in
     /// `peers`, a proxy is known by its certificate, and the verifier trusts nobody's.
     pub fn forwarded_certificate(self, forwarded: ForwardedCertificate) -> Result<Self, InvalidSetting> {
-        if forwarded.needs_certificates() && self.settings.verifier.certificate_issuers().next().is_none() {
-            let rule = "has a proxy that is known by its certificate, and needs certificates: whose are trusted";
-            return Err(InvalidSetting::new("peers", rule).within("forwarded_certificate"));
-        }
+        let known = forwarded.known_to(&self.settings.verifier);
+        known.map_err(|wrong| wrong.within("forwarded_certificate"))?;
         apart(&self.settings.sources, Some(&forwarded))?;
         Ok(self.with(|settings| settings.forwarded = Some(Arc::new(forwarded))))
     }

@@ -13,7 +13,7 @@ use tower_identity_core::{
     InvalidSetting, Refusal,
     fields::{Pattern, same},
 };
-use tower_identity_verify::Current;
+use tower_identity_verify::{Current, Verifier};
 
 pub use self::form::CertificateForm;
 use crate::{
@@ -125,9 +125,9 @@ impl ForwardedCertificate {
         &self.header
     }
 
-    /// Whether a peer is known by its certificate, for which somebody has to vouch.
-    pub(crate) fn needs_certificates(&self) -> bool {
-        self.proxies.are_by_certificate()
+    /// Whether somebody vouches for the proxies.
+    pub(crate) fn known_to(&self, verifier: &Verifier) -> Result<(), InvalidSetting> {
+        self.proxies.known_to(verifier)
     }
 
     /// The certificates of the client, its own first, where a proxy sent the request: none where it had none. `None` where

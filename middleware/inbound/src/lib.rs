@@ -25,6 +25,7 @@
 //! | [`connection`] | [`Connection`]: what an acceptor knows of the connection, client certificates among it |
 //! | [`proxy`] | [`ProxyPeer`]: which peers are proxies of ours, whose word is taken |
 //! | [`forwarded`] | [`ForwardedCertificate`]: the certificate of a caller whose TLS ends at one of them |
+//! | [`forward_auth`] | [`ForwardAuthLayer`]: answers a proxy that asks whether a request may pass |
 //! | [`edge`] | what requests from outside say of an identity and may not; [`EdgeBody`], whose trailers do not |
 //! | [`resource`] | [`ResourceMetadata`]: what clients may know of this service (RFC 9728) |
 //! | [`events`] | [`SecurityEvents`]: the endpoint that revocations are pushed to (RFC 8935) |
@@ -50,6 +51,7 @@ pub mod decision;
 pub mod edge;
 pub mod events;
 mod fields;
+pub mod forward_auth;
 pub mod forwarded;
 pub mod inbound;
 mod observed;
@@ -72,6 +74,7 @@ pub use self::{
     correlation::CorrelationId,
     edge::{AtEdge, EdgeBody, Inside},
     events::SecurityEvents,
+    forward_auth::{ForwardAuthLayer, ForwardAuthService, OriginalRequest},
     forwarded::{CertificateForm, ForwardedCertificate},
     inbound::Inbound,
     presented::{Credentials, Presented},

@@ -3,7 +3,7 @@
 use http::Request;
 use serde::Deserialize;
 use tower_identity_core::{CallerName, InvalidSetting, Refusal, RefusalKind};
-use tower_identity_verify::Current;
+use tower_identity_verify::{Current, Verifier};
 
 use crate::Connection;
 
@@ -25,12 +25,6 @@ pub enum ProxyPeer {
     UnixSocket,
 }
 
-impl ProxyPeer {
-    pub(crate) fn by_certificate(&self) -> bool {
-        matches!(self, Self::Caller(_))
-    }
-}
-
 /// The proxies of a service: one at least.
 #[derive(Debug, Clone)]
 pub(crate) struct Proxies(Box<[ProxyPeer]>);
@@ -48,8 +42,17 @@ impl Proxies {
     }
 
     /// Whether one of them is known by its certificate alone.
-    pub(crate) fn are_by_certificate(&self) -> bool {
-        self.0.iter().any(ProxyPeer::by_certificate)
+    fn are_by_certificate(&self) -> bool {
+        self.0.iter().any(|peer| matches!(peer, ProxyPeer::Caller(_)))
+    }
+
+    /// Whether somebody vouches for the certificates of those that are known by one.
+    pub(crate) fn known_to(&self, verifier: &Verifier) -> Result<(), InvalidSetting> {
+        if self.are_by_certificate() && verifier.certificate_issuers().next().is_none() {
+            let rule = "has a proxy that is known by its certificate, and needs certificates: whose are trusted";
+            return Err(InvalidSetting::new("peers", rule));
+        }
+        Ok(())
     }
 
     /// Whether one of them is at the other end of the request's connection. A peer with a certificate is whom that names,

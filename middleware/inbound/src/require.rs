@@ -205,24 +205,23 @@ where
                 Ok(Inbound::of(request.extensions()).ok().and_then(Inbound::at_its_word))
             }
         };
-        let state = match decision {
+        match decision {
             Ok(at_its_word) => {
                 if let Some(inbound) = at_its_word {
                     request.extensions_mut().insert(inbound);
                 }
-                State::Calling { inner: self.inner.call(request) }
+                RequireFuture::calling(self.inner.call(request))
             }
             Err(refusal) => {
                 let asked = Asked::of(request.method(), request.headers(), request.extensions());
-                State::Refused { response: Some(decision::refuse(Stage::Rule, &refusal, &asked)) }
+                RequireFuture::refused(decision::refuse(Stage::Rule, &refusal, &asked))
             }
-        };
-        RequireFuture { state }
+        }
     }
 }
 
 pin_project! {
-    /// The future of [`RequireService`].
+    /// The future of [`RequireService`], and of whatever else calls on at once, or refuses.
     pub struct RequireFuture<F> {
         #[pin]
         state: State<F>,
@@ -239,6 +238,16 @@ pin_project! {
         Refused {
             response: Option<Response<Bytes>>,
         },
+    }
+}
+
+impl<F> RequireFuture<F> {
+    pub(crate) fn calling(inner: F) -> Self {
+        Self { state: State::Calling { inner } }
+    }
+
+    pub(crate) fn refused(response: Response<Bytes>) -> Self {
+        Self { state: State::Refused { response: Some(response) } }
     }
 }
 

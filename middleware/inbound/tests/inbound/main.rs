@@ -16,6 +16,7 @@ mod edge;
 mod error_map;
 mod events;
 mod files;
+mod forward_auth;
 mod left_out;
 mod named;
 mod observe;

@@ -1,9 +1,10 @@
 //! Proxies of others in front of a service of ours, as docs/certificates.md has them: what they say of the client's
-//! certificate, whatever the client says itself.
+//! certificate, whatever the client says itself. And, in `asked`, those that ask first.
 
+mod asked;
 mod settings;
 
-use std::fs;
+use std::{fs, path::Path};
 
 use axum::{Json, Router, routing::get};
 use axum_identity::Caller;
@@ -29,6 +30,15 @@ struct House {
     proxy: Peer,
     port: u16,
     _folder: TempDir,
+}
+
+/// Starts a proxy with these settings, and says where it listens.
+async fn start(name: &'static str, python: &Path, folder: &Path, settings: &str) -> (Peer, u16) {
+    let file = folder.join("proxy.yaml");
+    fs::write(&file, settings).expect("written");
+    let (proxy, says) = Peer::python(name, python, SCRIPT, &[name, file.to_str().expect("text")]).await;
+    let port = says["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port");
+    (proxy, port)
 }
 
 /// Who the service saw: the caller, and its user; or the status and the code of the problem.
@@ -60,11 +70,8 @@ impl House {
         let own = spire.certificate().dns("orders.internal").common_name("orders").build();
         let service = Server::start(acceptor(&own, &[&spire, &stranger]), app).await;
 
-        let file = folder.path().join("proxy.yaml");
-        fs::write(&file, settings::of_the_proxy(name, folder.path(), service.addr)).expect("written");
-        let file = file.to_str().expect("text");
-        let (proxy, says) = Peer::python(name, python, SCRIPT, &[name, file]).await;
-        let port = says["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port");
+        let settings = settings::of_the_proxy(name, folder.path(), service.addr);
+        let (proxy, port) = start(name, python, folder.path(), &settings).await;
         Some(Self { login, spire, stranger, service, proxy, port, _folder: folder })
     }
 

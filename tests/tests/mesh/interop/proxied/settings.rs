@@ -1,14 +1,15 @@
-//! The files of a service and of the proxy in front of it, around what docs/certificates.md shows.
+//! The files of a service and of the proxy in front of it, around what docs/certificates.md and docs/forward-auth.md show.
 
-use std::{net::SocketAddr, path::Path};
+use std::{fs, net::SocketAddr, path::Path};
 
 use tower_identity_testkit::TestIssuer;
 
-const DOCUMENT: &str = include_str!("../../../../../docs/certificates.md");
+const CERTIFICATES: &str = include_str!("../../../../../docs/certificates.md");
+const FORWARD_AUTH: &str = include_str!("../../../../../docs/forward-auth.md");
 
 /// What the document shows in this language.
-fn shown(language: &str) -> &'static str {
-    let (_, rest) = DOCUMENT.split_once(&format!("```{language}\n")).expect("it is shown");
+fn shown(document: &'static str, language: &str) -> &'static str {
+    let (_, rest) = document.split_once(&format!("```{language}\n")).expect("it is shown");
     rest.split_once("```").expect("to its end").0
 }
 
@@ -18,7 +19,7 @@ pub(super) fn of_the_service(proxy: &str, login: &TestIssuer) -> String {
         "haproxy" => ("client-cert", "rfc9440"),
         _ => ("x-forwarded-client-cert", "xfcc"),
     };
-    assert!(DOCUMENT.contains(&format!("with `header = \"{header}\"` and `form = \"{form}\"`")), "{proxy}");
+    assert!(CERTIFICATES.contains(&format!("with `header = \"{header}\"` and `form = \"{form}\"`")), "{proxy}");
     format!(
         r#"
         [inbound]
@@ -47,9 +48,12 @@ pub(super) fn of_the_service(proxy: &str, login: &TestIssuer) -> String {
 /// Each asks its clients for certificates, and lets in whatever comes: what is made of it is the service's to say.
 pub(super) fn of_the_proxy(name: &str, folder: &Path, service: SocketAddr) -> String {
     let written = match name {
-        "nginx" => nginx(shown("nginx")),
-        "haproxy" => haproxy(shown("haproxy")),
-        _ => envoy(shown("yaml")),
+        "nginx" => nginx(&format!("{NGINX_TLS}{}", shown(CERTIFICATES, "nginx"))),
+        "haproxy" => haproxy("", HAPROXY_TLS, shown(CERTIFICATES, "haproxy")),
+        _ => {
+            let manager = format!("{ENVOY_ROUTER}{}", shown(CERTIFICATES, "yaml"));
+            envoy(&manager, ENVOY_TLS, &[("orders", "@SERVICE_PORT@", ENVOY_CLIENT_TLS)])
+        }
     };
     let at = |file: &str| folder.join(file).to_str().expect("text").to_owned();
     let files = ["gateway-and-key.pem", "server-and-key.pem", "gateway.pem", "gateway.key", "server.pem", "server.key"];
@@ -60,37 +64,98 @@ pub(super) fn of_the_proxy(name: &str, folder: &Path, service: SocketAddr) -> St
     written.replace("orders.internal:8443", &service.to_string()).replace("@SERVICE_PORT@", &service.port().to_string())
 }
 
-fn nginx(location: &str) -> String {
+/// Over plaintext, each asks the service at `asked` first.
+pub(super) fn of_one_that_asks(name: &str, folder: &Path, asked: SocketAddr, service: SocketAddr) -> String {
+    let lua = folder.join("forward-auth.lua");
+    let at = |text: &str| text.replace("127.0.0.1:9000", &asked.to_string());
+    fs::write(&lua, at(shown(FORWARD_AUTH, "lua"))).expect("written");
+    let (asked_port, service_port) = (asked.port().to_string(), service.port().to_string());
+    let written = match name {
+        "nginx" => nginx(&format!("listen 127.0.0.1:@PORT@;{}", shown(FORWARD_AUTH, "nginx"))),
+        "haproxy" => {
+            let global = format!("global\n    lua-load {}\n", lua.display());
+            haproxy(&global, "", shown(FORWARD_AUTH, "haproxy"))
+        }
+        _ => envoy(shown(FORWARD_AUTH, "yaml"), "", &[("orders", &service_port, ""), ("auth", &asked_port, "")]),
+    };
+    at(&written).replace("orders.internal:8080", &service.to_string())
+}
+
+const NGINX_TLS: &str = "
+    listen 127.0.0.1:@PORT@ ssl;
+    ssl_certificate server.pem;
+    ssl_certificate_key server.key;
+    ssl_verify_client optional_no_ca;
+";
+
+fn nginx(server: &str) -> String {
     format!(
-        "daemon off;
-        master_process off;
-        pid nginx.pid;
-        events {{ }}
-        http {{
-            access_log off;
-            server {{
-                listen 127.0.0.1:@PORT@ ssl;
-                ssl_certificate server.pem;
-                ssl_certificate_key server.key;
-                ssl_verify_client optional_no_ca;
-                {location}
-            }}
-        }}
-        "
+        "daemon off;\nmaster_process off;\npid nginx.pid;\nevents {{ }}\n\
+         http {{\naccess_log off;\nserver {{\n{server}\n}}\n}}\n"
     )
 }
 
-fn haproxy(backend: &str) -> String {
-    let ignored = "crt-ignore-err all ca-ignore-err all";
+const HAPROXY_TLS: &str =
+    " ssl crt server-and-key.pem verify optional ca-file bundle.pem crt-ignore-err all ca-ignore-err all";
+
+fn haproxy(global: &str, tls: &str, backend: &str) -> String {
     format!(
-        "defaults\n    mode http\n    timeout connect 10s\n    timeout client 60s\n    timeout server 60s\n\
-         listen shop\n    bind 127.0.0.1:@PORT@ ssl crt server-and-key.pem verify optional ca-file bundle.pem {ignored}\n\
-         {backend}"
+        "{global}defaults\n    mode http\n    timeout connect 10s\n    timeout client 60s\n    timeout server 60s\n\
+         listen shop\n    bind 127.0.0.1:@PORT@{tls}\n{backend}"
     )
 }
 
-fn envoy(manager: &str) -> String {
+const ENVOY_ROUTER: &str = r#"http_filters:
+- name: envoy.filters.http.router
+  typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }
+"#;
+
+const ENVOY_TLS: &str = r#"
+      transport_socket:
+        name: envoy.transport_sockets.tls
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+          require_client_certificate: false
+          common_tls_context:
+            tls_certificates:
+            - certificate_chain: { filename: server.pem }
+              private_key: { filename: server.key }
+            validation_context:
+              trusted_ca: { filename: bundle.pem }
+              trust_chain_verification: ACCEPT_UNTRUSTED
+"#;
+
+const ENVOY_CLIENT_TLS: &str = r#"
+    transport_socket:
+      name: envoy.transport_sockets.tls
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+        sni: orders.internal
+        common_tls_context:
+          tls_certificates:
+          - certificate_chain: { filename: gateway.pem }
+            private_key: { filename: gateway.key }
+          validation_context:
+            trusted_ca: { filename: bundle.pem }
+"#;
+
+/// The services by the names of their clusters, with their ports and what is said to them in TLS.
+fn envoy(manager: &str, tls: &str, services: &[(&str, &str, &str)]) -> String {
     let manager: String = manager.lines().map(|line| format!("          {line}\n")).collect();
+    let cluster = |(name, port, tls): &(&str, &str, &str)| {
+        format!(
+            r#"
+  - name: {name}
+    type: STATIC
+    load_assignment:
+      cluster_name: {name}
+      endpoints:
+      - lb_endpoints:
+        - endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {port} }} }} }}
+{tls}"#
+        )
+    };
+    let clusters: String = services.iter().map(cluster).collect();
     format!(
         r#"
 static_resources:
@@ -102,41 +167,8 @@ static_resources:
         typed_config:
           "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
           stat_prefix: shop
-          http_filters:
-          - name: envoy.filters.http.router
-            typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
-{manager}
-      transport_socket:
-        name: envoy.transport_sockets.tls
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
-          require_client_certificate: false
-          common_tls_context:
-            tls_certificates:
-            - certificate_chain: {{ filename: server.pem }}
-              private_key: {{ filename: server.key }}
-            validation_context:
-              trusted_ca: {{ filename: bundle.pem }}
-              trust_chain_verification: ACCEPT_UNTRUSTED
-  clusters:
-  - name: orders
-    type: STATIC
-    load_assignment:
-      cluster_name: orders
-      endpoints:
-      - lb_endpoints:
-        - endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: @SERVICE_PORT@ }} }} }}
-    transport_socket:
-      name: envoy.transport_sockets.tls
-      typed_config:
-        "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
-        sni: orders.internal
-        common_tls_context:
-          tls_certificates:
-          - certificate_chain: {{ filename: gateway.pem }}
-            private_key: {{ filename: gateway.key }}
-          validation_context:
-            trusted_ca: {{ filename: bundle.pem }}
+{manager}{tls}
+  clusters:{clusters}
 "#
     )
 }
