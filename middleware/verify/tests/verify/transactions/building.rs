@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use serde_json::{Value, json};
 use tower_identity_core::CallerName;
-use tower_identity_verify::{Profile, TransactionTokenSettings, TransactionTokens, TrustedIssuer};
+use tower_identity_verify::{Profile, TransactionTokenSettings, TransactionTokens, TrustedIssuer, VerifierBuilder};
 
 use super::{House, LOGIN, PARTNER, SHOP, keys};
 use crate::support::key;
@@ -13,7 +13,7 @@ use crate::support::key;
 fn tx_a5_a_trust_domain_is_named_once_and_by_a_name_of_its_own() {
     let house = House::new();
     let built = |tokens: Vec<TransactionTokens>| {
-        let builder = tokens.into_iter().fold(house.callers(), |builder, tokens| builder.transaction_tokens(tokens));
+        let builder = tokens.into_iter().fold(house.callers(), VerifierBuilder::transaction_tokens);
         builder.build().map(drop).map_err(|wrong| wrong.to_string())
     };
     let named = |domain: &str| TransactionTokens::of_keys(domain, keys(&house.shop));

@@ -1,7 +1,7 @@
 //! Who may carry one.
 
 use serde_json::json;
-use tower_identity_core::{Binding, CallerName, Evidence, RefusalKind};
+use tower_identity_core::{Audience, Binding, CallerName, Evidence, RefusalKind};
 use tower_identity_testkit::TokenBuilder;
 use tower_identity_verify::Verifier;
 
@@ -170,7 +170,7 @@ fn tx_a9_a_transaction_token_says_of_which_trust_domain_it_is() {
     let caller = decided(&house.verifier(), &house.own("orders"), &house.alice()).expect("good");
     let (own, token) = (caller.caller_token(), caller.token());
     assert_eq!(own.trust_domain(), None);
-    assert_eq!(token.trust_domain().map(|domain| domain.as_str()), Some(SHOP));
+    assert_eq!(token.trust_domain().map(Audience::as_str), Some(SHOP));
     assert_eq!(token.issuer().as_str(), SHOP);
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tower_identity_core::RefusalKind;
+use tower_identity_core::{RefusalKind, Timestamp};
 use tower_identity_jose::Algorithm;
 use tower_identity_testkit::TokenBuilder;
 
@@ -209,6 +209,6 @@ fn tx_a8_how_the_user_signed_in_stays_what_it_was() {
     let caller = decided(&house.verifier(), &house.own("orders").claim("acr", "silver"), &token).expect("good");
     let signed_in = caller.principal().authentication();
     assert_eq!(signed_in.acr.as_deref(), Some("gold"));
-    assert_eq!(signed_in.auth_time.map(|time| time.as_secs()), Some(1_799_999_000));
+    assert_eq!(signed_in.auth_time.map(Timestamp::as_secs), Some(1_799_999_000));
     assert_eq!(signed_in.amr, ["pwd", "otp"]);
 }
