@@ -3,6 +3,7 @@
 
 use reqwest::Client;
 use serde_json::{Value, json};
+use tower_identity::{RefusalKind, Settings, Verifier, transaction_tokens};
 
 use super::{
     install,
@@ -127,4 +128,60 @@ async fn rfc9068_a7_a_user_of_oidc_provider_arrives_by_way_of_authgent() {
     seen["evidence"] = json!("actor");
     assert_eq!(plain.ask(&token).await, Ok(seen));
     assert_eq!(plain.ask(&id_token).await, invalid_token(), "what it was exchanged for is not for us");
+}
+
+/// It follows an earlier revision of the draft, whose tokens have all that this one asks for.
+#[tokio::test]
+async fn tx_a1_transaction_tokens_of_authgent_speak_for_their_users_in_the_hands_of_who_may_carry_them() {
+    let Some(provider) = OidcProvider::start().await else { return };
+    let Some(server) = Authgent::start(&[&provider.issuer]).await else { return };
+    let (_, id_token) = provider.tokens_of("alice", "https://es256.orders.test").await;
+    let of_alice = server.exchanged(&id_token).await;
+    let own = server.token(&[("grant_type", "client_credentials"), ("resource", OURS)]).await;
+    let transaction = async |subject: &str, trust_domain: &str| {
+        let exchange = [
+            ("grant_type", TOKEN_EXCHANGE),
+            ("subject_token", subject),
+            ("subject_token_type", ACCESS_TOKEN),
+            ("requested_token_type", transaction_tokens::TOKEN_TYPE),
+            ("audience", trust_domain),
+            (transaction_tokens::REQUEST_CONTEXT, r#"{"req_ip":"203.0.113.7"}"#),
+            (transaction_tokens::REQUEST_DETAILS, r#"{"action":"charge"}"#),
+        ];
+        server.token(&exchange).await
+    };
+    let verifier = |carriers: &str| {
+        let issuer = &server.issuer;
+        let settings = format!(
+            "[[inbound.issuer]]\nissuer = {issuer:?}\naudience = {OURS:?}\nprofile = \"plain\"\n\
+             [[inbound.transaction_tokens]]\ntrust_domain = \"shop.internal\"\nissuer = {issuer:?}\n\
+             keys = {{ url = \"{issuer}/.well-known/jwks.json\" }}\ncarriers = {carriers}\n"
+        );
+        Settings::parse(&settings, "orders.toml").and_then(|settings| settings.verifier()).expect("a good file")
+    };
+    let judged = async |verifier: &Verifier, token: &str| {
+        let settings = verifier.current();
+        let verification = settings.transaction(settings.bearer(&own), Some(token));
+        drop(settings);
+        let caller = verification.await.map_err(|refusal| (refusal.kind().clone(), refusal.check()))?;
+        Ok(serde_json::to_value(caller.principal()).expect("json"))
+    };
+
+    let (token, carrier) = (transaction(&of_alice, "shop.internal").await, verifier(&format!("[{:?}]", server.agent)));
+    let seen = json!({
+        "caller": { "id": server.agent, "issuer": server.issuer },
+        "user": { "id": "user:alice", "issuer": "shop.internal" },
+        "actors": [],
+        "scopes": ["orders:read"],
+        "audience": "shop.internal",
+        "evidence": "subject",
+        "binding": "transaction",
+        "token_id": null,
+    });
+    assert_eq!(judged(&carrier, &token).await, Ok(seen));
+    assert_eq!(judged(&verifier("[]"), &token).await, Err((RefusalKind::UnrelatedCredentials, "binding")));
+    let bad = |check| Err((RefusalKind::InvalidTransactionToken, check));
+    assert_eq!(judged(&carrier, &tampered(&token, "sub", "user:bob")).await, bad("signature"));
+    assert_eq!(judged(&carrier, &transaction(&of_alice, OURS).await).await, bad("aud"));
+    assert_eq!(judged(&carrier, &transaction(&own, "shop.internal").await).await, bad("subject"), "of no user");
 }
