@@ -1,18 +1,18 @@
 //! A target: where requests go, and which token goes with them.
 
-use std::{path::PathBuf, time::Duration};
+mod strategies;
+mod user_header;
 
-use http::{HeaderName, Method, header};
-use tower_identity_core::{
-    Audience, InvalidSetting, Issuer, Scopes, SecretToken, Tenant,
-    fields::{is_credential, same},
-};
+use std::time::Duration;
+
+use http::{HeaderName, Method};
+use tower_identity_core::{Audience, InvalidSetting, Issuer, Scopes, Tenant};
 use tower_identity_jose::SigningKey;
-use tower_identity_oauth::{CustomGrantType, Parameters, Resource};
+use tower_identity_oauth::{Parameters, Resource};
 
 use crate::{
-    Candidate, Chaining, Embedded, EntraOnBehalfOf, IdJag, MAX_CREDENTIAL_BYTES, OnBehalfOf, Plaintext, ReadableJwt,
-    Relay, Signed, Strategies, Strategy, TokenExchange, TokenFile, origin::Origin, path::PathPrefix, when::When,
+    Candidate, MAX_CREDENTIAL_BYTES, OnBehalfOf, Plaintext, ReadableJwt, Strategies, Strategy, origin::Origin,
+    path::PathPrefix, when::When,
 };
 
 /// One row of the list of targets: an origin and path prefix, and the token that goes there.
@@ -210,76 +210,6 @@ impl Target {
         self
     }
 
-    /// The caller's token is exchanged for one to this target (RFC 8693): its user's, unless the row says
-    /// [otherwise](Self::on_behalf_of).
-    pub fn token_exchange(self) -> Self {
-        self.strategy(TokenExchange::new())
-    }
-
-    /// This service's own token goes to the target (RFC 6749 §4.4).
-    pub fn client_credentials(self) -> Self {
-        self.strategy(Strategy::ClientCredentials)
-    }
-
-    /// The caller's token is exchanged at Keycloak for one to this target: its standard token exchange, version 2. The
-    /// token has to be Keycloak's own, and for this client there or issued to it; the audience is the client id of the
-    /// target, and there is no resource.
-    pub fn keycloak_exchange(self) -> Self {
-        self.strategy(Strategy::KeycloakExchange)
-    }
-
-    /// The caller's user's token makes one to this target at Entra ID: see [`EntraOnBehalfOf`].
-    pub fn entra_on_behalf_of(self) -> Self {
-        self.strategy(EntraOnBehalfOf::new())
-    }
-
-    /// The caller's token makes one to this target by a grant of the server's own.
-    pub fn custom_grant(self, grant_type: CustomGrantType) -> Self {
-        self.strategy(grant_type)
-    }
-
-    /// The caller's token is an assertion for the row's server, which makes one to this target of it (RFC 7523 §2.1). So it
-    /// has to be a JWT that names this server in its `aud`, beside this service, and no access token by its `typ`.
-    pub fn by_assertion(self) -> Self {
-        self.strategy(Strategy::Assertion)
-    }
-
-    /// The caller's token is exchanged at the default server for a grant to the row's own, which makes a token to this
-    /// target of it: see [`Chaining`].
-    pub fn chaining(self) -> Self {
-        self.strategy(Chaining::new())
-    }
-
-    /// The same by an identity assertion: see [`IdJag`].
-    pub fn id_jag(self) -> Self {
-        self.strategy(IdJag::new())
-    }
-
-    /// The caller's own token goes to the target, where it is for the target, too: see [`Relay`].
-    pub fn relay(self) -> Self {
-        self.strategy(Relay::new())
-    }
-
-    /// The token that lies in the caller's, at this claim, goes to the target: see [`Embedded`].
-    pub fn embedded(self, claim: impl Into<String>) -> Self {
-        self.strategy(Embedded::at(claim))
-    }
-
-    /// This service signs a token about the caller's user itself, by this key and under this name: see [`Signed`].
-    pub fn signed(self, issuer: impl Into<String>, key: SigningKey) -> Self {
-        self.strategy(Signed::new(issuer, key))
-    }
-
-    /// This service's own token goes to the target, from a file that somebody else writes: see [`TokenFile`].
-    pub fn token_file(self, path: impl Into<PathBuf>) -> Self {
-        self.strategy(TokenFile::at(path))
-    }
-
-    /// This service's own token goes to the target, always this one: until it ends, where it is a JWT that says when.
-    pub fn fixed_token(self, token: impl Into<SecretToken>) -> Self {
-        self.strategy(Strategy::Fixed(token.into()))
-    }
-
     /// Which strategy, or which of several: a later one of a list is taken where those before it have nothing for the
     /// caller.
     pub fn strategy(mut self, strategies: impl Into<Strategies>) -> Self {
@@ -298,47 +228,6 @@ impl Target {
     /// that do not take the authenticated client for the actor. Default: no actor token.
     pub fn actor_token(mut self) -> Self {
         self.actor_token = true;
-        self
-    }
-
-    /// Two credentials: what the strategy brings of the caller goes in the field of this name, and this service's own token
-    /// (RFC 6749 §4.4), for the row's audience and scope, in `Authorization`. Both go, or nothing does. The field is taken
-    /// away from every other request, in every spelling. What a request says to be [this service's](crate::RequestExt)
-    /// alone goes with the latter alone. Default: one credential, in `Authorization`.
-    ///
-    /// ```
-    /// use tower_identity_outbound::Target;
-    ///
-    /// let payments =
-    ///     Target::origin("https://payments.internal")?.audience("payments").token_exchange().user_token_in("x-user-token");
-    /// # let _ = payments;
-    /// # Ok::<(), tower_identity_core::InvalidSetting>(())
-    /// ```
-    pub fn user_token_in(mut self, field: &str) -> Self {
-        const OF_THE_MESSAGE: [HeaderName; 8] = [
-            header::HOST,
-            header::CONNECTION,
-            header::CONTENT_LENGTH,
-            header::CONTENT_TYPE,
-            header::TE,
-            header::TRAILER,
-            header::TRANSFER_ENCODING,
-            header::UPGRADE,
-        ];
-        match HeaderName::try_from(field) {
-            Ok(name) if same(name.as_str(), "txn-token") => {
-                self.note("user_header", "is the field of transaction tokens; make the strategy transaction_token");
-            }
-            Ok(name) if is_credential(name.as_str()) => {
-                self.note("user_header", "is a field that credentials of requests come in; name one of its own");
-            }
-            Ok(name) if OF_THE_MESSAGE.contains(&name) => self.note("user_header", "is a field of the message itself"),
-            Ok(name) if name.as_str().contains('_') => {
-                self.note("user_header", "is written with _, which gateways take for - or drop");
-            }
-            Ok(name) => self.user_header = Some(name),
-            Err(_) => self.note("user_header", "is no name of a header field"),
-        }
         self
     }
 

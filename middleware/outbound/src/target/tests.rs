@@ -1,4 +1,5 @@
 use super::*;
+use crate::TokenExchange;
 
 fn target() -> Target {
     Target::origin("https://payments.internal").expect("origin").audience("payments").token_exchange()

@@ -1,0 +1,49 @@
+//! The field of a user's token that goes beside this service's own.
+
+use http::{HeaderName, header};
+use tower_identity_core::fields::{is_credential, same};
+
+use crate::Target;
+
+impl Target {
+    /// Two credentials: what the strategy brings of the caller goes in the field of this name, and this service's own token
+    /// (RFC 6749 §4.4), for the row's audience and scope, in `Authorization`. Both go, or nothing does. The field is taken
+    /// away from every other request, in every spelling. What a request says to be [this service's](crate::RequestExt)
+    /// alone goes with the latter alone. Default: one credential, in `Authorization`.
+    ///
+    /// ```
+    /// use tower_identity_outbound::Target;
+    ///
+    /// let payments =
+    ///     Target::origin("https://payments.internal")?.audience("payments").token_exchange().user_token_in("x-user-token");
+    /// # let _ = payments;
+    /// # Ok::<(), tower_identity_core::InvalidSetting>(())
+    /// ```
+    pub fn user_token_in(mut self, field: &str) -> Self {
+        const OF_THE_MESSAGE: [HeaderName; 8] = [
+            header::HOST,
+            header::CONNECTION,
+            header::CONTENT_LENGTH,
+            header::CONTENT_TYPE,
+            header::TE,
+            header::TRAILER,
+            header::TRANSFER_ENCODING,
+            header::UPGRADE,
+        ];
+        match HeaderName::try_from(field) {
+            Ok(name) if same(name.as_str(), "txn-token") => {
+                self.note("user_header", "is the field of transaction tokens; make the strategy transaction_token");
+            }
+            Ok(name) if is_credential(name.as_str()) => {
+                self.note("user_header", "is a field that credentials of requests come in; name one of its own");
+            }
+            Ok(name) if OF_THE_MESSAGE.contains(&name) => self.note("user_header", "is a field of the message itself"),
+            Ok(name) if name.as_str().contains('_') => {
+                self.note("user_header", "is written with _, which gateways take for - or drop");
+            }
+            Ok(name) => self.user_header = Some(name),
+            Err(_) => self.note("user_header", "is no name of a header field"),
+        }
+        self
+    }
+}
