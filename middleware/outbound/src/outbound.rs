@@ -112,24 +112,23 @@ impl Outbound {
             return self.obtain_both(row, field, (headers, acting), strip, now);
         }
         // Whoever is in the scope is not counted on unless the token is not at hand.
+        let mut shadow = None;
         let found = ambient::with(|scope| {
             let asked = row.picked(acting, scope).ask(acting, scope, now)?;
-            let shadow = row.shadow(acting, scope, now);
-            let Some(entry) = cache.find(&asked.key(), now) else {
-                return Err(Missing::token(asked, shadow));
-            };
+            shadow = row.shadow(acting, scope, now);
+            let entry = cache.find(&asked.key(), now).ok_or_else(|| Missing::token(asked))?;
             asked.accepts(&entry)?;
             is_sent(&entry, asked, cache, now);
-            Ok((entry, shadow))
+            Ok(entry)
         });
         match found {
-            Ok((entry, shadow)) => {
+            Ok(entry) => {
                 if let Some(shadow) = shadow {
                     shadow.begin();
                 }
                 Ok(Obtained::Now(Credential::new(entry, strip, now)))
             }
-            Err(missing) => self.wait_for(*missing, row, headers, strip),
+            Err(missing) => self.wait_for(*missing, shadow, row, headers, strip),
         }
     }
 
@@ -138,13 +137,14 @@ impl Outbound {
     fn wait_for(
         &self,
         missing: Missing,
+        shadow: Option<Box<Shadow>>,
         row: &Row,
         headers: &HeaderMap,
         strip: Option<Strip>,
     ) -> Result<Obtained, OutboundError> {
         let (outbound, name) = (self.clone(), row.name.clone());
-        let (ask, caller, shadow) = match missing {
-            Missing::Token { ask, caller, shadow } => (ask, caller, shadow),
+        let (ask, caller) = match missing {
+            Missing::Token { ask, caller } => (ask, caller),
             Missing::Right(reason) => return Err(OutboundError::new(Some(name), reason)),
         };
         let (limit, clock) = (deadline::of(row.deadline, headers), self.0.clock.clone());
@@ -183,16 +183,16 @@ fn is_sent_stale(entry: &Entry, asked: Asked<'_, '_>, cache: &Arc<TokenCache>, n
 /// What a request lacks whose credential is not at hand. Boxed, so that what is at hand comes in two registers.
 enum Missing {
     /// It is asked for.
-    Token { ask: Ask, caller: Option<CallerContext>, shadow: Option<Box<Shadow>> },
+    Token { ask: Ask, caller: Option<CallerContext> },
     /// It is refused.
     Right(Reason),
 }
 
 impl Missing {
     #[cold]
-    fn token(asked: Asked<'_, '_>, shadow: Option<Box<Shadow>>) -> Box<Self> {
+    fn token(asked: Asked<'_, '_>) -> Box<Self> {
         match asked.to_ask(false) {
-            Ok(ask) => Box::new(Self::Token { ask, caller: asked.to_caller(), shadow }),
+            Ok(ask) => Box::new(Self::Token { ask, caller: asked.to_caller() }),
             Err(reason) => reason.into(),
         }
     }
