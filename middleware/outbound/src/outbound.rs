@@ -113,7 +113,7 @@ impl Outbound {
         }
         // Whoever is in the scope is not counted on unless the token is not at hand.
         let mut shadow = None;
-        let found = ambient::with(|scope| {
+        let found = ambient::with(|scope| -> Result<_, Box<Missing>> {
             let asked = row.picked(acting, scope).ask(acting, scope, now)?;
             shadow = row.shadow(acting, scope, now);
             let entry = cache.find(&asked.key(), now).ok_or_else(|| Missing::token(asked))?;

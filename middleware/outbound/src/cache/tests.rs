@@ -151,7 +151,7 @@ async fn out_b4_a_failure_that_is_not_remembered_is_the_answer_to_whoever_asked_
     let recipe = recipe(down.clone(), &clock);
     let cache = TokenCache::new(Bounds { entries: 100, bytes: 1 << 20 }, clock.clone());
     let subject = person(0, 0, &time, &Revocations::new(clock)).caller.caller_token().clone();
-    let ask = |ahead| Ask { recipe: recipe.clone(), subject: Some(subject.clone()), ahead };
+    let ask = |ahead| Ask { recipe: recipe.clone(), subject: Some(subject.clone()), about: None, ahead };
     let (came, result) = cache.ask(&ask(false)).await;
     assert_eq!((came, result.expect_err("down").check(), down.0.load(Ordering::Relaxed)), (Came::Miss, "down", 1));
 
