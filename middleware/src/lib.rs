@@ -24,6 +24,7 @@
 //! | answer errors of downstream calls | [`Problem`] |
 //! | take a caller's credential and its user's on one request | [`Verifier::pair`], [`VerifierBuilder::user_issuer`] |
 //! | know callers by their client certificates | [`AuthLayer::client_certificate`], [`CertificateAnchor`], [`Connection`] |
+//! | certificates of the Workload API of SPIFFE | `WorkloadApi` (feature `spiffe`) |
 //! | listen with TLS, and follow its files | `ServerTls`, `TlsListener`, `EachConnection` (feature `tls`) |
 //! | know one workload under many names | [`VerifierBuilder::workload`] |
 //! | know why a token is refused | [`Verifier::explain`]; in development, in the answer too: [`danger`] |
@@ -117,7 +118,9 @@ pub use tower_identity_outbound::{GrpcChannel, GrpcFuture};
 pub use tower_identity_outbound::{HttpClient, RequestBuilder, ResponseExt, SendError, Unsuccessful};
 #[cfg(feature = "retry")]
 pub use tower_identity_outbound::{Replay, RetryRefused, SetAside};
-pub use tower_identity_refresh::system_clock;
+pub use tower_identity_refresh::{Posted, system_clock};
+#[cfg(feature = "spiffe")]
+pub use tower_identity_spiffe::{NotReady, WorkloadApi};
 #[cfg(feature = "tls")]
 pub use tower_identity_tls::{
     Connected, EachConnection, HandshakeError, ServerTls, ServerTlsBuilder, TlsListener, TlsSettings,

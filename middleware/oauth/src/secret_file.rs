@@ -8,7 +8,7 @@ use std::{
 };
 
 use tower_identity_core::{InvalidSetting, SecretToken};
-use tower_identity_refresh::open_regular;
+use tower_identity_refresh::{Posted, open_regular};
 
 /// The largest file that is read, in bytes: far beyond any secret or key.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
@@ -55,6 +55,18 @@ pub(crate) fn text(path: &Path) -> Result<SecretToken, SecretFileError> {
     if text.len() as u64 > MAX_FILE_BYTES {
         return Err(SecretFileError::TooLarge { path: named() });
     }
+    match text.trim() {
+        "" => Err(SecretFileError::Empty { path: named() }),
+        secret => Ok(SecretToken::new(secret)),
+    }
+}
+
+/// The same of what is posted in the place of a file.
+pub(crate) fn posted(posted: &Posted) -> Result<SecretToken, SecretFileError> {
+    let named = || Arc::from(Path::new(posted.name()));
+    let unreadable = |error: io::Error| SecretFileError::Unreadable { path: named(), source: Arc::new(error) };
+    let text = posted.text().map_err(unreadable)?;
+    let text = String::from_utf8(text).map_err(|_| unreadable(io::ErrorKind::InvalidData.into()))?;
     match text.trim() {
         "" => Err(SecretFileError::Empty { path: named() }),
         secret => Ok(SecretToken::new(secret)),

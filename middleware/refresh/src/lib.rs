@@ -21,6 +21,7 @@
 //! | `upkeep` | [`Upkeep`], one that is begun at its first use |
 //! | `file` | [`open_regular`], for files that are read while a service runs |
 //! | `watched_file` | [`WatchedFile`], read again while it is in use |
+//! | `posted` | [`Posted`], a text in the place of a file |
 //! | `clock`, `tick` | [`system_clock`], time for production, and what of it costs little |
 //! | `jitter` | [`jitter()`], chance, so that what began together does not come back together |
 
@@ -32,6 +33,7 @@ mod get;
 mod jitter;
 mod lifetime;
 mod pilot;
+mod posted;
 mod slot;
 mod state;
 mod sync;
@@ -46,6 +48,7 @@ pub use self::{
     get::Get,
     jitter::jitter,
     lifetime::{Failed, Lifetime, Loaded},
+    posted::Posted,
     slot::Slot,
     upkeep::Upkeep,
     watched_file::{FileText, WatchedFile},

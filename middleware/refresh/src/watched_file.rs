@@ -15,7 +15,7 @@ use std::{
 
 use tower_identity_core::Clock;
 
-use crate::{blocking, open_regular};
+use crate::{Posted, blocking, open_regular};
 
 /// How often a file is looked at.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -45,6 +45,8 @@ pub struct FileText {
 /// ```
 pub struct WatchedFile {
     path: PathBuf,
+    /// What is read in its place.
+    posted: Option<Posted>,
     limit: usize,
     clock: Clock,
     /// Held for moments only.
@@ -70,7 +72,19 @@ impl WatchedFile {
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, limit: usize, clock: Clock) -> Self {
         let last = Mutex::new(Last { text: None, number: 0 });
-        Self { path: path.into(), limit, clock, last }
+        Self { path: path.into(), posted: None, limit, clock, last }
+    }
+
+    /// What is posted in the place of a file, whose path is its name.
+    #[must_use]
+    pub fn posted(posted: &Posted, limit: usize, clock: Clock) -> Self {
+        Self { posted: Some(posted.clone()), ..Self::new(posted.name(), limit, clock) }
+    }
+
+    /// Whether it is [posted](Self::posted), and no file.
+    #[must_use]
+    pub fn is_posted(&self) -> bool {
+        self.posted.is_some()
     }
 
     /// Where it is.
@@ -144,6 +158,9 @@ impl WatchedFile {
     }
 
     fn text(&self) -> Result<Vec<u8>, io::ErrorKind> {
+        if let Some(posted) = &self.posted {
+            return posted.text().map_err(|error| error.kind());
+        }
         let mut text = Vec::new();
         let limit = self.limit as u64 + 1;
         let read = open_regular(&self.path).and_then(|file| file.take(limit).read_to_end(&mut text));

@@ -23,6 +23,7 @@
 //! | [`issuer`] | [`TestIssuer`]: an authorization server on loopback, and its [`Failure`]s |
 //! | [`token`] | [`TokenBuilder`]: tokens, valid or wrong in one way |
 //! | [`authority`] | [`TestAuthority`]: a certificate authority, and the client certificates of it |
+//! | `workload_api` | `TestWorkloadApi`, an agent of SPIFFE (on Unix) |
 //! | [`clock`] | [`ManualClock`] |
 //! | [`logs`] | [`LogCapture`] |
 //! | [`secrecy`] | [`assert_hides`] and its kin |
@@ -36,7 +37,11 @@ pub mod layer;
 pub mod logs;
 pub mod secrecy;
 pub mod token;
+#[cfg(unix)]
+pub mod workload_api;
 
+#[cfg(unix)]
+pub use self::workload_api::TestWorkloadApi;
 pub use self::{
     authority::{CertificateBuilder, KeyUsage, TestAuthority, TestCertificate},
     caller::TestCaller,

@@ -18,7 +18,10 @@ use tower_identity_core::{Clock, Fingerprint, InvalidSetting, settings::Step};
 use tower_identity_inbound::ClientCertificate;
 use tower_identity_refresh::WatchedFile;
 
-use crate::{anyone::Anyone, settings::Clients};
+use crate::{
+    anyone::Anyone,
+    settings::{Clients, Own},
+};
 
 /// The largest file that is read, in bytes. Revocation lists are the long ones.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -36,18 +39,19 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    pub(crate) fn new(
-        certificate: PathBuf,
-        key: PathBuf,
-        clients: Clients<PathBuf>,
-        revocation_lists: Vec<PathBuf>,
-        clock: &Clock,
-    ) -> Self {
+    pub(crate) fn new(own: Own, clients: Clients<PathBuf>, revocation_lists: Vec<PathBuf>, clock: &Clock) -> Self {
         let watched = |path: PathBuf| Arc::new(WatchedFile::new(path, MAX_BYTES, clock.clone()));
+        let (certificate, key) = match own {
+            Own::Files { certificate, key } => (watched(certificate), watched(key)),
+            Own::Posted(posted) => {
+                let both = Arc::new(WatchedFile::posted(&posted, MAX_BYTES, clock.clone()));
+                (Arc::clone(&both), both)
+            }
+        };
         Self {
-            certificate: watched(certificate),
-            key: watched(key),
-            clients: clients.map(&watched),
+            certificate,
+            key,
+            clients: clients.map(watched),
             revocation_lists: revocation_lists.into_iter().map(watched).collect(),
             clock: clock.clone(),
             last: Mutex::default(),
@@ -70,9 +74,14 @@ impl Files {
     /// the last time: of several that change together, each is news.
     pub(crate) fn read(&self) -> Option<Result<ServerConfig, InvalidSetting>> {
         let lists = self.revocation_lists.iter().enumerate();
+        let certificate = Text::read(&self.certificate, "certificate");
+        let key = match Arc::ptr_eq(&self.certificate, &self.key) {
+            true => Text { field: "key".into(), text: certificate.text.clone(), ..certificate },
+            false => Text::read(&self.key, "key"),
+        };
         let texts = Texts {
-            certificate: Text::read(&self.certificate, "certificate"),
-            key: Text::read(&self.key, "key"),
+            certificate,
+            key,
             clients: self.clients.as_ref().map(|roots| Text::read(roots, "client_roots")),
             revocation_lists: lists.map(|(at, file)| Text::read(file, at)).collect(),
         };

@@ -8,9 +8,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
 use tower_identity_core::{Clock, InvalidSetting};
 use tower_identity_inbound::Connection;
-use tower_identity_refresh::{OneAtATime, Upkeep};
+use tower_identity_refresh::{OneAtATime, Posted, Upkeep};
 
-use crate::{HandshakeError, files::Files, settings::ServerTlsBuilder, telemetry};
+use crate::{
+    HandshakeError,
+    files::Files,
+    settings::{Own, ServerTlsBuilder},
+    telemetry,
+};
 
 /// The TLS of a server: its certificate, and what it asks of clients. Cheap to clone.
 ///
@@ -32,7 +37,13 @@ struct Inner {
 impl ServerTls {
     /// A server with this certificate and this key: files in PEM, the first with the chain, its own certificate first.
     pub fn builder(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> ServerTlsBuilder {
-        ServerTlsBuilder::new(certificate.into(), key.into())
+        ServerTlsBuilder::new(Own::Files { certificate: certificate.into(), key: key.into() })
+    }
+
+    /// A server with the certificate and the key that are posted in one text, in PEM, and posted anew before they end, as by
+    /// the Workload API of SPIFFE. It is looked at as files are.
+    pub fn posted(own: &Posted) -> ServerTlsBuilder {
+        ServerTlsBuilder::new(Own::Posted(own.clone()))
     }
 
     pub(crate) fn new(files: Files, handshake: Duration, clock: Clock) -> Result<Self, InvalidSetting> {

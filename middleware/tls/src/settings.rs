@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use serde::Deserialize;
 use tower_identity_core::{Clock, InvalidSetting};
 use tower_identity_inbound::ClientCertificate;
-use tower_identity_refresh::system_clock;
+use tower_identity_refresh::{Posted, system_clock};
 
 use crate::{ServerTls, files::Files};
 
@@ -46,6 +46,13 @@ pub struct TlsSettings {
     #[serde(default)]
     revocation_lists: Vec<PathBuf>,
     handshake_seconds: Option<u64>,
+}
+
+/// Where the server's own certificate and key are.
+#[derive(Debug, Clone)]
+pub(crate) enum Own {
+    Files { certificate: PathBuf, key: PathBuf },
+    Posted(Posted),
 }
 
 /// Whose certificates, where not those of certain roots.
@@ -123,8 +130,7 @@ impl TlsSettings {
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until it builds"]
 pub struct ServerTlsBuilder {
-    certificate: PathBuf,
-    key: PathBuf,
+    own: Own,
     clients: Clients<PathBuf>,
     revocation_lists: Vec<PathBuf>,
     handshake: Duration,
@@ -132,10 +138,9 @@ pub struct ServerTlsBuilder {
 }
 
 impl ServerTlsBuilder {
-    pub(crate) fn new(certificate: PathBuf, key: PathBuf) -> Self {
+    pub(crate) fn new(own: Own) -> Self {
         Self {
-            certificate,
-            key,
+            own,
             clients: Clients::Nobody,
             revocation_lists: Vec::new(),
             handshake: HANDSHAKE,
@@ -198,7 +203,7 @@ impl ServerTlsBuilder {
         if let Some(rule) = rule.filter(|_| !self.revocation_lists.is_empty()) {
             return Err(InvalidSetting::new("revocation_lists", rule));
         }
-        let files = Files::new(self.certificate, self.key, self.clients, self.revocation_lists, &self.clock);
+        let files = Files::new(self.own, self.clients, self.revocation_lists, &self.clock);
         ServerTls::new(files, self.handshake, self.clock)
     }
 }

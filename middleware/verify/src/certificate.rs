@@ -21,6 +21,7 @@ use tower_identity_core::{
     InvalidSetting, Issuer, Refusal, RefusalKind, Revocations, Scopes, Subject, Timestamp, VerifiedToken,
     VerifiedTokenParts, Workload,
 };
+use tower_identity_refresh::Posted;
 
 use self::{
     leaf::Leaf,
@@ -68,6 +69,12 @@ impl CertificateAnchor {
     /// domain>`, the same as of the domain's [JWT-SVIDs](crate::TrustedIssuer::trust_domain) (X509-SVID §2, §5).
     pub fn trust_domain(name: impl Into<String>, roots: impl Into<Vec<u8>>) -> Self {
         Self { whose: Whose::TrustDomain(name.into()), roots: RootsIn::Text(roots.into()) }
+    }
+
+    /// [`trust_domain`](Self::trust_domain), by authorities that are posted as they come and go, as the Workload API of
+    /// SPIFFE tells of them. They are looked at every five seconds: a new one is trusted, and one that left is trusted no longer.
+    pub fn trust_domain_posted(name: impl Into<String>, roots: &Posted) -> Self {
+        Self { whose: Whose::TrustDomain(name.into()), roots: RootsIn::Posted(roots.clone()) }
     }
 
     /// Trusts the certificates of a private authority, by its certificates in PEM.

@@ -15,6 +15,7 @@ const OAUTH: &str = "tower-identity-oauth";
 const VERIFY: &str = "tower-identity-verify";
 const INBOUND: &str = "tower-identity-inbound";
 const OUTBOUND: &str = "tower-identity-outbound";
+const SPIFFE: &str = "tower-identity-spiffe";
 const TESTKIT: &str = "tower-identity-testkit";
 const TLS: &str = "tower-identity-tls";
 const EDGE: &str = "tower-identity-edge";
@@ -33,9 +34,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     (INBOUND, &[VERIFY, REFRESH, CORE]),
     (OUTBOUND, &[OAUTH, JOSE, REFRESH, CORE]),
     (EXTRACTORS, &[INBOUND, CORE]),
+    (SPIFFE, &[REFRESH, CORE]),
     (TLS, &[INBOUND, REFRESH, CORE]),
     (EDGE, &[OUTBOUND, INBOUND, VERIFY, OAUTH, JOSE, REFRESH, CORE]),
-    (FACADE, &[EXTRACTORS, TLS, EDGE, OUTBOUND, INBOUND, VERIFY, OAUTH, JOSE, REFRESH, CORE]),
+    (FACADE, &[EXTRACTORS, SPIFFE, TLS, EDGE, OUTBOUND, INBOUND, VERIFY, OAUTH, JOSE, REFRESH, CORE]),
     (TESTKIT, &[OUTBOUND, INBOUND, VERIFY, OAUTH, JOSE, REFRESH, CORE]),
     (API, &[]),
     (KIT, &[FACADE, EXTRACTORS]),

@@ -42,8 +42,8 @@ use tracing_subscriber::{Layer, Registry, layer::Context, layer::SubscriberExt};
 use crate::servers::{Server, verifier};
 
 /// What is told where a key set, a list of callers, roots, a certificate or a client's credentials are kept in a file, by
-/// threads that nobody listens to here, or once the file has changed. Their rooms test it.
-const OF_FILES: [&str; 12] = [
+/// threads that nobody listens to here, or once the file has changed; and of an agent of SPIFFE. Their rooms test it.
+const OF_FILES: [&str; 14] = [
     "keys seeded",
     "seed refused",
     "keys cannot be saved",
@@ -56,6 +56,8 @@ const OF_FILES: [&str; 12] = [
     "client credential refused",
     "certificate read",
     "certificate refused: that before it stays",
+    "workload updated",
+    "workload not updated",
 ];
 
 const DOCUMENT: &str = include_str!("../../../docs/telemetry.md");

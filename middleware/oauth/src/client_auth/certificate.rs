@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use tower_identity_core::{InvalidSetting, SecretToken};
+use tower_identity_refresh::Posted;
 
 use super::{ClientAuth, Method, named};
 use crate::{
@@ -19,6 +20,7 @@ pub(super) enum Place {
     This(Certificate),
     /// Of each its file, and that of its key.
     Files(Arc<[(PathBuf, PathBuf)]>),
+    Posted(Posted),
 }
 
 /// A certificate and its key, as a text.
@@ -57,6 +59,16 @@ impl ClientAuth {
     ) -> Result<Self, InvalidSetting> {
         let files = files.into_iter().map(|(certificate, key)| (certificate.into(), key.into()));
         Self::shown(client_id.as_ref(), Place::Files(files.collect()))
+    }
+
+    /// The same, with certificate and key in one text, in PEM, which is posted anew before it ends, as by the Workload API of
+    /// SPIFFE. It is looked at as files are.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] of `client_id`, when it is empty or not usable.
+    pub fn tls_client_auth_posted(client_id: impl AsRef<str>, posted: &Posted) -> Result<Self, InvalidSetting> {
+        Self::shown(client_id.as_ref(), Place::Posted(posted.clone()))
     }
 
     fn shown(client_id: &str, place: Place) -> Result<Self, InvalidSetting> {

@@ -96,6 +96,7 @@ impl Place {
                 let sources = files.iter().map(|(file, key)| Source::both(file, key));
                 Watched::new(FIELD, sources, read, true).map(Kept::Watched)
             }
+            Self::Posted(posted) => Watched::new(FIELD, [Source::posted(posted)], read, true).map(Kept::Watched),
         }
     }
 }

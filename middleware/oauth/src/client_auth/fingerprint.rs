@@ -24,6 +24,10 @@ impl ClientAuth {
                 secret.fingerprint(of_secret)
             }
             Method::Certificate { place: Place::This(certificate), .. } => of_secret(certificate.pem()),
+            Method::Certificate { place: Place::Posted(posted), .. } => Fingerprint::of("posted-certificate")
+                .field(&*OF_THIS_PROCESS)
+                .field(posted.number().to_be_bytes())
+                .finish(),
             Method::Certificate { place: Place::Files(files), .. } => {
                 let both: Vec<_> = files.iter().flat_map(|(file, key)| [file.as_path(), key.as_path()]).collect();
                 files_fingerprint(both)

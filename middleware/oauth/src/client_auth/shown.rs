@@ -17,6 +17,9 @@ impl fmt::Debug for ClientAuth {
             Method::Certificate { place: Place::Files(files), .. } => {
                 debug.field("files", files);
             }
+            Method::Certificate { place: Place::Posted(posted), .. } => {
+                debug.field("posted", &posted.name());
+            }
             Method::Given { file, .. } => {
                 debug.field("file", file);
             }

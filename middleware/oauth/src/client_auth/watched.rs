@@ -13,7 +13,7 @@ use std::{
 };
 
 use tower_identity_core::{Clock, InvalidSetting, SecretToken, WithCauses};
-use tower_identity_refresh::{Upkeep, blocking};
+use tower_identity_refresh::{Posted, Upkeep, blocking};
 
 use super::{
     telemetry,
@@ -39,20 +39,29 @@ pub(super) type Read<T> = Box<dyn Fn(&SecretToken) -> Result<T, String> + Send +
 pub(super) struct Source {
     file: Arc<Path>,
     beside: Option<Box<Path>>,
+    /// What is read in the file's place.
+    posted: Option<Posted>,
 }
 
 impl Source {
     pub(super) fn file(file: &Path) -> Self {
-        Self { file: file.into(), beside: None }
+        Self { file: file.into(), beside: None, posted: None }
     }
 
     pub(super) fn both(file: &Path, beside: &Path) -> Self {
-        Self { file: file.into(), beside: Some(beside.into()) }
+        Self { beside: Some(beside.into()), ..Self::file(file) }
+    }
+
+    pub(super) fn posted(posted: &Posted) -> Self {
+        Self { posted: Some(posted.clone()), ..Self::file(Path::new(posted.name())) }
     }
 
     /// All that is there.
     fn text(&self) -> Result<SecretToken, SecretFileError> {
-        let text = secret_file::text(&self.file)?;
+        let text = match &self.posted {
+            None => secret_file::text(&self.file)?,
+            Some(posted) => secret_file::posted(posted)?,
+        };
         match &self.beside {
             None => Ok(text),
             Some(beside) => {

@@ -9,7 +9,7 @@ use x509_cert::{Certificate, der::Decode, ext::pkix::BasicConstraints};
 
 use super::bad;
 
-/// The roots that vouch for one anchor's certificates: one at least.
+/// The roots that vouch for one anchor's certificates.
 #[derive(Debug)]
 pub(super) struct Roots {
     anchors: Box<[TrustAnchor<'static>]>,
@@ -66,6 +66,11 @@ impl Roots {
             return Err(wrong("holds no certificate".to_owned()));
         }
         Ok(Self { anchors: anchors.into(), held: held.into() })
+    }
+
+    /// Those of nobody, who vouch for nothing.
+    pub(super) fn none() -> Self {
+        Self { anchors: Box::new([]), held: Box::new([]) }
     }
 
     pub(super) fn len(&self) -> usize {

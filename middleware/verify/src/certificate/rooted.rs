@@ -17,7 +17,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use tower_identity_core::{Clock, InvalidSetting, Issuer};
-use tower_identity_refresh::{Upkeep, WatchedFile};
+use tower_identity_refresh::{Posted, Upkeep, WatchedFile};
 
 use super::path::Roots;
 
@@ -45,6 +45,7 @@ struct AtHand {
 pub(super) enum RootsIn {
     Text(Vec<u8>),
     File(PathBuf),
+    Posted(Posted),
 }
 
 impl Rooted {
@@ -58,16 +59,16 @@ impl Rooted {
             let (issuer, changes) = (issuer.clone(), Arc::clone(changes));
             Arc::new(AtHand { issuer, roots: ArcSwap::from_pointee(roots), changes })
         };
-        match roots {
-            RootsIn::Text(pem) => Ok(Self { at_hand: at_hand(Roots::parse(&pem)?), watcher: None }),
-            RootsIn::File(path) => {
-                let file = Arc::new(WatchedFile::new(path, MAX_BYTES, clock.clone()));
-                let at_hand = at_hand(parse(&file, file.read().text)?);
-                let watched = Arc::clone(&at_hand);
-                let watcher = Upkeep::new(move || Arc::clone(&watched).watch(Arc::clone(&file)));
-                Ok(Self { at_hand, watcher: Some(watcher) })
-            }
-        }
+        let file = match roots {
+            RootsIn::Text(pem) => return Ok(Self { at_hand: at_hand(Roots::parse(&pem)?), watcher: None }),
+            RootsIn::File(path) => WatchedFile::new(path, MAX_BYTES, clock.clone()),
+            RootsIn::Posted(posted) => WatchedFile::posted(&posted, MAX_BYTES, clock.clone()),
+        };
+        let file = Arc::new(file);
+        let at_hand = at_hand(parse(&file, file.read().text)?);
+        let watched = Arc::clone(&at_hand);
+        let watcher = Upkeep::new(move || Arc::clone(&watched).watch(Arc::clone(&file)));
+        Ok(Self { at_hand, watcher: Some(watcher) })
     }
 
     /// Begins to look at the file, where there is one and that is not under way.
@@ -125,5 +126,6 @@ fn parse(file: &WatchedFile, text: Result<Vec<u8>, io::ErrorKind>) -> Result<Roo
     if pem.len() > MAX_BYTES {
         return Err(wrong(format!("is larger than {MAX_BYTES} bytes")));
     }
-    Roots::parse(&pem)
+    // Who posts nothing says that there are none, which a file that is empty does not.
+    if file.is_posted() && pem.is_empty() { Ok(Roots::none()) } else { Roots::parse(&pem) }
 }
