@@ -291,6 +291,9 @@ async fn tx_a4_a_certificate_says_who_carries_it() {
     ] {
         assert_eq!(send(&required, over(certificate, token, carries)).await, expected, "{name}");
     }
+    let mut in_the_query = over(Some(&orders), None, true);
+    *in_the_query.uri_mut() = "/?access_token=x".parse().expect("a path");
+    assert_eq!(send(&required, in_the_query).await, malformed());
     assert_eq!(send(&optional, over(None, None, true)).await, absent());
     assert_eq!(send(&optional, over(None, own("orders"), true)).await, ok(CARRIED));
 }

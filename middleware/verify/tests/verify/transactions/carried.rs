@@ -3,7 +3,7 @@
 use serde_json::json;
 use tower_identity_core::{Audience, Binding, CallerName, Evidence, RefusalKind};
 use tower_identity_testkit::TokenBuilder;
-use tower_identity_verify::Verifier;
+use tower_identity_verify::{TransactionTokens, Verifier};
 
 use super::{CARRIED, House, PARTNER, SHOP, bad, decided, judge, keys, ok, outcome, settled, unrelated, verdict};
 use crate::support::{at_once, refused};
@@ -16,7 +16,7 @@ fn tx_a9_nobody_carries_a_token_but_who_asked_for_it_and_who_is_named() {
     let partners = house.shop().carriers([CallerName::of_issuer(PARTNER, "orders").expect("a name")]);
     let by_issuer = house.shop().carriers_of([PARTNER]);
     let (of_partner, by_issuer) = (house.trusting(partners), house.trusting(by_issuer));
-    let own_names = house.trusting(tower_identity_verify::TransactionTokens::of_keys(SHOP, keys(&house.shop)));
+    let own_names = house.trusting(TransactionTokens::of_keys(SHOP, keys(&house.shop)));
 
     let (orders, storefront) = (house.own("orders"), house.own("storefront"));
     let asked = "storefront for alice of shop.internal, carried: payments:charge";
@@ -39,6 +39,15 @@ fn tx_a9_nobody_carries_a_token_but_who_asked_for_it_and_who_is_named() {
 }
 
 #[test]
+fn tx_a9_an_issuer_vouches_for_its_own_workloads_alone() {
+    let house = House::new();
+    let verifier = house.trusting(house.shop().carriers_of([PARTNER]));
+    let acting = |issuer: &str, actor: &str| house.of_partner("svc").claim("act", json!({"iss": issuer, "sub": actor}));
+    assert!(judge(&verifier, &acting(PARTNER, "svc"), &house.alice()).is_ok(), "the control");
+    assert_eq!(judge(&verifier, &acting("https://stranger.example", "svc"), &house.alice()), unrelated());
+}
+
+#[test]
 fn tx_a9_a_carrier_is_known_by_all_its_names() {
     let house = House::new();
     let name = |issuer, id: &str| CallerName::of_issuer(issuer, id).expect("a name");
@@ -49,7 +58,7 @@ fn tx_a9_a_carrier_is_known_by_all_its_names() {
     assert_eq!(judge(&verifier, &house.of_partner("svc-8"), &house.alice()), unrelated());
 
     // And so is whoever asked for one, by the names of the trust domain.
-    let domain = || tower_identity_verify::TransactionTokens::of_keys(SHOP, keys(&house.shop));
+    let domain = || TransactionTokens::of_keys(SHOP, keys(&house.shop));
     let named = [CallerName::try_from("orders").expect("a name"), name(SHOP, "storefront")];
     let verifier = house.callers().transaction_tokens(domain()).workload(named).build().expect("valid");
     assert_eq!(judge(&verifier, &house.own("orders"), &house.alice()), ok(CARRIED));
@@ -59,7 +68,7 @@ fn tx_a9_a_carrier_is_known_by_all_its_names() {
 #[test]
 fn tx_a9_each_trust_domain_has_carriers_of_its_own() {
     let house = House::new();
-    let other = tower_identity_verify::TransactionTokens::of_keys("other.internal", keys(&house.partner));
+    let other = TransactionTokens::of_keys("other.internal", keys(&house.partner));
     let builder = house.callers().transaction_tokens(house.shop().carriers(["orders"]));
     let verifier = builder.transaction_tokens(other.carriers(["reports"])).build().expect("valid");
     let of_other = TokenBuilder::transaction_token("other.internal", "edge", &house.partner, house.clock.now());
@@ -159,6 +168,11 @@ fn tx_a10_the_edge_has_its_caller_within_the_trust_domain() {
     let nobody = at_once(settings.within(None, token.expose())).expect("good");
     assert_eq!(nobody.sender(), None);
     assert_eq!(outcome(Ok(nobody)), ok("storefront for alice of shop.internal, carried: payments:charge"));
+
+    // Not even where the workload that asked for it is known by the trust domain's own name for it.
+    let own_names = house.trusting(TransactionTokens::of_keys(SHOP, keys(&house.shop)));
+    let nobody = at_once(own_names.current().within(None, token.expose())).expect("good");
+    assert_eq!((nobody.sender(), nobody.principal().evidence()), (None, Evidence::IssuedTo));
 
     let refused = refused(settled(settings.within(Some(&caller), house.alice().tampered().build().expose())));
     assert_eq!(refused, (RefusalKind::InvalidTransactionToken, "signature"));

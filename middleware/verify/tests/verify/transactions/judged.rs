@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tower_identity_core::{RefusalKind, Timestamp};
 use tower_identity_jose::Algorithm;
 use tower_identity_testkit::TokenBuilder;
+use tower_identity_verify::TransactionTokens;
 
 use super::{CARRIED, House, LOGIN, SHOP, bad, decided, judge, ok};
 use crate::support::{at_once, key, refused};
@@ -126,7 +127,7 @@ fn tx_a1_how_it_may_be_signed_is_a_setting() {
 fn tx_a3_neither_kind_of_token_is_taken_for_the_other() {
     let house = House::new();
     // One key for both, and one name of the issuer: only the type is left.
-    let shop = tower_identity_verify::TransactionTokens::of_keys(SHOP, super::keys(&house.login)).carriers(["orders"]);
+    let shop = TransactionTokens::of_keys(SHOP, super::keys(&house.login)).carriers(["orders"]);
     let verifier = house.trusting(shop);
     let alice = TokenBuilder::transaction_token(SHOP, "storefront", &house.login, house.clock.now())
         .claim("iss", LOGIN)
