@@ -15,3 +15,4 @@ mod slow;
 mod support;
 mod token_endpoint;
 mod transaction;
+mod trust_domain;

@@ -12,7 +12,7 @@ const TXN_TOKEN: &str = "urn:ietf:params:oauth:token-type:txn_token";
 const SELF_SIGNED: &str = "urn:ietf:params:oauth:token-type:self_signed";
 const UNSIGNED_JSON: &str = "urn:ietf:params:oauth:token-type:unsigned_json";
 
-async fn start() -> Running {
+pub(crate) async fn start() -> Running {
     Running::with(|settings| {
         settings["transactions"] = json!({
             "trust_domain": "shop.internal",
