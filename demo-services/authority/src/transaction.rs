@@ -100,7 +100,7 @@ impl Authority {
             aud: transactions.trust_domain.clone(),
             iat: now,
             exp,
-            txn: txn.unwrap_or_else(|| TransactionId::parse(&random_id()).expect("it is an id")),
+            txn: txn.unwrap_or_else(|| TransactionId::parse(random_id()).expect("it is an id")),
             sub: subject,
             scope: requested.to_string(),
             req_wl: client.id.clone(),

@@ -182,7 +182,7 @@ async fn tx_c6_what_is_said_is_an_object_of_a_bounded_size() {
             (r#"{"order":1,"order":2}"#, refused("invalid_request")),
         ] {
             let outcome = asked(at, ORDERS, (&users, ACCESS_TOKEN), &[(parameter, value)]).await;
-            assert_eq!(outcome, expected, "{parameter} {:.40}", value);
+            assert_eq!(outcome, expected, "{parameter} {value:.40}");
         }
     }
 }
