@@ -33,7 +33,7 @@
 //! | `pair` | two credentials on one request, the caller's and the user's |
 //! | `certificate` | client certificates as the caller's credential: their anchors, chains, and the tokens beside them |
 //! | `proof` | what the connection of a request proves, and tokens that are bound to it |
-//! | `transactions` | [`TransactionTokens`]: a trust domain's, beside the credential of whoever carries them (feature `transaction-tokens`) |
+//! | `transactions` | `TransactionTokens`: a trust domain's, beside the credential of whoever carries them (feature `transaction-tokens`) |
 //! | `relation` | whether two verified tokens belong together: a pure function of them |
 //! | `aliases` | the workloads that go by several names |
 //! | [`danger`], `asserting` | callers and services whose word is taken for whom they call |
