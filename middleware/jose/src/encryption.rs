@@ -161,7 +161,7 @@ impl EncryptionKey {
         let mut iv = [0; IV];
         aws_lc_rs::rand::fill(&mut iv).expect(FAILED);
         let mut text = signed.expose().as_bytes().to_vec();
-        let tag = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &*key).expect(FAILED))
+        let tag = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &key).expect(FAILED))
             .seal_in_place_separate_tag(Nonce::assume_unique_for_key(iv), Aad::from(header.as_bytes()), &mut text)
             .expect(FAILED);
         // The key is agreed on directly: there is none that was encrypted (RFC 7516 §5.1).

@@ -1,6 +1,6 @@
 //! What an encrypted token holds.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
@@ -173,11 +173,5 @@ impl Agreement {
 
     fn key(&self, ours: &DecryptionKey) -> Option<zeroize::Zeroizing<Vec<u8>>> {
         agreed_key(&ours.private, &self.point, (&self.apu, &self.apv))
-    }
-}
-
-impl fmt::Debug for Header {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Header").field("alg", &self.alg).field("enc", &self.enc).finish_non_exhaustive()
     }
 }
