@@ -6,11 +6,11 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header::COOKIE};
 use http_body_util::Full;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_identity_core::{CallerName, InvalidSetting};
+use tower_identity_core::{BoxFuture, CallerName, InvalidSetting};
 use tower_identity_inbound::{AuthLayer, Connection, ForwardAuthLayer, OriginalRequest, ProxyPeer, Source};
 use tower_identity_refresh::system_clock;
 use tower_identity_testkit::{TestAuthority, TestIssuer};
-use tower_identity_verify::{CertificateAnchor, TrustedIssuer, Verifier};
+use tower_identity_verify::{CertificateAnchor, FeedError, Pulled, RevocationFeed, TrustedIssuer, Verifier};
 
 use crate::support::{Seen, issuer_token, refused, see, value};
 
@@ -177,6 +177,28 @@ async fn fauth_a2_nobody_but_a_proxy_may_ask() {
     let mut unsaid = asks(&from([127, 0, 0, 1]));
     unsaid.extensions_mut().clear();
     assert_eq!(status(&loopback, &auth, unsaid).await, 500);
+}
+
+/// Whether the proxy's certificate is revoked is not known: which is no answer, and not that it is nobody's.
+#[tokio::test]
+async fn fauth_a2_while_it_is_not_known_who_asks_nobody_is_judged() {
+    #[derive(Debug)]
+    struct Silent;
+    impl RevocationFeed for Silent {
+        fn since<'a>(&'a self, _: Option<&'a str>) -> BoxFuture<'a, Result<Pulled, FeedError>> {
+            Box::pin(std::future::pending())
+        }
+    }
+    let door = Door::new();
+    let own = door.authority.certificate().uri(&format!("{DOMAIN}/gateway")).build();
+    let connection = Connection::new(SocketAddr::from(([192, 0, 2, 1], 40_000)), Some(own.chain()));
+    let home = TrustedIssuer::discover(door.issuer.issuer().as_str()).audience("orders");
+    let anchor = CertificateAnchor::trust_domain("example.org", door.authority.pem());
+    let builder = Verifier::builder(home).certificates(anchor).require_revocation_feed(Silent);
+    let waiting = Door { verifier: builder.build().expect("valid"), ..door };
+    let layer = waiting.asked_by(OriginalRequest::Forwarded, [waiting.gateway()]);
+    let Ok(response) = layer.layer(service_fn(never)).oneshot(question(&connection, &ASKED)).await;
+    assert_eq!(refused(response).await, (503, None, "unavailable".to_owned()));
 }
 
 async fn never(_: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Infallible> {
