@@ -180,6 +180,19 @@ impl CallerContext {
         Self(Arc::new(Inner { caller: Arc::clone(caller), beside: beside.clone(), standing, judged_at: *judged_at }))
     }
 
+    /// The same on another request, that was judged at this time: for who has seen that all of it is still
+    /// [in time](Self::expires_at) and [not revoked](Self::is_revoked).
+    #[must_use]
+    pub fn judged_again(&self, judged_at: Timestamp) -> Self {
+        let Inner { caller, beside, standing, .. } = &*self.0;
+        Self(Arc::new(Inner {
+            caller: Arc::clone(caller),
+            beside: beside.clone(),
+            standing: standing.clone(),
+            judged_at,
+        }))
+    }
+
     /// The context, read as a principal.
     #[must_use]
     #[inline]

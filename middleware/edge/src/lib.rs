@@ -5,6 +5,8 @@
 //! a request is made, what for, and who asked, and which is good within one trust domain only.
 //!
 //! ```text
+//! request ─▶ EdgeLayer: AuthLayer, at the edge ─▶ the internal identity in the caller's place ─▶ handler
+//!                                                     │
 //!            ┌─ TrustDomain: who the user is inside, which scopes and attributes cross
 //! verified   │
 //! caller ─▶ Mint ─▶ Minted: the token for the field Txn-Token
@@ -15,22 +17,29 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`layer`] | [`EdgeLayer`], which replaces what came from outside |
+//! | [`answer`] | [`EdgeAnswer`], what goes out, of which nothing speaks of an identity |
 //! | [`key_ring`] | [`KeyRing`], the key that signs and those that take its place; [`Rotation`] |
 //! | [`key_set`] | [`KeySetEndpoint`], which publishes them |
 //! | [`mint`] | [`Mint`], which makes an internal identity; [`MintError`] |
 //! | [`trust_domain`] | [`TrustDomain`], what of a user crosses into it |
 //! | [`names`] | [`UserNames`], who a user is inside; [`Pairwise`] and [`NameTable`] |
 
+pub mod answer;
 pub mod key_ring;
 pub mod key_set;
+pub mod layer;
 pub mod mint;
 pub mod names;
+mod replaced;
 mod telemetry;
 pub mod trust_domain;
 
 pub use self::{
+    answer::EdgeAnswer,
     key_ring::{KeyRing, KeyTooOld, Rotation},
     key_set::KeySetEndpoint,
+    layer::{EdgeFuture, EdgeLayer, EdgeService},
     mint::{Mint, MintBuilder, MintError, Minted},
     names::{NameTable, Pairwise, UserNames},
     trust_domain::{Attribute, TrustDomain},

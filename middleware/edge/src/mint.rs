@@ -126,7 +126,9 @@ impl Mint {
         if principal.user().is_none() {
             return Err(MintError::NoUser);
         }
-        let subject = domain.users.name(principal, audience).ok_or(MintError::Nobody)?;
+        // A user of the name of this edge would be the edge itself to whoever reads `sub` and `req_wl`.
+        let subject = domain.users.name(principal, audience).filter(|name| *name != inner.requesting_workload);
+        let subject = subject.ok_or(MintError::Nobody)?;
         let now = inner.keys.clock().wall();
         let ends = now.saturating_add(inner.life).min(caller.expires_at());
         let (iat, exp) = (now.as_secs(), ends.as_secs());

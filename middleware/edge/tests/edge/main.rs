@@ -1,6 +1,9 @@
 //! The edge, through what it exports.
 
+mod answers;
 mod endpoint;
 mod keys;
+mod layer;
+mod listeners;
 mod mint;
 mod support;

@@ -242,6 +242,10 @@ fn edge_a2_nothing_is_made_of_a_caller_without_a_user_nor_of_a_user_who_is_nobod
     assert_eq!((refusal.kind(), refusal.check()), (&RefusalKind::Denied, "internal_identity"));
     assert!(!refusal.to_string().contains("alice"), "{refusal}");
     assert!(mint_of(only("alice")).mint(&alice().context(), &audience(SHOP)).is_ok());
+    // Nor of one who would have the name of the edge itself.
+    let gateway = TestCaller::workload("browser").user("gateway").context();
+    let (error, _) = refused(&gateway, only("gateway"));
+    assert!(matches!(error, MintError::Nobody), "{error:?}");
 }
 
 #[test]

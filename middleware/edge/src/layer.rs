@@ -1,0 +1,155 @@
+//! The layer of the edge, its service, and their future.
+
+mod future;
+
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{HeaderName, Request, Response};
+use tower_identity_core::{CallerContext, InvalidSetting, Refusal, transaction_tokens};
+use tower_identity_inbound::{AtEdge, AuthLayer, Inbound, auth::AuthService};
+use tower_layer::Layer;
+use tower_service::Service;
+
+pub use self::future::EdgeFuture;
+use crate::{EdgeAnswer, Mint, replaced::Replacing};
+
+/// Authenticates requests from outside, and puts an internal identity in the place of whoever they name: the one
+/// [`Inbound`] of the request, and the [ambient scope](tower_identity_core::ambient), are then of the trust domain. For the
+/// first service that external requests reach, in the place of its [`AuthLayer`].
+///
+/// - The user is whom the [mint](Mint) calls so inside, with the rights that cross. Who sent the request stays known to
+///   rules, by its name alone: the text of what was presented is gone, and no strategy of the outbound layer can relay,
+///   embed or exchange it. What calls on carries the transaction token.
+/// - A caller without a user, one that is not tied to its user, and a user who is nobody inside are refused (403). Where the
+///   layer is [optional](AuthLayer::optional), requests without a credential go on as anonymous.
+/// - What is answered to the outside says nothing of an identity, in headers or trailers: whatever is
+///   [taken away](tower_identity_inbound::edge::stripped) from requests is taken from answers.
+/// - An internal identity is made once for a credential, and again before it ends; it never outlives what it was made of,
+///   and each request asks whether that was revoked. So the requests of a minute may be of one transaction.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// use axum::{Router, routing::get};
+/// use tower_identity_core::ambient;
+/// use tower_identity_edge::{EdgeLayer, KeyRing, Mint, Pairwise, Rotation, TrustDomain};
+/// use tower_identity_inbound::AuthLayer;
+/// use tower_identity_jose::{Algorithm, KeyedHash};
+/// use tower_identity_refresh::system_clock;
+/// use tower_identity_verify::{TrustedIssuer, Verifier};
+///
+/// let outside = Verifier::builder(TrustedIssuer::discover("https://login.example.com").audience("shop")).build()?;
+/// let secret = KeyedHash::new([7; 32]).expect("32 bytes");
+/// let mint = Mint::builder("gateway", KeyRing::generated(Algorithm::Es256, Rotation::default(), system_clock())?, secret.clone())
+///     .trust_domain(TrustDomain::new("shop.internal", Pairwise::new(secret)).scope("orders:read", "orders:read"))
+///     .build()?;
+///
+/// let whoami = || async { ambient::current().map(|caller| format!("{:?}", caller.principal().user())) };
+/// let app: Router = Router::new()
+///     .route("/", get(async move || whoami().await.unwrap_or_default()))
+///     .layer(EdgeLayer::new(AuthLayer::new(outside).edge(), mint, "shop.internal")?);
+/// # let _ = app;
+/// # Ok::<(), tower_identity_core::InvalidSetting>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct EdgeLayer {
+    auth: AuthLayer<AtEdge>,
+    inside: Inside,
+}
+
+/// What is done with whoever was authenticated.
+#[derive(Clone)]
+struct Inside {
+    replacing: Arc<Replacing>,
+    forwards: bool,
+}
+
+impl EdgeLayer {
+    /// Authenticates by this layer, and replaces by this mint's identities for this trust domain.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] for the field `trust_domain`: the mint makes no identities for it.
+    pub fn new(auth: AuthLayer<AtEdge>, mint: Mint, trust_domain: impl AsRef<str>) -> Result<Self, InvalidSetting> {
+        let replacing = Arc::new(Replacing::new(mint, trust_domain.as_ref())?);
+        Ok(Self { auth, inside: Inside { replacing, forwards: false } })
+    }
+
+    /// Puts the internal identity on the request, too, in the field `Txn-Token`: for a gateway, whose inner service sends the
+    /// request on as it is.
+    #[must_use]
+    pub fn forwarding(self) -> Self {
+        Self { inside: Inside { forwards: true, ..self.inside }, ..self }
+    }
+
+    /// How many internal identities are remembered: 10,000 by default.
+    #[must_use]
+    pub fn remember(self, identities: usize) -> Self {
+        let replacing = Arc::new(self.inside.replacing.remembering(identities));
+        Self { inside: Inside { replacing, ..self.inside }, ..self }
+    }
+}
+
+impl fmt::Debug for Inside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inside")
+            .field("trust_domain", self.replacing.trust_domain())
+            .field("forwards", &self.forwards)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S> Layer<S> for EdgeLayer {
+    type Service = AuthService<EdgeService<S>, AtEdge>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        self.auth.layer(EdgeService { inner, inside: self.inside.clone() })
+    }
+}
+
+/// The service of [`EdgeLayer`], within that of its [`AuthLayer`].
+#[derive(Debug, Clone)]
+pub struct EdgeService<S> {
+    inner: S,
+    inside: Inside,
+}
+
+const FIELD: HeaderName = HeaderName::from_static(transaction_tokens::FIELD);
+
+impl Inside {
+    /// Leaves the internal identity in a request, and gives the scope of it.
+    fn replace<B>(&self, request: &mut Request<B>) -> Result<Option<CallerContext>, Refusal> {
+        let Inbound::Caller(outside) = Inbound::of(request.extensions())? else { return Ok(None) };
+        let (within, replaced) = self.replacing.replace(outside)?;
+        if self.forwards {
+            request.headers_mut().insert(FIELD, replaced.field.clone());
+        }
+        request.extensions_mut().insert(Inbound::Caller(within.clone()));
+        Ok(Some(within))
+    }
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for EdgeService<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+{
+    type Response = Response<EdgeAnswer<ResBody>>;
+    type Error = S::Error;
+    type Future = EdgeFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        match self.inside.replace(&mut request) {
+            Ok(scope) => EdgeFuture::calling(scope, &mut self.inner, request),
+            Err(refusal) => EdgeFuture::refused(&refusal, &request),
+        }
+    }
+}
