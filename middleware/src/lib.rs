@@ -76,8 +76,8 @@ mod config;
 
 /// Looser than a service should be. Everything here is named where it is used.
 pub mod danger {
-    pub use tower_identity_inbound::danger::explain_refusals;
-    pub use tower_identity_verify::danger::{self_asserted, trusted_caller};
+    pub use tower_identity_inbound::danger::{explain_refusals, plain_user};
+    pub use tower_identity_verify::danger::{plain_users, self_asserted, trusted_caller};
 }
 
 #[cfg(feature = "axum")]

@@ -1,8 +1,8 @@
-//! What was verified: a token, or a certificate of the connection.
+//! What was verified: a token, a certificate of the connection, or a name.
 
 use std::{fmt, sync::Arc};
 
-use crate::{Fingerprint, SecretToken};
+use crate::{Fingerprint, SecretToken, User};
 
 /// What somebody presented, and verification accepted.
 ///
@@ -22,6 +22,8 @@ pub enum Credential {
     Certificate(Arc<[u8]>),
     /// A token that was [replaced](crate::VerifiedToken::withdrawn): nothing of it is left but its fingerprint.
     Withdrawn(Fingerprint),
+    /// None: a user whom the caller names, and whose word is taken for it. There is nothing to send on of it either.
+    Name(Box<User>),
 }
 
 impl Credential {
@@ -31,6 +33,7 @@ impl Credential {
             Self::Token { token, .. } => Fingerprint::of("verified-token").field(token.expose()),
             Self::Certificate(der) => Fingerprint::of("verified-certificate").field(der),
             Self::Withdrawn(fingerprint) => return *fingerprint,
+            Self::Name(user) => Fingerprint::of("named-user").field(user.issuer.as_str()).field(user.id.as_str()),
         }
         .finish()
     }
@@ -43,6 +46,7 @@ impl fmt::Debug for Credential {
             Self::Token { .. } => "Token(..)",
             Self::Certificate(_) => "Certificate(..)",
             Self::Withdrawn(_) => "Withdrawn(..)",
+            Self::Name(_) => "Name(..)",
         })
     }
 }

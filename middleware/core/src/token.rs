@@ -168,14 +168,14 @@ impl VerifiedToken {
         self.beyond.as_deref().unwrap_or(&NOTHING_BEYOND)
     }
 
-    /// The token as it was presented, for relaying and exchanging. None of a certificate, nor where it was
+    /// The token as it was presented, for relaying and exchanging. None of a certificate or a name, nor where it was
     /// [withdrawn](Self::withdrawn): there is nothing to pass on.
     #[must_use]
     #[inline]
     pub fn token(&self) -> Option<&SecretToken> {
         match &self.credential {
             Credential::Token { token, .. } => Some(token),
-            Credential::Certificate(_) | Credential::Withdrawn(_) => None,
+            Credential::Certificate(_) | Credential::Withdrawn(_) | Credential::Name(_) => None,
         }
     }
 
@@ -186,6 +186,7 @@ impl VerifiedToken {
     pub fn withdrawn(&self) -> Self {
         let credential = match &self.credential {
             Credential::Certificate(der) => Credential::Certificate(der.clone()),
+            Credential::Name(user) => Credential::Name(user.clone()),
             Credential::Token { .. } | Credential::Withdrawn(_) => Credential::Withdrawn(self.fingerprint()),
         };
         Self {
@@ -343,6 +344,7 @@ impl VerifiedToken {
             Credential::Withdrawn(_) => {
                 Err(serde_json::Error::custom("the token was replaced, and its claims with it"))
             }
+            Credential::Name(_) => Err(serde_json::Error::custom("a name has no claims")),
         }
     }
 

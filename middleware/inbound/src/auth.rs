@@ -19,6 +19,7 @@ use crate::{
     danger::Development,
     decision::Stage,
     edge::{AtEdge, Edge, Inside},
+    plain_user::PlainUser,
     unenforced::Unenforced,
 };
 
@@ -26,6 +27,7 @@ pub use self::{certified::ClientCertificate, future::AuthFuture, service::AuthSe
 
 mod certified;
 mod future;
+mod named;
 mod observing;
 mod plain;
 mod service;
@@ -303,6 +305,14 @@ impl<P> AuthLayer<P> {
     /// What [`danger::explain_refusals`](crate::danger::explain_refusals) allows.
     pub(crate) fn explaining(self) -> Self {
         self.with(|settings| settings.development = Some(Development(settings.verifier.clone())))
+    }
+
+    /// What [`danger::plain_user`](crate::danger::plain_user) allows.
+    pub(crate) fn hearing(self, field: PlainUser) -> Result<Self, InvalidSetting> {
+        if self.settings.sources.all().any(|source| source.field() == Some(field.field())) {
+            return Err(InvalidSetting::new("plain_user_header", "is a field that a credential is looked for in"));
+        }
+        Ok(self.with(|settings| settings.plain_user = Some(field)))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {

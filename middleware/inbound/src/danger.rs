@@ -1,9 +1,10 @@
-//! Looser than production may be. Everything here is named where it is used, and refused by a release build.
+//! Looser than production may be. Everything here is named where it is used; refusals that explain themselves are refused by a
+//! release build, and users in plain text are told of at each start.
 
 use tower_identity_core::{BoxFuture, InvalidSetting, Refusal, RefusalKind};
 use tower_identity_verify::{Explanation, Verifier, check::CERTIFICATE};
 
-use crate::{Asked, AuthLayer, Presented, Sources, asked::Protocol};
+use crate::{Asked, AuthLayer, Presented, Sources, asked::Protocol, plain_user::PlainUser};
 
 /// Tells whoever presents a token why it is refused: for development only.
 ///
@@ -32,6 +33,43 @@ pub fn explain_refusals<P>(layer: AuthLayer<P>) -> Result<AuthLayer<P>, InvalidS
     only_if(cfg!(debug_assertions))?;
     tracing::warn!(target: "tower_identity::development", "whoever presents a token that is refused is told why");
     Ok(layer.explaining())
+}
+
+/// Hears the name of a user in this field, of callers that may [name their users](tower_identity_verify::danger::plain_users) in
+/// plain text.
+///
+/// Beside the name the caller presents its own credential, and no user's: a token, or its
+/// [certificate](AuthLayer::client_certificate).
+///
+/// | the field | | |
+/// |---|---|---|
+/// | is there once, with a name | of a caller that is listed | the caller for that user, `Binding::None`, with the rights of the caller's credential |
+/// | | of anybody else, or beside a token that names a user | 403: passed over, the request would be nobody's, which may be allowed more |
+/// | | without a caller's credential | 401, also where the layer is [optional](AuthLayer::optional) |
+/// | | beside a user's own credential | 400 |
+/// | is there twice, in another spelling, empty, longer than 256 bytes, or with a comma or a character outside visible ASCII | | 400 |
+/// | is not there | | the caller [alone](tower_identity_verify::Verifier::alone): its own rights count only where a rule demands that there is no user |
+///
+/// The field does not go on to the handler. At an [edge](AuthLayer::edge) nobody outside is heard: there the setting is gone.
+///
+/// ```
+/// use tower_identity_inbound::{AuthLayer, danger};
+/// use tower_identity_verify::{TrustedIssuer, Verifier};
+///
+/// let login = "https://login.example.com";
+/// let builder = Verifier::builder(TrustedIssuer::discover(login).audience("orders"));
+/// let builder = tower_identity_verify::danger::plain_users(builder, ["legacy-storefront"], login);
+/// let layer = danger::plain_user(AuthLayer::new(builder.build()?), "x-user-id")?;
+/// # let _ = layer;
+/// # Ok::<(), tower_identity_core::InvalidSetting>(())
+/// ```
+///
+/// # Errors
+///
+/// [`InvalidSetting`] for the field `plain_user_header`: what [`Source::header`](crate::Source::header) refuses, or a field
+/// that a credential is [looked for](AuthLayer::user_source) in.
+pub fn plain_user(layer: AuthLayer, header: impl AsRef<str>) -> Result<AuthLayer, InvalidSetting> {
+    layer.hearing(PlainUser::in_field(header.as_ref())?)
 }
 
 fn only_if(debug_assertions: bool) -> Result<(), InvalidSetting> {

@@ -33,7 +33,7 @@
 //! | [`render`] | the error map: from a refusal to what the peer learns |
 //! | [`decision`] | the one event a decision leaves for the operator, and its count |
 //! | [`correlation`] | [`CorrelationId`], which ties the two |
-//! | [`danger`] | what only development may have: refusals that are explained to the peer |
+//! | [`danger`], `plain_user` | looser than production may be: refusals that are explained to the peer, users in plain text |
 //! | [`streams`] | [`Streams`]: what becomes of streams whose caller's credential ends |
 //! | [`body`] | [`AuthBody`]: the inner service's body, or a refusal's |
 
@@ -55,6 +55,7 @@ pub mod forward_auth;
 pub mod forwarded;
 pub mod inbound;
 mod observed;
+mod plain_user;
 pub mod presented;
 pub mod proxy;
 pub mod render;

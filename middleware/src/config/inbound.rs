@@ -14,7 +14,8 @@ use tower_identity_refresh::system_clock;
 use tower_identity_verify::TransactionTokenSettings;
 use tower_identity_verify::{
     CertificateSettings, IssuerSettings, ProducerSettings, Remember, SelfAssertedSettings, TrustedIssuer, Verifier,
-    VerifierBuilder, danger::trusted_caller,
+    VerifierBuilder,
+    danger::{plain_users, trusted_caller},
 };
 
 use super::{events::EventsTable, revocations::RevocationsTable};
@@ -38,6 +39,9 @@ pub(super) struct InboundTable {
     accept_may_act: bool,
     #[serde(default)]
     trusted_caller: Vec<TrustedCallerTable>,
+    #[serde(default)]
+    plain_user: Vec<PlainUserTable>,
+    plain_user_header: Option<String>,
     #[serde(default)]
     self_asserted: Vec<SelfAssertedSettings>,
     #[serde(default)]
@@ -80,6 +84,14 @@ struct WorkloadTable {
 struct TrustedCallerTable {
     callers: Vec<CallerName>,
     users_of: Vec<String>,
+}
+
+/// Who names users that have no credential.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlainUserTable {
+    callers: Vec<CallerName>,
+    users_of: String,
 }
 
 /// What the table configures.
@@ -161,6 +173,18 @@ impl InboundTable {
         }
     }
 
+    /// The same of users who are named in plain text, whom nobody names at the edge.
+    fn names_are_looked_for(&self) -> Result<(), InvalidSetting> {
+        match (&self.plain_user_header, &self.plain_user[..]) {
+            (None, [_, ..]) => Err(InvalidSetting::new("plain_user", "needs plain_user_header: where a user is named")),
+            (Some(_), []) => Err(InvalidSetting::new("plain_user_header", "needs plain_user: whose word is taken")),
+            (Some(_), _) if self.edge == Some(true) => {
+                Err(InvalidSetting::new("plain_user_header", "goes without edge: nobody outside says who is calling"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The same of certificates, by which a proxy may be known whatever callers have.
     fn certificates_are_looked_for(&self) -> Result<(), InvalidSetting> {
         match (self.client_certificate, &self.certificates[..]) {
@@ -176,6 +200,7 @@ impl InboundTable {
     fn verifier(&mut self, folder: &Path) -> Result<VerifierBuilder, InvalidSetting> {
         self.users_are_looked_for()?;
         self.certificates_are_looked_for()?;
+        self.names_are_looked_for()?;
         let limits = self.limits()?;
         let mut issuers = trusted(take(&mut self.issuer), "issuer", folder);
         let home = issuers.next().unwrap_or_else(|| Err(InvalidSetting::new("issuer", "lists no issuer")))?;
@@ -210,7 +235,9 @@ impl InboundTable {
             builder = builder.accept_may_act();
         }
         let trusting = |builder, row: TrustedCallerTable| trusted_caller(builder, row.callers, row.users_of);
-        Ok(take(&mut self.trusted_caller).into_iter().fold(builder, trusting))
+        let builder = take(&mut self.trusted_caller).into_iter().fold(builder, trusting);
+        let naming = |builder, row: PlainUserTable| plain_users(builder, row.callers, row.users_of);
+        Ok(take(&mut self.plain_user).into_iter().fold(builder, naming))
     }
 
     fn layer(self, verifier: &Verifier, resource: Option<&ResourceMetadata>) -> Result<AuthLayer, InvalidSetting> {
@@ -230,6 +257,9 @@ impl InboundTable {
         #[cfg(feature = "transaction-tokens")]
         if !self.transaction_tokens.is_empty() {
             layer = layer.transaction_tokens()?;
+        }
+        if let Some(field) = self.plain_user_header {
+            layer = danger::plain_user(layer, field)?;
         }
         if let Some(resource) = resource {
             layer = layer.resource(resource);

@@ -1,4 +1,5 @@
 mod forwarded;
+mod plain_users;
 #[cfg(feature = "transaction-tokens")]
 mod transactions;
 

@@ -24,6 +24,7 @@ use crate::{
     hand_off,
     inner::Inner,
     issuer::Checked,
+    naming,
     profile::SELF_ASSERTED,
     relation::Relations,
     remembered::{Memory, Whose},
@@ -41,6 +42,7 @@ pub struct VerifierBuilder {
     workloads: Vec<Result<Vec<CallerName>, InvalidSetting>>,
     may_act: bool,
     trusted_callers: Vec<TrustedCallers>,
+    naming: Vec<TrustedCallers>,
     asserting: Vec<Asserting>,
     pub(crate) producers: Vec<Producer>,
     limits: Limits,
@@ -62,6 +64,7 @@ impl VerifierBuilder {
             workloads: Vec::new(),
             may_act: false,
             trusted_callers: Vec::new(),
+            naming: Vec::new(),
             asserting: Vec::new(),
             producers: Vec::new(),
             limits: Limits::default(),
@@ -138,6 +141,15 @@ impl VerifierBuilder {
     {
         let users_of = users_of.into_iter().map(Into::into).collect();
         self.trusted_callers.push(TrustedCallers { callers: read(callers), users_of });
+        self
+    }
+
+    /// What [`danger::plain_users`](crate::danger::plain_users) allows.
+    pub(crate) fn naming<C>(mut self, callers: C, users_of: String) -> Self
+    where
+        C: IntoIterator<Item: TryInto<CallerName, Error: fmt::Display>>,
+    {
+        self.naming.push(TrustedCallers { callers: read(callers), users_of: vec![users_of] });
         self
     }
 
@@ -263,9 +275,15 @@ impl VerifierBuilder {
         let trusts = trusts.collect::<Result<_, _>>()?;
         #[cfg(feature = "transaction-tokens")]
         let (domains, carriers) = transactions::carried(transactions, &aliases, names_of_callers)?;
+        let naming = self.naming.into_iter().enumerate().map(|(at, row)| {
+            row.check(&aliases, names_of_callers, &of_users).map_err(|invalid| naming::of_row(invalid, at))
+        });
+        let naming = naming.collect::<Result<Box<_>, _>>()?;
+        naming::checked(&naming)?;
         let relations = Relations {
             may_act: self.may_act,
             trusted: trusts,
+            naming,
             #[cfg(feature = "transaction-tokens")]
             carriers,
             aliases,

@@ -60,6 +60,9 @@ pub const PAYLOAD: &str = "payload";
 /// No check of one token: the certificate of the connection leads to a root of its anchor, holds now, and names one client.
 pub const CERTIFICATE: &str = "certificate";
 
+/// No check of one token: the user whom a caller [names](crate::danger::plain_users) is named once, and by a name.
+pub const PLAIN_USER: &str = "plain_user";
+
 /// All of a JWT, in order.
 pub const ALL: [&str; 18] =
     [FORMAT, HEADER, ISS, CRIT, TYP, ALG, KEY, SIGNATURE, KIND, AUD, EXP, NBF, IAT, CNF, CLAIMS, SUBJECT, ACT, REVOKED];

@@ -101,6 +101,15 @@ impl Current {
         self.0.certificate_and_token(chain, token)
     }
 
+    /// The workload of a certificate, for a user whom it [names in plain text](crate::danger::plain_users).
+    ///
+    /// # Errors
+    ///
+    /// As of [`Over::naming`].
+    pub fn certificate_naming(&self, chain: &[CertificateDer<'static>], user: &str) -> Result<CallerContext, Refusal> {
+        self.0.certificate(chain).and_then(|caller| self.0.named(&caller, user))
+    }
+
     /// The longest token that is looked at, in bytes.
     #[must_use]
     pub fn max_token_bytes(&self) -> usize {
@@ -146,5 +155,15 @@ impl Over<'_> {
     /// As [`Verifier::alone`](crate::Verifier::alone).
     pub fn alone(&self, caller: &str) -> Verification {
         self.settings.alone(caller, self.proof)
+    }
+
+    /// Verifies a caller's own token, for a user whom it [names in plain text](crate::danger::plain_users).
+    ///
+    /// Besides the refusals of `bearer`, [`UnrelatedCredentials`](tower_identity_core::RefusalKind::UnrelatedCredentials) where
+    /// the token is not the caller's own, names a user itself, or is of a caller whose word is not taken; and
+    /// [`MalformedRequest`](tower_identity_core::RefusalKind::MalformedRequest), check
+    /// [`plain_user`](crate::check::PLAIN_USER), where the name is none.
+    pub fn naming(&self, caller: &str, user: &str) -> Verification {
+        self.settings.naming(caller, user, self.proof)
     }
 }

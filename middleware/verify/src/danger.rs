@@ -37,6 +37,36 @@ where
     builder.trusting(callers, users_of)
 }
 
+/// Takes the word of these workloads for whom they call, where their users have no credential at all: a name in plain text.
+/// Whom they name is a user of this issuer.
+///
+/// For the time in which services that are not yet able to get tokens for their users send what they have always sent, an
+/// `X-User-Id`. Each proves itself by a token or a certificate of its own, and an address is no proof. Whoever takes over such
+/// a workload, or gets hold of its token, is every user of that issuer. Rules let such a caller through with the rights of its
+/// own credential, which it has for a user and for nobody else; its [binding](tower_identity_core::Binding::None) is none, and
+/// handlers see that. Nothing is exchanged for such a user, nor relayed: there is nothing.
+///
+/// A user who was [revoked](tower_identity_core::Revocations) is refused until the caller's credential is newer than that.
+///
+/// Where the name is said is the inbound layer's to know: `danger::plain_user` there. Logs a warning when the verifier is
+/// built. A caller that is of two rows is refused there, too, since its names would be of two issuers.
+///
+/// ```
+/// use tower_identity_verify::{TrustedIssuer, Verifier, danger};
+///
+/// let login = "https://login.example.com";
+/// let builder = Verifier::builder(TrustedIssuer::discover(login).audience("orders"));
+/// let verifier = danger::plain_users(builder, ["legacy-storefront"], login).build()?;
+/// # let _ = verifier;
+/// # Ok::<(), tower_identity_core::InvalidSetting>(())
+/// ```
+pub fn plain_users<C>(builder: VerifierBuilder, callers: C, users_of: impl Into<String>) -> VerifierBuilder
+where
+    C: IntoIterator<Item: TryInto<CallerName, Error: fmt::Display>>,
+{
+    builder.naming(callers, users_of.into())
+}
+
 /// Takes this service at its word for whom it calls: what it has signed itself, for a mesh without a server that would exchange
 /// tokens. It may speak for users of these issuers, and of no other.
 ///

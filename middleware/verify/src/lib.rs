@@ -35,6 +35,7 @@
 //! | `proof` | what the connection of a request proves, and tokens that are bound to it |
 //! | `transactions` | `TransactionTokens`: a trust domain's, beside the credential of whoever carries them (feature `transaction-tokens`) |
 //! | `relation` | whether two verified tokens belong together: a pure function of them |
+//! | `naming` | users who have no credential, and are named by their caller |
 //! | `aliases` | the workloads that go by several names |
 //! | [`danger`], `asserting` | callers and services whose word is taken for whom they call |
 //! | `hand_off` | work that another service has handed over, and for whom |
@@ -70,6 +71,7 @@ mod inner;
 mod issuer;
 mod judge;
 mod keys;
+mod naming;
 mod opaque;
 mod pair;
 mod plain;

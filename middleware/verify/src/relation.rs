@@ -28,7 +28,7 @@ use tower_identity_core::{
 
 #[cfg(feature = "transaction-tokens")]
 use crate::transactions::Carriers;
-use crate::{aliases::AliasTable, check, shown::Shown};
+use crate::{aliases::AliasTable, check, naming, shown::Shown};
 
 /// What relates two credentials, as it is configured.
 #[derive(Debug, Default)]
@@ -39,6 +39,8 @@ pub(crate) struct Relations {
     pub(crate) trusted: Box<[Trust]>,
     #[cfg(feature = "transaction-tokens")]
     pub(crate) carriers: Box<[Carriers]>,
+    /// Who names users that have no credential: each of one issuer.
+    pub(crate) naming: Box<[Trust]>,
 }
 
 /// Callers that are trusted to say for whom they call.
@@ -52,6 +54,7 @@ pub(crate) struct Trust {
 impl Relations {
     /// Tells whose word is taken, where anybody's is, and was not before.
     pub(crate) fn tell(&self, before: Option<&Self>) {
+        naming::tell(&self.naming, before.map(|before| &*before.naming));
         let known = |trust: &Trust| before.is_some_and(|before| before.trusted.contains(trust));
         for Trust { callers, users_of } in self.trusted.iter().filter(|trust| !known(trust)) {
             let callers: Vec<_> = callers.iter().map(|caller| format!("{} of {}", caller.id, caller.issuer)).collect();

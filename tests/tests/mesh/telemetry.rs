@@ -32,7 +32,9 @@ use tower_identity::{
     system_clock,
 };
 use tower_identity_oauth::{ClientCredentials, Http, TargetService};
-use tower_identity_testkit::{Endpoint, Failure, LogCapture, ManualClock, TestAuthority, TestCaller, TestIssuer, TokenBuilder};
+use tower_identity_testkit::{
+    Endpoint, Failure, LogCapture, ManualClock, TestAuthority, TestCaller, TestIssuer, TokenBuilder,
+};
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -178,13 +180,17 @@ fn token(issuer: &TestIssuer) -> TokenBuilder {
     issuer.token().subject("alice").client("storefront").audience("orders").scope("orders:write")
 }
 
-/// A verifier that takes two at their word.
-fn trust_a_caller(issuer: &TestIssuer) {
+/// A verifier that takes two at their word, and one that hears of a user in plain text.
+async fn trust_a_caller(issuer: &TestIssuer) {
     let home = issuer.issuer().as_str();
     let builder = Verifier::builder(TrustedIssuer::discover(home).audience("orders"));
     let builder = danger::trusted_caller(builder, ["gateway"], [home]);
     let shop = TrustedIssuer::keys_at("https://shop.example", "https://shop.example/keys").audience("orders");
     danger::self_asserted(builder, shop, [home]).build().expect("valid");
+    let builder = Verifier::builder(TrustedIssuer::discover(home).audience("orders"));
+    let hearing = danger::plain_users(builder, ["gateway"], home).build().expect("valid");
+    let own = token(issuer).subject("gateway").client("gateway").build();
+    hearing.current().over(None).naming(own.expose(), "alice").await.expect("listed");
 }
 
 /// Two good tokens, where one is remembered.
@@ -378,7 +384,7 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
         runtime.block_on(let_keys_go());
         runtime.block_on(revoke(&issuer));
         forget(&issuer);
-        trust_a_caller(&issuer);
+        runtime.block_on(trust_a_caller(&issuer));
         crate::reload::tell();
         runtime.block_on(make_room(&issuer));
         runtime.block_on(lose_a_server());

@@ -30,7 +30,7 @@ pub(super) enum Shown {
 
 impl Shown {
     /// `None` where nobody has said anything.
-    fn chain<'a, B>(&'a self, request: &'a Request<B>) -> Option<&'a [CertificateDer<'static>]> {
+    pub(super) fn chain<'a, B>(&'a self, request: &'a Request<B>) -> Option<&'a [CertificateDer<'static>]> {
         match self {
             Self::ByConnection => Connection::of(request.extensions()).map(Connection::peer_certificates),
             Self::ByProxy(chain) => Some(chain),

@@ -16,6 +16,7 @@ impl Settings {
     pub(super) fn are_plain(&self) -> bool {
         self.client_certificate.is_none()
             && self.forwarded.is_none()
+            && self.plain_user.is_none()
             && self.sources.are_authorization()
             && self.unenforced.is_none()
     }

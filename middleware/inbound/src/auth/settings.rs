@@ -16,6 +16,7 @@ use crate::{
     danger::Development,
     decision::{self, Stage},
     edge::Edge,
+    plain_user::PlainUser,
     unenforced::Unenforced,
 };
 
@@ -30,6 +31,8 @@ pub(super) struct Settings {
     pub(super) client_certificate: Option<ClientCertificate>,
     /// Where a proxy may say which certificate the caller has.
     pub(super) forwarded: Option<Arc<ForwardedCertificate>>,
+    /// Where a caller names its user.
+    pub(super) plain_user: Option<PlainUser>,
     pub(super) cross_site: CrossSite,
     pub(super) optional: bool,
     pub(super) realm: Option<String>,
@@ -71,6 +74,7 @@ impl Settings {
             sources: Sources::default(),
             client_certificate: None,
             forwarded: None,
+            plain_user: None,
             cross_site: CrossSite::default(),
             optional: false,
             realm: None,
@@ -96,6 +100,7 @@ impl Settings {
     pub(super) fn stand_at_the_edge(&mut self, edge: impl FnOnce() -> Edge) {
         self.edge.get_or_insert_with(|| Arc::new(edge()));
         self.sources.forget_transaction_tokens();
+        self.plain_user = None;
     }
 
     /// The one generation of the verifier's settings by which a request is judged, whatever takes its place meanwhile; the
@@ -135,6 +140,13 @@ impl Settings {
             Ok(shown) => shown,
             Err(refusal) => return Err(Verdict::Decided(Err(refusal))),
         };
+        let named = match self.name_of_user(request.headers()) {
+            Ok(named) => named,
+            Err(refusal) => return Err(Verdict::Decided(Err(refusal))),
+        };
+        if let Some(user) = named {
+            return Err(self.judge_named(verifier, presented, user, &shown, request));
+        }
         Err(match self.client_certificate {
             Some(wanted) => self.judge_certified(wanted, verifier, presented, &shown, request),
             None => self.judge_presented(verifier, presented, &shown, request),
@@ -185,6 +197,7 @@ impl Settings {
         match (credentials.user(), self.sources.user()) {
             (Some(user), _) => verifier.pair(credentials.caller(), user),
             (None, Some(_)) => verifier.alone(credentials.caller()),
+            (None, None) if self.plain_user.is_some() => verifier.alone(credentials.caller()),
             (None, None) => verifier.bearer(credentials.caller()),
         }
     }
@@ -224,6 +237,9 @@ impl Settings {
         headers.remove(AUTHORIZATION);
         for source in self.sources.all().filter(|source| !source.is_authorization()) {
             source.remove(headers);
+        }
+        if let Some(field) = &self.plain_user {
+            field.remove(headers);
         }
         if let Some(forwarded) = &self.forwarded {
             forwarded.strip(headers);

@@ -21,6 +21,7 @@ mod left_out;
 mod named;
 mod observe;
 mod parts;
+mod plain_user;
 mod presented;
 mod remembered;
 mod replaced;

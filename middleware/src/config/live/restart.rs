@@ -16,6 +16,7 @@ const LIVE: [Live; 2] = [
             "workload",
             "accept_may_act",
             "trusted_caller",
+            "plain_user",
             "self_asserted",
             "handed_off_by",
             "max_token_bytes",

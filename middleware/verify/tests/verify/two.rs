@@ -4,6 +4,7 @@ mod aliases;
 mod attacks;
 mod concurrently;
 mod may_act;
+mod plain_users;
 mod trusted;
 
 use serde_json::{Value, json};

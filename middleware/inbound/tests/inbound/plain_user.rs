@@ -1,0 +1,142 @@
+//! Users in plain text: who is heard, what else a request may have, and what it may do without a name.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Request, Response};
+use http_body_util::Full;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_identity_core::InvalidSetting;
+use tower_identity_inbound::{
+    AuthLayer, RequireLayer, Rule, Source, danger,
+    rule::{callers, no_user, scope, user},
+};
+use tower_identity_testkit::{TestIssuer, TokenBuilder};
+use tower_identity_verify::{TrustedIssuer, Verifier, danger::plain_users};
+
+use crate::support::{found, issuer_token, refused, request, through, value};
+
+const FIELD: &str = "x-user-id";
+
+/// A layer that hears `gateway`, and has the issuer's keys.
+async fn hearing(issuer: &TestIssuer) -> AuthLayer {
+    let login = issuer.issuer().as_str();
+    let home = TrustedIssuer::discover(login).audience("orders");
+    let verifier = plain_users(Verifier::builder(home), ["gateway"], login).build().expect("valid");
+    verifier.bearer(own(issuer, "gateway").build().expose()).await.expect("good");
+    danger::plain_user(AuthLayer::new(verifier), FIELD).expect("valid")
+}
+
+fn own(issuer: &TestIssuer, client: &str) -> TokenBuilder {
+    issuer.token().subject(client).client(client).audience("orders").scope("orders:write")
+}
+
+fn with(mut request: Request<Full<Bytes>>, fields: &[(&'static str, &str)]) -> Request<Full<Bytes>> {
+    for (name, text) in fields {
+        request.headers_mut().append(HeaderName::from_static(name), value(text));
+    }
+    request
+}
+
+#[tokio::test]
+async fn named_a5_a_listed_caller_is_heard_and_the_field_does_not_go_on() {
+    let issuer = TestIssuer::start();
+    let layer = hearing(&issuer).await;
+    let ask = || with(request([own(&issuer, "gateway").bearer()]), &[("x-user-agent", "kept")]);
+    let response = through(&layer, with(ask(), &[(FIELD, "alice")])).await;
+    let expected: HeaderMap = [(HeaderName::from_static("x-user-agent"), value("kept"))].into_iter().collect();
+    let heard = found(&response).expect("it went on");
+    assert_eq!((heard.user.as_deref(), heard.ambient.as_deref()), (Some("alice"), Some("alice")));
+    assert_eq!(heard.headers, expected);
+
+    let outcome = async |request| {
+        let (status, challenge, code) = refused(through(&layer, request).await).await;
+        (status, challenge.is_some(), code)
+    };
+    let of = |code: &str| code.to_owned();
+    let named = |token: TokenBuilder| with(request([token.bearer()]), &[(FIELD, "alice")]);
+    assert_eq!(outcome(named(own(&issuer, "reports"))).await, (403, false, of("unrelated_credentials")));
+    // A token that has a user already, even of a caller that is listed.
+    let bobs = issuer_token(&issuer).subject("bob").client("gateway");
+    assert_eq!(outcome(named(bobs)).await, (403, false, of("unrelated_credentials")));
+    assert_eq!(outcome(with(ask(), &[(FIELD, "alice"), (FIELD, "bob")])).await, (400, true, of("malformed_request")));
+    assert_eq!(outcome(with(ask(), &[("x_user_id", "alice")])).await, (400, true, of("malformed_request")));
+    assert_eq!(outcome(with(request([]), &[(FIELD, "alice")])).await, (401, true, of("no_credential")));
+    let optional = layer.clone().optional();
+    let (status, _, code) = refused(through(&optional, with(request([]), &[(FIELD, "alice")])).await).await;
+    assert_eq!((status, code.as_str()), (401, "no_credential"), "a name alone is nobody, and not anonymous");
+}
+
+#[tokio::test]
+async fn named_a5_a_name_beside_a_users_own_credential_is_one_too_many() {
+    let issuer = TestIssuer::start();
+    let both = Source::header("x-user-token").expect("a source");
+    let layer = hearing(&issuer).await.user_source(both).expect("valid");
+    let alice = issuer_token(&issuer).client("gateway").build();
+    let token = [("x-user-token", alice.expose())];
+    let ask = |fields: &[(&'static str, &str)]| with(request([own(&issuer, "gateway").bearer()]), fields);
+    let (status, _, code) = refused(through(&layer, ask(&[token[0], (FIELD, "alice")])).await).await;
+    assert_eq!((status, code.as_str()), (400, "malformed_request"));
+    // The controls: either of them alone.
+    for fields in [&token[..], &[(FIELD, "alice")]] {
+        let user = found(&through(&layer, ask(fields)).await).and_then(|found| found.user);
+        assert_eq!(user.as_deref(), Some("alice"), "{fields:?}");
+    }
+}
+
+#[tokio::test]
+async fn named_a5_leaving_the_user_out_opens_nothing() {
+    let issuer = TestIssuer::start();
+    let layer = hearing(&issuer).await;
+    let status = async |layer: &AuthLayer, rule: Rule, name: Option<&str>| {
+        let handler =
+            service_fn(async |_: Request<Full<Bytes>>| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())));
+        let fields: Vec<_> = name.into_iter().map(|name| (FIELD, name)).collect();
+        let asked = with(request([own(&issuer, "gateway").bearer()]), &fields);
+        let Ok(response) = layer.layer(RequireLayer::new(rule).layer(handler)).oneshot(asked).await;
+        response.status().as_u16()
+    };
+    let for_itself = || scope("orders:write").and(callers(["gateway"])).and(no_user());
+    for (rule, named, alone) in [
+        (scope("orders:write").and(user()), 200, 403),
+        (scope("orders:write"), 200, 403),
+        // Who calls is the same either way.
+        (callers(["gateway"]), 200, 200),
+        (for_itself(), 403, 200),
+        (scope("orders:admin").and(user()), 403, 403),
+    ] {
+        assert_eq!(status(&layer, rule.clone(), Some("alice")).await, named, "{rule}");
+        assert_eq!(status(&layer, rule.clone(), None).await, alone, "{rule}");
+    }
+}
+
+#[tokio::test]
+async fn named_a5_at_an_edge_nobody_is_heard() {
+    let issuer = TestIssuer::start();
+    let layer = hearing(&issuer).await;
+    let handler = service_fn(|request: Request<tower_identity_inbound::EdgeBody<Full<Bytes>>>| {
+        let is_there = request.headers().contains_key(FIELD);
+        async move {
+            assert!(!is_there, "it is taken away");
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+        }
+    });
+    let rule = || RequireLayer::new(scope("orders:write").and(user()));
+    let asked = || with(request([own(&issuer, "gateway").bearer()]), &[(FIELD, "alice")]);
+    let Ok(response) = layer.clone().edge().layer(rule().layer(handler)).oneshot(asked()).await;
+    assert_eq!(response.status(), 403, "the caller has no user");
+}
+
+#[test]
+fn named_a4_the_field_is_one_for_a_clients_word_and_no_source_of_credentials() {
+    let issuer = TestIssuer::start();
+    let home = TrustedIssuer::discover(issuer.issuer().as_str()).audience("orders");
+    let layer = AuthLayer::new(Verifier::builder(home).build().expect("valid"));
+    let wrong = |rule: &str| Some(InvalidSetting::new("plain_user_header", rule));
+    let refused = |layer: &AuthLayer, name: &str| danger::plain_user(layer.clone(), name).err();
+    assert_eq!(refused(&layer, "x-user-id"), None);
+    assert_eq!(refused(&layer, "x_user_id"), wrong("is written with _, which gateways take for - or drop"));
+    assert_eq!(refused(&layer, "cookie"), wrong("has another meaning, and is no place for a credential"));
+    let taken = layer.user_source(Source::header("x-user-id").expect("a source")).expect("valid");
+    assert_eq!(refused(&taken, "x-user-id"), wrong("is a field that a credential is looked for in"));
+}
