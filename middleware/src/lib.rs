@@ -70,6 +70,7 @@
 //! turns what a gRPC service refuses into its `Status`: `Caller::of(request.extensions())?`, and brings `GrpcChannel`, to
 //! call on over gRPC. Feature `retry` brings
 //! `RetryRefused`, a policy for tower's retry layer. Feature `tls` brings `TlsListener`, for `axum::serve`. Feature
+//! `edge` brings `EdgeLayer` and `Mint`: `docs/edge.md`. Feature
 //! `transaction-tokens` follows draft-ietf-oauth-transaction-tokens-11: `docs/transaction-tokens.md`.
 
 mod config;
@@ -91,6 +92,11 @@ pub use tower_identity_core::{
     SecretToken, SessionId, Subject, Tenant, Timestamp, TokenId, Topic, TransactionId, User, WithCauses, Workload,
     ambient,
 };
+#[cfg(feature = "edge")]
+pub use tower_identity_edge::{
+    Attribute, EdgeAnswer, EdgeLayer, KeyRing, KeySetEndpoint, KeyTooOld, Mint, MintBuilder, MintError, Minted,
+    NameTable, Pairwise, Rotation, TrustDomain, UserNames,
+};
 pub use tower_identity_inbound::{
     AtEdge, AuthLayer, CallerName, CertificateForm, ClientCertificate, Connection, CorrelationId, EdgeBody,
     ForwardAuthLayer, ForwardedCertificate, Inbound, IssuerName, OriginalRequest, ProxyPeer, RequireLayer,
@@ -98,6 +104,8 @@ pub use tower_identity_inbound::{
     Streams, edge, rule,
 };
 pub use tower_identity_jose::{Algorithm, DecryptionKey, EncryptionKey, KeySet, Limits, SigningKey};
+#[cfg(feature = "edge")]
+pub use tower_identity_jose::{KeyedHash, ShortKey};
 #[cfg(feature = "transaction-tokens")]
 pub use tower_identity_oauth::Transaction;
 pub use tower_identity_oauth::{
