@@ -7,9 +7,9 @@ use std::{
     time::Duration,
 };
 
+use event_listener::Event;
 use futures_util::StreamExt;
 use spiffe::{TrustDomain, WorkloadApiClient, WorkloadApiError, X509Context, transport::Endpoint};
-use tokio::sync::watch;
 use tower_identity_core::{Clock, InvalidSetting};
 use tower_identity_refresh::{Posted, Upkeep, jitter, system_clock};
 
@@ -64,8 +64,10 @@ struct Shared {
     svid: Posted,
     /// Of those trust domains that somebody goes by. As many as are configured.
     bundles: Mutex<Bundles>,
-    /// The SPIFFE ID, once it is known.
-    id: watch::Sender<Option<Box<str>>>,
+    /// The SPIFFE ID, once it is known. Held for moments only.
+    id: Mutex<Option<Box<str>>>,
+    /// Of those who wait for it.
+    is_known: Event,
 }
 
 #[derive(Default)]
@@ -100,7 +102,8 @@ impl WorkloadApi {
             clock,
             svid: Posted::new(format!("the X.509-SVID of {endpoint}")),
             bundles: Mutex::default(),
-            id: watch::Sender::default(),
+            id: Mutex::default(),
+            is_known: Event::new(),
         });
         let followed = Arc::clone(&shared);
         let upkeep = Upkeep::new(move || Arc::clone(&followed).follow());
@@ -114,15 +117,19 @@ impl WorkloadApi {
     ///
     /// [`NotReady`], when it has not in this time; what is told meanwhile says why.
     pub async fn ready(&self, within: Duration) -> Result<(), NotReady> {
-        let Shared { name, clock, id, .. } = &*self.0.shared;
+        let Shared { name, clock, is_known, .. } = &*self.0.shared;
         self.0.upkeep.keep();
-        let mut id = id.subscribe();
-        let known = async { id.wait_for(Option::is_some).await.map(drop) };
-        match clock.within(within, known).await {
-            // Its sender is here.
-            Some(_) => Ok(()),
-            None => Err(NotReady { endpoint: name.clone(), after: within }),
-        }
+        let known = async {
+            loop {
+                let told = is_known.listen();
+                if self.id().is_some() {
+                    return;
+                }
+                told.await;
+            }
+        };
+        let in_time = clock.within(within, known).await;
+        in_time.ok_or_else(|| NotReady { endpoint: name.clone(), after: within })
     }
 
     /// The workload's certificate, what leads from it to its authority, and its key: one text.
@@ -134,7 +141,7 @@ impl WorkloadApi {
     /// The workload's SPIFFE ID, once it is known.
     #[must_use]
     pub fn id(&self) -> Option<Box<str>> {
-        self.0.shared.id.borrow().clone()
+        self.0.shared.id.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The authorities of a trust domain: the workload's own, or one that is federated with it. Where the agent no longer tells
@@ -198,7 +205,8 @@ impl Shared {
             self.svid.post(pem::of_svid(svid));
             let id: Box<str> = svid.spiffe_id().to_string().into();
             telemetry::updated(&self.name, &id, number);
-            self.id.send_replace(Some(id));
+            *self.id.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+            self.is_known.notify(usize::MAX);
         }
         bundles.last = Some(context);
     }
