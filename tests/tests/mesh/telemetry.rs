@@ -25,9 +25,10 @@ use metrics_util::{
 use reqwest::{RequestBuilder, StatusCode};
 use tower::{Layer as _, ServiceExt, service_fn};
 use tower_identity::{
-    AuthLayer, BoxFuture, Candidate, ClientAuth, EventReceiver, FeedError, Introspection, Issuer, Outbound,
-    OutboundBuilder, Pulled, Received, Remember, RequireLayer, Revocation, RevocationFeed, Revocations, RuleHandle,
-    SecretToken, ServerTls, Target, TokenEndpoint, TrustedIssuer, Unlisted, Verifier, danger,
+    Algorithm, Audience, AuthLayer, BoxFuture, Candidate, ClientAuth, EventReceiver, FeedError, Introspection, Issuer,
+    KeyRing, KeyedHash, Mint, Outbound, OutboundBuilder, Pairwise, Pulled, Received, Remember, RequireLayer, Revocation,
+    RevocationFeed, Revocations, Rotation, RuleHandle, SecretToken, ServerTls, Target, TokenEndpoint, TrustDomain,
+    TrustedIssuer, Unlisted, Verifier, danger,
     rule::{scope, user},
     system_clock,
 };
@@ -43,9 +44,9 @@ use tracing_subscriber::{Layer, Registry, layer::Context, layer::SubscriberExt};
 
 use crate::servers::{Server, verifier};
 
-/// What is told where a key set, a list of callers, roots, a certificate or a client's credentials are kept in a file, by
+/// What is told where a key set, a key that signs, a list of callers, roots, a certificate or a client's credentials are kept in a file, by
 /// threads that nobody listens to here, or once the file has changed; and of an agent of SPIFFE. Their rooms test it.
-const OF_FILES: [&str; 14] = [
+const OF_FILES: [&str; 15] = [
     "keys seeded",
     "seed refused",
     "keys cannot be saved",
@@ -58,6 +59,7 @@ const OF_FILES: [&str; 14] = [
     "client credential refused",
     "certificate read",
     "certificate refused: that before it stays",
+    "key refused: those before it stay",
     "workload updated",
     "workload not updated",
 ];
@@ -284,6 +286,26 @@ async fn refuse_a_connection() {
     assert_eq!(tls.accept(connection, None).await.map(drop).expect_err("it ended").reason(), "closed");
 }
 
+/// An internal identity, and the keys of an edge that take each other's place.
+async fn mint_an_identity() {
+    let shop = Audience::parse("shop.internal").expect("a name");
+    let secret = KeyedHash::new([7; 32]).expect("long enough");
+    let ring = |clock| KeyRing::generated(Algorithm::Es256, Rotation::default(), clock).expect("valid");
+    let domain = TrustDomain::new(shop.as_str(), Pairwise::new(secret.clone()));
+    let mint = Mint::builder("gateway", ring(system_clock()), secret).trust_domain(domain).build().expect("valid");
+    let alice = TestCaller::workload("browser").user("alice").context();
+    mint.mint(&alice, &shop).expect("a user of hers");
+    let clock = ManualClock::new();
+    let keys = ring(clock.clock());
+    let day = Duration::from_secs(24 * 60 * 60);
+    // Another is published, signs, and is alone.
+    let generations = [Duration::ZERO, day, Rotation::default().wait(), Rotation::default().linger()].map(|time| {
+        clock.advance(time);
+        keys.generation()
+    });
+    assert_eq!(generations, [1, 2, 3, 4]);
+}
+
 /// A stream that its token does not last for.
 async fn let_a_stream_end() -> Issuer {
     let clock = ManualClock::new();
@@ -389,6 +411,7 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
         runtime.block_on(make_room(&issuer));
         runtime.block_on(lose_a_server());
         runtime.block_on(refuse_a_connection());
+        runtime.block_on(mint_an_identity());
         runtime.block_on(call_on(&issuer, &listener));
         (runtime.block_on(let_a_stream_end()), runtime.block_on(drive(&issuer, &stranger)))
     });
