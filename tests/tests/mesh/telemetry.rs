@@ -26,9 +26,9 @@ use reqwest::{RequestBuilder, StatusCode};
 use tower::{Layer as _, ServiceExt, service_fn};
 use tower_identity::{
     Algorithm, Audience, AuthLayer, BoxFuture, Candidate, ClientAuth, EventReceiver, FeedError, Introspection, Issuer,
-    KeyRing, KeyedHash, Mint, Outbound, OutboundBuilder, Pairwise, Pulled, Received, Remember, RequireLayer, Revocation,
-    RevocationFeed, Revocations, Rotation, RuleHandle, SecretToken, ServerTls, Target, TokenEndpoint, TrustDomain,
-    TrustedIssuer, Unlisted, Verifier, danger,
+    KeyRing, KeyedHash, Mint, Outbound, OutboundBuilder, Pairwise, Pulled, Received, Remember, RequireLayer,
+    Revocation, RevocationFeed, Revocations, Rotation, RuleHandle, SecretToken, ServerTls, Target, TokenEndpoint,
+    TrustDomain, TrustedIssuer, Unlisted, Verifier, danger,
     rule::{scope, user},
     system_clock,
 };
