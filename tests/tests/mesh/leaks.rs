@@ -16,7 +16,7 @@ async fn the_whole_story_in_a_trace_log_shows_no_secret() {
     let mut mesh = Mesh::start(shop.directory(), Addresses::default(), "the test").await.expect("started");
     let mut page = Page::plain(Vec::new());
     let told = story::tell(&mut mesh, &mut page).await.expect("told");
-    assert_eq!((told.steps, told.held), (18, 18));
+    assert_eq!((told.steps, told.held), (20, 20));
     mesh.stop().await.expect("stopped");
 
     let log = capture.text();

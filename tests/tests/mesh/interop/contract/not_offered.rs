@@ -105,8 +105,8 @@ async fn out_b33_what_our_authority_does_not_offer_is_whose_fault_it_says() {
     let expected = NotOffered {
         exchange: None,
         for_a_grant: None,
-        // It trusts nobody's; the partner's does.
-        grant: Some(("ours", "unsupported_grant_type")),
+        // It trusts the partner's, and no stranger's.
+        grant: Some(("rejected", "invalid_grant")),
         custom: ("ours", "unsupported_grant_type"),
     };
     let storefront = ClientAuth::client_secret_basic("storefront", "storefront: demo only, 100% public");
