@@ -104,18 +104,3 @@ pub(crate) fn checked(rows: &[Trust]) -> Result<(), InvalidSetting> {
     }
     Ok(())
 }
-
-/// Tells of the rows that were not there before.
-pub(crate) fn tell(rows: &[Trust], before: Option<&[Trust]>) {
-    let known = |row: &Trust| before.is_some_and(|before| before.contains(row));
-    for Trust { callers, users_of } in rows.iter().filter(|row| !known(row)) {
-        let callers: Vec<_> = callers.iter().map(|caller| format!("{} of {}", caller.id, caller.issuer)).collect();
-        let users_of: Vec<_> = users_of.iter().map(Issuer::as_str).collect();
-        tracing::warn!(
-            target: "tower_identity::binding",
-            callers = callers.join(", "),
-            users_of = users_of.join(", "),
-            "callers name their users in plain text",
-        );
-    }
-}

@@ -28,7 +28,7 @@ use tower_identity_core::{
 
 #[cfg(feature = "transaction-tokens")]
 use crate::transactions::Carriers;
-use crate::{aliases::AliasTable, check, naming, shown::Shown};
+use crate::{aliases::AliasTable, check, shown::Shown};
 
 /// What relates two credentials, as it is configured.
 #[derive(Debug, Default)]
@@ -51,21 +51,28 @@ pub(crate) struct Trust {
     pub(crate) users_of: Box<[Issuer]>,
 }
 
-impl Relations {
-    /// Tells whose word is taken, where anybody's is, and was not before.
-    pub(crate) fn tell(&self, before: Option<&Self>) {
-        naming::tell(&self.naming, before.map(|before| &*before.naming));
-        let known = |trust: &Trust| before.is_some_and(|before| before.trusted.contains(trust));
-        for Trust { callers, users_of } in self.trusted.iter().filter(|trust| !known(trust)) {
+impl Trust {
+    /// Tells of the rows that were not there before.
+    fn tell(rows: &[Self], before: &[Self], what: &'static str) {
+        for Self { callers, users_of } in rows.iter().filter(|row| !before.contains(row)) {
             let callers: Vec<_> = callers.iter().map(|caller| format!("{} of {}", caller.id, caller.issuer)).collect();
             let users_of: Vec<_> = users_of.iter().map(Issuer::as_str).collect();
             tracing::warn!(
                 target: "tower_identity::binding",
                 callers = callers.join(", "),
                 users_of = users_of.join(", "),
-                "callers are trusted to say for whom they call",
+                "{what}",
             );
         }
+    }
+}
+
+impl Relations {
+    /// Tells whose word is taken, where anybody's is, and was not before.
+    pub(crate) fn tell(&self, before: Option<&Self>) {
+        let before = |rows: fn(&Self) -> &[Trust]| before.map_or(&[][..], rows);
+        Trust::tell(&self.naming, before(|former| &former.naming), "callers name their users in plain text");
+        Trust::tell(&self.trusted, before(|former| &former.trusted), "callers are trusted to say for whom they call");
     }
 
     /// How the caller stands beside this user. A pure function of the two tokens, asked for each request.

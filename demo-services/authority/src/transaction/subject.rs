@@ -117,7 +117,7 @@ impl Authority {
         let row = transactions.asserting(client).ok_or(NOT_ASSERTING)?;
         let Credential::Keys(keys) = &client.credential else { return Err(NO_KEY) };
         // By its type it is no assertion that somebody authenticates with.
-        let plain = MediaType::parse("JWT").expect("it is a media type");
+        let plain = MediaType::JWT;
         let accept = Accept::new([plain], ASSERTION_ALGORITHMS).or_untyped();
         let signed = Unverified::<SelfSigned>::parse(text, &Limits::default()).map_err(|_| BAD_SUBJECT)?;
         let signed = signed.open(keys, &accept).map_err(|_| BAD_SUBJECT)?.into_claims();
