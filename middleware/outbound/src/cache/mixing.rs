@@ -5,41 +5,33 @@
 //! flights.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     future::poll_fn,
     sync::{
         Arc, Mutex, RwLock,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     task::Poll,
-    time::Duration,
 };
 
 use fastrand::Rng;
 use http::{HeaderMap, Method, Uri};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
-use tower_identity_core::{
-    ActorChain, Attributes, AuthenticationContext, Binding, BoxFuture, CallerContext, CertificateThumbprint, Clock,
-    Credential as Presented, Evidence, Fingerprint, Identity, Issuer, Moment, Refusal, RefusalKind, Revocation,
-    Revocations, Scopes, SecretToken, TimeSource, Timestamp, User, VerifiedToken, VerifiedTokenParts, Workload,
-    ambient,
-};
-use tower_identity_oauth::{ClientAuth, Http, IssuedToken, TargetService, TokenClient, TokenEndpoint};
+use tower_identity_core::{Clock, Refusal, Revocation, Revocations, SecretToken, ambient};
+use tower_identity_oauth::{ClientAuth, Http, TokenClient, TokenEndpoint};
 
+pub(super) use self::people::{Time, person};
+use self::{
+    people::{PEOPLE, Person},
+    recorder::{Recorded, Recorder, asked_for, row},
+};
 use super::Bounds;
 use crate::{
-    OnBehalfOf, Outbound, Target,
-    acting::Acting,
-    candidate::Which,
-    issued::Demands,
-    outbound::Obtained,
-    path::PathPrefix,
-    row::{Row, Takes},
-    source::{Ask, Brought, Recipe, TokenSource},
-    table::Table,
-    targets::Targets,
-    when::When,
+    Outbound, Target, acting::Acting, outbound::Obtained, path::PathPrefix, table::Table, targets::Targets, when::When,
 };
+
+mod people;
+mod recorder;
 
 const SEED: u64 = 0x7067_6964_656e_7469;
 const REQUESTS: usize = 1_000_000;
@@ -49,13 +41,7 @@ const OFTEN: usize = 10_000;
 
 const ISSUER: &str = "https://as.test";
 const ORIGIN: &str = "https://targets.test";
-const START: u64 = 1_800_000_000;
 
-const USERS: usize = 6;
-const TENANTS: usize = 2;
-const ACTORS: usize = 2;
-const KEYS: usize = 2;
-const PEOPLE: usize = USERS * TENANTS * ACTORS * KEYS;
 const AUDIENCES: [&str; 3] = ["payments", "ledger", "stock"];
 const SCOPES: [&str; 2] = ["read", "write"];
 const CLIENTS: [&str; 2] = ["orders", "orders-eu"];
@@ -63,106 +49,6 @@ const ROWS: usize = AUDIENCES.len() * SCOPES.len() * CLIENTS.len();
 
 /// Less than there are keys of.
 const ROOM: usize = 480;
-
-/// Milliseconds since the start.
-#[derive(Clone, Default)]
-pub(super) struct Time(Arc<AtomicU64>);
-
-impl Time {
-    fn now(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
-    }
-
-    pub(super) fn advance(&self, millis: u64) {
-        self.0.fetch_add(millis, Ordering::SeqCst);
-    }
-}
-
-impl TimeSource for Time {
-    fn wall(&self) -> Timestamp {
-        Timestamp::from_secs(START).saturating_add(Duration::from_millis(self.now()))
-    }
-
-    fn monotonic(&self) -> Moment {
-        Moment::from_origin(Duration::from_millis(1_000_000 + self.now()))
-    }
-
-    fn sleep_until(&self, _: Moment) -> BoxFuture<'static, ()> {
-        Box::pin(std::future::pending())
-    }
-}
-
-/// What a token is issued for, in words.
-fn asked_for(subject: Option<&str>, audience: &str, scope: &str, client: &str) -> String {
-    format!("{}/{audience}/{scope}/{client}", subject.unwrap_or("itself"))
-}
-
-/// A source that issues tokens of what it is asked for: `<number>/<end in ms>/<what>`.
-#[derive(Debug, Clone)]
-struct Recorder(Arc<Recorded>);
-
-#[derive(Debug)]
-struct Recorded {
-    time: Time,
-    issued: AtomicUsize,
-    in_the_air: Mutex<HashSet<String>>,
-    /// What was issued last, and until when it was fresh and usable at least.
-    last: Mutex<HashMap<String, (u64, u64)>>,
-    expired: AtomicUsize,
-    evicted: AtomicUsize,
-    refreshed: AtomicUsize,
-    failed: AtomicUsize,
-}
-
-impl std::fmt::Debug for Time {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Time")
-    }
-}
-
-impl Recorder {
-    async fn issue(self, what: String) -> Result<Brought, Refusal> {
-        let Recorded { time, issued, in_the_air, last, .. } = &*self.0;
-        assert!(in_the_air.lock().expect("unpoisoned").insert(what.clone()), "two flights for {what}");
-        let number = issued.fetch_add(1, Ordering::Relaxed);
-        let mut rng = Rng::with_seed(SEED ^ number as u64);
-        let began = time.now();
-        self.classify(&what, began);
-        for _ in 0..rng.usize(0..12) {
-            tokio::task::yield_now().await;
-        }
-        in_the_air.lock().expect("unpoisoned").remove(&what);
-        if rng.u8(..) < 8 {
-            self.0.failed.fetch_add(1, Ordering::Relaxed);
-            last.lock().expect("unpoisoned").remove(&what);
-            return Err(Refusal::new(RefusalKind::Unavailable { retry_after: Duration::from_secs(1) }, "recorded"));
-        }
-        let life = rng.u64(14..40);
-        let usable = (life - 10) * 1000;
-        last.lock().expect("unpoisoned").insert(what.clone(), (began + usable * 7 / 10, began + usable));
-        let token = SecretToken::new(format!("{number}/{}/{what}", began + life * 1000));
-        let token = IssuedToken::new(token, Scopes::default(), Some(Duration::from_secs(life)));
-        Ok(Brought::found(token))
-    }
-
-    /// Why it is asked for again.
-    fn classify(&self, what: &str, now: u64) {
-        let count = match self.0.last.lock().expect("unpoisoned").get(what) {
-            None => return,
-            Some((_, usable)) if *usable <= now => &self.0.expired,
-            Some((fresh, _)) if *fresh <= now => &self.0.refreshed,
-            Some(_) => &self.0.evicted,
-        };
-        count.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// One of those who call, with the token of the time.
-pub(super) struct Person {
-    number: usize,
-    generation: usize,
-    pub(super) caller: CallerContext,
-}
 
 struct World {
     time: Time,
@@ -352,102 +238,12 @@ impl World {
     }
 }
 
-fn row(path: &str, audience: &str, scope: &str, client: &TokenClient, recorder: &Recorder, clock: &Clock) -> Row {
-    let name: Arc<str> = format!("{ORIGIN}{path}").into();
-    let target = Target::origin(ORIGIN).expect("an origin").audience(audience).scope(scope);
-    let terms =
-        TargetService { audience: target.audience.clone(), scopes: target.scopes.clone(), ..Default::default() };
-    let demands = Demands::of(&target, &terms, client.client_id()).expect("none");
-    let recipe = |source: &'static str| {
-        let source = Box::new(Named { name: source, client: client.clone(), recorder: recorder.clone() });
-        Arc::new(Recipe::new((&name, Which::Current), source, terms.clone(), demands.clone(), clock.clone()))
-    };
-    let takes = Takes::Callers { of: OnBehalfOf::User, callers: recipe("for users"), own: recipe("for itself") };
-    Row { name: name.clone(), takes, deadline: None, user_header: None, goes_alone: false, trial: None }
-}
-
-/// The source of a row.
-#[derive(Debug)]
-struct Named {
-    name: &'static str,
-    client: TokenClient,
-    recorder: Recorder,
-}
-
-impl TokenSource for Named {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn fingerprint(&self) -> Fingerprint {
-        self.client.fingerprint()
-    }
-
-    fn obtain(&self, ask: &Ask) -> BoxFuture<'static, Result<Brought, Refusal>> {
-        let Ask { recipe, subject, .. } = ask;
-        let subject = subject.as_ref().map(|subject| subject.token().expect("a token").expose());
-        let audience = recipe.terms.audience.as_ref().expect("an audience").as_str();
-        let what = asked_for(subject, audience, &recipe.terms.scopes.to_string(), self.client.client_id().as_str());
-        Box::pin(self.recorder.clone().issue(what))
-    }
-}
-
-/// Of a number made of all that tells people's tokens apart.
-#[expect(clippy::disallowed_methods, reason = "these tests stand where verification stands")]
-pub(super) fn person(number: usize, generation: usize, time: &Time, revocations: &Revocations) -> Person {
-    let issuer: Issuer = ISSUER.parse().expect("an issuer");
-    let (user, rest) = (number % USERS, number / USERS);
-    let (tenant, rest) = (rest % TENANTS, rest / TENANTS);
-    let (actor, key) = (rest % ACTORS, rest / ACTORS);
-    let text = format!("u{user}-t{tenant}-a{actor}-k{key}-g{generation}");
-    let now = time.wall();
-    let token = VerifiedToken::assertion(VerifiedTokenParts {
-        credential: Presented::Token { token: SecretToken::new(&*text), payload: Arc::from(*b"{}") },
-        issuer: issuer.clone(),
-        home: true,
-        identity: Identity {
-            workload: Workload { id: format!("actor-{actor}").parse().expect("an id"), issuer: issuer.clone() },
-            evidence: Evidence::IssuedTo,
-            user: Some(User {
-                id: format!("user-{user}").parse().expect("an id"),
-                issuer,
-                tenant: Some(format!("tenant-{tenant}").parse().expect("a tenant")),
-            }),
-        },
-        actors: ActorChain::default(),
-        scopes: Scopes::default(),
-        audience: vec!["orders".parse().expect("an audience")],
-        token_id: Some(text.parse().expect("an id")),
-        transaction: None,
-        trust_domain: None,
-        authentication: AuthenticationContext::default(),
-        attributes: Attributes::default(),
-        issued_at: Some(now),
-        // Of some the end comes before that of their tokens.
-        expires_at: now.saturating_add(Duration::from_secs(if key == 0 { 120 } else { 20 })),
-        // Each is bound to its sender's key.
-        certificate: Some(CertificateThumbprint::of(format!("key-{key}").as_bytes())),
-        revocations: revocations.clone(),
-    });
-    let caller = CallerContext::assertion(Arc::new(token), None, Binding::SameToken, now);
-    Person { number, generation, caller }
-}
-
 #[test]
 fn out_b2_of_a_million_requests_each_gets_the_token_of_its_tuple() {
     let telling = DebuggingRecorder::new();
     let snapshotter = telling.snapshotter();
     telling.install().expect("the only recorder of this binary");
-    let recorder = Recorder(Arc::new(Recorded {
-        time: Time::default(),
-        issued: AtomicUsize::new(0),
-        in_the_air: Mutex::default(),
-        last: Mutex::default(),
-        expired: AtomicUsize::new(0),
-        evicted: AtomicUsize::new(0),
-        refreshed: AtomicUsize::new(0),
-        failed: AtomicUsize::new(0),
-    }));
+    let recorder = Recorder::new(Time::default());
     println!("seed {SEED:#x}");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime");
     let world = Arc::new({
