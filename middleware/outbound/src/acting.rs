@@ -52,6 +52,10 @@ impl Acting {
     }
 
     /// For whom, said of a request that says this already: what it is about stays.
+    #[cfg_attr(
+        not(feature = "transaction-tokens"),
+        expect(clippy::needless_pass_by_value, reason = "there is nothing to keep of it")
+    )]
     pub(crate) fn after(self, before: Option<Self>) -> Self {
         match before {
             #[cfg(feature = "transaction-tokens")]

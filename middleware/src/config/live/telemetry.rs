@@ -2,7 +2,7 @@
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 
-use super::{Reloaded, SettingsError};
+use super::{SettingsError, state::Reloaded};
 
 const TARGET: &str = "tower_identity::settings";
 
