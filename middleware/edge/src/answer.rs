@@ -6,10 +6,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CACHE_CONTROL};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_identity_core::fields::is_identity;
+
+use crate::layer::FIELD;
 
 pin_project! {
     /// The body of an answer through an [`EdgeLayer`](crate::EdgeLayer): the inner service's, without trailers that speak of
@@ -31,9 +33,15 @@ pin_project! {
 }
 
 impl<B> EdgeAnswer<B> {
-    /// Passes the inner service's answer on, but for what it says of an identity.
-    pub(crate) fn inner(mut response: Response<B>) -> Response<Self> {
+    /// Passes the inner service's answer on, but for what it says of an identity. What the proxy that asked is told of one goes
+    /// with 200 alone: of any other answer some make the client's, with all of its fields.
+    pub(crate) fn inner(mut response: Response<B>, told: Option<HeaderValue>) -> Response<Self> {
         strip(response.headers_mut());
+        if let Some(identity) = told.filter(|_| response.status() == StatusCode::OK) {
+            response.headers_mut().insert(FIELD, identity);
+            // What was asked about one request is kept for no other.
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
         response.map(|body| Self { kind: Kind::Inner { body } })
     }
 

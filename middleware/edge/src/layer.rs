@@ -8,9 +8,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderName, Request, Response};
-use tower_identity_core::{CallerContext, InvalidSetting, Refusal, transaction_tokens};
-use tower_identity_inbound::{AtEdge, AuthLayer, Inbound, auth::AuthService};
+use http::{HeaderName, HeaderValue, Request, Response};
+use tower_identity_core::{CallerContext, InvalidSetting, Refusal, RefusalKind, transaction_tokens};
+use tower_identity_inbound::{AtEdge, AuthLayer, Inbound, auth::AuthService, forward_auth::ProxyQuestion};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -27,7 +27,8 @@ use crate::{EdgeAnswer, Mint, replaced::Replacing};
 /// - A caller without a user, one that is not tied to its user, and a user who is nobody inside are refused (403). Where the
 ///   layer is [optional](AuthLayer::optional), requests without a credential go on as anonymous.
 /// - What is answered to the outside says nothing of an identity, in headers or trailers: whatever is
-///   [taken away](tower_identity_inbound::edge::stripped) from requests is taken from answers.
+///   [taken away](tower_identity_inbound::edge::stripped) from requests is taken from answers. A proxy that
+///   asks may be [told](Self::answering).
 /// - An internal identity is made once for a credential, and again before it ends; it never outlives what it was made of,
 ///   and each request asks whether that was revoked. So the requests of a minute may be of one transaction.
 ///
@@ -67,6 +68,7 @@ pub struct EdgeLayer {
 struct Inside {
     replacing: Arc<Replacing>,
     forwards: bool,
+    answers: bool,
 }
 
 impl EdgeLayer {
@@ -77,7 +79,7 @@ impl EdgeLayer {
     /// [`InvalidSetting`] for the field `trust_domain`: the mint makes no identities for it.
     pub fn new(auth: AuthLayer<AtEdge>, mint: Mint, trust_domain: impl AsRef<str>) -> Result<Self, InvalidSetting> {
         let replacing = Arc::new(Replacing::new(mint, trust_domain.as_ref())?);
-        Ok(Self { auth, inside: Inside { replacing, forwards: false } })
+        Ok(Self { auth, inside: Inside { replacing, forwards: false, answers: false } })
     }
 
     /// Puts the internal identity on the request, too, in the field `Txn-Token`: for a gateway, whose inner service sends the
@@ -85,6 +87,46 @@ impl EdgeLayer {
     #[must_use]
     pub fn forwarding(self) -> Self {
         Self { inside: Inside { forwards: true, ..self.inside }, ..self }
+    }
+
+    /// Puts the internal identity on the answer, in the field `Txn-Token`, for a proxy that [asks](tower_identity_inbound::ForwardAuthLayer) whether a
+    /// request may pass and copies it to that request: `docs/forward-auth.md` says how, and what else the proxy has to see to.
+    ///
+    /// It is the one exception to what answers say of an identity, and for the proxy alone: of a request that does not stand in
+    /// the place of a [proxy's question](ProxyQuestion), which a `ForwardAuthLayer` around this one says, there is no answer but
+    /// 500. The field goes with the status 200, and is not to be stored; any other answer has none, because it is the client's
+    /// with whatever is in it. Who is let in as anonymous has none either.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// use axum::{Router, routing::any};
+    /// use tower_identity_edge::{EdgeLayer, KeyRing, KeySetEndpoint, Mint, Pairwise, Rotation, TrustDomain};
+    /// use tower_identity_inbound::{AuthLayer, ForwardAuthLayer, OriginalRequest, ProxyPeer, RequireLayer, rule::user};
+    /// use tower_identity_jose::{Algorithm, KeyedHash};
+    /// use tower_identity_refresh::system_clock;
+    /// use tower_identity_verify::{TrustedIssuer, Verifier};
+    /// use tower_layer::Layer;
+    ///
+    /// let outside = Verifier::builder(TrustedIssuer::discover("https://login.example.com").audience("shop")).build()?;
+    /// let secret = KeyedHash::new([7; 32]).expect("32 bytes");
+    /// let mint = Mint::builder("gateway", KeyRing::generated(Algorithm::Es256, Rotation::default(), system_clock())?, secret.clone())
+    ///     .trust_domain(TrustDomain::new("shop.internal", Pairwise::new(secret)).scope("orders:read", "orders:read"))
+    ///     .build()?;
+    ///
+    /// let edge = EdgeLayer::new(AuthLayer::new(outside.clone()).edge(), mint.clone(), "shop.internal")?.answering();
+    /// let routes = Router::new().route("/orders", any(|| async {}).layer(RequireLayer::new(user()))).layer(edge);
+    /// let asks = ForwardAuthLayer::new(outside, OriginalRequest::Forwarded, [ProxyPeer::Loopback])?;
+    /// // On one listener for the proxy, and the keys on one for the services behind it.
+    /// let for_the_proxy: Router = Router::new().fallback_service(asks.layer(routes));
+    /// let inside: Router = Router::new().route_service(KeySetEndpoint::PATH, KeySetEndpoint::new(mint.keys().clone()));
+    /// # let _ = (for_the_proxy, inside);
+    /// # Ok::<(), tower_identity_core::InvalidSetting>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn answering(self) -> Self {
+        Self { inside: Inside { answers: true, ..self.inside }, ..self }
     }
 
     /// How many internal identities are remembered: 10,000 by default.
@@ -100,6 +142,7 @@ impl fmt::Debug for Inside {
         f.debug_struct("Inside")
             .field("trust_domain", self.replacing.trust_domain())
             .field("forwards", &self.forwards)
+            .field("answers", &self.answers)
             .finish_non_exhaustive()
     }
 }
@@ -119,18 +162,22 @@ pub struct EdgeService<S> {
     inside: Inside,
 }
 
-const FIELD: HeaderName = HeaderName::from_static(transaction_tokens::FIELD);
+pub(crate) const FIELD: HeaderName = HeaderName::from_static(transaction_tokens::FIELD);
 
 impl Inside {
-    /// Leaves the internal identity in a request, and gives the scope of it.
-    fn replace<B>(&self, request: &mut Request<B>) -> Result<Option<CallerContext>, Refusal> {
-        let Inbound::Caller(outside) = Inbound::of(request.extensions())? else { return Ok(None) };
+    /// Leaves the internal identity in a request, and gives the scope of it and what the answer tells of it.
+    fn replace<B>(&self, request: &mut Request<B>) -> Result<(Option<CallerContext>, Option<HeaderValue>), Refusal> {
+        if self.answers && !ProxyQuestion::is_in(request.extensions()) {
+            let rule = "the edge answers proxies, and no ForwardAuthLayer stands around it";
+            return Err(Refusal::new(RefusalKind::Misconfigured, "wiring").detail(rule));
+        }
+        let Inbound::Caller(outside) = Inbound::of(request.extensions())? else { return Ok((None, None)) };
         let (within, replaced) = self.replacing.replace(outside)?;
         if self.forwards {
             request.headers_mut().insert(FIELD, replaced.field.clone());
         }
         request.extensions_mut().insert(Inbound::Caller(within.clone()));
-        Ok(Some(within))
+        Ok((Some(within), self.answers.then(|| replaced.field.clone())))
     }
 }
 
@@ -148,7 +195,7 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         match self.inside.replace(&mut request) {
-            Ok(scope) => EdgeFuture::calling(scope, &mut self.inner, request),
+            Ok((scope, told)) => EdgeFuture::calling(scope, told, &mut self.inner, request),
             Err(refusal) => EdgeFuture::refused(&refusal, &request),
         }
     }

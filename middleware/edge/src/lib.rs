@@ -18,7 +18,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`layer`] | [`EdgeLayer`], which replaces what came from outside |
-//! | [`answer`] | [`EdgeAnswer`], what goes out, of which nothing speaks of an identity |
+//! | [`answer`] | [`EdgeAnswer`], what goes out, of which nothing speaks of an identity but to a proxy that asked |
 //! | [`key_ring`] | [`KeyRing`], the key that signs and those that take its place; [`Rotation`] |
 //! | [`key_set`] | [`KeySetEndpoint`], which publishes them |
 //! | [`mint`] | [`Mint`], which makes an internal identity; [`MintError`] |

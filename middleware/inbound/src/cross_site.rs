@@ -9,7 +9,7 @@ use std::{
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
-    header::{CONNECTION, HOST, ORIGIN, UPGRADE},
+    header::{CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
     uri::Scheme,
 };
 use tower_http::csrf::{CsrfLayer, ProtectionError};
@@ -91,10 +91,11 @@ fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// Over HTTP/1.1; over HTTP/2 it is a `CONNECT` (RFC 8441), and not safe.
+/// Over HTTP/1.1; over HTTP/2 it is a `CONNECT` (RFC 8441), and not safe. A proxy that asks about one may leave out what is of its
+/// connection (RFC 9110 §7.6.1), and hands on what only a handshake has (RFC 6455 §4.1).
 fn is_handshake(headers: &HeaderMap) -> bool {
     let is_upgrade = |option: &[u8]| option.trim_ascii().eq_ignore_ascii_case(b"upgrade");
-    headers.contains_key(UPGRADE)
+    [UPGRADE, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION].iter().any(|name| headers.contains_key(name))
         || headers.get_all(CONNECTION).iter().any(|field| field.as_bytes().split(|byte| *byte == b',').any(is_upgrade))
 }
 

@@ -16,7 +16,7 @@ mod original;
 
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use tower_identity_core::{InvalidSetting, Refusal, RefusalKind};
 use tower_identity_verify::Verifier;
 use tower_layer::Layer;
@@ -31,6 +31,28 @@ use crate::{
 
 /// Of whatever is refused here, and not by what stands within.
 const CHECK: &str = "forward_auth";
+
+/// On a request that stands in the place of a proxy's question: whoever answers it answers the proxy, and not the client.
+///
+/// [`ForwardAuthLayer`] alone makes one, and puts it among the request's extensions. So what may be told to a proxy of ours, and
+/// to nobody outside, is told where this is.
+///
+/// ```
+/// use http::Extensions;
+/// use tower_identity_inbound::forward_auth::ProxyQuestion;
+///
+/// assert!(!ProxyQuestion::is_in(&Extensions::new()), "the client is answered");
+/// ```
+#[derive(Debug, Clone)]
+pub struct ProxyQuestion(());
+
+impl ProxyQuestion {
+    /// Whether the request that these are of is one.
+    #[must_use]
+    pub fn is_in(extensions: &Extensions) -> bool {
+        extensions.get::<Self>().is_some()
+    }
+}
 
 /// Puts the request that a proxy asks about into the place of its question. It stands outside of everything that judges.
 ///
@@ -103,7 +125,9 @@ impl ForwardAuthLayer {
         if !self.proxies.sent(&self.verifier.current(), request)? {
             return Err(Refusal::new(RefusalKind::Denied, CHECK).detail("asked by nobody who is a proxy of ours"));
         }
-        self.original.restore(request)
+        self.original.restore(request)?;
+        request.extensions_mut().insert(ProxyQuestion(()));
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tower_identity_core::{
     CallerContext, Refusal,
@@ -36,6 +36,7 @@ pin_project! {
         Calling {
             #[pin]
             inner: Scoped<F>,
+            told: Option<HeaderValue>,
         },
         // It is not called.
         Refused {
@@ -45,12 +46,17 @@ pin_project! {
 }
 
 impl<F> EdgeFuture<F> {
-    pub(super) fn calling<S, B>(mut scope: Option<CallerContext>, ready_inner: &mut S, request: Request<B>) -> Self
+    pub(super) fn calling<S, B>(
+        mut scope: Option<CallerContext>,
+        told: Option<HeaderValue>,
+        ready_inner: &mut S,
+        request: Request<B>,
+    ) -> Self
     where
         S: Service<Request<B>, Future = F>,
     {
         let inner = ambient::enter_with(&mut scope, request, |request| ready_inner.call(request));
-        Self { state: State::Calling { inner: Scoped::new(scope, inner) } }
+        Self { state: State::Calling { inner: Scoped::new(scope, inner), told } }
     }
 
     #[cold]
@@ -69,7 +75,9 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProjected::Calling { inner } => inner.poll(cx).map_ok(EdgeAnswer::inner),
+            StateProjected::Calling { inner, told } => {
+                inner.poll(cx).map_ok(|response| EdgeAnswer::inner(response, told.take()))
+            }
             StateProjected::Refused { response } => {
                 let response = response.take().expect("EdgeFuture polled after completion");
                 Poll::Ready(Ok(EdgeAnswer::refusal(*response)))

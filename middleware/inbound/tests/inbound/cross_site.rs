@@ -78,12 +78,15 @@ async fn csrf_a1_what_changes_things_comes_from_this_origin() {
 async fn csrf_a2_a_handshake_comes_from_this_origin_whatever_its_method() {
     let issuer = TestIssuer::start();
     let layer = guarded(&issuer).await;
-    let handshakes: [Fields<'_>; 5] = [
+    let handshakes: [Fields<'_>; 7] = [
         &[("connection", "Upgrade"), ("upgrade", "websocket")],
         &[("upgrade", "h2c")],
         &[("connection", "upgrade")],
         &[("connection", "keep-alive, UPGRADE")],
         &[("connection", "keep-alive"), ("connection", "upgrade")],
+        // By way of a proxy that leaves out what is of its connection.
+        &[("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")],
+        &[("sec-websocket-version", "13")],
     ];
     for handshake in handshakes {
         let evil = with_cookie(&issuer, &Method::GET, &[handshake, CROSS_SITE].concat());
@@ -94,8 +97,11 @@ async fn csrf_a2_a_handshake_comes_from_this_origin_whatever_its_method() {
         let own = with_cookie(&issuer, &Method::GET, &[handshake, SAME_ORIGIN].concat());
         assert_eq!(through(&layer, own).await.status(), 200, "{handshake:?}");
     }
-    let not_one = with_cookie(&issuer, &Method::GET, &[&[("connection", "upgraded")], CROSS_SITE].concat());
-    assert_eq!(through(&layer, not_one).await.status(), 200);
+    let others: [Fields<'_>; 2] = [&[("connection", "upgraded")], &[("sec-websocket-protocol", "chat")]];
+    for none in others {
+        let not_one = with_cookie(&issuer, &Method::GET, &[none, CROSS_SITE].concat());
+        assert_eq!(through(&layer, not_one).await.status(), 200, "{none:?}");
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod asked;
 mod settings;
+mod shop;
 
 use std::{fs, path::Path};
 
@@ -32,6 +33,23 @@ struct House {
     _folder: TempDir,
 }
 
+/// Writes what a proxy shows to the service behind it, and whom it trusts there.
+fn put_gateway(folder: &Path, spire: &TestAuthority) {
+    let put = |name: &str, text: &str| fs::write(folder.join(name), text).expect("written");
+    let gateway = spire.certificate().uri(&format!("{DOMAIN}/gateway")).common_name("gateway").build();
+    put("bundle.pem", &spire.pem());
+    put("gateway.pem", &gateway.pem());
+    put("gateway.key", &gateway.key_pem());
+    put("gateway-and-key.pem", &(gateway.pem() + &gateway.key_pem()));
+}
+
+/// A client with this certificate, or none, that knows this host at this port of this machine.
+fn client(roots: &TestAuthority, host: &str, port: u16, own: Option<&TestCertificate>) -> Client {
+    let root = Certificate::from_pem(roots.pem().as_bytes()).expect("a certificate");
+    let client = Client::builder().no_proxy().tls_certs_only([root]).resolve(host, ([127, 0, 0, 1], port).into());
+    own.into_iter().fold(client, |client, own| client.identity(identity(own))).build().expect("a client")
+}
+
 /// Starts a proxy with these settings, and says where it listens.
 async fn start(name: &'static str, python: &Path, folder: &Path, settings: &str) -> (Peer, u16) {
     let file = folder.join("proxy.yaml");
@@ -52,12 +70,8 @@ impl House {
         let [spire, stranger] = [(); 2].map(|()| TestAuthority::new(&system_clock()));
         let folder = tempfile::tempdir().expect("a folder");
         let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("written");
-        let gateway = spire.certificate().uri(&format!("{DOMAIN}/gateway")).common_name("gateway").build();
         let outside = spire.certificate().dns("shop.test").common_name("shop").build();
-        put("bundle.pem", &spire.pem());
-        put("gateway.pem", &gateway.pem());
-        put("gateway.key", &gateway.key_pem());
-        put("gateway-and-key.pem", &(gateway.pem() + &gateway.key_pem()));
+        put_gateway(folder.path(), &spire);
         put("server.pem", &outside.pem());
         put("server.key", &outside.key_pem());
         put("server-and-key.pem", &(outside.pem() + &outside.key_pem()));
@@ -105,10 +119,7 @@ impl House {
         fields: &[(&str, &str)],
         token: Option<&SecretToken>,
     ) -> Seen {
-        let root = Certificate::from_pem(self.spire.pem().as_bytes()).expect("a certificate");
-        let client = Client::builder().no_proxy().tls_certs_only([root]).resolve(host, ([127, 0, 0, 1], port).into());
-        let client = own.into_iter().fold(client, |client, own| client.identity(identity(own)));
-        let request = client.build().expect("a client").get(format!("https://{host}:{port}/whoami"));
+        let request = client(&self.spire, host, port, own).get(format!("https://{host}:{port}/whoami"));
         let request = fields.iter().fold(request, |request, (name, text)| request.header(*name, *text));
         let request = token.into_iter().fold(request, |request, token| request.bearer_auth(token.expose()));
         let response = request.send().await.expect("answered");

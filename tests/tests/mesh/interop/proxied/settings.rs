@@ -55,30 +55,50 @@ pub(super) fn of_the_proxy(name: &str, folder: &Path, service: SocketAddr) -> St
             envoy(&manager, ENVOY_TLS, &[("orders", "@SERVICE_PORT@", ENVOY_CLIENT_TLS)])
         }
     };
+    behind(&written, folder, service)
+}
+
+/// With the files of this folder, in front of this service.
+fn behind(written: &str, folder: &Path, service: SocketAddr) -> String {
     let at = |file: &str| folder.join(file).to_str().expect("text").to_owned();
     let files = ["gateway-and-key.pem", "server-and-key.pem", "gateway.pem", "gateway.key", "server.pem", "server.key"];
     let written = files
         .into_iter()
         .chain(["bundle.pem"])
-        .fold(written, |text, file| text.replace(&format!(" {file}"), &format!(" {}", at(file))));
+        .fold(written.to_owned(), |text, file| text.replace(&format!(" {file}"), &format!(" {}", at(file))));
     written.replace("orders.internal:8443", &service.to_string()).replace("@SERVICE_PORT@", &service.port().to_string())
 }
 
-/// Over plaintext, each asks the service at `asked` first.
+/// A service behind one that asks: whose users are those of the edge that publishes its keys here.
+pub(super) fn of_the_service_behind(login: &TestIssuer, keys: &str) -> String {
+    let login = login.issuer().as_str();
+    [("https://login.example.com", login), ("https://edge.internal/.well-known/jwks.json", keys)].into_iter().fold(
+        shown(FORWARD_AUTH, "toml").to_owned(),
+        |text, (shown, real)| {
+            assert!(text.contains(shown), "{shown}");
+            text.replace(shown, real)
+        },
+    )
+}
+
+/// To its clients over plaintext, each asks the service at `asked` first.
 pub(super) fn of_one_that_asks(name: &str, folder: &Path, asked: SocketAddr, service: SocketAddr) -> String {
     let lua = folder.join("forward-auth.lua");
     let at = |text: &str| text.replace("127.0.0.1:9000", &asked.to_string());
     fs::write(&lua, at(shown(FORWARD_AUTH, "lua"))).expect("written");
-    let (asked_port, service_port) = (asked.port().to_string(), service.port().to_string());
+    let asked_port = asked.port().to_string();
     let written = match name {
         "nginx" => nginx(&format!("listen 127.0.0.1:@PORT@;{}", shown(FORWARD_AUTH, "nginx"))),
         "haproxy" => {
             let global = format!("global\n    lua-load {}\n", lua.display());
             haproxy(&global, "", shown(FORWARD_AUTH, "haproxy"))
         }
-        _ => envoy(shown(FORWARD_AUTH, "yaml"), "", &[("orders", &service_port, ""), ("auth", &asked_port, "")]),
+        _ => {
+            let clusters = [("orders", "@SERVICE_PORT@", ENVOY_CLIENT_TLS), ("auth", &*asked_port, "")];
+            envoy(shown(FORWARD_AUTH, "yaml"), "", &clusters)
+        }
     };
-    at(&written).replace("orders.internal:8080", &service.to_string())
+    behind(&at(&written), folder, service)
 }
 
 const NGINX_TLS: &str = "
