@@ -46,6 +46,11 @@ impl Shown {
     }
 }
 
+/// Where one is required.
+pub(super) fn no_certificate() -> Refusal {
+    Refusal::new(RefusalKind::NoCredential, CERTIFICATE).detail("a token without the caller's certificate beside it")
+}
+
 impl Settings {
     /// Whose certificates count on this request.
     pub(super) fn shown<B>(&self, verifier: &Current, request: &Request<B>) -> Result<Shown, Refusal> {
@@ -65,8 +70,7 @@ impl Settings {
         let Some(chain) = shown.chain(request) else { return Verdict::Decided(Err(no_connection())) };
         match (presented, chain) {
             (Presented::Credentials(_), []) if wanted == ClientCertificate::Required => {
-                let refusal = Refusal::new(RefusalKind::NoCredential, CERTIFICATE);
-                Verdict::Decided(Err(refusal.detail("a token without the caller's certificate beside it")))
+                Verdict::Decided(Err(no_certificate()))
             }
             (presented @ (Presented::Absent | Presented::Transaction(_) | Presented::Credentials(_)), []) => {
                 self.judge_presented(verifier, presented, shown, request)

@@ -5,7 +5,7 @@ use tower_identity_core::{Refusal, RefusalKind};
 use tower_identity_verify::{Current, check::PLAIN_USER};
 
 use super::{
-    certified::Shown,
+    certified::{ClientCertificate, Shown, no_certificate},
     settings::{Settings, Verdict},
 };
 use crate::{Inbound, Presented, proxy::no_connection, source::malformed};
@@ -40,6 +40,9 @@ impl Settings {
                 (self.cross_site.check(request, true).and_then(|()| verifier.certificate_naming(chain, user)))
                     .map(Inbound::Caller),
             ),
+            (Presented::Credentials(_), Ok([])) if self.client_certificate == Some(ClientCertificate::Required) => {
+                refused(no_certificate())
+            }
             (Presented::Credentials(credentials), Ok([]))
                 if credentials.user().or(credentials.transaction()).is_none() =>
             {

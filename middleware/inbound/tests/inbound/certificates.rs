@@ -1,6 +1,7 @@
 //! The client certificate of the connection as the caller's credential.
 
 mod forwarded;
+mod named;
 
 use std::{convert::Infallible, net::SocketAddr};
 
