@@ -6,8 +6,10 @@ use std::{
     process::ExitCode,
 };
 
+use base64_simd::URL_SAFE_NO_PAD;
 use clap::Args;
-use tower_identity::{Explanation, SecretToken, Settings, SettingsError, Verdict};
+use serde::Deserialize;
+use tower_identity::{Explanation, SecretToken, Settings, SettingsError, Verdict, transaction_tokens::TYPE};
 
 /// Longer than any token that is looked at.
 const MOST: u64 = 1 << 20;
@@ -15,7 +17,8 @@ const MOST: u64 = 1 << 20;
 /// Explain what a service makes of a token: every check, what was expected and what was found
 ///
 /// Ends with 0 if the token is accepted, with 1 if it is refused, and with 2 if that cannot be decided: its issuer's keys
-/// are out of reach, the settings are wrong, or there is no token.
+/// are out of reach, the settings are wrong, or there is no token. A transaction token is looked at as what a request has in
+/// Txn-Token, where the settings say whose are accepted.
 #[derive(Debug, Args)]
 pub struct Inspect {
     /// The service's settings, whose table [inbound] says which tokens it accepts
@@ -56,7 +59,11 @@ impl Inspect {
             Some(token) if token.expose() != "-" => token,
             _ => read()?,
         };
-        let explanation = verifier.explain(bare(token.expose())).await;
+        let token = bare(token.expose());
+        let explanation = match is_of_transaction(token) && verifier.trust_domains().next().is_some() {
+            true => verifier.explain_transaction_token(token).await,
+            false => verifier.explain(token).await,
+        };
         if self.json {
             println!("{}", serde_json::to_string_pretty(&explanation).expect("names and texts serialize"));
         } else {
@@ -84,6 +91,21 @@ fn read() -> Result<SecretToken, InspectError> {
         return Err(InspectError::NoToken);
     }
     Ok(SecretToken::from(text))
+}
+
+/// Whether its header says that it is a transaction token.
+fn is_of_transaction(token: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Header {
+        typ: String,
+    }
+    let header = token.split_once('.').and_then(|(header, _)| URL_SAFE_NO_PAD.decode_to_vec(header).ok());
+    let header = header.and_then(|header| serde_json::from_slice::<Header>(&header).ok());
+    // RFC 7515 §4.1.9: in whichever case, and with `application/` left out.
+    header.is_some_and(|header| {
+        let typ = header.typ.to_ascii_lowercase();
+        typ.strip_prefix("application/").unwrap_or(&typ) == TYPE
+    })
 }
 
 /// The token itself, where it was copied together with its scheme, or with a line break.

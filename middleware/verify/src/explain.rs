@@ -10,15 +10,17 @@ mod page;
 mod said;
 mod walk;
 
-use serde::{Serialize, Serializer, ser::SerializeStruct};
-use tower_identity_core::{CallerContext, Issuer, Principal, Refusal, RefusalKind, Timestamp};
+use std::sync::Arc;
 
-pub(crate) use self::{opaque::walk_opaque, walk::walk};
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+use tower_identity_core::{CallerContext, Issuer, Principal, Refusal, RefusalKind, SecretToken, Timestamp};
+
+pub(crate) use self::opaque::walk_opaque;
 use self::{
     said::Said,
-    walk::{Walk, told},
+    walk::{Walk, told, walk},
 };
-use crate::check;
+use crate::{check, inner::Inner, trusted::Trusted};
 
 /// Why a token is accepted or refused, as [`Verifier::explain`](crate::Verifier::explain) finds it.
 ///
@@ -119,7 +121,29 @@ pub enum Outcome {
     NotReached,
 }
 
+/// When a token was judged of which this was decided.
+pub(crate) fn judged_at(decision: &Result<CallerContext, Refusal>, verifier: &Inner) -> Timestamp {
+    decision.as_ref().map_or_else(|_| verifier.clock.wall(), CallerContext::judged_at)
+}
+
 impl Explanation {
+    /// Of a JWT of one of these, by what was decided of it.
+    pub(crate) async fn of_jwt(
+        decision: Result<CallerContext, Refusal>,
+        token: &SecretToken,
+        verifier: &Inner,
+        among: &[Arc<Trusted>],
+    ) -> Self {
+        // A token that is refused by its header alone was not worth a fetch of keys; to explain it is.
+        let no_keys = match verifier.without_keys(token.expose(), among) {
+            Some(trusted) => trusted.keys.loaded().await.err(),
+            None => None,
+        };
+        let judged_at = judged_at(&decision, verifier);
+        let walk = walk(token.expose(), (&verifier.limits, among), None, judged_at, no_keys.as_ref());
+        Self::new(decision, judged_at, walk)
+    }
+
     pub(crate) fn new(decision: Result<CallerContext, Refusal>, judged_at: Timestamp, walk: Walk) -> Self {
         let checks = walk.checks().iter().map(|check| walk.checked(check, decision.as_ref().err())).collect();
         let Walk { issuer, genuine, said, .. } = walk;
@@ -171,6 +195,11 @@ impl Explanation {
     #[must_use]
     pub fn judged_at(&self) -> Timestamp {
         self.judged_at
+    }
+
+    /// Whether it is a transaction token, if it is accepted.
+    fn is_of_transaction(&self) -> bool {
+        self.decision.as_ref().is_ok_and(|caller| caller.token().trust_domain().is_some())
     }
 
     /// Whom the token names, if it is accepted.

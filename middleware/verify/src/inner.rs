@@ -186,16 +186,11 @@ impl Inner {
         })
     }
 
-    /// The issuer of this token, if it has no keys at hand.
-    pub(crate) fn without_keys(&self, token: &str) -> Option<Arc<Trusted>> {
+    /// The issuer of this token among these, if it has no keys at hand.
+    pub(crate) fn without_keys(&self, token: &str, among: &[Arc<Trusted>]) -> Option<Arc<Trusted>> {
         let compact = Compact::parse(token, &self.limits).ok()?;
-        let trusted = self.issuer_of(compact.claims().ok()?.claims_unverified()).ok()?;
+        let trusted = issuer_among(among, compact.claims().ok()?.claims_unverified()).ok()?;
         trusted.keys.at_hand(self.clock.monotonic()).is_none().then(|| Arc::clone(trusted))
-    }
-
-    /// Whose rules apply to a caller's token.
-    pub(crate) fn issuer_of(&self, claims: &Claims<'_>) -> Result<&Arc<Trusted>, Refusal> {
-        issuer_among(&self.trusted, claims)
     }
 }
 

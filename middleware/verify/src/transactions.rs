@@ -16,9 +16,11 @@
 //! | `settings` | [`TransactionTokenSettings`], from a file |
 //! | `carriers` | whether a workload may carry a transaction token: a pure function of both |
 //! | `carried` | a caller and the transaction token beside its credential, or none |
+//! | `explained` | why one is accepted or refused |
 
 mod carried;
 mod carriers;
+mod explained;
 mod settings;
 
 use std::{fmt, sync::Arc, time::Duration};

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use tower_identity_core::{CallerContext, InvalidSetting, Issuer, Revocations, SecretToken};
+use tower_identity_core::{InvalidSetting, Issuer, Revocations, SecretToken};
 
 use crate::{
     Current, Explanation, TrustedIssuer, Verification,
     builder::VerifierBuilder,
-    explain::{walk, walk_opaque},
+    explain::{judged_at, walk_opaque},
     inner::Inner,
     opaque::is_jwt_like,
     proof::Proof,
@@ -81,8 +81,7 @@ impl Verifier {
     /// Keys are fetched as for a verification, and out of the same budget.
     ///
     /// The token is looked at as a caller's. A user's own credential, of a
-    /// [`user_issuer`](VerifierBuilder::user_issuer), is explained by a verifier whose home that issuer is, and what relates
-    /// the two by neither.
+    /// [`user_issuer`](VerifierBuilder::user_issuer), is explained by a verifier whose home that issuer is, and what relates the two by neither.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
@@ -107,17 +106,13 @@ impl Verifier {
             let decision = verifier.bearer(token.expose(), Proof::NOTHING).await;
             // Of an encrypted token that is read here, what is inside is looked at.
             let token = verifier.decrypted(token.expose()).unwrap_or(token);
-            // A token that is refused by its header alone was not worth a fetch of keys; to explain it is.
-            let no_keys = match verifier.without_keys(token.expose()) {
-                Some(trusted) => trusted.keys.loaded().await.err(),
-                None => None,
-            };
-            let judged_at = decision.as_ref().map_or_else(|_| verifier.clock.wall(), CallerContext::judged_at);
-            let walk = match &verifier.opaque {
-                Some(opaque) if !is_jwt_like(token.expose()) => walk_opaque(&token, opaque, &verifier, judged_at).await,
-                _ => walk(token.expose(), &verifier, None, judged_at, no_keys.as_ref()),
-            };
-            Explanation::new(decision, judged_at, walk)
+            match &verifier.opaque {
+                Some(opaque) if !is_jwt_like(token.expose()) => {
+                    let judged_at = judged_at(&decision, &verifier);
+                    Explanation::new(decision, judged_at, walk_opaque(&token, opaque, &verifier, judged_at).await)
+                }
+                _ => Explanation::of_jwt(decision, &token, &verifier, &verifier.trusted).await,
+            }
         }
     }
 

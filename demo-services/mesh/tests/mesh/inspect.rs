@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::Value;
-use tower_identity_testkit::{TestIssuer, TokenBuilder};
+use tower_identity_testkit::{Endpoint, TestIssuer, TokenBuilder};
 
 use crate::support::text_of;
 
@@ -99,6 +99,40 @@ fn the_exit_code_and_the_page_say_what_becomes_of_a_token() {
         );
         assert!(token.expose().split('.').all(|part| !refused.out.contains(part)), "{}", refused.out);
     }
+}
+
+/// By its type it is looked at as what it is, where orders says whose it takes; else as a caller's token, which it is not.
+#[test]
+fn a_transaction_token_is_explained_as_one() {
+    let issuer = TestIssuer::start();
+    let settings = orders("inspect-transaction", &issuer);
+    let text = fs::read_to_string(&settings).expect("settings");
+    let keys = issuer.url(Endpoint::Keys);
+    let taking = format!(
+        "{text}\n[[inbound.transaction_tokens]]\ntrust_domain = \"shop.internal\"\nkeys = {{ url = \"{keys}\" }}\n"
+    );
+    let token = |domain: &str| {
+        let token = issuer.transaction_token(domain, "storefront").subject("alice").scope("orders:write");
+        token.claim("iss", issuer.issuer().as_str()).build()
+    };
+    let strange = inspect(&settings, &[], token("shop.internal").expose());
+    assert_eq!(
+        (strange.code, failed(&strange.out)[0]),
+        (Some(1), r#"typ        expected "at+jwt", found "txntoken+jwt""#)
+    );
+
+    fs::write(&settings, taking).expect("written");
+    let accepted = inspect(&settings, &[], token("shop.internal").expose());
+    let first = "accepted beside its sender's own credential: for alice of shop.internal, asked for by storefront of \
+                 shop.internal, may orders:write\n";
+    assert!(accepted.out.starts_with(first), "{}", accepted.out);
+    assert_eq!((accepted.code, accepted.err.as_str(), failed(&accepted.out)), (Some(0), "", vec![]));
+    let other = token("bank.internal");
+    let refused = inspect(&settings, &[], other.expose());
+    assert_eq!((refused.code, refused.out.lines().next()), (Some(1), Some("refused: aud")));
+    let expected = r#"aud        expected one of ["shop.internal"], found ["bank.internal"]"#;
+    assert!(failed(&refused.out).iter().all(|line| line.starts_with(expected)), "{}", refused.out);
+    assert!(other.expose().split('.').all(|part| !refused.out.contains(part)), "{}", refused.out);
 }
 
 #[test]

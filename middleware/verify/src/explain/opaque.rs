@@ -34,7 +34,7 @@ pub(crate) async fn walk_opaque(token: &SecretToken, opaque: &Opaque, verifier: 
         StandsFor::Members(json) => walk_members(json, trusted, now),
         StandsFor::Jwt(jwt) => {
             let no_keys = trusted.keys.loaded().await.err();
-            walk(jwt.expose(), verifier, Some(trusted), now, no_keys.as_ref())
+            walk(jwt.expose(), (&verifier.limits, &*verifier.trusted), Some(trusted), now, no_keys.as_ref())
         }
     }
 }

@@ -44,10 +44,22 @@ impl Explanation {
         let failed: Vec<_> = self.failed().map(|checked| checked.check).collect();
         match (self.verdict(), self.principal()) {
             (Verdict::Accepted, Some(principal)) => {
-                write!(f, "accepted: {} of {}", principal.workload().id, principal.workload().issuer)?;
+                let workload = principal.workload();
                 match principal.user() {
-                    None => f.write_str(", for nobody")?,
-                    Some(user) => write!(f, ", for {} of {}", user.id, user.issuer)?,
+                    // It says of nobody that they send it.
+                    Some(user) if self.is_of_transaction() => write!(
+                        f,
+                        "accepted beside its sender's own credential: for {} of {}, asked for by {} of {}",
+                        user.id, user.issuer, workload.id, workload.issuer
+                    )?,
+                    Some(user) => {
+                        write!(
+                            f,
+                            "accepted: {} of {}, for {} of {}",
+                            workload.id, workload.issuer, user.id, user.issuer
+                        )?;
+                    }
+                    None => write!(f, "accepted: {} of {}, for nobody", workload.id, workload.issuer)?,
                 }
                 if !principal.scopes().is_empty() {
                     write!(f, ", may {}", principal.scopes())?;

@@ -1,6 +1,6 @@
 //! The walk: every check that means something, made whatever came of those before it.
 
-use std::{collections::BTreeMap, error::Error};
+use std::{collections::BTreeMap, error::Error, sync::Arc};
 
 use tower_identity_core::{Issuer, Refusal, Timestamp, WithCauses};
 use tower_identity_jose::{Accept, Compact, KeySet, Limits, OpenError, ParseError};
@@ -13,11 +13,10 @@ use crate::{
     anchor::Named,
     check,
     claims::{Claims, Unread},
-    inner::Inner,
     judge,
     keys::NoKeys,
     shown::Shown,
-    trusted::{Token, Trusted},
+    trusted::{Token, Trusted, issuer_among},
 };
 
 /// Stands in for a header that cannot be read, so that the claims behind it can: `{"alg":"none"}`.
@@ -44,17 +43,17 @@ pub(crate) struct Walk {
     pub(super) unreached: BTreeMap<&'static str, &'static str>,
 }
 
-/// Walks, with the keys that are at hand, or the reason why none are. A token that an opaque one `stands_for` is of the
-/// issuer that was asked, whatever it says.
+/// Walks, with the keys that are at hand, or the reason why none are. The token is of one of these issuers; one that an opaque
+/// one `stands_for` is of the issuer that was asked, whatever it says.
 pub(crate) fn walk(
     token: &str,
-    verifier: &Inner,
+    (limits, among): (&Limits, &[Arc<Trusted>]),
     stands_for: Option<&Trusted>,
     now: Timestamp,
     no_keys: Option<&NoKeys>,
 ) -> Walk {
     let mut walk = Walk::default();
-    let Some((compact, has_header)) = walk.take_apart(token, &verifier.limits) else { return walk };
+    let Some((compact, has_header)) = walk.take_apart(token, limits) else { return walk };
     let header = has_header.then(|| compact.header());
     let mut claims = Claims::default();
     let claims = match compact.claims_by(Unread(&mut claims)) {
@@ -71,17 +70,16 @@ pub(crate) fn walk(
 
     let found = match stands_for {
         Some(trusted) => Ok(trusted),
-        None => verifier.issuer_of(claims.claims_unverified()).map(|trusted| &**trusted),
+        None => issuer_among(among, claims.claims_unverified()).map(|trusted| &**trusted),
     };
     let found = found
         .and_then(|trusted| judge::issuer(claims.claims_unverified(), &trusted.rules).map(|named| (trusted, named)));
     let (trusted, named) = match found {
         Ok(found) => found,
         Err(refusal) => {
-            let trusted: Vec<_> =
-                verifier.trusted.iter().map(|trusted| trusted.rules.anchor.name()).take(NAMED).collect();
+            let trusted: Vec<_> = among.iter().map(|trusted| trusted.rules.anchor.name()).take(NAMED).collect();
             walk.fault(refusal.check(), format!("{}; trusted are {trusted:?}", told(&refusal)));
-            walk.skip(behind(check::ISS), "no trusted issuer's rules apply");
+            walk.skip(behind(check::HEADER), "no trusted issuer's rules apply");
             return walk;
         }
     };
