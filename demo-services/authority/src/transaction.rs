@@ -51,6 +51,9 @@ struct TransactionClaims {
     aud: Audience,
     iat: Timestamp,
     exp: Timestamp,
+    /// Of this token among those of its transaction: of one that is replaced nobody asks for it.
+    #[serde(skip_deserializing)]
+    jti: String,
     txn: TransactionId,
     sub: Subject,
     scope: String,
@@ -100,6 +103,7 @@ impl Authority {
             aud: transactions.trust_domain.clone(),
             iat: now,
             exp,
+            jti: random_id(),
             txn: txn.unwrap_or_else(|| TransactionId::parse(random_id()).expect("it is an id")),
             sub: subject,
             scope: requested.to_string(),

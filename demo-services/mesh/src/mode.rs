@@ -4,6 +4,8 @@
 mod embedded;
 mod relay;
 mod signed;
+mod transaction;
+mod trust_domain;
 mod two_credentials;
 
 use std::fmt;
@@ -11,6 +13,7 @@ use std::fmt;
 use clap::ValueEnum;
 use serde_json::Value;
 
+pub(crate) use self::trust_domain::TrustDomain;
 use crate::mesh::Change;
 
 /// How the services come by tokens for each other.
@@ -28,6 +31,8 @@ pub enum Mode {
     TwoCredentials,
     /// Each signs a token about its caller's user itself, and is taken at its word
     Signed,
+    /// One transaction token says for whom, all the way, beside whichever service's own token sends it
+    Transaction,
 }
 
 /// What is otherwise in a mode.
@@ -40,6 +45,8 @@ pub(crate) struct Table {
     pub(crate) beside: bool,
     /// What is said at each service, where services say themselves for whom they call.
     pub(crate) said: Option<&'static Said>,
+    /// Whose transaction tokens say for whom a service calls, where they do.
+    pub(crate) trust_domain: Option<&'static TrustDomain>,
     /// What cannot hold.
     pub(crate) exceptions: &'static [Exception],
 }
@@ -88,11 +95,14 @@ impl fmt::Display for Exception {
 impl Mode {
     pub(crate) const fn table(self) -> &'static Table {
         match self {
-            Self::Exchange => &Table { changes: &[], relayed: None, beside: false, said: None, exceptions: &[] },
+            Self::Exchange => {
+                &Table { changes: &[], relayed: None, beside: false, said: None, trust_domain: None, exceptions: &[] }
+            }
             Self::Relay => &relay::TABLE,
             Self::Embedded => &embedded::TABLE,
             Self::TwoCredentials => &two_credentials::TABLE,
             Self::Signed => &signed::TABLE,
+            Self::Transaction => &transaction::TABLE,
         }
     }
 }

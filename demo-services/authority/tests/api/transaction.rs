@@ -73,6 +73,13 @@ fn object(value: Value) -> Map<String, Value> {
     members
 }
 
+/// What a token says, and which of those of its transaction it is.
+async fn claims_and_id(at: &Running, token: &str) -> (Value, String) {
+    let mut claims = at.claims_of(&typ(), token).await;
+    let id = claims.as_object_mut().and_then(|claims| claims.remove("jti"));
+    (claims, id.and_then(|id| id.as_str().map(str::to_owned)).expect("it has an id"))
+}
+
 #[tokio::test]
 async fn tx_c2_a_users_token_becomes_a_transaction_token_of_the_trust_domain() {
     let at = &start().await;
@@ -88,7 +95,9 @@ async fn tx_c2_a_users_token_becomes_a_transaction_token_of_the_trust_domain() {
         "scope": "orders:write",
     });
     assert_eq!(answer.body, expected);
-    let claims = at.claims_of(&typ(), &token).await;
+    let (claims, id) = claims_and_id(at, &token).await;
+    let again = ask(at, ORDERS, (&users, ACCESS_TOKEN), &said).await.token();
+    assert_ne!(claims_and_id(at, &again).await.1, id, "one transaction, and two of its tokens");
     let expected = json!({
         "iss": at.issuer, "aud": "shop.internal", "iat": at.now(), "exp": at.now() + 60, "txn": "t-9", "sub": "alice",
         "scope": "orders:write", "req_wl": "orders", "tctx": {"order": "8a77", "amount": 30},
@@ -199,7 +208,7 @@ async fn tx_c7_one_that_replaces_another_is_of_the_same_transaction_and_says_who
         "scope": "payments:charge", "req_wl": "orders", "tctx": {"order": "8a77", "amount": 30},
         "rctx": {"req_ip": "192.0.2.1", "req_wls": ["storefront"]},
     });
-    assert_eq!(at.claims_of(&typ(), &token).await, expected);
+    assert_eq!(claims_and_id(at, &token).await.0, expected);
 
     let charge = [("scope", "payments:charge")];
     let again = ask(at, ORDERS, (&token, TXN_TOKEN), &charge).await.token();

@@ -1,7 +1,7 @@
 //! What is presented: a token at its place, or two.
 
 use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName};
-use tower_identity::SecretToken;
+use tower_identity::{SecretToken, transaction_tokens::FIELD};
 
 use super::{matrix::genitive, token::Token};
 
@@ -13,14 +13,17 @@ pub(super) enum Place {
     Cookie,
     /// A user's, beside that of who calls.
     Beside,
+    /// A user's transaction token, beside that of who calls.
+    Transaction,
 }
 
 const SCHEME: &str = "Bearer ";
 const SESSION: &str = "session=";
 const OF_USER: HeaderName = HeaderName::from_static("x-user-token");
+const OF_TRANSACTION: HeaderName = HeaderName::from_static(FIELD);
 
 impl Place {
-    pub(super) const ALL: [Self; 3] = [Self::Bearer, Self::Cookie, Self::Beside];
+    pub(super) const ALL: [Self; 4] = [Self::Bearer, Self::Cookie, Self::Beside, Self::Transaction];
 
     /// The token there.
     pub(super) fn of(self, headers: &HeaderMap) -> Option<SecretToken> {
@@ -30,6 +33,7 @@ impl Place {
             Self::Cookie => text(COOKIE)?.split("; ").find_map(|pair| pair.strip_prefix(SESSION))?,
             // With its scheme or without.
             Self::Beside => text(OF_USER).map(|text| text.strip_prefix(SCHEME).unwrap_or(text))?,
+            Self::Transaction => text(OF_TRANSACTION)?,
         };
         Some(SecretToken::new(token))
     }
@@ -41,6 +45,7 @@ impl Place {
             Self::Bearer => (AUTHORIZATION, format!("{SCHEME}{token}")),
             Self::Cookie => (COOKIE, format!("{SESSION}{token}")),
             Self::Beside => (OF_USER, format!("{SCHEME}{token}")),
+            Self::Transaction => (OF_TRANSACTION, token.to_owned()),
         }
     }
 }
@@ -69,14 +74,23 @@ impl Credential {
             all.extend(token.holds.iter().flat_map(|held| Self::of(&[(Place::Bearer, held.clone())])));
         }
         if let [(first, caller), (second, user)] = presented {
-            all.push(Self {
-                whose: user.whose.clone(),
-                what: format!("{} + {} own", user.what, genitive(&caller.whose)),
-                scopes: format!("{} + {}", caller.scopes, user.scopes),
-                bears: vec![(*first, caller.value.clone()), (*second, user.value.clone())],
-            });
+            all.push(Self::together((*first, caller), (*second, user)));
         }
         all
+    }
+
+    /// A user's token beside that of who calls.
+    pub(super) fn together((first, caller): (Place, &Token), (second, user): (Place, &Token)) -> Self {
+        Self {
+            whose: user.whose.clone(),
+            what: format!("{} + {} own", user.what, genitive(&caller.whose)),
+            scopes: match second {
+                // Of what it says itself the same is said wherever it comes.
+                Place::Transaction => caller.scopes.clone(),
+                _ => format!("{} + {}", caller.scopes, user.scopes),
+            },
+            bears: vec![(first, caller.value.clone()), (second, user.value.clone())],
+        }
     }
 
     /// The same, where those that are alike in words say which scopes they have.
@@ -95,6 +109,7 @@ impl Credential {
             Place::Bearer => "",
             Place::Cookie => ", as a cookie",
             Place::Beside => ", as x-user-token",
+            Place::Transaction => ", as txn-token",
         };
         Self {
             whose: token.whose.clone(),
@@ -108,10 +123,12 @@ impl Credential {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::blast_radius::token::Kind;
 
     fn token(whose: &str, what: &str, holds: Vec<Token>) -> Token {
         let value = SecretToken::new(format!("{whose}-{what}"));
-        Token { value, whose: whose.to_owned(), what: what.to_owned(), scopes: String::new(), holds }
+        let (whose, what) = (whose.to_owned(), what.to_owned());
+        Token { value, whose, what, scopes: String::new(), kind: Kind::Other, holds }
     }
 
     /// In words, and by the places of the tokens.
@@ -143,6 +160,21 @@ mod tests {
             ("alice's token, as x-user-token", vec![Place::Beside]),
             ("alice's token", vec![Place::Bearer]),
             ("alice's token + orders' own", vec![Place::Bearer, Place::Beside]),
+        ];
+        assert_eq!(made_of(&both), expected.map(|(words, places)| (words.to_owned(), places)));
+    }
+
+    #[test]
+    fn a_transaction_token_is_tried_beside_the_callers_own_and_alone_in_its_field_and_as_a_bearer_token() {
+        let both = [
+            (Place::Bearer, token("orders", "own token", vec![])),
+            (Place::Transaction, token("alice", "transaction token", vec![])),
+        ];
+        let expected = [
+            ("orders' own token", vec![Place::Bearer]),
+            ("alice's transaction token, as txn-token", vec![Place::Transaction]),
+            ("alice's transaction token", vec![Place::Bearer]),
+            ("alice's transaction token + orders' own", vec![Place::Bearer, Place::Transaction]),
         ];
         assert_eq!(made_of(&both), expected.map(|(words, places)| (words.to_owned(), places)));
     }

@@ -17,7 +17,7 @@ use super::{
     actions::{ACTIONS, Action, Ask, Method},
     credential::{Credential, Place},
     tap::{Counts, THIEF, Taps},
-    token::Token,
+    token::{Kind, Token},
 };
 use crate::{Mesh, Part};
 
@@ -52,16 +52,23 @@ impl<'a> Thief<'a> {
     /// What there is to be had at a service, in an order that is always the same. Of those that are alike in everything that
     /// a service goes by, the last.
     pub(super) async fn steals_at(&self, part: Part) -> Result<Vec<Credential>, NoAnswer> {
-        let mut loot = BTreeMap::new();
+        let mut requests = Vec::new();
         for presented in self.taps.seen_at(part) {
             let mut read = Vec::new();
             for (place, value) in presented {
                 read.push((place, self.read(&value).await?));
             }
-            for credential in Credential::of(&read) {
-                let Credential { whose, what, scopes, .. } = &credential;
-                loot.insert((whose.clone(), what.clone(), scopes.clone()), credential);
-            }
+            requests.push(read);
+        }
+        // A transaction token says of nobody that they send it: it is tried beside whoever's own token there is.
+        let of = |kind: Kind| requests.iter().flatten().filter(move |(_, token)| token.kind == kind);
+        let pairs = of(Kind::Own).flat_map(|(own, caller)| {
+            of(Kind::Transaction).map(move |(place, user)| Credential::together((*own, caller), (*place, user)))
+        });
+        let mut loot = BTreeMap::new();
+        for credential in pairs.chain(requests.iter().flat_map(|read| Credential::of(read))) {
+            let Credential { whose, what, scopes, .. } = &credential;
+            loot.insert((whose.clone(), what.clone(), scopes.clone()), credential);
         }
         Ok(Credential::told_apart(loot.into_values().collect()))
     }

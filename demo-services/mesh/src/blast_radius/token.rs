@@ -1,7 +1,7 @@
 //! What is read off a token, in words: what any of those can read who see it.
 
 use serde_json::Value;
-use tower_identity::SecretToken;
+use tower_identity::{SecretToken, transaction_tokens::REQUESTING_WORKLOAD};
 
 /// A token, and what it says.
 #[derive(Debug, Clone)]
@@ -12,8 +12,19 @@ pub(super) struct Token {
     /// The rest of it, in words.
     pub(super) what: String,
     pub(super) scopes: String,
+    pub(super) kind: Kind,
     /// The tokens that lie in it.
     pub(super) holds: Vec<Self>,
+}
+
+/// What a token is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A client's own.
+    Own,
+    /// A user's, which says of nobody that they send it.
+    Transaction,
+    Other,
 }
 
 impl Token {
@@ -28,15 +39,16 @@ impl Token {
             Value::Array(several) => several.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
             one => text(one)?,
         };
-        let what = match (claims["act"]["sub"].as_str(), claims["client_id"] == claims["sub"]) {
-            _ if of_sender.is_string() => format!("token for {audience} (by its sender's word)"),
-            (Some(actor), _) => format!("token for {audience} ({actor} acts)"),
-            (None, true) => format!("own token for {audience}"),
-            (None, false) => format!("token for {audience}"),
+        let (kind, what) = match (claims["act"]["sub"].as_str(), claims["client_id"] == claims["sub"]) {
+            _ if claims[REQUESTING_WORKLOAD].is_string() => (Kind::Transaction, "transaction token".to_owned()),
+            _ if of_sender.is_string() => (Kind::Other, format!("token for {audience} (by its sender's word)")),
+            (Some(actor), _) => (Kind::Other, format!("token for {audience} ({actor} acts)")),
+            (None, true) => (Kind::Own, format!("own token for {audience}")),
+            (None, false) => (Kind::Other, format!("token for {audience}")),
         };
         let held = texts(&claims).into_iter().filter_map(|text| Self::read(&SecretToken::new(text))).collect();
         let scopes = text(&claims["scope"]).unwrap_or_default();
-        Some(Self { value: value.clone(), whose, what, scopes, holds: held })
+        Some(Self { value: value.clone(), whose, what, scopes, kind, holds: held })
     }
 
     /// An opaque token, which is that of a session, by what the storefront says of it.
@@ -46,6 +58,7 @@ impl Token {
             whose: principal["user"]["id"].as_str().unwrap_or("nobody").to_owned(),
             what: "session".to_owned(),
             scopes: principal["scopes"].to_string(),
+            kind: Kind::Other,
             holds: Vec::new(),
         }
     }
@@ -102,6 +115,7 @@ mod tests {
                 "alice",
                 "token for orders (by its sender's word)",
             ),
+            (json!({ "sub": "alice", "aud": "shop", "req_wl": "storefront" }), "alice", "transaction token"),
         ];
         for (claims, whose, what) in cases {
             let token = Token::read(&jwt(&claims)).expect("a JWT");

@@ -17,6 +17,7 @@ pub(super) static TABLE: Table = Table {
     relayed: None,
     beside: false,
     said: None,
+    trust_domain: None,
     exceptions: &[
         Exception {
             at: ("Orders is given another file while it runs: first a wrong one, then a good one", "whom payments saw"),

@@ -33,6 +33,7 @@ pub(super) static TABLE: Table = Table {
     }),
     beside: false,
     said: None,
+    trust_domain: None,
     exceptions: &[
         Exception {
             at: (

@@ -71,6 +71,7 @@ pub(super) static TABLE: Table = Table {
         ],
         at_orders: &["orders:read", "orders:write", "payments:charge", "payments:read", "prices:read"],
     }),
+    trust_domain: None,
     exceptions: &[
         Exception {
             at: ("Orders tries another way to tokens for payments, in shadow", "that one could not, by the count"),

@@ -20,6 +20,7 @@ pub(super) static TABLE: Table = Table {
     relayed: None,
     beside: true,
     said: None,
+    trust_domain: None,
     exceptions: &[Exception {
         at: ("Orders tries another way to tokens for payments, in shadow", "another does not start"),
         found: None,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tonic::{Code, Status};
 
 use crate::{
-    mode::{Relayed, Said},
+    mode::{Relayed, Said, TrustDomain},
     product::Shape,
 };
 
@@ -89,6 +89,8 @@ pub(super) enum By {
     TwoTokens,
     /// One token, which the caller has signed itself.
     ItsWord,
+    /// The caller's own token, and the user's transaction token beside it, which is of this trust domain.
+    Transaction(&'static str),
 }
 
 impl Seen<'_> {
@@ -106,6 +108,19 @@ impl Seen<'_> {
             "orders" => Self { scopes: Cow::Borrowed(said.at_orders), by: By::ItsWord, ..self },
             _ => Self { by: By::ItsWord, ..self },
         }
+    }
+
+    /// The same where a transaction token says for whom, beyond the edge: it allows the same wherever it comes.
+    pub(super) fn carried(self, domain: &'static TrustDomain) -> Self {
+        match self.service {
+            "storefront" => self,
+            _ => Self { scopes: Cow::Borrowed(domain.scopes), ..self }.in_transaction(domain),
+        }
+    }
+
+    /// The same by a transaction token, which names nobody who acts.
+    pub(super) fn in_transaction(self, domain: &TrustDomain) -> Self {
+        Self { actors: &[], by: By::Transaction(domain.name), ..self }
     }
 
     /// The same as tokens of this shape show it.
@@ -136,25 +151,30 @@ impl Seen<'_> {
         };
         json!({
             "caller": named(self.caller),
-            "user": self.user.map(|id| user(id, issuer, tenant)),
+            "user": self.user.map(|id| match self.by {
+                By::Transaction(domain) => user(id, domain, None),
+                _ => user(id, issuer, tenant),
+            }),
             "actors": self.actors.iter().map(|id| actor(id)).collect::<Vec<_>>(),
             "scopes": self.scopes,
-            "audience": match self.audience {
-                None => json!(self.service),
-                Some([one]) => json!(one),
-                Some(several) => json!(several),
+            "audience": match (self.by, self.audience) {
+                (By::Transaction(domain), _) => json!(domain),
+                (_, None) => json!(self.service),
+                (_, Some([one])) => json!(one),
+                (_, Some(several)) => json!(several),
             },
             // Who is not an actor here has the token from its own sign-in, or from client credentials.
             "evidence": match (self.by, self.actors, self.user) {
                 (By::OneToken, [_, ..], _) | (By::ItsWord, ..) => "actor",
                 (By::OneToken, [], Some(_)) => "issued_to",
-                (By::OneToken, [], None) | (By::TwoTokens, ..) => "subject",
+                (By::OneToken, [], None) | (By::TwoTokens | By::Transaction(_), ..) => "subject",
                 (By::OfItsClient, ..) => "direct_client",
             },
             "binding": match self.by {
                 By::OneToken | By::OfItsClient => "same_token",
                 By::TwoTokens => "issuer_named",
                 By::ItsWord => "self_asserted",
+                By::Transaction(_) => "transaction",
             },
         })
     }

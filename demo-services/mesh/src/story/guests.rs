@@ -52,7 +52,7 @@ pub(super) async fn looking_around<W: Write>(walk: &mut Walk<'_, W>) -> Result<(
     walk.saw_of_partner(&Seen { user: Some("paul"), ..ALICE_OF_PARTNER }, &trace.body[0]["principal"])?;
     let guest = Some("guest-paul");
     let at_orders = Seen { user: guest, scopes: Cow::Borrowed(&["orders:read", "prices:read"]), ..AT_ORDERS };
-    walk.saw_on_the_way(at_orders, &trace.body[1]["principal"])?;
+    walk.saw_a_guest(at_orders, &trace.body[1]["principal"])?;
     let at_payments = Seen { user: guest, scopes: Cow::Borrowed(&["payments:read"]), ..AT_PAYMENTS };
-    walk.saw_on_the_way(at_payments, &trace.body[2]["principal"])
+    walk.saw_a_guest(at_payments, &trace.body[2]["principal"])
 }

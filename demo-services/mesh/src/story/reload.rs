@@ -23,10 +23,14 @@ pub(super) async fn rolled_out<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), B
     let seen = &before.body[1]["principal"];
     walk.saw_on_the_way(AT_PAYMENTS, seen)?;
 
-    let scope = |scopes: &str| format!("scope = \"{}\"", walk.shape().scopes("payments", scopes));
-    let said = scope("payments:charge payments:read");
+    let scope = |scopes: &str| format!("scope = \"{}\"\n", walk.shape().scopes("payments", scopes));
+    let (said, good) = match walk.trust_domain() {
+        Some(domain) => (domain.sends.to_owned(), domain.replaces.map(|less| less("payments:charge") + "\n")),
+        None => (scope("payments:charge payments:read"), Some(scope("payments:charge"))),
+    };
+    let good = good.unwrap_or_else(|| said.clone() + "# which is all\n");
     // The row says in one line that its token goes nowhere without TLS, and in another that it goes to where there is none.
-    let (wrong, good) = (scope("payments:read") + "\nplaintext = \"never\"", scope("payments:charge"));
+    let wrong = good.clone() + "plaintext = \"never\"\n";
     file.roll_out(&[(&said, &wrong)])?;
     walk.holds("a file with a wrong row is refused, and told of", 1, counted_more(READINGS, &refused, 0).await)?;
     let order = walk.post_at(&orders, "/orders", &token, basket()).await?;

@@ -17,26 +17,54 @@ pub(super) async fn in_shadow<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Br
     let token = walk.for_orders(&alice).await?;
     let payments = walk.origin(Part::Payments).to_owned();
 
-    let shape = walk.shape();
-    let said = format!("scope = \"{}\"", shape.scopes("payments", "payments:charge payments:read"));
-    let settle = shape.own_scopes("payments", "payments:settle");
-    let own = format!("candidate = {{ mode = \"shadow\", strategy = \"client_credentials\", scope = \"{settle}\" }}");
-    let orders = walk.start_another(Part::Orders, (&said, &format!("{said}\n{own}"))).await?;
+    let Tried { said, one, obtained, other, refused } = tried(walk);
+    let trying = |way: &str| format!("{said}candidate = {{ mode = \"shadow\", {way} }}\n");
+    let orders = walk.start_another(Part::Orders, (&said, &trying(&one))).await?;
     let order = walk.post_at(&orders, "/orders", &token, basket()).await?;
-    walk.holds("it tries a token of its own behind Alice's back, who orders: 201", "201", order.outcome())?;
+    walk.holds(obtained, "201", order.outcome())?;
     let trace = walk.get_at(&orders, "/trace", &token).await?;
     walk.saw_on_the_way(AT_PAYMENTS, &trace.body[1]["principal"])?;
     let could = counted_more(TRIED, &[("target", &payments), ("outcome", "obtained")], 0).await;
     walk.holds("the other could be had, by the count", 1, could)?;
 
-    let elsewhere = format!("candidate = {{ mode = \"shadow\", {} }}", shape.target("ledger"));
-    let orders = walk.start_another(Part::Orders, (&said, &format!("{said}\n{elsewhere}"))).await?;
+    let orders = walk.start_another(Part::Orders, (&said, &trying(&other))).await?;
     let order = walk.post_at(&orders, "/orders", &token, basket()).await?;
-    walk.holds(
-        "it tries one for an audience that the authority does not know; she orders: 201",
-        "201",
-        order.outcome(),
-    )?;
+    walk.holds(refused, "201", order.outcome())?;
     let could_not = counted_more(TRIED, &[("target", &payments), ("outcome", "refused")], 0).await;
     walk.holds("that one could not, by the count", 1, could_not)
+}
+
+/// What orders' file says of payments, and two other ways: one to a token that can be had, and one to a token that cannot.
+struct Tried {
+    said: String,
+    one: String,
+    obtained: &'static str,
+    other: String,
+    refused: &'static str,
+}
+
+fn tried<W>(walk: &Walk<'_, W>) -> Tried
+where
+    W: Write,
+{
+    let shape = walk.shape();
+    match walk.trust_domain().and_then(|domain| Some((domain.sends, domain.replaces?))) {
+        Some((said, replaces)) => Tried {
+            said: said.to_owned(),
+            one: replaces("payments:charge"),
+            obtained: "it tries one in the place of Alice's behind her back, who orders: 201",
+            other: replaces("payments:settle"),
+            refused: "it tries one that allows what hers does not; she orders: 201",
+        },
+        None => Tried {
+            said: format!("scope = \"{}\"\n", shape.scopes("payments", "payments:charge payments:read")),
+            one: format!(
+                "strategy = \"client_credentials\", scope = \"{}\"",
+                shape.own_scopes("payments", "payments:settle")
+            ),
+            obtained: "it tries a token of its own behind Alice's back, who orders: 201",
+            other: shape.target("ledger"),
+            refused: "it tries one for an audience that the authority does not know; she orders: 201",
+        },
+    }
 }

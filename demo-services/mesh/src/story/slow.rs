@@ -12,17 +12,21 @@ use crate::{Part, mesh::Change};
 const SLOWNESS: Duration = Duration::from_secs(1);
 
 /// Tokens of payments live so long that the next is asked for after 7 to 8 seconds, and there before 10 have passed.
-const SHORT_LIVED: Change<'_> = (
-    Part::Authority,
-    ("from = \"orders\"\nto = \"payments\"", "from = \"orders\"\nto = \"payments\"\naccess_token_seconds = 20"),
-);
+const SHORT_LIVED: [Change<'_>; 2] = [
+    (
+        Part::Authority,
+        ("from = \"orders\"\nto = \"payments\"", "from = \"orders\"\nto = \"payments\"\naccess_token_seconds = 20"),
+    ),
+    // Where payments sees a transaction token.
+    (Part::Authority, ("\nseconds = 60\n", "\nseconds = 20\n")),
+];
 
 /// How long the walk waits for another token, and how often it calls meanwhile.
 const PATIENCE: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) async fn slow_authority<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
-    let mut another = walk.start_another_mesh(&[SHORT_LIVED]).await?;
+    let mut another = walk.start_another_mesh(&SHORT_LIVED).await?;
     let walked = match walk.at(&mut another) {
         Ok(mut there) => calls_go_on(&mut there).await,
         Err(broken) => Err(broken),

@@ -79,10 +79,9 @@ pub(super) async fn own_orders_only<W: Write>(walk: &mut Walk<'_, W>) -> Result<
 pub(super) async fn her_statement<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), Broken> {
     let alice = walk.sign_in("alice").await?;
     let statement = walk.get(Part::Storefront, "/statement", &alice).await?;
-    let named = |id: &str| json!({ "id": id, "issuer": walk.issuer() });
-    let charge = json!({
-        "id": "charge-1", "order": "order-1", "cents": 2880, "user": named("alice"), "requested_by": named("orders"),
-    });
+    let named = |id: &str, issuer: &str| json!({ "id": id, "issuer": issuer });
+    let (user, caller) = (named("alice", walk.vouches_at_payments()), named("orders", walk.issuer()));
+    let charge = json!({ "id": "charge-1", "order": "order-1", "cents": 2880, "user": user, "requested_by": caller });
     walk.holds("one charge of hers: 28.80, at the word of orders", json!([charge]), statement.body)?;
     let bob = walk.sign_in("bob").await?;
     let his = walk.get(Part::Storefront, "/statement", &bob).await?;

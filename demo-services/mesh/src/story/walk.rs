@@ -9,11 +9,7 @@ use demo_api::payments::{ChargeRequest, payments_client::PaymentsClient};
 use demo_kit::StartError;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
-use tonic::{
-    Request,
-    metadata::{Ascii, MetadataValue},
-    transport::Endpoint,
-};
+use tonic::{Request, metadata::AsciiMetadataKey, transport::Endpoint};
 use tower_identity::WithCauses;
 
 use super::{
@@ -21,10 +17,16 @@ use super::{
     answer::{Answer, By, Seen, lasting, outcome_over_grpc},
     clients::{As, Clients, NoToken},
     closing,
-    signed::{self, NotSigned},
+    sent::{self, NotSent, Presented},
     stream::Stream,
 };
-use crate::{Mesh, Page, Part, mesh::Change, mode::Exception, product::Shape, rollout::Rollout};
+use crate::{
+    Mesh, Page, Part,
+    mesh::Change,
+    mode::{Exception, TrustDomain},
+    product::Shape,
+    rollout::Rollout,
+};
 
 /// Why a step ended early.
 #[derive(Debug, thiserror::Error)]
@@ -39,8 +41,8 @@ pub(super) enum Broken {
     NotStarted(#[from] StartError),
     #[error("no token")]
     NoToken(#[from] NoToken),
-    #[error("nothing is signed")]
-    NotSigned(#[from] NotSigned),
+    #[error("nothing is sent")]
+    NotSent(#[from] NotSent),
     #[error("the page cannot be written")]
     Page(#[from] io::Error),
 }
@@ -152,26 +154,47 @@ impl<'a, W: Write> Walk<'a, W> {
     /// Whom a service sees then.
     pub(super) fn on_the_way<'s>(&self, seen: Seen<'s>) -> Seen<'s> {
         let mode = self.mesh.variation().mode.table();
-        match (mode.relayed, mode.said) {
-            (Some(token), _) => seen.relayed(token),
-            (None, Some(said)) => seen.said(said),
-            (None, None) if mode.beside && seen.service == "payments" => Seen { by: By::TwoTokens, ..seen },
-            (None, None) => seen,
+        match (mode.relayed, mode.said, mode.trust_domain) {
+            (Some(token), ..) => seen.relayed(token),
+            (None, Some(said), _) => seen.said(said),
+            (None, None, Some(domain)) => seen.carried(domain),
+            (None, None, None) if mode.beside && seen.service == "payments" => Seen { by: By::TwoTokens, ..seen },
+            (None, None, None) => seen,
         }
     }
 
-    /// The token that the storefront sends to orders for a user.
-    pub(super) async fn for_orders(&self, first: &str) -> Result<String, Broken> {
+    /// The same of a call for a user of the partner's, who is a guest here.
+    pub(super) fn saw_a_guest(&mut self, seen: Seen<'_>, principal: &Value) -> Result<(), Broken> {
+        match self.trust_domain() {
+            Some(domain) if domain.guests_at.contains(&seen.service) => {
+                self.saw(seen.in_transaction(domain), principal)
+            }
+            Some(_) => self.saw(seen, principal),
+            None => self.saw_on_the_way(seen, principal),
+        }
+    }
+
+    /// What the storefront presents to orders for a user.
+    pub(super) async fn for_orders(&self, first: &str) -> Result<Presented, Broken> {
         let mode = self.mesh.variation().mode.table();
         if mode.relayed.is_some() {
-            return Ok(first.to_owned());
+            return Ok(first.into());
         }
-        if mode.said.is_some() {
-            return Ok(
-                signed::for_orders(self.mesh.settings(Part::Storefront), self.origin(Part::Orders), first).await?
-            );
+        if mode.said.is_some() || mode.trust_domain.is_some() {
+            return Ok(sent::to_orders(self.mesh.settings(Part::Storefront), self.origin(Part::Orders), first).await?);
         }
-        self.exchange(As::Storefront, first, ("orders", "prices:read orders:read orders:write")).await
+        let token = self.exchange(As::Storefront, first, ("orders", "prices:read orders:read orders:write")).await?;
+        Ok((&token).into())
+    }
+
+    /// Whose transaction tokens say for whom a service calls, where they do.
+    pub(super) fn trust_domain(&self) -> Option<&'static TrustDomain> {
+        self.mesh.variation().mode.table().trust_domain
+    }
+
+    /// Who vouches for a user of ours whom payments sees.
+    pub(super) fn vouches_at_payments(&self) -> &str {
+        self.trust_domain().map_or(self.issuer.as_str(), |domain| domain.name)
     }
 
     /// Who vouches for everybody here.
@@ -188,21 +211,33 @@ impl<'a, W: Write> Walk<'a, W> {
         &self.origins[part.name()]
     }
 
-    pub(super) async fn get(&self, part: Part, path: &str, token: &str) -> Result<Answer, Broken> {
-        Ok(Answer::to(self.request(Method::GET, part, path).bearer_auth(token)).await?)
+    pub(super) async fn get(&self, part: Part, path: &str, by: impl Into<Presented>) -> Result<Answer, Broken> {
+        Ok(Answer::to(presenting(self.request(Method::GET, part, path), by)).await?)
     }
 
-    pub(super) async fn post(&self, part: Part, path: &str, token: &str, body: Value) -> Result<Answer, Broken> {
-        Ok(Answer::to(self.request(Method::POST, part, path).bearer_auth(token).json(&body)).await?)
+    pub(super) async fn post(
+        &self,
+        part: Part,
+        path: &str,
+        by: impl Into<Presented>,
+        body: Value,
+    ) -> Result<Answer, Broken> {
+        Ok(Answer::to(presenting(self.request(Method::POST, part, path), by).json(&body)).await?)
     }
 
     /// The same of one that was [started besides](Self::start_another).
-    pub(super) async fn get_at(&self, origin: &str, path: &str, token: &str) -> Result<Answer, Broken> {
-        Ok(Answer::to(self.http.get(format!("{origin}{path}")).bearer_auth(token)).await?)
+    pub(super) async fn get_at(&self, origin: &str, path: &str, by: impl Into<Presented>) -> Result<Answer, Broken> {
+        Ok(Answer::to(presenting(self.http.get(format!("{origin}{path}")), by)).await?)
     }
 
-    pub(super) async fn post_at(&self, origin: &str, path: &str, token: &str, body: Value) -> Result<Answer, Broken> {
-        Ok(Answer::to(self.http.post(format!("{origin}{path}")).bearer_auth(token).json(&body)).await?)
+    pub(super) async fn post_at(
+        &self,
+        origin: &str,
+        path: &str,
+        by: impl Into<Presented>,
+        body: Value,
+    ) -> Result<Answer, Broken> {
+        Ok(Answer::to(presenting(self.http.post(format!("{origin}{path}")), by).json(&body)).await?)
     }
 
     /// The same with these headers in the place of a bearer token.
@@ -230,12 +265,18 @@ impl<'a, W: Write> Walk<'a, W> {
     }
 
     /// What becomes of a charge that is asked of payments over gRPC.
-    pub(super) async fn charge_over_grpc(&self, token: &str, charge: ChargeRequest) -> Result<String, Broken> {
+    pub(super) async fn charge_over_grpc(
+        &self,
+        by: impl Into<Presented>,
+        charge: ChargeRequest,
+    ) -> Result<String, Broken> {
         let endpoint = Endpoint::from_shared(self.origins[Part::Payments.name()].clone())?;
         let mut payments = PaymentsClient::new(endpoint.connect().await?);
         let mut request = Request::new(charge);
-        let bearer = format!("Bearer {token}").parse::<MetadataValue<Ascii>>().expect("a token is visible ASCII");
-        request.metadata_mut().insert("authorization", bearer);
+        for (name, value) in by.into().fields() {
+            let name = AsciiMetadataKey::from_bytes(name.as_str().as_bytes()).expect("a field's name is a key");
+            request.metadata_mut().insert(name, value.parse().expect("a token is visible ASCII"));
+        }
         Ok(outcome_over_grpc(payments.charge(request).await))
     }
 
@@ -307,6 +348,10 @@ impl<'a, W: Write> Walk<'a, W> {
     fn request(&self, method: Method, part: Part, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.origin(part)))
     }
+}
+
+fn presenting(request: RequestBuilder, by: impl Into<Presented>) -> RequestBuilder {
+    by.into().fields().fold(request, |request, (name, value)| request.header(name, value))
 }
 
 /// Names and values.

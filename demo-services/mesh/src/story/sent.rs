@@ -1,0 +1,74 @@
+//! What a request presents, and what a service's requests are given without anybody being asked by the walk.
+
+use std::convert::Infallible;
+
+use http::{HeaderMap, HeaderName, Request, Response, header::AUTHORIZATION};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_identity::{BoxError, Refusal, SecretToken, Settings, SettingsError, transaction_tokens::FIELD};
+
+/// The field of a transaction token.
+pub(super) const TRANSACTION: HeaderName = HeaderName::from_static(FIELD);
+
+const SCHEME: &str = "Bearer ";
+
+/// A bearer token, and the transaction token beside it where there is one.
+#[derive(Debug, Clone)]
+pub(super) struct Presented {
+    bearer: SecretToken,
+    transaction: Option<SecretToken>,
+}
+
+/// Why there is no such token.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotSent {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error("the user's own token is refused")]
+    Refused(#[from] Refusal),
+    #[error("nothing would be sent")]
+    Unsent(#[source] BoxError),
+}
+
+impl Presented {
+    /// What goes into the request.
+    pub(super) fn fields(&self) -> impl Iterator<Item = (HeaderName, String)> {
+        let bearer = (AUTHORIZATION, format!("{SCHEME}{}", self.bearer.expose()));
+        let beside = self.transaction.as_ref().map(|token| (TRANSACTION, token.expose().to_owned()));
+        [Some(bearer), beside].into_iter().flatten()
+    }
+
+    fn of(headers: &HeaderMap) -> Self {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let bearer = text(AUTHORIZATION).and_then(|value| value.strip_prefix(SCHEME)).unwrap_or_default();
+        Self { bearer: SecretToken::new(bearer), transaction: text(TRANSACTION).map(SecretToken::new) }
+    }
+}
+
+impl From<&str> for Presented {
+    fn from(bearer: &str) -> Self {
+        Self { bearer: SecretToken::new(bearer), transaction: None }
+    }
+}
+
+impl From<&String> for Presented {
+    fn from(bearer: &String) -> Self {
+        Self::from(bearer.as_str())
+    }
+}
+
+impl From<&Self> for Presented {
+    fn from(presented: &Self) -> Self {
+        presented.clone()
+    }
+}
+
+/// What the storefront of these settings sends to orders for the user of this token: taken from a request that is not sent.
+pub(super) async fn to_orders(settings: &Settings, orders: &str, first: &str) -> Result<Presented, NotSent> {
+    let (verifier, outbound) = (settings.verifier()?, settings.outbound()?);
+    let caller = verifier.bearer(first).await?;
+    let unsent =
+        service_fn(async |request: Request<()>| Ok::<_, Infallible>(Response::new(Presented::of(request.headers()))));
+    let request = Request::get(format!("{orders}/orders")).body(()).expect("an origin and a path");
+    let answer = caller.scope(outbound.layer().layer(unsent).oneshot(request)).await.map_err(NotSent::Unsent)?;
+    Ok(answer.into_body())
+}
