@@ -78,6 +78,7 @@ mod config;
 /// Looser than a service should be. Everything here is named where it is used.
 pub mod danger {
     pub use tower_identity_inbound::danger::{explain_refusals, plain_user};
+    pub use tower_identity_outbound::danger::PlainUser;
     pub use tower_identity_verify::danger::{plain_users, self_asserted, trusted_caller};
 }
 

@@ -7,9 +7,11 @@
 mod identity;
 mod listed;
 mod pattern;
+mod plain_name;
 
 pub use self::{
     identity::{CREDENTIALS, IDENTITY, Identity},
     listed::{is_credential, is_identity},
     pattern::{Pattern, same},
+    plain_name::{MAX_PLAIN_NAME_BYTES, is_plain_name},
 };

@@ -1,13 +1,13 @@
 //! The field in which callers name their users in plain text.
 
 use http::{HeaderMap, HeaderName};
-use tower_identity_core::{InvalidSetting, Refusal, fields::same};
+use tower_identity_core::{
+    InvalidSetting, Refusal,
+    fields::{MAX_PLAIN_NAME_BYTES, is_plain_name, same},
+};
 use tower_identity_verify::check::PLAIN_USER;
 
 use crate::{Source, fields, source::malformed};
-
-/// The longest name of a user, in bytes.
-const MAX_BYTES: usize = 256;
 
 /// Where a caller names its user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,10 +40,9 @@ impl PlainUser {
         if name != self.0 {
             return wrong("the field that names a user is spelled otherwise");
         }
-        let is_of_a_name = |byte: &u8| byte.is_ascii_graphic() && *byte != b',';
         match value.to_str() {
-            Ok(name) if name.len() > MAX_BYTES => wrong("the user's name is longer than 256 bytes"),
-            Ok(name) if !name.is_empty() && name.as_bytes().iter().all(is_of_a_name) => Ok(Some(name)),
+            Ok(name) if is_plain_name(name) => Ok(Some(name)),
+            Ok(name) if name.len() > MAX_PLAIN_NAME_BYTES => wrong("the user's name is longer than 256 bytes"),
             _ => wrong("the user's name is empty, or has a comma or a character outside visible ASCII"),
         }
     }
@@ -74,11 +73,11 @@ mod tests {
 
     #[test]
     fn named_a4_one_field_names_one_user_in_visible_ascii_or_the_request_is_refused() {
-        let longest = [b'a'; MAX_BYTES];
+        let longest = [b'a'; MAX_PLAIN_NAME_BYTES];
         assert_eq!(found(&[]), Ok(None));
         assert_eq!(found(&[("x-user", b"alice")]), Ok(None), "another field");
         assert_eq!(found(&[("x-user-id", b"alice@example.com")]), Ok(Some("alice@example.com".to_owned())));
-        assert_eq!(found(&[("x-user-id", &longest)]), Ok(Some("a".repeat(MAX_BYTES))));
+        assert_eq!(found(&[("x-user-id", &longest)]), Ok(Some("a".repeat(MAX_PLAIN_NAME_BYTES))));
         let wrong: [&[(&'static str, &[u8])]; 9] = [
             &[("x-user-id", b"alice"), ("x-user-id", b"alice")],
             &[("x-user-id", b"alice"), ("x_user_id", b"bob")],
@@ -88,7 +87,7 @@ mod tests {
             &[("x-user-id", b"alice smith")],
             &[("x-user-id", b"al\xc3\xafce")],
             &[("x-user-id", b"alice\t")],
-            &[("x-user-id", &[b'a'; MAX_BYTES + 1])],
+            &[("x-user-id", &[b'a'; MAX_PLAIN_NAME_BYTES + 1])],
         ];
         for fields in wrong {
             assert_eq!(found(fields), Err(PLAIN_USER), "{fields:?}");

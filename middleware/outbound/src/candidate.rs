@@ -10,12 +10,10 @@ use std::path::Path;
 
 use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, Scopes};
-use tower_identity_jose::SigningKey;
 
-use self::trial::Mode;
 pub(crate) use self::{
     shadow::Shadow,
-    trial::{Trial, Which},
+    trial::{Mode, Trial, Which},
 };
 use crate::{OnBehalfOf, ReadableJwt, Strategies, Strategy, Target, TokenExchange};
 
@@ -180,9 +178,9 @@ impl Candidate {
         self.strategy.as_mut().map_or(Ok(()), Strategies::read_files).map_err(|wrong| wrong.within("candidate"))
     }
 
-    /// The keys that it signs with, or will.
-    pub(crate) fn signing_keys(&self) -> impl Iterator<Item = &SigningKey> {
-        self.strategy.iter().flat_map(Strategies::as_slice).flat_map(Strategy::signing_keys)
+    /// The strategies that it has of its own.
+    pub(crate) fn strategies(&self) -> impl Iterator<Item = &Strategy> {
+        self.strategy.iter().flat_map(Strategies::as_slice)
     }
 
     fn note(&mut self, field: &str, rule: String) {

@@ -59,6 +59,31 @@ pub(crate) enum Reason {
     #[error("takes a user's token and nothing ties the caller to the user that it names")]
     Unrelated,
     #[error(
+        "takes the user's name, and this user is one that the caller has named itself, in plain text; if the target may be told \
+         what this service was only told, say pass_on"
+    )]
+    OnlyNamed,
+    #[error(
+        "takes the names of users of {expected}, and the caller's user is one of {found}, whom another there may be called \
+         after; make a row for these, with subjects_of"
+    )]
+    OthersUser { expected: Issuer, found: Issuer },
+    #[error(
+        "takes the names of users of another tenant, and a name says nothing of its tenant; make a row for these, with \
+         subjects_of and tenant"
+    )]
+    OthersTenant,
+    #[error(
+        "takes the user's name, which has {bytes} bytes; 256 are the most that a name in plain text may have, so get this \
+         user to the target by a token"
+    )]
+    LongName { bytes: usize },
+    #[error(
+        "takes the user's name, which has a comma or a character outside visible ASCII in it; get this user to the target by \
+         a token"
+    )]
+    UnfitName,
+    #[error(
         "takes this service's own token and the request is on behalf of a caller, who would be lost; leave \
          on_behalf_of out, or make the target's strategy token_exchange"
     )]
@@ -176,7 +201,11 @@ impl Reason {
             #[cfg(feature = "transaction-tokens")]
             Self::NoTransaction { .. } => (RefusalKind::Denied, "no_transaction"),
             Self::NoText => (RefusalKind::Denied, "subject_token"),
-            Self::Unrelated => (RefusalKind::UnrelatedCredentials, "binding"),
+            Self::OthersUser { .. } => (RefusalKind::Misconfigured, "subject_issuer"),
+            Self::OthersTenant => (RefusalKind::Misconfigured, "tenant"),
+            Self::LongName { .. } => (RefusalKind::Misconfigured, "credential_bytes"),
+            Self::UnfitName => (RefusalKind::Misconfigured, "plain_user"),
+            Self::Unrelated | Self::OnlyNamed => (RefusalKind::UnrelatedCredentials, "binding"),
             Self::SubjectExpired => (RefusalKind::InvalidToken, "exp"),
             Self::Revoked => (RefusalKind::InvalidToken, REVOKED),
         };

@@ -25,6 +25,7 @@
 //! | `bearer`, `strip` | a token as a header, and the headers that are taken away for it |
 //! | `hand_off` | what this service hands over by a queue, and for whom |
 //! | `key_file` | private keys in files |
+//! | [`danger`] | what is looser than calling on should be |
 //! | `word` | what it says itself of a user, in whatever it signs |
 //! | `telemetry` | what the operator is told |
 //! | `builder`, `table`, `outbound` | all of the above, checked, put together, and used |
@@ -51,6 +52,7 @@ mod challenges;
 mod channel;
 #[cfg(feature = "reqwest")]
 mod client;
+pub mod danger;
 mod deadline;
 mod entry;
 mod error;

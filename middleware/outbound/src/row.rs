@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::HeaderName;
-use tower_identity_core::{Binding, CallerContext, Timestamp, VerifiedToken};
+use tower_identity_core::{CallerContext, Timestamp, VerifiedToken};
 
 use crate::{
     OnBehalfOf,
@@ -151,17 +151,15 @@ impl Row {
             },
         };
         let subject = of.subject(caller).or_else(refused)?;
-        let binding = caller.principal().binding();
-        let is_taken = || binding == Binding::SelfAsserted && recipe.source.takes_self_asserted();
-        if !binding.is_established() && !is_taken() {
-            return refused(Reason::Unrelated);
+        if !caller.principal().binding().is_established() {
+            recipe.source.takes_word(caller)?;
         }
         if let Some(domain) = subject.trust_domain()
             && !recipe.takes_transaction_tokens
         {
             return refused(Reason::Transactional { domain: domain.clone() });
         }
-        if subject.token().is_none() {
+        if subject.token().is_none() && recipe.source.needs_text() {
             return refused(Reason::NoText);
         }
         if subject.expires_at() <= now {

@@ -11,6 +11,7 @@ mod exchange;
 mod id_jag;
 mod keycloak_exchange;
 mod own;
+mod plain_user;
 mod relay;
 mod signed;
 #[cfg(feature = "transaction-tokens")]
@@ -20,8 +21,8 @@ use std::{fmt, future, str::FromStr, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 use tower_identity_core::{
-    Audience, BoxFuture, Clock, Fingerprint, InvalidName, InvalidSetting, Issuer, Refusal, RefusalKind, SecretToken,
-    VerifiedToken,
+    Audience, BoxFuture, CallerContext, Clock, Fingerprint, InvalidName, InvalidSetting, Issuer, Refusal, RefusalKind,
+    SecretToken, VerifiedToken,
 };
 use tower_identity_oauth::{Grant, IssuedToken, Resource, TargetService, TokenClient, Urgency};
 
@@ -38,6 +39,7 @@ use self::{
     exchange::Exchange,
     keycloak_exchange::KeycloakExchange,
     own::{Held, Own},
+    plain_user::PlainUser,
     relay::Relay,
     signed::Signed,
 };
@@ -68,9 +70,16 @@ pub(crate) trait TokenSource: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Whether it takes what a caller says itself of its user, which no server is ever given.
-    fn takes_self_asserted(&self) -> bool {
-        false
+    /// Whether it takes what this caller says itself of its user, of which [nothing else](tower_identity_core::Binding::is_established) is known. No
+    /// server is ever given that.
+    fn takes_word(&self, caller: &CallerContext) -> Result<(), Reason> {
+        let _ = caller;
+        Err(Reason::Unrelated)
+    }
+
+    /// Whether it takes the text of the subject's token, and not only what was found in it.
+    fn needs_text(&self) -> bool {
+        true
     }
 
     /// Whether it takes transaction tokens, which travel in their trust domain and in their own field alone.
@@ -124,7 +133,6 @@ impl Brought {
         Self { left: Some(left), ..self }
     }
 
-    #[cfg(feature = "transaction-tokens")]
     pub(crate) fn without_scheme(self) -> Self {
         Self { is_bare: true, ..self }
     }
@@ -230,6 +238,11 @@ impl Made<'_> {
                 begins_here: transaction.begins_here(),
                 replaces: transaction.replaces(),
                 transaction: transaction.said().clone(),
+            }),
+            Strategy::PlainUser(plain) => Box::new(PlainUser {
+                users_of: plain.users_of()?,
+                tenant: self.target.when.tenant.clone(),
+                passes_on: plain.passes_on(),
             }),
             Strategy::File(file) => Box::new(self.own(Held::file(&file.path))),
             Strategy::Fixed(token) => Box::new(self.own(Held::Fixed(token.clone()))),

@@ -5,6 +5,7 @@ mod embedded;
 mod entra_on_behalf_of;
 mod id_jag;
 mod named;
+mod plain_user;
 mod relay;
 mod signed;
 mod strategies;
@@ -15,6 +16,7 @@ mod transaction_token;
 
 use std::path::Path;
 
+use http::HeaderName;
 use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, SecretToken};
 use tower_identity_jose::SigningKey;
@@ -24,8 +26,8 @@ pub(crate) use self::embedded::Whose;
 #[cfg(feature = "transaction-tokens")]
 pub use self::transaction_token::TransactionToken;
 pub use self::{
-    chaining::Chaining, embedded::Embedded, entra_on_behalf_of::EntraOnBehalfOf, id_jag::IdJag, relay::Relay,
-    signed::Signed, strategies::Strategies, token_exchange::TokenExchange, token_file::TokenFile,
+    chaining::Chaining, embedded::Embedded, entra_on_behalf_of::EntraOnBehalfOf, id_jag::IdJag, plain_user::PlainUser,
+    relay::Relay, signed::Signed, strategies::Strategies, token_exchange::TokenExchange, token_file::TokenFile,
 };
 use crate::Target;
 
@@ -62,6 +64,8 @@ pub enum Strategy {
     /// The transaction token of the caller's user, beside this service's own token.
     #[cfg(feature = "transaction-tokens")]
     TransactionToken(TransactionToken),
+    /// The name of the caller's user in plain text, beside this service's own token.
+    PlainUser(PlainUser),
     /// This service's own token, from a file that somebody else writes.
     File(TokenFile),
     /// This service's own token, always this one. Files do not say it: a token in a configuration is there to stay.
@@ -86,6 +90,7 @@ impl Strategy {
             Self::Signed(_) => "signed",
             #[cfg(feature = "transaction-tokens")]
             Self::TransactionToken(_) => "transaction_token",
+            Self::PlainUser(_) => "plain_user",
             Self::File(_) => "file",
             Self::Fixed(_) => "fixed",
         }
@@ -113,6 +118,14 @@ impl Strategy {
         match self {
             Self::Signed(signed) => signed.keys(),
             _ => &[],
+        }
+    }
+
+    /// How it names users in plain text, where it does.
+    pub(crate) const fn plain_user(&self) -> Option<&PlainUser> {
+        match self {
+            Self::PlainUser(plain) => Some(plain),
+            _ => None,
         }
     }
 
@@ -146,10 +159,11 @@ impl Strategy {
     }
 
     /// The field that its token goes in, where that is one of its own and not the row's choice.
-    pub(crate) const fn field(&self) -> Option<&'static str> {
+    pub(crate) fn field(&self) -> Option<HeaderName> {
         match self {
             #[cfg(feature = "transaction-tokens")]
-            Self::TransactionToken(_) => Some(tower_identity_core::transaction_tokens::FIELD),
+            Self::TransactionToken(_) => Some(HeaderName::from_static(tower_identity_core::transaction_tokens::FIELD)),
+            Self::PlainUser(plain) => plain.field(),
             _ => None,
         }
     }
@@ -159,6 +173,7 @@ impl Strategy {
         match self {
             #[cfg(feature = "transaction-tokens")]
             Self::TransactionToken(transaction) => !transaction.sends_own_token(),
+            Self::PlainUser(plain) => !plain.sends_own_token(),
             _ => false,
         }
     }
@@ -168,6 +183,7 @@ impl Strategy {
         match self {
             #[cfg(feature = "transaction-tokens")]
             Self::TransactionToken(transaction) => Some(transaction.terms(row)),
+            Self::PlainUser(_) => Some(Ok(TargetService::default())),
             _ => {
                 let _ = row;
                 None
@@ -204,6 +220,7 @@ impl Strategy {
             Self::TokenExchange(exchange) => exchange.check(),
             #[cfg(feature = "transaction-tokens")]
             Self::TransactionToken(transaction) => transaction.check(row),
+            Self::PlainUser(plain) => plain.check(row),
             _ => Ok(()),
         }
     }
@@ -268,6 +285,12 @@ impl From<Signed> for Strategy {
 impl From<TransactionToken> for Strategy {
     fn from(transaction: TransactionToken) -> Self {
         Self::TransactionToken(transaction)
+    }
+}
+
+impl From<PlainUser> for Strategy {
+    fn from(plain: PlainUser) -> Self {
+        Self::PlainUser(plain)
     }
 }
 

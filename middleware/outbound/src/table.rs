@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderName, Method, Uri};
+use http::{Method, Uri};
 use tower_identity_core::{Clock, InvalidSetting};
 use tower_identity_jose::SigningKey;
 use tower_identity_oauth::{Http, TargetService, TokenClient, TokenEndpoint};
@@ -59,7 +59,7 @@ impl Table {
     ) -> Result<Self, InvalidSetting> {
         let Listed { default, servers: named, targets: rows, plaintext, unlisted, strip_also } = listed;
         // Nobody else says who the user is where a row does.
-        let user_headers = rows.iter().filter_map(|row| Some(row.user_header.as_ref()?.as_str().to_owned()));
+        let user_headers = rows.iter().filter_map(|row| Some(row.field()?.as_str().to_owned()));
         let strip = Strip::parse(&strip_also.iter().cloned().chain(user_headers).collect::<Vec<_>>())?;
         let connect = |name: Option<&String>, description: &TokenEndpoint| {
             let connected = before.into_iter().flat_map(|before| &before.servers);
@@ -87,13 +87,17 @@ impl Table {
             servers.push(server);
         }
         let mut targets = Targets::new();
-        let (mut made, mut in_the_clear) = (Vec::new(), Vec::new());
+        let (mut made, mut in_the_clear, mut naming) = (Vec::new(), Vec::new(), Vec::new());
         for (index, target) in rows.iter().enumerate() {
             let within = |wrong: InvalidSetting| wrong.within(index).within("target");
             let named = descriptions(target, &servers).map_err(within)?;
             let row = match before.and_then(|before| before.row_of(target, &named)) {
                 Some(row) => row.clone(),
-                None => row(target, Which::Current, &servers, clock).map_err(within)?,
+                None => {
+                    let row = row(target, Which::Current, &servers, clock).map_err(within)?;
+                    naming.extend(target.plain_users().map(|plain| (plain, row.name.clone())));
+                    row
+                }
             };
             let plaintext = target.plaintext.unwrap_or(*plaintext);
             plaintext.check(&target.origin).map_err(within)?;
@@ -111,6 +115,7 @@ impl Table {
                 "tokens go out over http to these targets, which plaintext = \"sidecar-mtls\" takes for encrypted below us"
             );
         }
+        naming.iter().for_each(|(plain, row)| plain.tell(row));
         let generation = before.map_or(1, |before| before.generation + 1);
         Ok(Self { targets, strip, unlisted: *unlisted, servers, made, generation })
     }
@@ -223,6 +228,6 @@ fn row(target: &Target, which: Which, servers: &[Server], clock: &Clock) -> Resu
     };
     let trial = target.candidate.as_ref().map(trial).transpose();
     let trial = trial.map_err(|wrong: InvalidSetting| wrong.within("candidate"))?;
-    let user_header = strategies.field().map(HeaderName::from_static).or_else(|| target.user_header.clone());
-    Ok(Row { name, takes, deadline: target.deadline, user_header, goes_alone: strategies.go_alone(), trial })
+    let (user_header, goes_alone) = (target.field(), strategies.go_alone());
+    Ok(Row { name, takes, deadline: target.deadline, user_header, goes_alone, trial })
 }

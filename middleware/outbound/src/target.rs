@@ -3,6 +3,8 @@
 mod strategies;
 mod user_header;
 
+pub(crate) use self::user_header::own_field;
+
 use std::time::Duration;
 
 use http::{HeaderName, Method};
@@ -11,8 +13,8 @@ use tower_identity_jose::SigningKey;
 use tower_identity_oauth::{Parameters, Resource};
 
 use crate::{
-    Candidate, MAX_CREDENTIAL_BYTES, OnBehalfOf, Plaintext, ReadableJwt, Strategies, Strategy, origin::Origin,
-    path::PathPrefix, when::When,
+    Candidate, MAX_CREDENTIAL_BYTES, OnBehalfOf, Plaintext, ReadableJwt, Strategies, Strategy, candidate::Mode,
+    danger::PlainUser, origin::Origin, path::PathPrefix, when::When,
 };
 
 /// One row of the list of targets: an origin and path prefix, and the token that goes there.
@@ -275,8 +277,32 @@ impl Target {
 
     /// The keys that it signs with, or will.
     pub(crate) fn signing_keys(&self) -> impl Iterator<Item = &SigningKey> {
-        let own = self.strategy.iter().flat_map(Strategies::as_slice).flat_map(Strategy::signing_keys);
-        own.chain(self.candidate.iter().flat_map(Candidate::signing_keys))
+        self.strategies().flat_map(Strategy::signing_keys)
+    }
+
+    /// How it names users in plain text, where it does.
+    pub(crate) fn plain_users(&self) -> impl Iterator<Item = &PlainUser> {
+        self.strategies().filter_map(Strategy::plain_user)
+    }
+
+    /// Those of the row, and those of its candidate.
+    fn strategies(&self) -> impl Iterator<Item = &Strategy> {
+        let own = self.strategy.iter().flat_map(Strategies::as_slice);
+        own.chain(self.candidate.iter().flat_map(Candidate::strategies))
+    }
+
+    /// The field of what says who the user is, where that is not `Authorization`.
+    pub(crate) fn field(&self) -> Option<HeaderName> {
+        self.strategy.as_ref().and_then(Strategies::field).or_else(|| self.user_header.clone())
+    }
+
+    /// Whether this service may go without a token of its own there: where the connection can have a certificate of its.
+    pub(crate) fn certified_alone(&self) -> Result<(), InvalidSetting> {
+        if !self.origin.is_plaintext() || self.plaintext == Some(Plaintext::SidecarMtls) {
+            return Ok(());
+        }
+        let rule = "is left out where a certificate says who this service is, so it needs https";
+        Err(InvalidSetting::new("own_token", rule))
     }
 
     /// The strategies, once everything about this row alone is in order.
@@ -285,11 +311,11 @@ impl Target {
             return Err(wrong.clone());
         }
         if let Some(candidate) = &self.candidate {
-            let checked = candidate.check().and_then(|_| candidate.over(self).check().map(drop));
-            checked.map_err(|wrong| wrong.within("candidate"))?;
+            let checked = candidate.check().and_then(|mode| candidate.over(self).check().map(|_| mode));
+            let is_sent = matches!(checked.map_err(|wrong| wrong.within("candidate"))?, Mode::Percent(_));
             let places =
                 |row: &Self| row.strategy.as_ref().map(|strategies| (strategies.field(), strategies.go_alone()));
-            if places(&candidate.over(self)) != places(self) {
+            if is_sent && places(&candidate.over(self)) != places(self) {
                 let rule = "goes in another field than the row's; make it a row, with methods or a path";
                 return Err(InvalidSetting::new("strategy", rule).within("candidate"));
             }

@@ -151,7 +151,7 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
     assert_eq!(statuses, [503, 200, 401, 502, 200, 401, 403, 401, 401, 401, 200, 500, 403, 500]);
 
     let mut metrics = BTreeSet::new();
-    let mut decisions = BTreeMap::new();
+    let (mut decisions, mut named) = (BTreeMap::new(), 0);
     for (key, unit, _, value) in snapshotter.snapshot().into_vec() {
         let (kind, key) = key.into_parts();
         let labels: BTreeMap<_, _> =
@@ -167,6 +167,10 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
             unit: unit.as_ref().map(Unit::as_str).unwrap_or_default().to_owned(),
             labels: labels.keys().cloned().collect(),
         });
+        let of_names = labels.get("strategy").is_some_and(|strategy| strategy == "plain_user");
+        if let (true, DebugValue::Counter(count)) = (of_names, &value) {
+            named += count;
+        }
         if let (true, DebugValue::Counter(count)) = (key.name() == "tower_identity_decisions_total", value) {
             let named =
                 |label: &str| label.replace(issuer.issuer().as_str(), "home").replace(of_stream.as_str(), "of stream");
@@ -178,6 +182,7 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
         }
     }
     assert_eq!(metrics, documented_metrics());
+    assert_eq!(named, 2, "requests with a name in them");
     let expected = [
         ("authentication accepted true none home", 7),
         ("authentication accepted true none of stream", 1),

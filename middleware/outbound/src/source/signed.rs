@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tower_identity_core::{
-    Audience, BoxFuture, Fingerprint, Issuer, Refusal, RefusalKind, Scopes, Timestamp, VerifiedToken,
+    Audience, Binding, BoxFuture, CallerContext, Fingerprint, Issuer, Refusal, RefusalKind, Scopes, Timestamp,
+    VerifiedToken,
 };
 use tower_identity_jose::{MediaType, SigningKey};
 use tower_identity_oauth::IssuedToken;
@@ -52,8 +53,9 @@ impl TokenSource for Signed {
         Err(Reason::Wider { asked: self.scopes.clone(), held: subject.scopes().clone() })
     }
 
-    fn takes_self_asserted(&self) -> bool {
-        self.passes_on
+    fn takes_word(&self, caller: &CallerContext) -> Result<(), Reason> {
+        let is_taken = self.passes_on && caller.principal().binding() == Binding::SelfAsserted;
+        if is_taken { Ok(()) } else { Err(Reason::Unrelated) }
     }
 
     fn obtain(&self, ask: &Ask) -> BoxFuture<'static, Result<Brought, Refusal>> {

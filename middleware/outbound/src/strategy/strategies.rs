@@ -2,6 +2,7 @@
 
 use std::{fmt, path::Path};
 
+use http::HeaderName;
 use serde::{
     Deserialize, Deserializer,
     de::{
@@ -67,7 +68,7 @@ impl Strategies {
     }
 
     /// The field that the caller's token goes in, where the strategy has one of its own: it is the only one then.
-    pub(crate) fn field(&self) -> Option<&'static str> {
+    pub(crate) fn field(&self) -> Option<HeaderName> {
         self.0.iter().find_map(Strategy::field)
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use tower_identity_core::{Audience, InvalidSetting, Scopes, transaction_tokens::FIELD};
 use tower_identity_oauth::{TargetService, Transaction};
 
-use crate::{Plaintext, Target};
+use crate::Target;
 
 /// The transaction token of the caller's user (draft-ietf-oauth-transaction-tokens-11), in the field `Txn-Token`, and this
 /// service's own token in `Authorization`: both go, or nothing does.
@@ -130,11 +130,7 @@ impl TransactionToken {
                 "is missing: without it no transaction begins here, of which something could be said",
             );
         }
-        let is_encrypted = !row.origin.is_plaintext() || row.plaintext == Some(Plaintext::SidecarMtls);
-        if !self.own_token && !is_encrypted {
-            return refused("own_token", "is left out where a certificate says who this service is, so it needs https");
-        }
-        Ok(())
+        if self.own_token { Ok(()) } else { row.certified_alone().map_err(within) }
     }
 }
 
@@ -178,7 +174,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{Candidate, Embedded, Strategies, Strategy};
+    use crate::{Candidate, Embedded, Plaintext, Strategies, Strategy};
 
     fn scope() -> Scopes {
         Scopes::parse("payments:charge").expect("scopes")

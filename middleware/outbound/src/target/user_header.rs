@@ -20,30 +20,40 @@ impl Target {
     /// # Ok::<(), tower_identity_core::InvalidSetting>(())
     /// ```
     pub fn user_token_in(mut self, field: &str) -> Self {
-        const OF_THE_MESSAGE: [HeaderName; 8] = [
-            header::HOST,
-            header::CONNECTION,
-            header::CONTENT_LENGTH,
-            header::CONTENT_TYPE,
-            header::TE,
-            header::TRAILER,
-            header::TRANSFER_ENCODING,
-            header::UPGRADE,
-        ];
-        match HeaderName::try_from(field) {
+        match own_field(field) {
             Ok(name) if same(name.as_str(), "txn-token") => {
                 self.note("user_header", "is the field of transaction tokens; make the strategy transaction_token");
             }
-            Ok(name) if is_credential(name.as_str()) => {
-                self.note("user_header", "is a field that credentials of requests come in; name one of its own");
-            }
-            Ok(name) if OF_THE_MESSAGE.contains(&name) => self.note("user_header", "is a field of the message itself"),
-            Ok(name) if name.as_str().contains('_') => {
-                self.note("user_header", "is written with _, which gateways take for - or drop");
-            }
             Ok(name) => self.user_header = Some(name),
-            Err(_) => self.note("user_header", "is no name of a header field"),
+            Err(rule) => self.note("user_header", rule),
         }
         self
+    }
+}
+
+/// A field for what is said of a user, which has no other meaning.
+///
+/// # Errors
+///
+/// The rule that the name breaks.
+pub(crate) fn own_field(name: &str) -> Result<HeaderName, &'static str> {
+    const OF_THE_MESSAGE: [HeaderName; 8] = [
+        header::HOST,
+        header::CONNECTION,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+    ];
+    match HeaderName::try_from(name) {
+        Ok(name) if is_credential(name.as_str()) => {
+            Err("is a field that credentials of requests come in; name one of its own")
+        }
+        Ok(name) if OF_THE_MESSAGE.contains(&name) => Err("is a field of the message itself"),
+        Ok(name) if name.as_str().contains('_') => Err("is written with _, which gateways take for - or drop"),
+        Ok(name) => Ok(name),
+        Err(_) => Err("is no name of a header field"),
     }
 }

@@ -61,11 +61,14 @@ impl acts::Scene for Scene {
     }
 }
 
-/// What goes in a field of its own says so by the field's name, and not by a scheme.
+/// What goes in a field of its own says so by the field's name, and not by a scheme. A name is no secret of its own, but where it
+/// is written as somebody's.
 fn arrived(got: &Got) -> String {
-    match got.headers.get("txn-token") {
-        Some(token) => format!("Bearer {}", token.to_str().expect("ascii")),
-        None => got.authorization().join(", "),
+    let text = |name: &str| got.headers.get(name).map(|value| value.to_str().expect("ascii"));
+    match (text("txn-token"), text("x-user-id")) {
+        (Some(token), _) => format!("Bearer {token}"),
+        (None, Some(user)) => format!("Bearer x-user-id: {user}"),
+        (None, None) => got.authorization().join(", "),
     }
 }
 

@@ -24,6 +24,7 @@ mod on_its_way;
 mod outage;
 mod own_token;
 mod partition;
+mod plain_user;
 mod relay;
 mod replace;
 mod retries;

@@ -215,14 +215,16 @@ async fn let_a_stream_end() -> Issuer {
     issuer.issuer().clone()
 }
 
-/// Requests to targets: one to a stranger, and of two users where one's token is remembered, and another one tried.
+/// Requests to targets: one to a stranger, and of two users where one's token is remembered, another one tried, and the name goes.
 async fn call_on(issuer: &TestIssuer, listener: &Listener) {
     let auth = ClientAuth::client_secret_basic("orders", "hunter2").expect("usable");
     let payments = Target::origin("https://payments.internal").expect("valid").audience("payments").token_exchange();
     let payments = payments.candidate(Candidate::shadow().audience("payments-new"));
+    let stock = Target::origin("https://stock.internal").expect("valid").audience("stock");
+    let stock = stock.strategy(danger::PlainUser::in_field("x-user-id", issuer.issuer().as_str()));
     let builder = || {
         let server = TokenEndpoint::discover(issuer.issuer().as_str(), auth.clone());
-        Outbound::builder(server).cache_capacity(1).target(payments.clone())
+        Outbound::builder(server).cache_capacity(1).target(payments.clone()).target(stock.clone())
     };
     let client = |builder: OutboundBuilder| {
         let inner = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(())));
@@ -235,7 +237,8 @@ async fn call_on(issuer: &TestIssuer, listener: &Listener) {
     let get = |address: &str| client.clone().oneshot(Request::get(address).body(()).expect("valid"));
     for user in ["alice", "bob"] {
         let caller = TestCaller::workload("storefront").user(user).signed_by(issuer).context();
-        caller.scope(async { get("https://payments.internal/").await }).await.expect("sent");
+        caller.clone().scope(async { get("https://payments.internal/").await }).await.expect("sent");
+        caller.scope(async { get("https://stock.internal/").await }).await.expect("sent");
     }
     while !listener.has_heard("candidate tried") {
         tokio::task::yield_now().await;

@@ -6,14 +6,17 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tower_identity_core::{CallerContext, Credential, Scopes};
+use tower_identity_core::{Binding, CallerContext, Credential, Scopes};
 use tower_identity_jose::{Algorithm, MediaType, SigningKey};
 use tower_identity_oauth::CustomGrantType;
 #[cfg(feature = "transaction-tokens")]
 use tower_identity_oauth::Transaction;
-use tower_identity_outbound::{Chaining, Embedded, EntraOnBehalfOf, IdJag, Relay, Signed, Strategy, TokenExchange};
 #[cfg(feature = "transaction-tokens")]
-use tower_identity_outbound::{Plaintext, Target, TransactionToken};
+use tower_identity_outbound::TransactionToken;
+use tower_identity_outbound::{
+    Chaining, Embedded, EntraOnBehalfOf, IdJag, Plaintext, Relay, Signed, Strategy, Target, TokenExchange,
+    danger::PlainUser,
+};
 
 use super::acts::{self, LARGE};
 use crate::support::{Answer, Authority, Folder, HeardTime, START, World, issued};
@@ -270,6 +273,25 @@ pub(super) const CONTRACTS: &[Contract] = &[
         ],
     },
     Contract {
+        name: "plain_user",
+        is_callers: true,
+        asks: false,
+        row: |scene, row| naming(scene, row, PlainUser::pass_on),
+        other: |scene, row| {
+            naming(scene, row.tenant("acme").subjects_of(scene.world.authority.issuer()), |plain| plain)
+        },
+        caller: plain,
+        fails: |scene| scene.world.of_issuer("https://other.example", Some("alice"), "theirs", 300),
+        wrong: &[
+            ("subject_issuer", |scene| scene.world.of_issuer("https://other.example", Some("alice"), "theirs", 300)),
+            ("tenant", |scene| scene.world.of_tenant(Some("acme"), "alice", &["orders"], &json!({}))),
+            ("no_user", |scene| scene.world.caller_without_user()),
+            ("binding", |scene| scene.world.tied("alice", Binding::None)),
+            ("plain_user", |scene| scene.world.caller("alice,bob")),
+            ("credential_bytes", |scene| scene.world.caller(&"a".repeat(LARGE))),
+        ],
+    },
+    Contract {
         name: "file",
         is_callers: false,
         asks: false,
@@ -381,6 +403,12 @@ fn transactional(row: Target, about: Transaction) -> Target {
     let scope = Scopes::parse("payments:charge").expect("scopes");
     let strategy = TransactionToken::of("shop.internal").scope(scope).transaction(about);
     row.plaintext(Plaintext::SidecarMtls).strategy(strategy.without_own_token())
+}
+
+/// A row whose one credential is the user's name.
+fn naming(scene: &Scene, row: Target, but_for: fn(PlainUser) -> PlainUser) -> Target {
+    let plain = PlainUser::in_field("x-user-id", scene.world.authority.issuer()).without_own_token();
+    row.plaintext(Plaintext::SidecarMtls).strategy(but_for(plain))
 }
 
 fn delegation(subject_parameter: &str) -> CustomGrantType {
