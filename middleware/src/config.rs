@@ -11,6 +11,8 @@ use tower_identity_inbound::{AtEdge, AuthLayer, ResourceMetadata, Rule, Security
 use tower_identity_outbound::{HandOffs, Outbound};
 use tower_identity_verify::Verifier;
 
+#[cfg(feature = "edge")]
+pub use self::edge::Edge;
 use self::{
     document::Document,
     inbound::{Inbound, InboundTable},
@@ -22,6 +24,8 @@ pub use self::{
 };
 
 mod document;
+#[cfg(feature = "edge")]
+mod edge;
 mod error;
 mod events;
 mod inbound;
@@ -78,8 +82,11 @@ mod revocations;
 /// `[outbound]` itself may say `plaintext = "loopback"` or `"sidecar-mtls"`: whether tokens may go without TLS to the targets
 /// that say nothing of it ([`Plaintext`](crate::Plaintext), default `"never"`).
 ///
+/// `[edge]`, of feature `edge`, is for the service at which credentials from outside stop: what it puts in their place,
+/// `docs/edge.md`.
+///
 /// A file that breaks a rule is refused whole, and the error names the file, the line, the field and the rule. Tables
-/// other than `inbound` and `outbound` are the service's own, read by [`section`](Self::section); a field of type
+/// other than `inbound`, `outbound` and `edge` are the service's own, read by [`section`](Self::section); a field of type
 /// [`Rule`](crate::Rule) there says who may, as one of the table `[inbound.rule]` does by its [name](Self::rule).
 ///
 /// A file that changes while the service runs is read by [`LiveSettings`].
@@ -122,6 +129,8 @@ pub struct Settings {
     inbound: Option<Inbound>,
     outbound: Option<Outbound>,
     hand_offs: BTreeMap<String, HandOffs>,
+    #[cfg(feature = "edge")]
+    edge: Option<Edge>,
 }
 
 impl Settings {
@@ -154,7 +163,18 @@ impl Settings {
         let inbound = inbound.map_err(|invalid| placed("inbound", invalid))?;
         let outbound = outbound.map_err(|invalid| placed("outbound", invalid))?;
         let hand_offs = hand_offs.map_err(|invalid| placed("outbound", invalid))?.unwrap_or_default();
-        Ok(Self { inbound, outbound, hand_offs, document })
+        #[cfg(not(feature = "edge"))]
+        document.needs_feature("edge")?;
+        #[cfg(feature = "edge")]
+        let edge = document.table::<edge::EdgeTable>("edge")?.map(|table| table.build(inbound.as_ref(), beside));
+        Ok(Self {
+            inbound,
+            outbound,
+            hand_offs,
+            #[cfg(feature = "edge")]
+            edge: edge.transpose().map_err(|invalid| document.locate(&invalid))?,
+            document,
+        })
     }
 
     /// What verifies the tokens of requests to this service: the `[inbound]` table.
@@ -214,8 +234,13 @@ impl Settings {
     /// # Errors
     ///
     /// [`SettingsError`] when the file has no such table, or does not say: what is left out must not leave the headers of
-    /// strangers in.
+    /// strangers in. So it is where the file has a table `[edge]`: that is for a service that takes the edge of its settings.
     pub fn edge_layer(&self) -> Result<AuthLayer<AtEdge>, SettingsError> {
+        #[cfg(feature = "edge")]
+        if self.edge.is_some() {
+            let not_here = "is for a service that takes the edge of its settings, and this one does not";
+            return Err(self.document.locate(&InvalidSetting::new("edge", not_here)));
+        }
         let inbound = self.inbound.as_ref().ok_or_else(|| self.document.missing("inbound"))?;
         if inbound.is_edge.is_none() {
             let unsaid = InvalidSetting::new("edge", "has to be true or false: this service may stand at the edge");

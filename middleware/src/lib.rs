@@ -143,6 +143,8 @@ pub use tower_identity_verify::{
 #[cfg(feature = "transaction-tokens")]
 pub use tower_identity_verify::{TransactionTokenSettings, TransactionTokens};
 
+#[cfg(feature = "edge")]
+pub use self::config::Edge;
 pub use self::config::{LiveSettings, Settings, SettingsDigest, SettingsError};
 
 /// The examples of the README are compiled and run as tests.

@@ -129,7 +129,13 @@ impl EdgeLayer {
         Self { inside: Inside { answers: true, ..self.inside }, ..self }
     }
 
-    /// How many internal identities are remembered: 10,000 by default.
+    /// Changes the layer that authenticates.
+    #[must_use]
+    pub fn map_auth(self, change: impl FnOnce(AuthLayer<AtEdge>) -> AuthLayer<AtEdge>) -> Self {
+        Self { auth: change(self.auth), ..self }
+    }
+
+    /// How many internal identities are remembered: 10,000 by default. Of none, every request begins a transaction of its own.
     #[must_use]
     pub fn remember(self, identities: usize) -> Self {
         let replacing = Arc::new(self.inside.replacing.remembering(identities));

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, fmt};
 
+use serde::Deserialize;
 use tower_identity_core::{Audience, CallerContext, InvalidSetting, Issuer, Scope, Scopes};
 
 use crate::UserNames;
@@ -28,8 +29,9 @@ pub struct TrustDomain {
     attributes: Vec<Attribute>,
 }
 
-/// What is said of a user beside who it is, which crosses where it is listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What is said of a user beside who it is, which crosses where it is listed. In a file by its name in `snake_case`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Attribute {
     /// The name to show: the claim `name`.

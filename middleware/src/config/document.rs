@@ -85,6 +85,13 @@ impl Document {
         self.refuse(span, field.to_owned(), invalid.rule())
     }
 
+    /// Refuses a table that only a feature reads, which is off: it would be taken for one of the service's own.
+    #[cfg(not(feature = "edge"))]
+    pub(super) fn needs_feature(&self, table: &str) -> Result<(), SettingsError> {
+        let rule = format!("is read by the feature `{table}` of tower-identity, which is off");
+        self.root()?.get(table).map_or(Ok(()), |_| Err(self.locate(&InvalidSetting::new(table, rule))))
+    }
+
     /// That the file has no rule of this name.
     pub(super) fn no_rule(&self, name: &str) -> SettingsError {
         self.refuse(None, format!("inbound.rule.{name}"), "the file has no such rule")

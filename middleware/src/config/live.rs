@@ -19,6 +19,8 @@ use self::state::State;
 use super::{Settings, SettingsError};
 
 mod digest;
+#[cfg(feature = "edge")]
+mod edge;
 mod hand_offs;
 mod restart;
 mod state;
@@ -38,14 +40,14 @@ mod telemetry;
 ///
 /// A file that breaks a rule is refused whole, and the settings before it stay: so does one that is empty, cut short or
 /// gone, one without a rule that is in use, and one that changes what waits for a restart: any other field of `[inbound]`
-/// or `[outbound]`. Tables of the service's own are read anew by [`section`](Self::section); what the service made of them
+/// or `[outbound]`, and the table `[edge]`. Tables of the service's own are read anew by [`section`](Self::section); what the service made of them
 /// is its own matter. Whoever writes the file best renames a finished one into its place.
 ///
 /// The file is looked at every five seconds, by its content, and another text counts when it has stood for a second. That
 /// begins with the first request, or at once where there is a runtime, and ends with the last clone and the last layer that
 /// these settings gave out. Files that the file names, such as those of secrets, are read anew with it; one that changes alone
-/// takes a [`reload`](Self::reload). (A [list of callers](crate::rule::callers_file), the roots of certificates, and the files
-/// of [`ClientAuth`](crate::ClientAuth#files) are looked at by themselves.) A text that was refused is tried again every five seconds, so that a file which it names may come after
+/// takes a [`reload`](Self::reload). (A [list of callers](crate::rule::callers_file), the roots of certificates, the newest
+/// key of `[edge]` and the files of [`ClientAuth`](crate::ClientAuth#files) are looked at by themselves.) A text that was refused is tried again every five seconds, so that a file which it names may come after
 /// it.
 ///
 /// What comes of a text is told by one event of target `tower_identity::settings`: `settings reloaded`, with the generation

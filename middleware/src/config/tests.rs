@@ -1,3 +1,5 @@
+#[cfg(feature = "edge")]
+mod edge;
 mod forwarded;
 mod plain_users;
 #[cfg(feature = "transaction-tokens")]
@@ -436,4 +438,13 @@ fn cert_a11_a_file_says_whose_certificates_are_their_callers_credentials() {
         let refused = read(fields, anchor).expect_err(expected);
         assert!(refused.contains(expected), "{refused}");
     }
+}
+
+#[cfg(not(feature = "edge"))]
+#[test]
+fn edge_b1_a_table_that_nobody_reads_is_refused_with_its_feature() {
+    let refused = inbound("edge = true\n[edge]\ntrust_domain = 'shop.internal'").map(drop);
+    let rule = "is read by the feature `edge` of tower-identity, which is off";
+    assert_eq!(refused, Err(format!("orders.toml:3: edge: {rule}")));
+    assert!(inbound("edge = true").is_ok());
 }

@@ -8,6 +8,7 @@ mod certificates;
 mod demo;
 mod door;
 mod edge;
+mod edge_file;
 mod embedded;
 mod foreign;
 mod grpc;

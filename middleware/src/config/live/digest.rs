@@ -8,7 +8,7 @@ use tower_identity_core::Fingerprint;
 /// The names of fields that hold a secret. It may be short enough to be guessed, and a digest tells whether a guess is right.
 const SECRETS: [&str; 1] = ["client_secret"];
 
-/// A SHA-256 digest of what the tables `[inbound]` and `[outbound]` of a settings file say: equal for two files that say the
+/// A SHA-256 digest of what the tables `[inbound]`, `[outbound]` and `[edge]` of a settings file say: equal for two files that say the
 /// same, in whatever order and layout and with whatever comments. Shown in hexadecimal.
 ///
 /// It may be logged: secrets that stand in the file are left out, and so are the files that it names. Two services with
@@ -19,8 +19,9 @@ pub struct SettingsDigest(Fingerprint);
 impl SettingsDigest {
     pub(super) fn of(file: &Table) -> Self {
         let part = |name: &str| file.get(name).map_or_else(|| table(&Table::new()), value);
-        let [inbound, outbound] = ["inbound", "outbound"].map(part);
-        Self(Fingerprint::of("settings").field(inbound.as_bytes()).field(outbound.as_bytes()).finish())
+        let [inbound, outbound, edge] = ["inbound", "outbound", "edge"].map(part);
+        let digest = Fingerprint::of("settings").field(inbound.as_bytes()).field(outbound.as_bytes());
+        Self(digest.field(edge.as_bytes()).finish())
     }
 }
 
@@ -81,6 +82,7 @@ mod tests {
             assert_ne!(digest(file), digest(&file.replace(from, to)), "{to}");
         }
         assert_ne!(digest("[inbound]\na = 1"), digest("[outbound]\na = 1"));
+        assert_ne!(digest("[edge]\na = 1"), digest("[edge]\na = 2"));
         assert_ne!(digest("inbound = 1"), digest("inbound = '1'"));
         assert_eq!(digest(""), digest("[inbound]"));
         assert_eq!(digest(file).to_string().len(), 64);

@@ -5,7 +5,7 @@ use tower_identity_core::InvalidSetting;
 
 /// The fields that take effect while the service runs: those that the verifier is made of, and the rules; and those that the
 /// list of targets is. Whatever is not among them waits for a restart, fields that nobody has thought of yet included.
-const LIVE: [Live; 2] = [
+const LIVE: [Live; 3] = [
     Live {
         table: "inbound",
         fields: &[
@@ -31,6 +31,7 @@ const LIVE: [Live; 2] = [
         fields: &["server", "target", "plaintext", "unlisted", "strip_also"],
         gone: "is gone, and this service calls on",
     },
+    Live { table: "edge", fields: &[], gone: "is gone, and this service is the edge" },
 ];
 
 struct Live {
@@ -127,6 +128,13 @@ issuer = 'a'
         let (none, some) = (Table::new(), toml::from_str("[inbound]").expect("well formed"));
         assert_eq!(waits_for_restart(&none, &some), Some(InvalidSetting::new("inbound", RULE)));
         assert_eq!(waits_for_restart(&none, &none), None);
+        let [edge, other] = ["ES256", "Ed25519"]
+            .map(|key| toml::from_str(&format!("[edge]\ngenerated_key = '{key}'")).expect("formed"));
+        assert_eq!(waits_for_restart(&edge, &edge), None);
+        assert_eq!(waits_for_restart(&edge, &other), Some(InvalidSetting::new("generated_key", RULE).within("edge")));
+        assert_eq!(waits_for_restart(&none, &edge), Some(InvalidSetting::new("edge", RULE)));
+        let gone = InvalidSetting::new("edge", "is gone, and this service is the edge");
+        assert_eq!(waits_for_restart(&edge, &none), Some(gone));
         let gone = InvalidSetting::new("inbound", "is gone, and this service has callers");
         assert_eq!(waits_for_restart(&some, &none), Some(gone));
     }
