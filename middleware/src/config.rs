@@ -17,6 +17,7 @@ use self::{
     document::Document,
     inbound::{Inbound, InboundTable},
     outbound::OutboundTable,
+    tls::OwnTls,
 };
 pub use self::{
     error::SettingsError,
@@ -32,6 +33,7 @@ mod inbound;
 mod live;
 mod outbound;
 mod revocations;
+mod tls;
 
 /// A service's settings, read and checked as a whole.
 ///
@@ -85,8 +87,12 @@ mod revocations;
 /// `[edge]`, of feature `edge`, is for the service at which credentials from outside stop: what it puts in their place,
 /// `docs/edge.md`.
 ///
+/// `[tls]` with `roots = "mesh.pem"` says whose servers this service trusts, issuers and authorization servers among them, and with
+/// `certificate` and `key` who it is to them and to whom it listens: `client_tls` and `server_tls` (feature `tls`).
+///
 /// A file that breaks a rule is refused whole, and the error names the file, the line, the field and the rule. Tables
-/// other than `inbound`, `outbound` and `edge` are the service's own, read by [`section`](Self::section); a field of type
+/// other than `inbound`, `outbound` and `edge`, and `tls` where it names roots, are the service's own, read by
+/// [`section`](Self::section); a field of type
 /// [`Rule`](crate::Rule) there says who may, as one of the table `[inbound.rule]` does by its [name](Self::rule).
 ///
 /// A file that changes while the service runs is read by [`LiveSettings`].
@@ -131,6 +137,8 @@ pub struct Settings {
     hand_offs: BTreeMap<String, HandOffs>,
     #[cfg(feature = "edge")]
     edge: Option<Edge>,
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "then there is nothing in it"))]
+    tls: OwnTls,
 }
 
 impl Settings {
@@ -155,10 +163,11 @@ impl Settings {
     pub fn parse(text: &str, name: impl Into<String>) -> Result<Self, SettingsError> {
         let document = Document::parse(text, name.into())?;
         let beside = document.directory();
-        let inbound = document.table::<InboundTable>("inbound")?.map(|table| table.build(beside)).transpose();
+        let tls = OwnTls::read(&document)?;
+        let inbound = document.table::<InboundTable>("inbound")?.map(|table| table.build(beside, &tls)).transpose();
         let mut outbound = document.table::<OutboundTable>("outbound")?;
         let hand_offs = outbound.as_mut().map(|table| table.hand_offs(beside)).transpose();
-        let outbound = outbound.map(|table| table.build(beside)).transpose();
+        let outbound = outbound.map(|table| table.build(beside, &tls)).transpose();
         let placed = |table: &str, invalid: InvalidSetting| document.locate(&invalid.within(table));
         let inbound = inbound.map_err(|invalid| placed("inbound", invalid))?;
         let outbound = outbound.map_err(|invalid| placed("outbound", invalid))?;
@@ -173,6 +182,7 @@ impl Settings {
             hand_offs,
             #[cfg(feature = "edge")]
             edge: edge.transpose().map_err(|invalid| document.locate(&invalid))?,
+            tls,
             document,
         })
     }

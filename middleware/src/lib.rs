@@ -25,6 +25,7 @@
 //! | take a caller's credential and its user's on one request | [`Verifier::pair`], [`VerifierBuilder::user_issuer`] |
 //! | know callers by their client certificates | [`AuthLayer::client_certificate`], [`CertificateAnchor`], [`Connection`] |
 //! | certificates of the Workload API of SPIFFE | `WorkloadApi` (feature `spiffe`) |
+//! | connect with TLS, and follow its files | `ClientTls`, `Settings::client_tls` (feature `tls`) |
 //! | listen with TLS, and follow its files | `ServerTls`, `TlsListener`, `EachConnection` (feature `tls`) |
 //! | know one workload under many names | [`VerifierBuilder::workload`] |
 //! | know why a token is refused | [`Verifier::explain`]; in development, in the answer too: [`danger`] |
@@ -132,7 +133,8 @@ pub use tower_identity_refresh::{Posted, system_clock};
 pub use tower_identity_spiffe::{NotReady, WorkloadApi};
 #[cfg(feature = "tls")]
 pub use tower_identity_tls::{
-    Connected, EachConnection, HandshakeError, ServerTls, ServerTlsBuilder, TlsListener, TlsSettings,
+    ClientTls, ClientTlsBuilder, Connected, Connector, EachConnection, HandshakeError, ServerTls, ServerTlsBuilder,
+    TlsListener, TlsSettings,
 };
 pub use tower_identity_verify::{
     CertificateAnchor, CertificateSettings, Checked, EventReceiver, EventReceiverBuilder, Explanation, FeedError,

@@ -21,6 +21,7 @@ use http::{
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
 };
 use reqwest::redirect::Policy;
+use rustls::ClientConfig;
 use tower_identity_core::Clock;
 
 pub use self::{
@@ -76,13 +77,23 @@ pub(crate) struct Answer {
 pub struct Http {
     clients: Clients,
     clock: Clock,
-    /// `None` for those that the system trusts.
-    authorities: Option<Authorities>,
+    tls: Tls,
     public_names_only: bool,
     /// For all clones, made when they are first needed.
     public_only: Arc<OnceLock<Clients>>,
     /// What is known of the servers whose tokens are asked for, by all clones.
     servers: Arc<Servers>,
+}
+
+/// What connections are made by.
+#[derive(Debug, Clone)]
+enum Tls {
+    /// The authorities that the system trusts.
+    System,
+    /// These, and no others.
+    Authorities(Authorities),
+    /// What this says, of authorities and of a certificate that is shown.
+    Config(Arc<ClientConfig>),
 }
 
 /// Two, which share no connection.
@@ -102,11 +113,24 @@ impl Http {
     ///
     /// [`HttpSetupError`] when TLS cannot be set up.
     pub fn new(clock: Clock) -> Result<Self, HttpSetupError> {
-        let clients = Clients::new(|| builder(None))?;
+        Self::by(Tls::System, clock)
+    }
+
+    /// The same by this TLS: it says which servers are trusted, and which certificate is shown to those that ask for one,
+    /// whoever they are. It is followed where it changes.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpSetupError`] when it cannot be used.
+    pub fn with_tls(config: impl Into<Arc<ClientConfig>>, clock: Clock) -> Result<Self, HttpSetupError> {
+        Self::by(Tls::Config(config.into()), clock)
+    }
+
+    fn by(tls: Tls, clock: Clock) -> Result<Self, HttpSetupError> {
         Ok(Self {
-            clients,
+            clients: Clients::new(|| builder(&tls))?,
             clock,
-            authorities: None,
+            tls,
             public_names_only: false,
             public_only: Arc::default(),
             servers: Arc::default(),
@@ -130,23 +154,14 @@ impl Http {
     ///
     /// [`HttpSetupError`] when one of them is no authority's certificate.
     pub fn trusting(&self, authorities: Authorities) -> Result<Self, HttpSetupError> {
-        let clients = Clients::new(|| builder(Some(&authorities)))?;
-        let clock = self.clock.clone();
-        Ok(Self {
-            clients,
-            clock,
-            authorities: Some(authorities),
-            public_names_only: false,
-            public_only: Arc::default(),
-            servers: Arc::default(),
-        })
+        Self::by(Tls::Authorities(authorities), self.clock.clone())
     }
 
     fn public_names(&self, lookup: Lookup) -> Result<Self, HttpSetupError> {
         let clients = match self.public_only.get() {
             Some(clients) => clients,
             None => {
-                let clients = Clients::new(|| builder(self.authorities.as_ref()).dns_resolver(PublicNames(lookup)))?;
+                let clients = Clients::new(|| builder(&self.tls).dns_resolver(PublicNames(lookup)))?;
                 self.public_only.get_or_init(|| clients)
             }
         };
@@ -260,11 +275,12 @@ impl Clients {
     }
 }
 
-fn builder(authorities: Option<&Authorities>) -> reqwest::ClientBuilder {
+fn builder(tls: &Tls) -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder();
-    let builder = match authorities {
-        None => builder,
-        Some(Authorities(certificates)) => builder.tls_certs_only(certificates.iter().cloned()),
+    let builder = match tls {
+        Tls::System => builder,
+        Tls::Authorities(Authorities(certificates)) => builder.tls_certs_only(certificates.iter().cloned()),
+        Tls::Config(config) => builder.tls_backend_preconfigured(ClientConfig::clone(config)),
     };
     builder
         .redirect(Policy::none())

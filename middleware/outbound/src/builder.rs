@@ -1,5 +1,8 @@
 //! [`OutboundBuilder`]: everything about targets and servers, checked and put together.
 
+use std::sync::Arc;
+
+use rustls::ClientConfig;
 use tower_identity_core::{Clock, InvalidSetting};
 use tower_identity_oauth::{Http, TokenEndpoint};
 
@@ -13,6 +16,7 @@ const REMEMBERED: Bounds = Bounds { entries: 100_000, bytes: 64 * 1024 * 1024 };
 #[must_use = "a builder does nothing until it is built"]
 pub struct OutboundBuilder {
     pub(crate) listed: Listed,
+    tls: Option<Arc<ClientConfig>>,
     clock: Clock,
     remembered: Bounds,
 }
@@ -38,7 +42,7 @@ impl OutboundBuilder {
             unlisted: Unlisted::default(),
             strip_also: Vec::new(),
         };
-        Self { listed, clock: tower_identity_refresh::system_clock(), remembered: REMEMBERED }
+        Self { listed, tls: None, clock: tower_identity_refresh::system_clock(), remembered: REMEMBERED }
     }
 
     /// Another authorization server, which [targets name](Target::server).
@@ -63,6 +67,17 @@ impl OutboundBuilder {
     /// What becomes of requests to addresses that no target lists. Default: [`Unlisted::Refuse`].
     pub fn unlisted(mut self, unlisted: Unlisted) -> Self {
         self.listed.unlisted = unlisted;
+        self
+    }
+
+    /// Calls authorization servers by this TLS, all of them: it says whose certificates theirs have to be, and which is shown to
+    /// those that ask for one, in place of what the system trusts and of none. A server that knows us by a certificate of its
+    /// own table ([`ClientAuth::tls_client_auth`](tower_identity_oauth::ClientAuth::tls_client_auth)) is shown that one.
+    ///
+    /// It is not what requests to targets are sent by: that is the client's of this service. Once it is built, an
+    /// [`Outbound`] keeps it, whatever its list is [replaced](Outbound::replace) by.
+    pub fn tls(mut self, config: impl Into<Arc<ClientConfig>>) -> Self {
+        self.tls = Some(config.into());
         self
     }
 
@@ -106,8 +121,12 @@ impl OutboundBuilder {
     ///
     /// Names the first field that breaks a rule: `default`, `server.<name>`, or `target[<index>]`.
     pub fn build(self) -> Result<Outbound, InvalidSetting> {
-        let Self { listed, clock, remembered } = self.checked()?;
-        let http = Http::new(clock.clone()).map_err(|error| InvalidSetting::new("http", error.to_string()))?;
+        let Self { listed, tls, clock, remembered } = self.checked()?;
+        let http = match tls {
+            Some(tls) => Http::with_tls(tls, clock.clone()),
+            None => Http::new(clock.clone()),
+        };
+        let http = http.map_err(|error| InvalidSetting::new("http", error.to_string()))?;
         Ok(Outbound::new(Table::of(&listed, None, &http, &clock)?, remembered, http, clock))
     }
 

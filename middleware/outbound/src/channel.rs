@@ -63,6 +63,28 @@ impl Outbound {
         GrpcChannel::new(self, endpoint.connect_lazy(), origin)
     }
 
+    /// The same over connections of another kind: with a certificate that is renewed (`ClientTls::connector` of
+    /// `tower-identity`), or by a Unix socket. Who connects is given the endpoint as it is pinned, and is to use that one.
+    ///
+    /// ```
+    /// # use tonic::transport::Endpoint;
+    /// # use tower_identity_outbound::Outbound;
+    /// # use hyper_util::client::legacy::connect::HttpConnector;
+    /// # fn channel(outbound: &Outbound, connector: HttpConnector) {
+    /// let payments = Endpoint::from_static("https://payments.internal");
+    /// let channel = outbound.channel_by(payments, |endpoint| endpoint.connect_with_connector_lazy(connector));
+    /// # let _ = channel;
+    /// # }
+    /// ```
+    ///
+    /// TLS is the connector's then, and tonic's own has to be off: with one of its features `tls-*`, tonic makes its own for
+    /// `https`, above the connector's.
+    #[must_use]
+    pub fn channel_by(&self, endpoint: Endpoint, connect: impl FnOnce(Endpoint) -> Channel) -> GrpcChannel {
+        let (endpoint, origin) = pinned(endpoint);
+        GrpcChannel::new(self, connect(endpoint), origin)
+    }
+
     /// The same, connected to now.
     ///
     /// # Errors

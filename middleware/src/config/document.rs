@@ -58,6 +58,11 @@ impl Document {
         })
     }
 
+    /// Whether it has this field in this table.
+    pub(super) fn has(&self, table: &str, field: &str) -> bool {
+        self.root().is_ok_and(|root| root.get(table).is_some_and(|table| table.get_ref().get(field).is_some()))
+    }
+
     /// Refuses a rule in this table of the service's own that takes callers from a file, which nobody would read.
     pub(super) fn whole_rules(&self, name: &str) -> Result<(), SettingsError> {
         match self.root()?.get(name).and_then(|table| unread_callers(table.get_ref())) {

@@ -18,7 +18,7 @@ use tower_identity_verify::{
     danger::{plain_users, trusted_caller},
 };
 
-use super::{events::EventsTable, revocations::RevocationsTable};
+use super::{events::EventsTable, revocations::RevocationsTable, tls::OwnTls};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -123,10 +123,10 @@ fn trusted(
 
 impl InboundTable {
     /// Files that the table names are looked for in this folder.
-    pub(super) fn build(mut self, folder: &Path) -> Result<Inbound, InvalidSetting> {
+    pub(super) fn build(mut self, folder: &Path, tls: &OwnTls) -> Result<Inbound, InvalidSetting> {
         let (verifier, rules) = self.live(folder)?;
         let rules = RuleSet::new(rules)?;
-        let verifier = verifier.beside(rules.clone()).build()?;
+        let verifier = tls.to_issuers(verifier).beside(rules.clone()).build()?;
         let resource = self.resource.take().map(|settings| settings.build(&verifier)).transpose();
         let resource = resource.map_err(|invalid| invalid.within("resource"))?;
         let events = self.events.take().map(|table| table.build(&verifier, folder)).transpose();

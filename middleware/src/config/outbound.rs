@@ -9,6 +9,8 @@ use tower_identity_outbound::{
     HandOffSettings, HandOffs, Outbound, OutboundBuilder, Plaintext, Target, TargetSettings, Unlisted,
 };
 
+use super::tls::OwnTls;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OutboundTable {
@@ -38,8 +40,8 @@ impl OutboundTable {
     }
 
     /// Reads the files that it names from this folder. Errors name fields below `outbound`.
-    pub(super) fn build(self, beside: &Path) -> Result<Outbound, InvalidSetting> {
-        self.builder(beside)?.build()
+    pub(super) fn build(self, beside: &Path, tls: &OwnTls) -> Result<Outbound, InvalidSetting> {
+        tls.to_servers(self.builder(beside)?).build()
     }
 
     /// The same, for an [`Outbound`] that is there already.

@@ -1,93 +1,74 @@
 //! The files of a listener, and what rustls makes of them: all of them together, or nothing.
 
 use std::{
-    fmt, io,
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use futures_util::future::join_all;
-use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime, pem::PemObject};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 use tokio_rustls::rustls::{
-    RootCertStore, ServerConfig,
+    ServerConfig,
     crypto::aws_lc_rs,
     server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
-    time_provider::TimeProvider,
 };
-use tower_identity_core::{Clock, Fingerprint, InvalidSetting, settings::Step};
+use tower_identity_core::{Clock, Fingerprint, InvalidSetting};
 use tower_identity_inbound::ClientCertificate;
 use tower_identity_refresh::WatchedFile;
 
 use crate::{
     anyone::Anyone,
+    followed::Files,
     settings::{Clients, Own},
+    text::{MAX_BYTES, Text, Time},
 };
-
-/// The largest file that is read, in bytes. Revocation lists are the long ones.
-const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// The files.
 #[derive(Debug)]
-pub(crate) struct Files {
+pub(crate) struct ServerFiles {
     certificate: Arc<WatchedFile>,
     key: Arc<WatchedFile>,
     clients: Clients<Arc<WatchedFile>>,
     revocation_lists: Vec<Arc<WatchedFile>>,
     clock: Clock,
-    /// What they said together when they were read last.
-    last: Mutex<Option<Fingerprint>>,
 }
 
-impl Files {
+impl ServerFiles {
     pub(crate) fn new(own: Own, clients: Clients<PathBuf>, revocation_lists: Vec<PathBuf>, clock: &Clock) -> Self {
         let watched = |path: PathBuf| Arc::new(WatchedFile::new(path, MAX_BYTES, clock.clone()));
-        let (certificate, key) = match own {
-            Own::Files { certificate, key } => (watched(certificate), watched(key)),
-            Own::Posted(posted) => {
-                let both = Arc::new(WatchedFile::posted(&posted, MAX_BYTES, clock.clone()));
-                (Arc::clone(&both), both)
-            }
-        };
+        let (certificate, key) = own.watched(clock);
         Self {
             certificate,
             key,
             clients: clients.map(watched),
             revocation_lists: revocation_lists.into_iter().map(watched).collect(),
             clock: clock.clone(),
-            last: Mutex::default(),
         }
+    }
+}
+
+impl Files for ServerFiles {
+    type Made = ServerConfig;
+
+    fn all(&self) -> Vec<&Arc<WatchedFile>> {
+        let roots = self.clients.roots();
+        [&self.certificate, &self.key].into_iter().chain(roots).chain(&self.revocation_lists).collect()
     }
 
     /// Where the certificate is, which the listener is known by.
-    pub(crate) fn name(&self) -> impl fmt::Display + '_ {
-        self.certificate.path().display()
+    fn name(&self) -> &Path {
+        self.certificate.path()
     }
 
-    /// Looks at all of them for ever, and does this when one of them says something else.
-    pub(crate) async fn watch<F: Future<Output = ()>>(&self, changed: impl Fn() -> F) {
-        let roots = self.clients.roots();
-        let all = [&self.certificate, &self.key].into_iter().chain(roots).chain(&self.revocation_lists);
-        join_all(all.map(|file| Arc::clone(file).watch(|_| changed()))).await;
-    }
-
-    /// Reads them, here and now, and makes of them what connections are accepted by. Nothing, where they say what they said
-    /// the last time: of several that change together, each is news.
-    pub(crate) fn read(&self) -> Option<Result<ServerConfig, InvalidSetting>> {
+    fn read(&self) -> (Fingerprint, Result<ServerConfig, InvalidSetting>) {
         let lists = self.revocation_lists.iter().enumerate();
-        let certificate = Text::read(&self.certificate, "certificate");
-        let key = match Arc::ptr_eq(&self.certificate, &self.key) {
-            true => Text { field: "key".into(), text: certificate.text.clone(), ..certificate },
-            false => Text::read(&self.key, "key"),
-        };
+        let (certificate, key) = Text::read_both(&self.certificate, &self.key);
         let texts = Texts {
             certificate,
             key,
             clients: self.clients.as_ref().map(|roots| Text::read(roots, "client_roots")),
             revocation_lists: lists.map(|(at, file)| Text::read(file, at)).collect(),
         };
-        let said = texts.fingerprint();
-        let before = self.last.lock().unwrap_or_else(PoisonError::into_inner).replace(said);
-        (before != Some(said)).then(|| texts.config(&self.clock))
+        (texts.fingerprint(), texts.config(&self.clock))
     }
 }
 
@@ -103,11 +84,7 @@ impl Texts<'_> {
     fn fingerprint(&self) -> Fingerprint {
         let roots = self.clients.roots();
         let all = [&self.certificate, &self.key].into_iter().chain(roots).chain(&self.revocation_lists);
-        let said = all.fold(Fingerprint::of("tls-files"), |said, one| match &one.text {
-            Ok(text) => said.optional(Some(text)),
-            Err(error) => said.optional(None::<&str>).field(error.to_string()),
-        });
-        said.finish()
+        Text::said(&all.collect::<Vec<_>>())
     }
 
     fn config(&self, clock: &Clock) -> Result<ServerConfig, InvalidSetting> {
@@ -117,7 +94,7 @@ impl Texts<'_> {
             .with_safe_default_protocol_versions()
             .expect("the provider has suites for the versions that are there by default")
             .with_client_cert_verifier(self.client_verifier()?)
-            .with_single_cert(chain, self.private_key()?)
+            .with_single_cert(chain, self.key.private_key()?)
             .map_err(|error| self.key.wrong(format!("is not of the certificate: {error}")))?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         // A session that is taken up again proves nothing anew: not that a certificate still holds, nor its key.
@@ -126,21 +103,13 @@ impl Texts<'_> {
         Ok(config)
     }
 
-    fn private_key(&self) -> Result<PrivateKeyDer<'static>, InvalidSetting> {
-        // What an error of the reader quotes is left out: it may be of the key.
-        PrivateKeyDer::from_pem_slice(self.key.text()?).map_err(|_| self.key.wrong("holds no private key in PEM"))
-    }
-
     fn client_verifier(&self) -> Result<Arc<dyn ClientCertVerifier>, InvalidSetting> {
         let (wanted, file) = match &self.clients {
             Clients::Nobody => return Ok(WebPkiClientVerifier::no_client_auth()),
             Clients::Anyone(wanted) => return Ok(Arc::new(Anyone::new(*wanted == ClientCertificate::Required))),
             Clients::Of(wanted, file) => (wanted, file),
         };
-        let mut roots = RootCertStore::empty();
-        for root in file.all::<CertificateDer<'static>>()? {
-            roots.add(root).map_err(|error| file.wrong(format!("holds what is no root: {error}")))?;
-        }
+        let roots = file.roots()?;
         let mut lists = Vec::new();
         for file in &self.revocation_lists {
             let all = file.all::<CertificateRevocationListDer<'static>>();
@@ -153,50 +122,5 @@ impl Texts<'_> {
         };
         let clients = clients.with_crls(lists).enforce_revocation_expiration().build();
         clients.map_err(|error| InvalidSetting::new("revocation_lists", format!("cannot be used: {error}")))
-    }
-}
-
-/// What one of them says.
-struct Text<'f> {
-    file: &'f WatchedFile,
-    field: Step,
-    text: Result<Vec<u8>, io::ErrorKind>,
-}
-
-impl<'f> Text<'f> {
-    fn read(file: &'f WatchedFile, field: impl Into<Step>) -> Self {
-        Self { file, field: field.into(), text: file.read().text }
-    }
-
-    fn text(&self) -> Result<&[u8], InvalidSetting> {
-        match &self.text {
-            Ok(text) if text.len() > MAX_BYTES => Err(self.wrong(format!("is larger than {MAX_BYTES} bytes"))),
-            Ok(text) => Ok(text),
-            Err(error) => Err(self.wrong(format!("cannot be read: {error}"))),
-        }
-    }
-
-    /// Everything of this kind in it, of which there is one at least.
-    fn all<T: PemObject>(&self) -> Result<Vec<T>, InvalidSetting> {
-        let all: Result<Vec<T>, _> = T::pem_slice_iter(self.text()?).collect();
-        match all {
-            Ok(all) if !all.is_empty() => Ok(all),
-            Ok(_) => Err(self.wrong("holds none in PEM")),
-            Err(error) => Err(self.wrong(format!("is no PEM: {error}"))),
-        }
-    }
-
-    fn wrong(&self, rule: impl fmt::Display) -> InvalidSetting {
-        InvalidSetting::new(self.field.clone(), format!("{} {rule}", self.file.path().display()))
-    }
-}
-
-/// The clock, for rustls.
-#[derive(Debug)]
-struct Time(Clock);
-
-impl TimeProvider for Time {
-    fn current_time(&self) -> Option<UnixTime> {
-        Some(UnixTime::since_unix_epoch(self.0.wall().since_epoch()))
     }
 }

@@ -30,7 +30,11 @@
 //! |---|---|
 //! | `settings` | [`TlsSettings`] and [`ServerTlsBuilder`]: which files, and what of clients |
 //! | `anyone` | clients of any authority |
-//! | `files` | the files, read whole, and what rustls makes of them |
+//! | `client` | [`ClientTls`]: the other side, by the same files |
+//! | `connector` | [`Connector`]: connections by it, for tonic |
+//! | `files`, `client_files` | the files of either side, and what rustls makes of them |
+//! | `text` | one of them, as it is read |
+//! | `followed` | what they say together, kept up to date |
 //! | `server` | [`ServerTls`]: what is at work, kept up to date; one handshake |
 //! | `listener` | [`TlsListener`], for `axum::serve`: many handshakes at one time |
 //! | `handshake_error` | [`HandshakeError`]: why a connection was closed before any request |
@@ -38,16 +42,23 @@
 //! | `connected` | [`EachConnection`]: what is known of a connection, in every request of it |
 
 mod anyone;
+mod client;
+mod client_files;
 mod connected;
+mod connector;
 mod files;
+mod followed;
 mod handshake_error;
 mod listener;
 mod server;
 mod settings;
 mod telemetry;
+mod text;
 
 pub use self::{
+    client::{ClientTls, ClientTlsBuilder},
     connected::{Connected, EachConnection},
+    connector::Connector,
     handshake_error::HandshakeError,
     listener::TlsListener,
     server::ServerTls,

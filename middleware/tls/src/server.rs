@@ -2,17 +2,17 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
-use arc_swap::ArcSwap;
 use futures_util::future::{Either, select};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
 use tower_identity_core::{Clock, InvalidSetting};
 use tower_identity_inbound::Connection;
-use tower_identity_refresh::{OneAtATime, Posted, Upkeep};
+use tower_identity_refresh::Posted;
 
 use crate::{
     HandshakeError,
-    files::Files,
+    files::ServerFiles,
+    followed::Followed,
     settings::{Own, ServerTlsBuilder},
     telemetry,
 };
@@ -28,8 +28,7 @@ use crate::{
 pub struct ServerTls(Arc<Inner>);
 
 struct Inner {
-    now: Arc<ArcSwap<ServerConfig>>,
-    upkeep: Upkeep,
+    config: Followed<ServerConfig>,
     handshake: Duration,
     clock: Clock,
 }
@@ -46,15 +45,8 @@ impl ServerTls {
         ServerTlsBuilder::new(Own::Posted(own.clone()))
     }
 
-    pub(crate) fn new(files: Files, handshake: Duration, clock: Clock) -> Result<Self, InvalidSetting> {
-        let first = files.read().expect("they were never read before")?;
-        let now = Arc::new(ArcSwap::from_pointee(first));
-        let (files, kept, turns) = (Arc::new(files), Arc::clone(&now), OneAtATime::new());
-        let upkeep = Upkeep::new(move || {
-            let (files, kept, turns) = (Arc::clone(&files), Arc::clone(&kept), turns.clone());
-            async move { files.watch(|| reload(&files, &kept, &turns)).await }
-        });
-        Ok(Self(Arc::new(Inner { now, upkeep, handshake, clock })))
+    pub(crate) fn new(files: ServerFiles, handshake: Duration, clock: Clock) -> Result<Self, InvalidSetting> {
+        Ok(Self(Arc::new(Inner { config: Followed::new(files)?, handshake, clock })))
     }
 
     /// Accepts one connection: the stream to speak HTTP over, and what is to be in the extensions of each of its requests.
@@ -71,8 +63,7 @@ impl ServerTls {
     where
         Io: AsyncRead + AsyncWrite + Unpin,
     {
-        self.0.upkeep.keep();
-        let handshake = TlsAcceptor::from(self.0.now.load_full()).accept(io);
+        let handshake = TlsAcceptor::from(self.0.config.now()).accept(io);
         let too_long = pin!(self.0.clock.sleep(self.0.handshake));
         let stream = match select(handshake, too_long).await {
             Either::Left((stream, _)) => stream.map_err(HandshakeError::Failed),
@@ -81,17 +72,6 @@ impl ServerTls {
         let stream = stream.inspect_err(telemetry::refused)?;
         let connection = Connection::new(peer, stream.get_ref().1.peer_certificates());
         Ok((stream, connection))
-    }
-}
-
-/// Takes what the files say now, whole or not at all. One after the other, so that the newest stays.
-async fn reload(files: &Arc<Files>, now: &Arc<ArcSwap<ServerConfig>>, turns: &OneAtATime) {
-    let (reading, kept) = (Arc::clone(files), Arc::clone(now));
-    let taken = turns.blocking(move || Some(reading.read()?.map(|config| kept.store(Arc::new(config))))).await;
-    match taken.flatten() {
-        None => {}
-        Some(Ok(())) => telemetry::taken(files.name()),
-        Some(Err(wrong)) => telemetry::kept(files.name(), &wrong),
     }
 }
 

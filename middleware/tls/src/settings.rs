@@ -1,13 +1,17 @@
 //! Which files a listener goes by, and what it asks of clients.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use serde::Deserialize;
 use tower_identity_core::{Clock, InvalidSetting};
 use tower_identity_inbound::ClientCertificate;
-use tower_identity_refresh::{Posted, system_clock};
+use tower_identity_refresh::{Posted, WatchedFile, system_clock};
 
-use crate::{ServerTls, files::Files};
+use crate::{ClientTls, ClientTlsBuilder, ServerTls, files::ServerFiles, text::MAX_BYTES};
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -23,6 +27,7 @@ const LONGEST_HANDSHAKE: Duration = Duration::from_secs(60);
 /// [tls]
 /// certificate = "server.pem"               # the chain, its own certificate first
 /// key = "server.key"
+/// roots = "mesh.pem"                       # whose servers this service trusts
 /// client_certificate = "required"          # or "optional"
 /// client_roots = "clients.pem"             # or client_authorities = "any": the verifier's anchors judge alone
 /// revocation_lists = ["clients.crl"]
@@ -34,12 +39,14 @@ const LONGEST_HANDSHAKE: Duration = Duration::from_secs(60);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// [`builder`](Self::builder) makes of it what [`ServerTls::builder`] begins.
+/// [`builder`](Self::builder) makes of it what [`ServerTls::builder`] begins; and [`client`](Self::client), where it names
+/// `roots`, what [`ClientTls::builder`] does: one certificate for both sides.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsSettings {
-    certificate: PathBuf,
-    key: PathBuf,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    roots: Option<PathBuf>,
     client_certificate: Option<ClientCertificate>,
     client_roots: Option<PathBuf>,
     client_authorities: Option<AnyAuthority>,
@@ -53,6 +60,20 @@ pub struct TlsSettings {
 pub(crate) enum Own {
     Files { certificate: PathBuf, key: PathBuf },
     Posted(Posted),
+}
+
+impl Own {
+    /// The certificate, and its key: one and the same, where they are posted.
+    pub(crate) fn watched(self, clock: &Clock) -> (Arc<WatchedFile>, Arc<WatchedFile>) {
+        let watched = |path: PathBuf| Arc::new(WatchedFile::new(path, MAX_BYTES, clock.clone()));
+        match self {
+            Self::Files { certificate, key } => (watched(certificate), watched(key)),
+            Self::Posted(posted) => {
+                let both = Arc::new(WatchedFile::posted(&posted, MAX_BYTES, clock.clone()));
+                (Arc::clone(&both), both)
+            }
+        }
+    }
 }
 
 /// Whose certificates, where not those of certain roots.
@@ -97,13 +118,53 @@ impl<R> Clients<R> {
 }
 
 impl TlsSettings {
-    /// The same, in code.
+    /// The same, whose relative paths start at this folder.
+    #[must_use]
+    pub fn beside(mut self, folder: &Path) -> Self {
+        let single = [&mut self.certificate, &mut self.key, &mut self.roots, &mut self.client_roots];
+        for file in single.into_iter().flatten().chain(&mut self.revocation_lists) {
+            *file = folder.join(&file);
+        }
+        self
+    }
+
+    /// Whether it describes a listener.
+    #[must_use]
+    pub fn has_certificate(&self) -> bool {
+        self.certificate.is_some() || self.key.is_some()
+    }
+
+    /// How this service connects to others, in code; nothing where it names no `roots`.
     ///
     /// # Errors
     ///
-    /// [`InvalidSetting`], where clients are asked for certificates without roots, or the other way about.
+    /// [`InvalidSetting`], where there is a certificate without its key, or the other way about.
+    pub fn client(&self) -> Result<Option<ClientTlsBuilder>, InvalidSetting> {
+        let own = self.own()?;
+        let builder = self.roots.as_ref().map(ClientTls::builder);
+        Ok(builder.map(|builder| own.into_iter().fold(builder, ClientTlsBuilder::shown)))
+    }
+
+    fn own(&self) -> Result<Option<Own>, InvalidSetting> {
+        match (&self.certificate, &self.key) {
+            (Some(certificate), Some(key)) => {
+                Ok(Some(Own::Files { certificate: certificate.clone(), key: key.clone() }))
+            }
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(InvalidSetting::new("certificate", "is missing, of which there is a key")),
+            (Some(_), None) => Err(InvalidSetting::new("key", "is missing: that of the certificate")),
+        }
+    }
+
+    /// How it listens, in code.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`], where there is no certificate or no key, or clients are asked for certificates without roots, or the
+    /// other way about.
     pub fn builder(self) -> Result<ServerTlsBuilder, InvalidSetting> {
-        let mut builder = ServerTls::builder(self.certificate, self.key).revocation_lists(self.revocation_lists);
+        let own = self.own()?.ok_or_else(|| InvalidSetting::new("certificate", "is missing: whose the listener is"))?;
+        let mut builder = ServerTlsBuilder::new(own).revocation_lists(self.revocation_lists);
         let wanted = self.client_certificate;
         builder.clients = match (wanted, self.client_roots, self.client_authorities) {
             (None, None, None) => Clients::Nobody,
@@ -203,7 +264,7 @@ impl ServerTlsBuilder {
         if let Some(rule) = rule.filter(|_| !self.revocation_lists.is_empty()) {
             return Err(InvalidSetting::new("revocation_lists", rule));
         }
-        let files = Files::new(self.own, self.clients, self.revocation_lists, &self.clock);
+        let files = ServerFiles::new(self.own, self.clients, self.revocation_lists, &self.clock);
         ServerTls::new(files, self.handshake, self.clock)
     }
 }

@@ -6,6 +6,7 @@ mod trusted_callers;
 
 use std::{any::Any, fmt, sync::Arc};
 
+use rustls::ClientConfig;
 use tower_identity_core::{CallerName, Clock, InvalidSetting, Revocations};
 use tower_identity_jose::Limits;
 
@@ -34,6 +35,7 @@ pub struct VerifierBuilder {
     pub(crate) producers: Vec<Producer>,
     limits: Limits,
     remember: Remember,
+    tls: Option<Arc<ClientConfig>>,
     clock: Option<Clock>,
     revocations: Option<Revocations>,
     beside: Option<Arc<dyn Any + Send + Sync>>,
@@ -56,6 +58,7 @@ impl VerifierBuilder {
             producers: Vec::new(),
             limits: Limits::default(),
             remember: Remember::default(),
+            tls: None,
             clock: None,
             revocations: None,
             beside: None,
@@ -160,6 +163,14 @@ impl VerifierBuilder {
     /// refusal is remembered. [`Remember::nothing`] does without.
     pub fn remember(mut self, remember: Remember) -> Self {
         self.remember = remember;
+        self
+    }
+
+    /// Connects by this TLS for issuers that name no [authorities of their own](TrustedIssuer::keys_ca_file): it says whose
+    /// certificates their servers have to be, and which is shown to those that ask for one, in place of what the system trusts
+    /// and of none. Of the settings that follow others by [`replace`](Verifier::replace), it is of no account.
+    pub fn tls(mut self, config: impl Into<Arc<ClientConfig>>) -> Self {
+        self.tls = Some(config.into());
         self
     }
 

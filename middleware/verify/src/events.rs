@@ -24,7 +24,6 @@ use std::{fmt, sync::Arc, time::Duration};
 use quick_cache::sync::Cache;
 use tower_identity_core::{Audience, Clock, Fingerprint, InvalidSetting, Issuer, Moment, Refusal, RefusalKind};
 use tower_identity_jose::{Compact, Limits, OpenError};
-use tower_identity_oauth::Http;
 
 use self::{
     claims::{Event, EventClaims},
@@ -263,8 +262,7 @@ impl EventReceiverBuilder {
     pub fn build(self) -> Result<EventReceiver, InvalidSetting> {
         let Self { verifier, audience, others: rows } = self;
         let audience = Audience::parse(audience).map_err(|wrong| InvalidSetting::new("audience", wrong.to_string()))?;
-        let clock = verifier.revocations().clock().clone();
-        let http = Http::new(clock).map_err(|error| InvalidSetting::new("transmitter", error.to_string()))?;
+        let http = verifier.http();
         let mut others = Vec::with_capacity(rows.len());
         for (at, (row, revokes)) in rows.into_iter().enumerate() {
             let of = |wrong: InvalidSetting| wrong.within(at).within("transmitter");

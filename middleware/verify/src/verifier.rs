@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use tower_identity_core::{InvalidSetting, Issuer, Revocations, SecretToken};
+use tower_identity_oauth::Http;
 
 use crate::{
     Current, Explanation, TrustedIssuer, Verification,
@@ -192,6 +193,11 @@ impl Verifier {
     #[must_use]
     pub fn revocations(&self) -> &Revocations {
         &self.0.revocations
+    }
+
+    /// What its issuers without authorities of their own are asked by.
+    pub(crate) fn http(&self) -> Http {
+        self.0.now.load().http.clone()
     }
 
     /// The issuer of this name, of callers or of users, if it is trusted.

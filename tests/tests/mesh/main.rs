@@ -19,6 +19,7 @@ mod leaks;
 mod long_requests;
 mod mixing;
 mod observe;
+mod one_table;
 mod open_routes;
 #[cfg(unix)]
 mod processes;

@@ -50,7 +50,13 @@ const RULE: &str = "takes effect at a restart only, and nothing else that this f
 /// Why one file may not follow the other while the service runs: a field that waits for a restart is another, comes or
 /// goes. Tables of the service's own are its own matter.
 pub(super) fn waits_for_restart(before: &Table, now: &Table) -> Option<InvalidSetting> {
-    LIVE.iter().find_map(|live| live.waits(before, now))
+    LIVE.iter().find_map(|live| live.waits(before, now)).or_else(|| own_tls(before, now))
+}
+
+/// Of the table `[tls]`, where it is not the service's own: all of it waits. The files that it names are followed.
+fn own_tls(before: &Table, now: &Table) -> Option<InvalidSetting> {
+    let [before, now] = [before, now].map(|tables| tables.get("tls").filter(|table| table.get("roots").is_some()));
+    (before != now).then(|| InvalidSetting::new("tls", RULE))
 }
 
 impl Live {
@@ -135,6 +141,13 @@ issuer = 'a'
         assert_eq!(waits_for_restart(&none, &edge), Some(InvalidSetting::new("edge", RULE)));
         let gone = InvalidSetting::new("edge", "is gone, and this service is the edge");
         assert_eq!(waits_for_restart(&edge, &none), Some(gone));
+        let tls = |text: &str| toml::from_str::<Table>(&format!("[tls]\n{text}")).expect("well formed");
+        let waits = Some(InvalidSetting::new("tls", RULE));
+        assert_eq!(waits_for_restart(&none, &tls("roots = 'a'")), waits);
+        assert_eq!(waits_for_restart(&tls("roots = 'a'"), &tls("roots = 'a'\nkey = 'b'")), waits);
+        assert_eq!(waits_for_restart(&tls("roots = 'a'"), &none), waits);
+        assert_eq!(waits_for_restart(&tls("roots = 'a'"), &tls("roots = 'a'")), None);
+        assert_eq!(waits_for_restart(&tls("key = 'a'"), &tls("key = 'b'")), None);
         let gone = InvalidSetting::new("inbound", "is gone, and this service has callers");
         assert_eq!(waits_for_restart(&some, &none), Some(gone));
     }

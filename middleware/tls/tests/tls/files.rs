@@ -126,6 +126,8 @@ fn tls_a3_what_is_wrong_from_the_start_is_refused_by_its_field() {
     assert_eq!(build(json!({})), Ok(()));
     wrong(json!({"certificate": path("none")}), "certificate: none cannot be read: entity not found");
     wrong(json!({"certificate": path("empty")}), "certificate: empty holds none in PEM");
+    wrong(json!({"certificate": null, "key": null}), "certificate: is missing: whose the listener is");
+    wrong(json!({"key": null}), "key: is missing: that of the certificate");
     wrong(json!({"key": path("empty")}), "key: empty holds no private key in PEM");
     wrong(json!({"key": path("server.pem")}), "key: server.pem holds no private key in PEM");
     wrong(json!({"client_roots": path("empty")}), "client_roots: empty holds none in PEM");

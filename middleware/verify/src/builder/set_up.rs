@@ -87,7 +87,11 @@ impl VerifierBuilder {
 
         let http = match former {
             Some(former) => former.http.clone(),
-            None => Http::new(clock.clone()).map_err(|error| InvalidSetting::new("issuer", error.to_string()))?,
+            None => match self.tls {
+                Some(tls) => Http::with_tls(tls, clock.clone()),
+                None => Http::new(clock.clone()),
+            }
+            .map_err(|error| InvalidSetting::new("issuer", error.to_string()))?,
         };
         let headers = Arc::default();
         let connect = Connect {

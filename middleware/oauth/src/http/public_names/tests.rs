@@ -65,7 +65,7 @@ async fn rfc8414_a6_nobody_connects_inside_by_a_name_that_metadata_chose() {
     assert!(!refused.is_transient());
     assert_eq!(connections(), 0);
 
-    let looks_nowhere = || super::super::builder(None).resolve("keys.example", INSIDE.address);
+    let looks_nowhere = || super::super::builder(&super::super::Tls::System).resolve("keys.example", INSIDE.address);
     let any = Http { clients: Clients::new(looks_nowhere).expect("TLS can be set up"), ..public };
     let control = any.get_json_bytes(&at).await.expect_err("it hangs up");
     assert!(matches!(control, FetchError::Unreachable(_)), "{control:?}");
