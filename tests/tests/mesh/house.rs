@@ -75,7 +75,11 @@ const GUARDED: &[(&str, &[&str], &str)] = &[
     ),
     ("reqwest", &[OAUTH, OUTBOUND], "one room talks to authorization servers, one adapts the user's client"),
     ("hyper", &[TESTKIT], "libraries do not choose an HTTP server"),
-    ("hyper-util", &[TESTKIT], "libraries do not choose an HTTP server"),
+    (
+        "hyper-util",
+        &[TESTKIT, TLS],
+        "libraries do not choose an HTTP server; one room makes connections, in the form that hyper's clients take",
+    ),
     (
         "axum",
         &[TLS],
