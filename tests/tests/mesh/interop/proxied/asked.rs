@@ -40,7 +40,11 @@ async fn asks_first(name: &'static str) {
     assert!(status >= 400 && told.is_none(), "{name}: {status}");
 
     shop.stop_the_edge().await;
-    let closed = if name == "nginx" { 500 } else { 503 };
+    let closed = match name {
+        "nginx" | "traefik" => 500,
+        "caddy" => 502,
+        _ => 503,
+    };
     assert_eq!(shop.send("GET /stock", &reads).await, (closed, None, None), "{name}");
 }
 
@@ -57,6 +61,16 @@ async fn fauth_a4_haproxy_asks_first_and_lets_nobody_pass_unanswered() {
 #[tokio::test]
 async fn fauth_a4_envoy_asks_first_and_lets_nobody_pass_unanswered() {
     asks_first("envoy").await;
+}
+
+#[tokio::test]
+async fn fauth_a4_traefik_asks_first_and_lets_nobody_pass_unanswered() {
+    asks_first("traefik").await;
+}
+
+#[tokio::test]
+async fn fauth_a4_caddy_asks_first_and_lets_nobody_pass_unanswered() {
+    asks_first("caddy").await;
 }
 
 /// The client has a genuine identity of bob's, from wherever, and writes it in every way.
@@ -107,4 +121,14 @@ async fn fauth_a5_haproxy_hands_on_the_internal_identity_of_the_answer() {
 #[tokio::test]
 async fn fauth_a5_envoy_hands_on_the_internal_identity_of_the_answer() {
     hands_on_the_answer("envoy").await;
+}
+
+#[tokio::test]
+async fn fauth_a5_traefik_hands_on_the_internal_identity_of_the_answer() {
+    hands_on_the_answer("traefik").await;
+}
+
+#[tokio::test]
+async fn fauth_a5_caddy_hands_on_the_internal_identity_of_the_answer() {
+    hands_on_the_answer("caddy").await;
 }

@@ -93,6 +93,8 @@ pub(super) fn of_one_that_asks(name: &str, folder: &Path, asked: SocketAddr, ser
             let global = format!("global\n    lua-load {}\n", lua.display());
             haproxy(&global, "", shown(FORWARD_AUTH, "haproxy"))
         }
+        "traefik" => shown(FORWARD_AUTH.split_once("## Traefik\n").expect("it is there").1, "yaml").to_owned(),
+        "caddy" => caddy(shown(FORWARD_AUTH, "caddyfile")),
         _ => {
             let clusters = [("orders", "@SERVICE_PORT@", ENVOY_CLIENT_TLS), ("auth", &*asked_port, "")];
             envoy(shown(FORWARD_AUTH, "yaml"), "", &clusters)
@@ -122,6 +124,13 @@ fn haproxy(global: &str, tls: &str, backend: &str) -> String {
     format!(
         "{global}defaults\n    mode http\n    timeout connect 10s\n    timeout client 60s\n    timeout server 60s\n\
          listen shop\n    bind 127.0.0.1:@PORT@{tls}\n{backend}"
+    )
+}
+
+fn caddy(site: &str) -> String {
+    format!(
+        "{{\n    admin off\n    persist_config off\n    auto_https off\n}}\n\
+         http://:@PORT@ {{\n    bind 127.0.0.1\n{site}}}\n"
     )
 }
 
