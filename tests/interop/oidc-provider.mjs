@@ -6,10 +6,14 @@
 //   {"do": "rotate", "retire": false}   signs with new keys; the earlier ones stay published, or not
 //   {"do": "keys", "answer": "set"}     how the key set answers from now on: "set", "busy" (503), "closed" (no answer)
 //   {"do": "clock", "seconds": -3600}   issues by a clock that is off by this
+//   {"do": "certificates", "certificate": PEM, "key": PEM, "clients": PEM, "registered": PEM}
+//                                       listens for certificates, too, by this one of its own: of clients that this authority
+//                                       vouches for, and this very one of another
 //
 // Each answer is `{"fetches": n}`: how often the key set was asked for so far. Ends when its input does.
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { X509Certificate, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { createInterface } from 'node:readline';
 import { Provider } from 'oidc-provider';
 
@@ -42,7 +46,50 @@ const generate = () => ALGORITHMS.map((alg) => {
   return { ...privateKey.export({ format: 'jwk' }), alg, use: 'sig', kid: `${alg}-${randomUUID()}` };
 });
 
-const configuration = (keys) => ({
+// The certificate of the connection, if it has one.
+const certificateOf = (context) => context.socket.getPeerX509Certificate?.();
+
+// What clients with certificates need: none of it is there before one is ordered.
+const certificates = ({ registered }, port) => {
+  const own = new X509Certificate(registered);
+  const client = {
+    grant_types: ['client_credentials'],
+    response_types: [],
+    redirect_uris: [],
+    scope: 'orders:read orders:write',
+    tls_client_certificate_bound_access_tokens: true,
+  };
+  return {
+    clients: [{
+      ...client,
+      client_id: 'storefront',
+      token_endpoint_auth_method: 'tls_client_auth',
+      tls_client_auth_san_uri: 'spiffe://example.org/storefront',
+    }, {
+      ...client,
+      client_id: 'kiosk',
+      token_endpoint_auth_method: 'self_signed_tls_client_auth',
+      jwks: { keys: [{ ...own.publicKey.export({ format: 'jwk' }), x5c: [own.raw.toString('base64')] }] },
+    }],
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'tls_client_auth', 'self_signed_tls_client_auth'],
+    discovery: { mtls_endpoint_aliases: { token_endpoint: `https://127.0.0.1:${port}/token` } },
+    features: {
+      mTLS: {
+        enabled: true,
+        certificateBoundAccessTokens: true,
+        selfSignedTlsClientAuth: true,
+        tlsClientAuth: true,
+        getCertificate: certificateOf,
+        certificateAuthorized: (context) => context.socket.authorized === true,
+        certificateSubjectMatches: (context, property, expected) => property === 'tls_client_auth_san_uri'
+          && certificateOf(context).subjectAltName === `URI:${expected}`,
+      },
+    },
+  };
+};
+
+const configuration = (keys, more) => ({
+  ...more,
   jwks: { keys },
   routes: { jwks: KEY_SET },
   clients: [{
@@ -63,7 +110,7 @@ const configuration = (keys) => ({
     response_types: [],
     redirect_uris: [],
     introspection_signed_response_alg: 'ES256',
-  }],
+  }, ...(more?.clients ?? [])],
   clientDefaults: { id_token_signed_response_alg: 'ES256' },
   scopes: ['openid', 'orders:read', 'orders:write'],
   // Carol's ID tokens say all that an access token has to say.
@@ -75,6 +122,7 @@ const configuration = (keys) => ({
   // Its answers about a client's own token have no subject but this; its JWTs have the same one anyway.
   extraTokenClaims: (_, token) => (token.kind === 'ClientCredentials' ? { sub: token.clientId } : undefined),
   features: {
+    ...more?.features,
     devInteractions: { enabled: false },
     userinfo: { enabled: false },
     clientCredentials: { enabled: true },
@@ -114,6 +162,7 @@ const configuration = (keys) => ({
 });
 
 let keys = generate();
+let more;
 let keySet = 'set';
 let fetches = 0;
 let serve;
@@ -138,7 +187,7 @@ server.keepAliveTimeout = 0;
 
 server.listen(0, '127.0.0.1', () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
-  const rebuild = () => { serve = new Provider(issuer, configuration(keys)).callback(); };
+  const rebuild = () => { serve = new Provider(issuer, configuration(keys, more)).callback(); };
   const now = Date.now;
   const tell = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 
@@ -157,6 +206,18 @@ server.listen(0, '127.0.0.1', () => {
       case 'clock':
         Date.now = () => now() + order.seconds * 1000;
         break;
+      case 'certificates': {
+        const { certificate: cert, key, clients: ca } = order;
+        // Whether a certificate is vouched for is asked of those clients alone that say so.
+        const options = { cert, key, ca, requestCert: true, rejectUnauthorized: false };
+        const door = createTlsServer(options, (request, response) => serve(request, response));
+        door.listen(0, '127.0.0.1', () => {
+          more = certificates(order, door.address().port);
+          rebuild();
+          tell({ fetches });
+        });
+        return;
+      }
       default:
         throw new Error(`no order: ${line}`);
     }

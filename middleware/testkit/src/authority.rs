@@ -182,13 +182,26 @@ impl CertificateBuilder<'_> {
     /// Signs it.
     #[must_use]
     pub fn build(self) -> TestCertificate {
-        static SERIAL: AtomicU64 = AtomicU64::new(1);
-        let (key, serial) = (key(), SERIAL.fetch_add(1, Ordering::Relaxed));
-        let mut parameters = self.parameters;
-        parameters.serial_number = Some(serial.into());
+        let (key, parameters, serial) = self.numbered();
         let leaf = parameters.signed_by(&key, &self.authority.issuer).expect("a certificate");
         let chain = [leaf.der().clone()].into_iter().chain(self.authority.between.iter().cloned()).collect();
         TestCertificate { chain, key: key.serialize_der(), serial }
+    }
+
+    /// Signs it by its own key: no authority vouches for it.
+    #[must_use]
+    pub fn self_signed(self) -> TestCertificate {
+        let (key, parameters, serial) = self.numbered();
+        let leaf = parameters.self_signed(&key).expect("a certificate");
+        TestCertificate { chain: vec![leaf.der().clone()], key: key.serialize_der(), serial }
+    }
+
+    fn numbered(&self) -> (KeyPair, CertificateParams, u64) {
+        static SERIAL: AtomicU64 = AtomicU64::new(1);
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let mut parameters = self.parameters.clone();
+        parameters.serial_number = Some(serial.into());
+        (key(), parameters, serial)
     }
 }
 

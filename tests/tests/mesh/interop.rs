@@ -3,10 +3,10 @@
 //! | room | what stands on the other side |
 //! |---|---|
 //! | `oauth_as` | oauth-as (Rust), in this process: its user's tokens, its chains of actors, and its opaque tokens |
-//! | `oidc_provider` | oidc-provider (Node.js): each algorithm, ID tokens, rotated and withdrawn keys, an outage of keys; introspection, signed or not, and revocation |
+//! | `oidc_provider` | oidc-provider (Node.js): each algorithm, ID tokens, rotated and withdrawn keys, an outage of keys; introspection, signed or not, and revocation; clients with certificates, and tokens that are bound to them |
 //! | `asked` | each of them, asked for tokens by our client over a line that fails |
 //! | `contract` | each of them, and our own authority, behind a proxy of ours that keeps us waiting and changes what they say: what our strategies keep to |
-//! | `proxied` | nginx, HAProxy and Envoy in front of a service, which says whose certificate it was shown |
+//! | `proxied` | nginx, HAProxy and Envoy in front of a service, which says whose certificate it was shown; these, Traefik and Caddy, which ask an edge of ours first |
 //! | `authgent` | authgent-server (Python), which writes `typ: JWT` |
 //! | `verifiers` | jose and oauth4webapi (Node.js), PyJWT, joserfc and Authlib (Python), which judge our authority's tokens |
 //!

@@ -1,5 +1,7 @@
 //! oidc-provider: tokens of each algorithm for a client and for a user, what is no access token for us, what its keys may
-//! do while our service runs, and opaque tokens, which it is asked about.
+//! do while our service runs, and opaque tokens, which it is asked about. And, in `certificates`, its clients that have some.
+
+mod certificates;
 
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
