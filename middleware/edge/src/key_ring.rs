@@ -104,6 +104,9 @@ struct Snapshot {
 /// The end of time.
 const NEVER: Moment = Moment::from_origin(Duration::MAX);
 
+/// When a key that could not be generated is tried again.
+const AGAIN: Duration = Duration::from_secs(60);
+
 impl KeyRing {
     /// Keys that this process makes and keeps to itself: the first one signs at once, the next ones in their time.
     ///
@@ -202,7 +205,8 @@ impl KeyRing {
 impl Shared {
     fn new(mut ring: Ring, rotation: Rotation, generates: Option<Algorithm>, clock: Clock) -> Arc<Self> {
         let now = clock.monotonic();
-        let snapshot = Snapshot::of(&mut ring, &rotation, generates.is_some(), now, 1);
+        let turns = generates.map_or(NEVER, |_| ring.newest().saturating_add(rotation.every));
+        let snapshot = Snapshot::of(&mut ring, &rotation, turns, now, 1);
         Arc::new(Self { clock, rotation, generates, ring: Mutex::new(ring), now: ArcSwap::from_pointee(snapshot) })
     }
 
@@ -220,18 +224,27 @@ impl Shared {
     fn change(&self, moment: Moment, change: impl FnOnce(&mut Ring)) {
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut ring);
-        if let Some(algorithm) = self.generates
-            && ring.newest_since(moment) >= self.rotation.every
-        {
-            match SigningKey::generate(algorithm) {
-                Ok(key) => ring.add(key, moment, self.rotation.wait()),
-                Err(why) => unreachable!("a key of it was generated before: {why}"),
-            }
-        }
+        let turns = self.generate(&mut ring, moment);
         let before = self.now.load();
-        let next = Snapshot::of(&mut ring, &self.rotation, self.generates.is_some(), moment, before.generation + 1);
+        let next = Snapshot::of(&mut ring, &self.rotation, turns, moment, before.generation + 1);
         telemetry::keys_changed(&before.signs, &next.signs, &before.published, &next.published);
         self.now.store(Arc::new(next));
+    }
+
+    /// Generates the next key in its time, and gives when it is time again. Where there is none, those before it stay: a key
+    /// that cannot be had is no reason to sign by none, as long as the other may.
+    fn generate(&self, ring: &mut Ring, moment: Moment) -> Moment {
+        let Some(algorithm) = self.generates else { return NEVER };
+        if ring.newest_since(moment) >= self.rotation.every {
+            match SigningKey::generate(algorithm) {
+                Ok(key) => ring.add(key, moment, self.rotation.wait()),
+                Err(why) => {
+                    telemetry::key_not_generated(&why);
+                    return moment.saturating_add(AGAIN);
+                }
+            }
+        }
+        ring.newest().saturating_add(self.rotation.every)
     }
 
     /// Another key that is to sign in its time.
@@ -250,12 +263,12 @@ impl Shared {
 }
 
 impl Snapshot {
-    fn of(ring: &mut Ring, rotation: &Rotation, generates: bool, now: Moment, generation: u64) -> Self {
+    /// As it stands now: until the next change in its own time, or until the ring turns.
+    fn of(ring: &mut Ring, rotation: &Rotation, turns: Moment, now: Moment, generation: u64) -> Self {
         ring.forget(now, rotation.linger());
         let published = ring.published();
         let document = tower_identity_jose::public_key_set(&published).into();
         let (signs, since) = ring.signing(now);
-        let turns = if generates { ring.newest().saturating_add(rotation.every) } else { NEVER };
         let until = ring.next_change(now, rotation.linger()).unwrap_or(NEVER).min(turns);
         Self { signs, since, next: ring.next_signs(now), published, document, until, generation }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use metrics::{Unit, counter, describe_counter};
 use tower_identity_core::Audience;
-use tower_identity_jose::SigningKey;
+use tower_identity_jose::{SigningKey, SigningKeyError};
 
 use crate::{MintError, Minted};
 
@@ -50,4 +50,9 @@ pub(crate) fn keys_changed(signed: &SigningKey, signs: &SigningKey, were: &[Sign
 /// Tells of a file that holds no key.
 pub(crate) fn key_refused(file: &Path, error: &str) {
     tracing::warn!(target: TARGET, file = %file.display(), error, "key refused: those before it stay");
+}
+
+/// Tells that the next key could not be generated.
+pub(crate) fn key_not_generated(error: &SigningKeyError) {
+    tracing::warn!(target: TARGET, error = %error, "key not generated: those before it stay");
 }

@@ -21,8 +21,9 @@ use tracing_subscriber::{Layer, Registry, layer::Context, layer::SubscriberExt};
 mod driven;
 
 /// What is told where a key set, a key that signs, a list of callers, roots, a certificate or a client's credentials are kept in a file, by
-/// threads that nobody listens to here, or once the file has changed; and of an agent of SPIFFE. Their rooms test it.
-const OF_FILES: [&str; 15] = [
+/// threads that nobody listens to here, or once the file has changed; of a key that cannot be generated; and of an agent of
+/// SPIFFE. Their rooms test it.
+const OF_FILES: [&str; 16] = [
     "keys seeded",
     "seed refused",
     "keys cannot be saved",
@@ -36,6 +37,7 @@ const OF_FILES: [&str; 15] = [
     "certificate read",
     "certificate refused: that before it stays",
     "key refused: those before it stay",
+    "key not generated: those before it stay",
     "workload updated",
     "workload not updated",
 ];

@@ -1,12 +1,14 @@
 //! The property that a rotation loses no request, over any times of any changes.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 use tower_identity_core::Moment;
 use tower_identity_jose::{Algorithm, SigningKey};
+use tower_identity_refresh::Upkeep;
+use tower_identity_testkit::{LogCapture, ManualClock};
 
-use super::{ring::Ring, rotation::Rotation};
+use super::{KeyRing, Shared, ring::Ring, rotation::Rotation};
 
 const START: u64 = 1_000;
 
@@ -142,4 +144,30 @@ fn a_rotation_that_loses_requests_is_refused() {
     assert_eq!(refused(hourly.oldest(seconds(3_929)), true), Err("oldest".to_owned()));
     assert!(refused(hourly.oldest(seconds(3_930)), true).is_ok());
     assert_eq!(refused(hourly.oldest(seconds(329)), false), Err("oldest".to_owned()));
+}
+
+#[test]
+fn ring_c2_a_key_that_cannot_be_generated_is_told_of_and_tried_again_and_those_before_it_stay() {
+    let logs = LogCapture::start();
+    let clock = ManualClock::new();
+    let rotation = Rotation::default().every(Duration::from_secs(3_600)).check(true).expect("a rotation");
+    let ring = |generates| {
+        let ring = Ring::starting(key("first"), clock.clock().monotonic());
+        let shared = Shared::new(ring, rotation, Some(generates), clock.clock());
+        KeyRing { upkeep: Arc::new(Upkeep::new(|| std::future::ready(()))), shared }
+    };
+    // Of these none is generated here.
+    let (stuck, control) = (ring(Algorithm::Es384), ring(Algorithm::Ed25519));
+    let told = || logs.text().matches("key not generated: those before it stay").count();
+    let signs = |ring: &KeyRing| ring.signing_key().map(|key| key.key_id().to_owned());
+    for (after, tried) in [(3_599, 0), (1, 1), (59, 1), (1, 2), (3_539, 3)] {
+        clock.advance(Duration::from_secs(after));
+        assert_eq!((signs(&stuck), signs(&stuck)), (Ok("first".to_owned()), Ok("first".to_owned())), "{after}");
+        assert_eq!((stuck.keys().len(), told()), (1, tried), "{after}");
+        signs(&control).expect("a key");
+    }
+    clock.advance(Duration::from_secs(1));
+    let old = signs(&stuck).expect_err("no other has taken its place");
+    assert_eq!((&*old.key_id, old.age, old.next_in), ("first", Duration::from_secs(7_200), None));
+    assert_ne!(signs(&control).expect("another has"), "first");
 }
