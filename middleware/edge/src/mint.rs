@@ -92,6 +92,8 @@ pub struct MintBuilder {
 #[derive(Debug, Clone)]
 pub struct Minted {
     token: SecretToken,
+    /// What is inside, where that is encrypted.
+    signed: Option<SecretToken>,
     ends: Timestamp,
     transaction: TransactionId,
 }
@@ -152,7 +154,11 @@ impl Mint {
             domain,
         };
         let token = key.sign(&inner.kind, &claims).map_err(MintError::Sign)?;
-        Ok(Minted { token, ends: Timestamp::from_secs(exp), transaction })
+        let (token, signed) = match &domain.encrypted_to {
+            Some(key) => (key.encrypt(&token), Some(token)),
+            None => (token, None),
+        };
+        Ok(Minted { token, signed, ends: Timestamp::from_secs(exp), transaction })
     }
 
     /// The `src` of whatever is made of what this caller presents.
@@ -242,7 +248,7 @@ impl MintBuilder {
 }
 
 impl Minted {
-    /// The token.
+    /// The token: encrypted, where those of its trust domain [are](TrustDomain::encrypted_to).
     #[must_use]
     pub fn token(&self) -> &SecretToken {
         &self.token
@@ -254,6 +260,11 @@ impl Minted {
         let mut value = HeaderValue::from_str(self.token.expose()).expect("a compact token is visible ASCII");
         value.set_sensitive(true);
         value
+    }
+
+    /// What is inside of it, where it is encrypted.
+    pub(crate) fn signed(&self) -> Option<&SecretToken> {
+        self.signed.as_ref()
     }
 
     /// When it ends.

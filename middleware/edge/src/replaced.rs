@@ -89,7 +89,11 @@ impl Replacing {
         let began = self.mint.keys().clock().wall();
         let minted = self.mint.mint(caller, &self.trust_domain)?;
         self.follow_keys();
-        let within = self.verifier.current().within(Some(caller), minted.token().expose());
+        let settings = self.verifier.current();
+        let within = match minted.signed() {
+            Some(signed) => settings.within_encrypted(Some(caller), signed.expose(), minted.token()),
+            None => settings.within(Some(caller), minted.token().expose()),
+        };
         let within = within.try_now().unwrap_or_else(|_| Err(wrong("its keys are not at hand")));
         let within = within.map_err(|why| wrong("it does not verify").caused_by(why))?;
         let left = minted.ends().since(began);

@@ -4,6 +4,7 @@ use std::{collections::HashMap, fmt};
 
 use serde::Deserialize;
 use tower_identity_core::{Audience, CallerContext, InvalidSetting, Issuer, Scope, Scopes};
+use tower_identity_jose::EncryptionKey;
 
 use crate::UserNames;
 
@@ -27,6 +28,7 @@ pub struct TrustDomain {
     pub(crate) users: Box<dyn UserNames>,
     scopes: Vec<(Option<String>, String, String)>,
     attributes: Vec<Attribute>,
+    encrypted_to: Option<EncryptionKey>,
 }
 
 /// What is said of a user beside who it is, which crosses where it is listed. In a file by its name in `snake_case`.
@@ -47,7 +49,13 @@ pub enum Attribute {
 impl TrustDomain {
     /// The trust domain of this name, which is the audience of its tokens; and who its users are.
     pub fn new(name: impl Into<String>, users: impl UserNames) -> Self {
-        Self { name: name.into(), users: Box::new(users), scopes: Vec::new(), attributes: Vec::new() }
+        Self {
+            name: name.into(),
+            users: Box::new(users),
+            scopes: Vec::new(),
+            attributes: Vec::new(),
+            encrypted_to: None,
+        }
     }
 
     /// Who has this scope outside has that one inside, whoever issued it. One scope may become several.
@@ -73,6 +81,14 @@ impl TrustDomain {
         self
     }
 
+    /// Encrypts its tokens to this key (JWE around the signed token, RFC 7519 §5.2), which the services of the trust domain have the
+    /// private part of: [`TransactionTokens::encrypted_to`](tower_identity_verify::TransactionTokens::encrypted_to). Whoever has a
+    /// token on the way and not the key passes it on and cannot read it.
+    pub fn encrypted_to(mut self, key: EncryptionKey) -> Self {
+        self.encrypted_to = Some(key);
+        self
+    }
+
     pub(crate) fn check(self) -> Result<Domain, InvalidSetting> {
         let name = Audience::parse(&self.name).map_err(|why| InvalidSetting::new("name", why.to_string()))?;
         let mut scopes: HashMap<Box<str>, Vec<Row>> = HashMap::new();
@@ -83,7 +99,8 @@ impl TrustDomain {
             let issuer = issuer.map(Issuer::parse).transpose().map_err(|why| wrong(why.to_string()))?;
             scopes.entry(outside.as_str().into()).or_default().push(Row { issuer, inside });
         }
-        Ok(Domain { name, users: self.users, scopes, attributes: self.attributes })
+        let Self { users, attributes, encrypted_to, .. } = self;
+        Ok(Domain { name, users, scopes, attributes, encrypted_to })
     }
 }
 
@@ -100,6 +117,7 @@ pub(crate) struct Domain {
     pub(crate) users: Box<dyn UserNames>,
     scopes: HashMap<Box<str>, Vec<Row>>,
     attributes: Vec<Attribute>,
+    pub(crate) encrypted_to: Option<EncryptionKey>,
 }
 
 struct Row {

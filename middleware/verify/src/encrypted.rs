@@ -2,7 +2,7 @@
 
 use std::{fmt, io::Read, path::Path, sync::Arc};
 
-use tower_identity_core::{InvalidSetting, Refusal, SecretToken};
+use tower_identity_core::{InvalidSetting, Refusal, SecretToken, VerifiedToken};
 use tower_identity_jose::{Compact, DecryptionKey, DecryptionKeys};
 use tower_identity_refresh::open_regular;
 
@@ -11,7 +11,8 @@ use crate::{
     claim::refuse,
     claims::{Claims, Unread},
     inner::Inner,
-    trusted::{Trusted, issuer_among, unreadable},
+    remembered::Memory,
+    trusted::{Trusted, Vouched, issuer_among, unreadable},
 };
 
 /// The longest file that holds a key, in bytes.
@@ -84,6 +85,12 @@ pub(crate) fn is_as_agreed(issuer: &Trusted, is_encrypted: bool) -> Result<(), R
     Err(refuse(check::ENCRYPTION, detail).issuer(rules.anchor.name().clone()))
 }
 
+/// The token that was verified, under the text that it goes on in.
+#[expect(clippy::disallowed_methods, reason = "this is the verification that has seen what it came in")]
+pub(crate) fn enclosed(token: &VerifiedToken, text: &SecretToken) -> Arc<VerifiedToken> {
+    Arc::new(token.enclosed_in(text.clone()))
+}
+
 impl Inner {
     /// What is inside of an encrypted token.
     pub(crate) fn decrypted(&self, token: &str) -> Result<SecretToken, Refusal> {
@@ -91,16 +98,22 @@ impl Inner {
         self.decryption.decrypt(token, &self.limits).map_err(unread)
     }
 
-    /// Verifies what is inside of an encrypted token, of which nothing is remembered.
-    pub(crate) fn verify_encrypted(&self, token: &str, trusted: &[Arc<Trusted>]) -> Verification {
+    /// Verifies what is inside of an encrypted token. Nothing of it is remembered, unless it is a transaction token: that goes on
+    /// to others as it came, and so is known by what it came in.
+    pub(crate) fn verify_encrypted(&self, token: &str, trusted: &[Arc<Trusted>], memory: &Arc<Memory>) -> Verification {
         match self.opened(token, trusted) {
             Err(refusal) => Verification::decided(Err(refusal)),
             Ok((compact, trusted)) => {
-                let arrived = self.clock.monotonic();
+                let (arrived, memory) = (self.clock.monotonic(), Arc::clone(memory));
+                let goes_on = trusted.rules.table.is_of_transactions().then(|| SecretToken::new(token));
                 Verification::fetching(Box::pin(async move {
                     let mut claims = Claims::default();
                     let token = compact.claims_by(Unread(&mut claims)).map_err(unreadable)?;
-                    trusted.settle(token, arrived).await.map(|found| found.caller)
+                    let Vouched { caller, grounds } = trusted.settle(token, arrived).await?;
+                    let Some(text) = goes_on else { return Ok(caller) };
+                    let token = enclosed(caller.caller_token(), &text);
+                    let caller = trusted.caller(token, caller.judged_at());
+                    Ok(memory.keep(&trusted, Vouched { caller, grounds }))
                 }))
             }
         }

@@ -121,7 +121,9 @@ impl Inner {
         memory.missed();
         let compact = match Compact::parse_knowing(token, &self.limits, &self.headers) {
             Ok(compact) => compact,
-            Err(ParseError::Encrypted) if !self.decryption.is_empty() => return self.verify_encrypted(token, trusted),
+            Err(ParseError::Encrypted) if !self.decryption.is_empty() => {
+                return self.verify_encrypted(token, trusted, memory);
+            }
             Err(error) => return Verification::decided(Err(unreadable(error))),
         };
         let mut claims = Claims::default();

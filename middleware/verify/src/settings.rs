@@ -57,13 +57,13 @@ pub struct IssuerSettings {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged, expecting = "a string or a list of strings")]
-enum OneOrMany {
+pub(crate) enum OneOrMany {
     One(String),
     Many(Vec<String>),
 }
 
 impl OneOrMany {
-    fn into_vec(self) -> Vec<String> {
+    pub(crate) fn into_vec(self) -> Vec<String> {
         match self {
             Self::One(one) => vec![one],
             Self::Many(many) => many,

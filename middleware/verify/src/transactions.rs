@@ -26,7 +26,7 @@ mod settings;
 use std::{fmt, sync::Arc, time::Duration};
 
 use tower_identity_core::{CallerName, InvalidSetting, Issuer};
-use tower_identity_jose::KeySet;
+use tower_identity_jose::{DecryptionKey, KeySet};
 
 pub(crate) use self::carriers::Carriers;
 pub use self::settings::TransactionTokenSettings;
@@ -121,6 +121,43 @@ impl TransactionTokens {
     /// ```
     pub fn keys(mut self, say: impl FnOnce(TrustedIssuer) -> TrustedIssuer) -> Self {
         self.issuer = say(self.issuer);
+        self
+    }
+
+    /// Says that they are encrypted to one of these keys (JWE around the signed token, RFC 7519 §5.2), so that whoever has them on
+    /// the way and has none of the keys, a gateway or a queue, passes them on and cannot read them: several, of which each is
+    /// known to their issuer for some of the time. All services of the trust domain that verify them have the keys.
+    ///
+    /// By ECDH-ES on P-256 and A256GCM; what is inside is verified as any transaction token. One that is not encrypted is
+    /// refused then, and one that is where this is not said: check [`encryption`](crate::check::ENCRYPTION). They go on as
+    /// they came, encrypted, and are remembered so.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// use tower_identity_jose::DecryptionKey;
+    /// use tower_identity_testkit::{Endpoint, TestIssuer};
+    /// use tower_identity_verify::{TransactionTokens, TrustedIssuer, Verifier, check};
+    ///
+    /// let (login, ours) = (TestIssuer::start(), DecryptionKey::generate());
+    /// let home = TrustedIssuer::discover(login.issuer().as_str()).audience("payments");
+    /// let shop = TransactionTokens::of("shop.internal", login.url(Endpoint::Keys)).carriers(["orders"]);
+    /// let verifier = Verifier::builder(home).transaction_tokens(shop.encrypted_to([ours.clone()])).build()?;
+    ///
+    /// let orders = login.token().client("orders").audience("payments").build();
+    /// let of_alice = login.transaction_token("shop.internal", "storefront").subject("alice").scope("charge").build();
+    /// let encrypted = ours.encryption_key().encrypt(&of_alice);
+    ///
+    /// let settings = verifier.current();
+    /// let caller = settings.transaction(settings.bearer(orders.expose()), Some(encrypted.expose())).await.expect("alice");
+    /// assert_eq!(caller.token().token(), Some(&encrypted));
+    /// let plain = settings.transaction(settings.bearer(orders.expose()), Some(of_alice.expose())).await;
+    /// assert_eq!(plain.expect_err("for anybody to read").check(), check::ENCRYPTION);
+    /// # Ok::<(), tower_identity_core::InvalidSetting>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn encrypted_to(mut self, keys: impl IntoIterator<Item = DecryptionKey>) -> Self {
+        self.issuer = self.issuer.encrypted_to(keys);
         self
     }
 

@@ -1,6 +1,7 @@
 //! The edge, through what it exports.
 
 mod answers;
+mod encrypted;
 mod endpoint;
 mod keys;
 mod layer;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use tower_identity_core::{Binding, CallerContext, Refusal, RefusalKind, Standing};
+use tower_identity_core::{Binding, CallerContext, Refusal, RefusalKind, SecretToken, Standing};
 
-use crate::{Current, Verification, inner::Inner, pair::still_good, relation::unrelated};
+use crate::{Current, Verification, encrypted::enclosed, inner::Inner, pair::still_good, relation::unrelated};
 
 impl Current {
     /// A caller that was verified by these settings, by whichever credential of its own, and the transaction token that it
@@ -89,11 +89,29 @@ impl Current {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn within(&self, caller: Option<&CallerContext>, token: &str) -> Verification {
+        self.within_as(caller, token, None)
+    }
+
+    /// The same, where the services of the trust domain get the token [encrypted](crate::TransactionTokens::encrypted_to): this
+    /// one is verified, and what goes on is the other, around it. For who has signed the one and encrypted it to a key that is not
+    /// its own.
+    pub fn within_encrypted(
+        &self,
+        caller: Option<&CallerContext>,
+        token: &str,
+        encrypted: &SecretToken,
+    ) -> Verification {
+        self.within_as(caller, token, Some(encrypted))
+    }
+
+    fn within_as(&self, caller: Option<&CallerContext>, token: &str, goes_on: Option<&SecretToken>) -> Verification {
         match self.0.transaction_token(token).try_now() {
-            Ok(token) => Verification::decided(self.0.within(caller, &token)),
+            Ok(token) => Verification::decided(self.0.within(caller, &token, goes_on)),
             Err(waiting) => {
-                let (settings, caller) = (Arc::clone(&self.0), caller.cloned());
-                Verification::fetching(Box::pin(async move { settings.within(caller.as_ref(), &waiting.await) }))
+                let (settings, caller, goes_on) = (Arc::clone(&self.0), caller.cloned(), goes_on.cloned());
+                Verification::fetching(Box::pin(async move {
+                    settings.within(caller.as_ref(), &waiting.await, goes_on.as_ref())
+                }))
             }
         }
     }
@@ -139,16 +157,18 @@ impl Inner {
         &self,
         caller: Option<&CallerContext>,
         token: &Result<CallerContext, Refusal>,
+        goes_on: Option<&SecretToken>,
     ) -> Result<CallerContext, Refusal> {
         let token = token.as_ref().map_err(of_transaction)?;
         let judged_at = caller.map_or(token.judged_at(), |caller| caller.judged_at().max(token.judged_at()));
-        let token = token.caller_token();
+        let token =
+            goes_on.map_or_else(|| Arc::clone(token.caller_token()), |text| enclosed(token.caller_token(), text));
         let (caller, beside) = match caller {
             Some(caller) => {
                 still_good(caller.caller_token(), caller.judged_at(), judged_at)?;
-                (Arc::new(caller.caller_token().withdrawn()), Some(Arc::clone(token)))
+                (Arc::new(caller.caller_token().withdrawn()), Some(token))
             }
-            None => (Arc::clone(token), None),
+            None => (token, None),
         };
         let standing = self.relations.aliases.name(Binding::Transaction.into(), &caller);
         Ok(CallerContext::assertion(caller, beside, standing, judged_at))

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use tower_identity_core::{CallerName, InvalidSetting};
 use tower_identity_jose::Algorithm;
 
-use crate::{KeySettings, TransactionTokens};
+use crate::{KeySettings, TransactionTokens, encrypted, settings::OneOrMany};
 
 /// A trust domain as a table of a file. Becomes [`TransactionTokens`] by [`transaction_tokens`](Self::transaction_tokens).
 ///
@@ -19,6 +19,7 @@ use crate::{KeySettings, TransactionTokens};
 /// | `carriers` | a list of the workloads that [may carry](TransactionTokens::carriers) them | none but `req_wl` |
 /// | `carriers_of` | a list of issuers, [all](TransactionTokens::carriers_of) of whose workloads may | none |
 /// | `max_lifetime_seconds` | for how long a token may live, 3600 at most | 300 |
+/// | `decryption_key_file` | the private key (PEM) that they are [encrypted to](TransactionTokens::encrypted_to), or a list of several | they are not encrypted |
 /// | `algorithms` | a list of the signature algorithms that may be used | as [`TrustedIssuer::algorithms`](crate::TrustedIssuer::algorithms) |
 /// | `leeway_seconds` | how far the clocks may differ, 120 at most | 30 |
 ///
@@ -45,6 +46,7 @@ pub struct TransactionTokenSettings {
     #[serde(default)]
     carriers_of: Vec<String>,
     max_lifetime_seconds: Option<u64>,
+    decryption_key_file: Option<OneOrMany>,
     algorithms: Option<Vec<Algorithm>>,
     leeway_seconds: Option<u64>,
 }
@@ -69,6 +71,9 @@ impl TransactionTokenSettings {
         }
         if let Some(seconds) = self.leeway_seconds {
             tokens = tokens.keys(|keys| keys.leeway(Duration::from_secs(seconds)));
+        }
+        if let Some(files) = self.decryption_key_file {
+            tokens = tokens.encrypted_to(encrypted::read(&files.into_vec(), folder)?);
         }
         if let Some(issuer) = self.issuer {
             tokens = tokens.issued_by(issuer);

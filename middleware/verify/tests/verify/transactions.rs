@@ -2,6 +2,7 @@
 
 mod building;
 mod carried;
+mod encrypted;
 mod explained;
 mod judged;
 mod kept;
