@@ -171,6 +171,11 @@ pub struct HandingOverDocument;
 #[derive(Debug)]
 pub struct ForwardAuthDocument;
 
+#[cfg(all(doctest, feature = "edge"))]
+#[doc = include_str!("../../docs/edge.md")]
+#[derive(Debug)]
+pub struct EdgeDocument;
+
 /// These are about clients of others, too.
 #[cfg(all(doctest, feature = "tonic"))]
 #[doc = include_str!("../../docs/outbound.md")]

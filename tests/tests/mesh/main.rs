@@ -3,6 +3,7 @@
 mod ambient;
 mod answers;
 mod backends;
+mod both_sides;
 mod browsers;
 mod certificates;
 mod demo;

@@ -34,7 +34,7 @@ fn mint_c6_what_is_encrypted_says_to_whom_and_nothing_of_whom() {
     let minted = encrypting.mint(&alice, &audience(SHOP)).expect("an identity");
 
     let mut outside = header(minted.token());
-    assert_eq!(outside["epk"].as_object().map(|key| key.len()), Some(4));
+    assert_eq!(outside["epk"].as_object().map(serde_json::Map::len), Some(4));
     outside.as_object_mut().expect("an object").remove("epk");
     let kid = ours.encryption_key().key_id();
     assert_eq!(outside, json!({"alg": "ECDH-ES", "enc": "A256GCM", "cty": "JWT", "kid": kid}));
