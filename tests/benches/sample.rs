@@ -166,7 +166,7 @@ fn decode(text: &str) -> Vec<u8> {
 #[derive(Clone)]
 pub(crate) struct Inner;
 
-impl Service<Request<()>> for Inner {
+impl<B> Service<Request<B>> for Inner {
     type Response = Response<String>;
     type Error = Infallible;
     type Future = Ready<Result<Response<String>, Infallible>>;
@@ -175,7 +175,7 @@ impl Service<Request<()>> for Inner {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<()>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         black_box(request);
         std::future::ready(Ok(Response::new(String::new())))
     }

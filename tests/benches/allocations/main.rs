@@ -1,8 +1,11 @@
-//! How often a cold verification through the layer asks for memory, a request whose token is remembered, and one whose
-//! downstream token is in the cache, beyond what the service within asks for.
+//! How often a cold verification through the layer asks for memory, a request whose token is remembered, one from outside
+//! whose internal identity is, too, and one whose downstream token is in the cache, beyond what the service within asks for.
 //!
 //! Apart from the measurement of time, which counting would disturb.
 
+#[path = "../at_edge.rs"]
+#[expect(dead_code, reason = "what is timed is not counted")]
+mod at_edge;
 #[path = "../downstream.rs"]
 mod downstream;
 #[path = "../sample.rs"]
@@ -13,6 +16,7 @@ use tower_identity::Algorithm;
 use tower_identity_testkit::TestIssuer;
 
 use crate::{
+    at_edge::Outside,
     downstream::Downstream,
     sample::{ALGORITHMS, Authenticated, Sample},
 };
@@ -22,6 +26,9 @@ const LIMIT: u64 = 24;
 
 /// The most where the token is remembered.
 const WARM: u64 = 4;
+
+/// The most at the edge, where the internal identity is remembered, too.
+const AT_EDGE: u64 = 6;
 
 #[global_allocator]
 static COUNTED: dhat::Alloc = dhat::Alloc;
@@ -40,6 +47,11 @@ fn main() {
     let layer = added(&sample, sample.warm_service(&issuer));
     println!("where the token is remembered: {layer} (at most {WARM})");
     assert!(layer <= WARM);
+
+    let mut outside = Outside::new(&issuer);
+    let layer = counted(|| outside.call()) - counted(|| outside.call_inner());
+    println!("through EdgeLayer, where the internal identity is remembered, too: {layer} (at most {AT_EDGE})");
+    assert!(layer <= AT_EDGE);
 
     let downstream = Downstream::new();
     let (mut call, mut call_inner) = (downstream.calls(), downstream.calls_inner());
