@@ -51,18 +51,35 @@ struct SessionRevoked {
 #[derive(Serialize)]
 #[serde(tag = "format", rename_all = "snake_case")]
 enum SubjectId<'a> {
-    IssSub { iss: &'a Issuer, sub: &'a Subject },
-    Opaque { id: &'a SessionId },
-    Complex { user: Box<Self>, session: Box<Self> },
+    IssSub {
+        iss: &'a str,
+        sub: &'a Subject,
+    },
+    Opaque {
+        id: &'a SessionId,
+    },
+    Complex {
+        user: Box<Self>,
+        session: Box<Self>,
+    },
+    /// One user by several names (RFC 9493 §3.2.8).
+    Aliases {
+        identifiers: Vec<Self>,
+    },
 }
 
 impl Authority {
     /// The event for one receiver, signed as tokens are.
     pub(crate) fn event(&self, ended: &Ended, receiver: &Audience) -> Result<SecretToken, TokenError> {
-        let user = SubjectId::IssSub { iss: &self.issuer, sub: &ended.user };
-        let sub_id = match &ended.session {
-            None => user,
-            Some(id) => SubjectId::Complex { user: Box::new(user), session: Box::new(SubjectId::Opaque { id }) },
+        let named = |iss| SubjectId::IssSub { iss, sub: &ended.user };
+        let user = named(self.issuer.as_str());
+        let sub_id = match (&ended.session, &self.transactions) {
+            (None, None) => user,
+            // In transaction tokens the issuer of a user is the trust domain. They say of no session.
+            (None, Some(transactions)) => {
+                SubjectId::Aliases { identifiers: vec![user, named(transactions.trust_domain().as_str())] }
+            }
+            (Some(id), _) => SubjectId::Complex { user: Box::new(user), session: Box::new(SubjectId::Opaque { id }) },
         };
         let session_revoked = SessionRevoked { event_timestamp: ended.at, initiating_entity: ended.by };
         let claims = EventClaims {

@@ -4,18 +4,19 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
-use tower_identity::{Audience, Issuer, Subject, Timestamp};
+use tower_identity::{Audience, Issuer, Subject, Timestamp, transaction_tokens::TOKEN_TYPE};
 use tower_identity_jose::{MediaType, random_id};
 
 use crate::{
     authority::Authority,
     client::Client,
     error::TokenError,
-    exchange::{BAD_SUBJECT, NO_TARGET, subject_token},
+    exchange::{BAD_SUBJECT, NO_SUBJECT, NO_TARGET, subject_token},
     form::Form,
     issue::TokenResponse,
     policy::granted_of,
     token::{requested_scopes, target},
+    transaction::ForWhom,
 };
 
 /// What is asked for, and what comes: a JWT, which is no token to any service.
@@ -42,20 +43,27 @@ struct GrantClaims<'a> {
 }
 
 impl Authority {
-    /// Exchanges the subject token for a grant to the authorization server that the request names.
+    /// Exchanges the subject token, a user's access token that was sent to the client or a transaction token, for a grant to the
+    /// authorization server that the request names.
     pub(crate) fn grant(&self, client: &Client, form: &Form<'_>) -> Result<TokenResponse, TokenError> {
         let target = target(form)?.ok_or(NO_TARGET)?;
         let requested = requested_scopes(form)?;
-        let subject = self.subject(client, subject_token(form)?)?;
-        let held = subject.scopes().ok_or(BAD_SUBJECT)?;
-        let of = (subject.aud.as_slice(), &held);
-        let scope = granted_of(&self.policy.grants, &client.id, of, &target, requested.as_ref())?.to_string();
+        let ForWhom { subject, audience, held, ends } = match form.one("subject_token_type") {
+            Some(TOKEN_TYPE) => self.for_whom(form.one("subject_token").ok_or(NO_SUBJECT)?)?,
+            _ => {
+                let subject = self.subject(client, subject_token(form)?)?;
+                let held = subject.scopes().ok_or(BAD_SUBJECT)?;
+                let (audience, ends) = (subject.aud.as_slice().to_vec(), subject.exp.timestamp());
+                ForWhom { subject: subject.sub, audience, held, ends }
+            }
+        };
+        let scope = granted_of(&self.policy.grants, &client.id, (&audience, &held), &target, requested.as_ref())?;
 
-        let now = self.clock.wall();
-        let ends = now.saturating_add(LIFETIME).min(subject.exp.timestamp());
+        let (now, scope) = (self.clock.wall(), scope.to_string());
+        let ends = now.saturating_add(LIFETIME).min(ends);
         let claims = GrantClaims {
             iss: &self.issuer,
-            sub: &subject.sub,
+            sub: &subject,
             aud: &target,
             iat: now,
             exp: ends,

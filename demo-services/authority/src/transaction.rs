@@ -19,6 +19,7 @@ use crate::{
     authority::{Authority, lifetime},
     client::Client,
     error::{ErrorCode, TokenError},
+    exchange::BAD_SUBJECT,
     form::Form,
     issue::TokenResponse,
     policy::ExchangeRow,
@@ -81,7 +82,31 @@ impl From<TransactionSettings> for Transactions {
     }
 }
 
+impl Transactions {
+    /// The issuer of their users, by whoever accepts them.
+    pub(crate) fn trust_domain(&self) -> &Audience {
+        &self.trust_domain
+    }
+}
+
+/// For whom a grant is asked, and what the subject token allows.
+pub(crate) struct ForWhom {
+    pub(crate) subject: Subject,
+    /// Of the subject token.
+    pub(crate) audience: Vec<Audience>,
+    pub(crate) held: Scopes,
+    pub(crate) ends: Timestamp,
+}
+
 impl Authority {
+    /// For whom one of our transaction tokens is, whichever of our clients presents it.
+    pub(crate) fn for_whom(&self, text: &str) -> Result<ForWhom, TokenError> {
+        let transactions = self.transactions.as_ref().ok_or(BAD_SUBJECT)?;
+        let TransactionClaims { sub, scope, exp, aud, .. } = self.opened(transactions, text)?;
+        let held = Scopes::parse(&scope).map_err(|_| BAD_SUBJECT)?;
+        Ok(ForWhom { subject: sub, audience: vec![aud], held, ends: exp })
+    }
+
     /// A transaction token for what the request presents.
     pub(crate) fn transaction_token(&self, client: &Client, form: &Form<'_>) -> Result<TokenResponse, TokenError> {
         let transactions = self.transactions.as_ref().ok_or(NOT_ISSUED)?;

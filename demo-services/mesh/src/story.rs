@@ -1,5 +1,6 @@
 //! The walk: what is done, and what each hop must have seen. Every line that is printed as held was checked.
 
+mod already_out;
 mod answer;
 mod clients;
 mod counted;

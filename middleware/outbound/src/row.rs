@@ -173,8 +173,8 @@ impl Row {
 
     /// Whether there is a transaction, of which something can be said.
     fn begins_transactions(&self, whom: Whom<'_>) -> bool {
-        let takes_them = matches!(&self.takes, Takes::Callers { callers, .. } if callers.takes_transaction_tokens);
-        takes_them && !matches!(whom, Whom::Service)
+        let sends_them = matches!(&self.takes, Takes::Callers { callers, .. } if callers.obtains_transaction_tokens);
+        sends_them && !matches!(whom, Whom::Service)
     }
 }
 

@@ -87,6 +87,11 @@ pub(crate) trait TokenSource: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether what it obtains is one, so that something can be said of the transaction.
+    fn obtains_transaction_tokens(&self) -> bool {
+        false
+    }
+
     /// Whether it [takes](Self::takes) whatever is of certain issuers. That does not change with what else verification
     /// makes of the same token, such as its scopes, and is not asked again of a subject that it took.
     fn goes_by_issuer(&self) -> bool {
@@ -310,6 +315,8 @@ pub(crate) struct Recipe {
     pub(crate) goes_by_issuer: bool,
     /// Whether its source [does](TokenSource::takes_transaction_tokens).
     pub(crate) takes_transaction_tokens: bool,
+    /// Whether its source [does](TokenSource::obtains_transaction_tokens).
+    pub(crate) obtains_transaction_tokens: bool,
 }
 
 impl Recipe {
@@ -334,7 +341,18 @@ impl Recipe {
         let told = Requests::new(Arc::clone(target), which, source.name());
         let goes_by_issuer = source.goes_by_issuer();
         let takes_transaction_tokens = source.takes_transaction_tokens();
-        Self { source, terms, demands, clock, told, asked, goes_by_issuer, takes_transaction_tokens }
+        let obtains_transaction_tokens = source.obtains_transaction_tokens();
+        Self {
+            source,
+            terms,
+            demands,
+            clock,
+            told,
+            asked,
+            goes_by_issuer,
+            takes_transaction_tokens,
+            obtains_transaction_tokens,
+        }
     }
 
     /// What is asked for and by whom.

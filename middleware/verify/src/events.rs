@@ -230,7 +230,7 @@ impl Inner {
 
 impl EventReceiverBuilder {
     /// Takes events of another transmitter too, which is no issuer of callers: by its keys, for the audience of its row.
-    /// It may end tokens of these issuers alone; where none is listed, its own.
+    /// It may end tokens of these issuers alone, of which one may be a trust domain; where none is listed, its own.
     ///
     /// ```
     /// use tower_identity_verify::{EventReceiver, TrustedIssuer, Verifier};

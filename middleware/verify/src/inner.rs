@@ -166,8 +166,11 @@ impl Inner {
         &self.trusted[0].rules.revocations
     }
 
+    /// The issuer, or the trust domain, of this name, whose tokens are accepted.
     pub(crate) fn trusts(&self, name: &str) -> Option<Issuer> {
         let all = self.trusted.iter().chain(&self.users).chain(&self.producers);
+        #[cfg(feature = "transaction-tokens")]
+        let all = all.chain(&self.trust_domains.all);
         let mut issuers = all.flat_map(|trusted| trusted.rules.anchor.issuers().chain(&*trusted.rules.users_of));
         issuers.find(|issuer| *issuer == name).cloned()
     }

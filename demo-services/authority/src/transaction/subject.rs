@@ -12,6 +12,7 @@ use super::{TransactionClaims, Transactions, media_type};
 use crate::{
     authenticate::{ASSERTION_ALGORITHMS, LEEWAY},
     authority::Authority,
+    claims::AuthenticationClaims,
     client::{Client, Credential},
     error::{ErrorCode, TokenError},
     exchange::{ACCESS_TOKEN, BAD_SUBJECT, BAD_SUBJECT_TYPE, NO_SUBJECT, NO_SUBJECT_TYPE, NOT_A_USER},
@@ -89,15 +90,21 @@ impl Authority {
         Ok(Begun { subject: subject.sub, ceiling, ends, txn, tctx: Map::new(), rctx, text })
     }
 
-    /// A transaction token of ours, to be replaced by one that allows less (§7.4 there): all that it says stays.
-    fn begun_before(&self, transactions: &Transactions, client: &Client, text: &str) -> Result<Begun, TokenError> {
+    /// What a transaction token of ours says that has not ended, nor the sign-in that it was begun on.
+    pub(super) fn opened(&self, transactions: &Transactions, text: &str) -> Result<TransactionClaims, TokenError> {
         let accept = Accept::new([media_type()], [self.key.algorithm()]);
-        let before = Unverified::<TransactionClaims>::parse(text, &Limits::default()).map_err(|_| BAD_SUBJECT)?;
-        let before = before.open(&self.own_keys, &accept).map_err(|_| BAD_SUBJECT)?.into_claims();
-        let is_ours = before.iss == self.issuer && before.aud == transactions.trust_domain;
-        if !is_ours || before.exp <= self.clock.wall() {
+        let token = Unverified::<TransactionClaims>::parse(text, &Limits::default()).map_err(|_| BAD_SUBJECT)?;
+        let token = token.open(&self.own_keys, &accept).map_err(|_| BAD_SUBJECT)?.into_claims();
+        let is_ours = token.iss == self.issuer && token.aud == transactions.trust_domain;
+        if !is_ours || token.exp <= self.clock.wall() || self.sessions.is_over(&token.sub, &signed_in(&token)) {
             return Err(BAD_SUBJECT);
         }
+        Ok(token)
+    }
+
+    /// A transaction token of ours, to be replaced by one that allows less (§7.4 there): all that it says stays.
+    fn begun_before(&self, transactions: &Transactions, client: &Client, text: &str) -> Result<Begun, TokenError> {
+        let before = self.opened(transactions, text)?;
         let held = Scopes::parse(&before.scope).map_err(|_| BAD_SUBJECT)?;
         let domain = std::slice::from_ref(&transactions.trust_domain);
         let ceiling = granted_of(&transactions.rows, &client.id, (domain, &held), &transactions.trust_domain, None)?;
@@ -149,6 +156,12 @@ impl Authority {
         let (tctx, rctx) = (Map::new(), Map::new());
         Ok(Begun { subject: user, ceiling: row.scopes.clone(), ends, txn: None, tctx, rctx, text: text.to_owned() })
     }
+}
+
+/// The sign-in that a transaction was begun on: as it says, or when the token was issued at the latest.
+fn signed_in(token: &TransactionClaims) -> AuthenticationClaims {
+    let said = token.rctx.get("auth_time").and_then(Value::as_u64).map(Timestamp::from_secs);
+    AuthenticationClaims { auth_time: Some(said.unwrap_or(token.iat)), ..AuthenticationClaims::default() }
 }
 
 impl Transactions {

@@ -202,3 +202,18 @@ async fn a_page_in_a_browser_on_this_machine_revokes_nobody() {
     assert_eq!(Answer::read(request).await.status, 403);
     assert_eq!(authority.introspect(STOREFRONT, &session).await.body["active"], true);
 }
+
+/// Whoever accepts transaction tokens knows their users by the trust domain: the event names her both ways.
+#[tokio::test]
+async fn ssf_a1_where_transaction_tokens_are_issued_a_user_is_named_as_they_name_her_too() {
+    let mut receiver = Receiver::start(&[]).await;
+    let authority = Running::with(|settings| {
+        settings["receiver"] = json!([{ "url": receiver.url, "audience": name(0) }]);
+        settings["transactions"] = json!({ "trust_domain": "shop.internal" });
+    });
+    let authority = authority.await;
+    revoke(&authority, "alice").await;
+    let named = |iss: &str| json!({ "format": "iss_sub", "iss": iss, "sub": "alice" });
+    let expected = json!({ "format": "aliases", "identifiers": [named(&authority.issuer), named("shop.internal")] });
+    assert_eq!(receiver.event(&authority).await["sub_id"], expected);
+}

@@ -9,6 +9,7 @@ use crate::support::{
 };
 
 const TXN_TOKEN: &str = "urn:ietf:params:oauth:token-type:txn_token";
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 const SELF_SIGNED: &str = "urn:ietf:params:oauth:token-type:self_signed";
 const UNSIGNED_JSON: &str = "urn:ietf:params:oauth:token-type:unsigned_json";
 
@@ -285,4 +286,71 @@ async fn tx_c8_who_names_users_itself_has_signed_that_or_may_leave_it_unsigned()
         asked(at, ORDERS, (&signed(json!({"iss": "orders"})), SELF_SIGNED), &[]).await,
         refused("invalid_request")
     );
+}
+
+/// Nothing is made of what was begun on a sign-in that is over: neither another transaction token nor a grant.
+#[tokio::test]
+async fn tx_c7_a_transaction_ends_with_its_sign_in() {
+    let at = &start().await;
+    let revoked = |user: &'static str| {
+        let url = format!("{}/dev/revoke", at.issuer);
+        Answer::read(at.http.post(url).json(&json!({ "user": user })))
+    };
+    let before = transaction(at, json!({}));
+    let signed_in_before = transaction(at, json!({"rctx": {"auth_time": at.now()}, "iat": at.now() + 10}));
+    let signed_in_later = transaction(at, json!({"rctx": {"auth_time": at.now() + 1}}));
+    let begun_later = transaction(at, json!({"iat": at.now() + 1}));
+    let bobs = transaction(at, json!({"sub": "bob"}));
+    let charge = [("scope", "payments:charge")];
+    assert_eq!(asked(at, ORDERS, (&before, TXN_TOKEN), &charge).await, accepted(), "the control");
+    revoked("alice").await;
+    for (token, expected) in [
+        (&before, refused("invalid_request")),
+        (&signed_in_before, refused("invalid_request")),
+        (&signed_in_later, accepted()),
+        (&begun_later, accepted()),
+        (&bobs, accepted()),
+    ] {
+        assert_eq!(asked(at, ORDERS, (token, TXN_TOKEN), &charge).await, expected);
+    }
+}
+
+/// A grant for another authorization server, of a transaction token: by a row of its own, and by ours alone.
+#[tokio::test]
+async fn ch_c1_a_transaction_token_becomes_a_grant_where_a_row_says_so() {
+    let theirs = "https://credit.example";
+    let granting = async |from: &'static str| {
+        Running::with(|settings| {
+            settings["transactions"] = json!({ "trust_domain": "shop.internal" });
+            settings["grant"] = json!([
+                { "client": "orders", "from": from, "to": theirs, "scopes": { "orders:write": ["credit:check"] } },
+            ]);
+        })
+        .await
+    };
+    let grant = async |at: &Running, client: As<'_>, changes: Value| {
+        let token = transaction(at, changes);
+        let form = [("requested_token_type", JWT), ("audience", theirs), ("scope", "")];
+        ask(at, client, (&token, TXN_TOKEN), &form).await
+    };
+    let at = &granting("shop.internal").await;
+    let answer = grant(at, ORDERS, json!({"exp": at.now() + 20})).await;
+    assert_eq!(
+        (answer.outcome(), &answer.body["scope"], &answer.body["expires_in"]),
+        (accepted(), &json!("credit:check"), &json!(20))
+    );
+    let typ = MediaType::parse("authorization-grant+jwt").expect("a type");
+    let claims = at.claims_of(&typ, &answer.token()).await;
+    assert_eq!((&claims["sub"], &claims["aud"]), (&json!("alice"), &json!(theirs)));
+
+    for (client, changes, expected) in [
+        (ORDERS, json!({"aud": "bank.internal"}), "invalid_request"),
+        (ORDERS, json!({"exp": at.now()}), "invalid_request"),
+        (ORDERS, json!({"scope": "payments:charge"}), "invalid_scope"),
+        (STOREFRONT, json!({}), "unauthorized_client"),
+    ] {
+        assert_eq!(grant(at, client, changes).await.outcome(), refused(expected));
+    }
+    let by_access = &granting("orders").await;
+    assert_eq!(grant(by_access, ORDERS, json!({})).await.outcome(), refused("invalid_target"));
 }

@@ -2,8 +2,8 @@
 //! to do at all services, and sends it beside a token of its own; orders sends the same one on beside a token of *its* own.
 
 use super::{
-    Exception, Table, TrustDomain,
-    trust_domain::{OWN_TOKENS, SENDS, SHOP, takes},
+    Table, TrustDomain,
+    trust_domain::{OWN_TOKENS, SENDS, SHOP, revoked, takes},
 };
 use crate::Part;
 
@@ -37,6 +37,21 @@ pub(super) static TABLE: Table = Table {
                  audience = \"orders\"\nscope = \"transactions:carry\"\n",
             ),
         ),
+        // Its users' tokens become grants for the partner's, as their access tokens do elsewhere.
+        (
+            Part::Authority,
+            (
+                "from = \"orders\"\nto = \"http://127.0.0.1:7004\"\n",
+                "from = \"shop.internal\"\nto = \"http://127.0.0.1:7004\"\n",
+            ),
+        ),
+        (
+            Part::Orders,
+            (
+                "private_key_file = \"keys/orders.pem\"\n",
+                "private_key_file = \"keys/orders.pem\"\naccepts_issuers = [\"shop.internal\"]\n",
+            ),
+        ),
         // Whoever asked for one may carry it, and at orders that is the storefront.
         (Part::Orders, takes!("orders", "http://127.0.0.1:7000/jwks", "workloads_of = \"http://127.0.0.1:7000\"\n")),
         (
@@ -59,6 +74,8 @@ pub(super) static TABLE: Table = Table {
                 "workloads_of = \"http://127.0.0.1:7000\"\ncarriers = [\"orders\"]\n"
             ),
         ),
+        revoked!(Part::Orders, "http://127.0.0.1:7002/security-events", "http://127.0.0.1:7000"),
+        revoked!(Part::Payments, "http://127.0.0.1:7003/security-events", "http://127.0.0.1:7000"),
     ],
     relayed: None,
     beside: false,
@@ -74,12 +91,5 @@ pub(super) static TABLE: Table = Table {
             )
         }),
     }),
-    exceptions: &[Exception {
-        at: (
-            "Alice orders for so much that a partner is asked, in another trust domain",
-            "the partner vouches for her, and the order is placed: 201",
-        ),
-        found: Some("502"),
-        why: "a transaction token goes to no authority for a grant, and so there is none for the partner's",
-    }],
+    exceptions: &[],
 };

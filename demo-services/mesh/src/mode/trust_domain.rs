@@ -53,4 +53,27 @@ macro_rules! takes {
         )
     };
 }
-pub(super) use takes;
+
+/// Whose events end the tokens of the trust domain's users, too, in a service's file: those of the issuer that they have signed in at.
+macro_rules! revoked {
+    ($part:expr, $receiver:literal, $issuer:literal) => {
+        (
+            $part,
+            (
+                concat!("audience = \"", $receiver, "\"\n"),
+                concat!(
+                    "audience = \"",
+                    $receiver,
+                    "\"\n\n[[inbound.events.transmitter]]\nrevokes = [\"",
+                    $issuer,
+                    "\", \"shop.internal\"]\n\n[inbound.events.transmitter.issuer]\nissuer = \"",
+                    $issuer,
+                    "\"\naudience = \"",
+                    $receiver,
+                    "\"\nleeway_seconds = 0\n",
+                ),
+            ),
+        )
+    };
+}
+pub(super) use {revoked, takes};

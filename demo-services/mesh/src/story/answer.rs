@@ -39,6 +39,11 @@ impl Answer {
         format!("{} {}", self.status.as_u16(), self.body["code"].as_str().unwrap_or("none"))
     }
 
+    /// The [outcome](Self::outcome) of a refusal with a challenge, and the [refusal](Self::refusal) of one without.
+    pub(super) fn refused_as(&self) -> String {
+        if self.header(WWW_AUTHENTICATE.as_str()).is_some() { self.outcome() } else { self.refusal() }
+    }
+
     /// The status, and the error code of the challenge if there is one: `401 invalid_token`.
     pub(super) fn outcome(&self) -> String {
         with_error_code(self.status.as_u16().into(), self.header(WWW_AUTHENTICATE.as_str()))

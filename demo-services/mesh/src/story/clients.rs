@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tower_identity::{InvalidSetting, Scopes, SecretToken, ServerSettings, Settings, system_clock};
 use tower_identity_oauth::{
     ClientCredentials, EntraOnBehalfOf, Grant, Http, KeycloakExchange, TargetService, TokenClient, TokenError,
-    TokenErrorKind, TokenExchange, Unexchangeable,
+    TokenErrorKind, TokenExchange, TokenType, TransactionTokenExchange, Unexchangeable,
 };
 
 use crate::{
@@ -73,6 +73,22 @@ impl Clients {
             Asked::OnBehalfOf => EntraOnBehalfOf::new(subject, target)?.into(),
         };
         self.token(client, grant).await
+    }
+
+    /// Exchanges a transaction token for another of its trust domain, with these scopes.
+    pub(super) async fn replacement(
+        &self,
+        client: As,
+        token: &SecretToken,
+        (domain, asked): (&str, &str),
+    ) -> Result<String, NoToken> {
+        let target = TargetService {
+            audience: Some(domain.parse().expect("the walk's own names are names")),
+            scopes: scopes(asked),
+            ..TargetService::default()
+        };
+        let exchange = TransactionTokenExchange::new(token.clone(), target)?;
+        self.token(client, exchange.subject_token_type(TokenType::TransactionToken).into()).await
     }
 
     /// A token of the client's own.

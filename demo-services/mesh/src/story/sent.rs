@@ -37,6 +37,16 @@ impl Presented {
         [Some(bearer), beside].into_iter().flatten()
     }
 
+    /// The same transaction token beside this token of another service.
+    pub(super) fn sent_on_by(&self, own: &str) -> Self {
+        Self { bearer: SecretToken::new(own), transaction: self.transaction.clone() }
+    }
+
+    /// The transaction token, where there is one.
+    pub(super) fn transaction(&self) -> Option<&SecretToken> {
+        self.transaction.as_ref()
+    }
+
     fn of(headers: &HeaderMap) -> Self {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let bearer = text(AUTHORIZATION).and_then(|value| value.strip_prefix(SCHEME)).unwrap_or_default();

@@ -316,6 +316,23 @@ impl<'a, W: Write> Walk<'a, W> {
         }
     }
 
+    /// The same of a transaction token that is to be replaced by one for these scopes, where somebody replaces them; where nobody
+    /// does, there is none to be had.
+    pub(super) async fn replacement_refused(
+        &self,
+        client: As,
+        presented: &Presented,
+        scopes: &str,
+    ) -> Result<String, Broken> {
+        let none = || self.shape().not_taken.to_owned();
+        let domain = self.trust_domain().filter(|domain| domain.replaces.is_some());
+        let (Some(domain), Some(token)) = (domain, presented.transaction()) else { return Ok(none()) };
+        match self.clients.replacement(client, token, (domain.name, scopes)).await {
+            Ok(_) => Ok("a token".to_owned()),
+            Err(refused) => refused.code().map(str::to_owned).ok_or_else(|| refused.into()),
+        }
+    }
+
     /// A token of a service's own.
     pub(super) async fn own_token(&self, client: As, to: (&str, &str)) -> Result<String, Broken> {
         Ok(self.clients.own(client, to).await?)

@@ -55,6 +55,13 @@ impl TokenSource for Chaining {
         Reason::unless_accepted(&self.ours, subject)
     }
 
+    /// For a grant: to our server, where its row lists the trust domain among the issuers whose tokens it accepts, and to nobody
+    /// else.
+    #[cfg(feature = "transaction-tokens")]
+    fn takes_transaction_tokens(&self) -> bool {
+        matches!(self.profile, Profile::Jwt { .. })
+    }
+
     fn goes_by_issuer(&self) -> bool {
         true
     }
@@ -89,6 +96,8 @@ impl Chaining {
         // `access_token` says that the token is the asked server's own (RFC 8693 §3).
         let declared = match self.profile {
             Profile::IdJag { id_token: true } => TokenType::IdToken,
+            #[cfg(feature = "transaction-tokens")]
+            _ if subject.trust_domain().is_some() => TokenType::TransactionToken,
             _ if subject.issuer() == self.ours.issuer() => TokenType::AccessToken,
             _ => TokenType::Jwt,
         };

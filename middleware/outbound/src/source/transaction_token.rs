@@ -63,6 +63,10 @@ impl TokenSource for TransactionToken {
         true
     }
 
+    fn obtains_transaction_tokens(&self) -> bool {
+        true
+    }
+
     fn obtain(&self, ask: &Ask) -> BoxFuture<'static, Result<Brought, Refusal>> {
         let Some((subject, token)) = ask.subject_token() else { return ready(Err(no_subject())) };
         let received = subject.trust_domain().is_some();

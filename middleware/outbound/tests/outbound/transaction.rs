@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use tower_identity_core::{CallerContext, Credential, Scopes, SecretToken};
 use tower_identity_jose::{Algorithm, MediaType, SigningKey};
 use tower_identity_oauth::{CustomGrantType, Transaction};
-use tower_identity_outbound::{HttpClient, Plaintext, Relay, SendError, Target, TransactionToken};
+use tower_identity_outbound::{HttpClient, IdJag, Plaintext, Relay, SendError, Target, TransactionToken};
 
 use crate::support::{Answer, Authority, EXCHANGE, Got, START, World, client, refused};
 
 const SHOP: &str = "shop.internal";
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 const TXN_TOKEN: &str = "urn:ietf:params:oauth:token-type:txn_token";
 
 static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(Algorithm::Es256).expect("a key"));
@@ -48,6 +49,7 @@ fn within(world: &World, domain: &str, token: &str) -> CallerContext {
     world.with("alice", |parts| {
         parts.trust_domain = Some(domain.parse().expect("audience"));
         parts.audience = vec![domain.parse().expect("audience")];
+        parts.issuer = domain.parse().expect("issuer");
         parts.transaction = Some("t-1".parse().expect("id"));
         parts.credential = Credential::Token { token: SecretToken::new(token), payload: (*b"{}").into() };
         parts.expires_at = world.time.clock().wall().saturating_add(std::time::Duration::from_secs(60));
@@ -172,6 +174,42 @@ async fn tx_b1_no_strategy_that_is_not_made_for_it_takes_a_transaction_token() {
     // The control: the same token, were it none.
     let exchanging = http(&world, Target::token_exchange);
     send(&world, &exchanging, &world.caller("alice")).await.expect("sent");
+}
+
+/// The way out of a trust domain: the transaction token itself goes to our server, where that takes those of the domain, and no
+/// further.
+#[tokio::test]
+async fn ch_b3_a_transaction_token_becomes_a_grant_where_our_server_takes_those_of_its_trust_domain() {
+    let (world, theirs) = (World::new().await, Authority::start().await);
+    theirs.answers(Answer::ok(r#"{"access_token":"{token}","token_type":"Bearer","expires_in":120}"#));
+    let typ = MediaType::parse("authorization-grant+jwt").expect("a type");
+    let grant = KEY.sign(&typ, &json!({ "aud": theirs.issuer() })).expect("signed");
+    world.authority.answers(answer(grant.expose(), "N_A", JWT));
+    let token = transaction_token(&json!({}));
+    let alice = within(&world, SHOP, &token);
+    let http = |accepted: &str, strategy: fn(Target) -> Target| {
+        let ours = world.authority.endpoint("orders").accepts_issuer(accepted);
+        let row = strategy(world.payments.target().server("partner").resource("https://credit.example"));
+        let builder = world.builder_at(ours).server("partner", theirs.endpoint("orders-at-partner"));
+        client(&builder.target(row).build().expect("outbound"))
+    };
+    let unlisted = send(&world, &http("bank.internal", Target::chaining), &alice).await;
+    assert_eq!(refused(unlisted).0, "subject_issuer");
+    let asserted = send(&world, &http(SHOP, |row| row.strategy(IdJag::new())), &alice).await;
+    assert_eq!(refused(asserted).0, "trust_domain");
+    assert_eq!([world.authority.calls().len(), theirs.calls().len(), world.payments.got().len()], [0; 3]);
+
+    let listed = http(SHOP, Target::chaining);
+    send(&world, &listed, &alice).await.expect("sent");
+    let [call] = &world.authority.calls()[..] else { panic!("one call") };
+    let asked = ["subject_token", "subject_token_type", "requested_token_type"].map(|name| call[name].as_str());
+    assert_eq!((asked, theirs.calls().len()), ([&*token, TXN_TOKEN, JWT], 1));
+    let got = last(&world);
+    assert_eq!((got.authorization(), transaction_tokens(&got)), (vec!["Bearer token-0"], vec![]));
+    // No transaction begins here, of which something could be said.
+    let about = Transaction::new().details(json!({"order": "8a77"})).expect("an object");
+    let request = listed.get(world.payments.url("/")).on_behalf_of(&alice).transaction(&about);
+    assert_eq!(refused(request.send().await).0, "transaction");
 }
 
 #[tokio::test]

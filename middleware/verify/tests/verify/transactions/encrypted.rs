@@ -2,6 +2,7 @@
 
 use std::{error::Error, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tower_identity_core::{Revocation, SecretToken};
 use tower_identity_jose::{DecryptError, DecryptionKey, Limits};
@@ -61,6 +62,20 @@ fn tx_a12_the_tokens_of_a_trust_domain_are_encrypted_or_they_are_not() {
         outcome(settled(verdict_on(&other.current(), &orders, Some(token))))
     };
     assert_eq!((judge(&alice), judge(&to(&now, &alice))), (ok(CARRIED), bad(check::ENCRYPTION)));
+}
+
+#[test]
+fn tx_a11_an_encrypted_one_is_explained_by_what_is_inside() {
+    let house = House::new();
+    let ours = DecryptionKey::generate();
+    let verifier = reading(&house, [ours.clone()]);
+    let failed = |token: &SecretToken| {
+        let explanation = verifier.explain_transaction_token(token.expose()).now_or_never().expect("keys are given");
+        explanation.failed().map(|checked| checked.check).collect::<Vec<_>>()
+    };
+    assert_eq!(failed(&to(&ours, &house.alice().build())), Vec::<&str>::new());
+    assert_eq!(failed(&to(&ours, &house.alice().audience("bank.internal").build())), ["aud"]);
+    assert_eq!(failed(&to(&DecryptionKey::generate(), &house.alice().build())), ["format"]);
 }
 
 #[test]

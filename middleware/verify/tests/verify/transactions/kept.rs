@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use tower_identity_core::{RefusalKind, Revocation, SecretToken};
 use tower_identity_testkit::{Endpoint, LogCapture, TestIssuer, TokenBuilder, assert_hides};
-use tower_identity_verify::{TransactionTokens, TrustedIssuer, Verifier};
+use tower_identity_verify::{EventReceiver, Received, TransactionTokens, TrustedIssuer, Verifier};
 
 use super::{CARRIED, House, LOGIN, Outcome, SHOP, bad, ok, outcome, unrelated, verdict_on};
 use crate::support::{ManualClock, at_once, refused};
@@ -40,6 +41,50 @@ fn tx_a1_one_that_is_revoked_is_none() {
     assert_eq!(again(&verifier, &orders, &alice), ok(CARRIED), "another alice");
     revoke(SHOP);
     assert_eq!(again(&verifier, &orders, &alice), bad("revoked"));
+}
+
+/// A transmitter may speak of a trust domain's users where its row lists the trust domain, and not by being trusted alone.
+#[tokio::test]
+async fn ssf_a1_events_end_transaction_tokens_where_the_transmitter_may_speak_of_the_trust_domain() {
+    const RECEIVER: &str = "https://payments.example/events";
+    let clock = ManualClock::new();
+    let login = TestIssuer::builder().clock(clock.clock()).start();
+    let issuer = login.issuer().as_str();
+    let home = TrustedIssuer::keys_at(issuer, login.url(Endpoint::Keys)).audience("payments");
+    let shop = TransactionTokens::of(SHOP, login.url(Endpoint::Keys)).carriers(["orders"]);
+    let verifier = Verifier::builder(home).transaction_tokens(shop).clock(clock.clock()).build().expect("valid");
+    let orders = login.token().client("orders").audience("payments").build();
+    let alice = login.transaction_token(SHOP, "storefront").subject("alice").build();
+    let judged = async || {
+        let settings = verifier.current();
+        let verification = settings.transaction(settings.bearer(orders.expose()), Some(alice.expose()));
+        drop(settings);
+        verification.await.map(drop).map_err(|refusal| refusal.check())
+    };
+    let event = |event: TokenBuilder| {
+        let of = |iss: &str| json!({"format": "iss_sub", "iss": iss, "sub": "alice"});
+        event.audience(RECEIVER).claim("sub_id", json!({"format": "aliases", "identifiers": [of(issuer), of(SHOP)]}))
+    };
+    let received = async |receiver: &EventReceiver| {
+        let event = event(login.user_revoked("alice")).build();
+        receiver.receive(event.expose()).await.map_err(|refusal| refusal.check())
+    };
+    let begun = || EventReceiver::builder(&verifier, RECEIVER);
+    let row = || TrustedIssuer::keys_at(issuer, login.url(Endpoint::Keys)).audience(RECEIVER).leeway(Duration::ZERO);
+
+    assert_eq!(judged().await, Ok(()));
+    let unlisted = begun().build().expect("valid");
+    assert_eq!((received(&unlisted).await, judged().await), (Ok(Received::Applied), Ok(())), "of its own users alone");
+    let none = begun().transmitter(row(), ["bank.internal"]).build().expect_err("not trusted").to_string();
+    assert_eq!(none, "transmitter[0].revokes[0]: is no issuer whose tokens are accepted");
+    let listed = begun().transmitter(row(), [issuer, SHOP]).build().expect("valid");
+    assert_eq!((received(&listed).await, judged().await), (Ok(Received::Applied), Err("revoked")));
+    clock.advance(Duration::from_secs(1));
+    let again = login.transaction_token(SHOP, "storefront").subject("alice").build();
+    let settings = verifier.current();
+    let orders = login.token().client("orders").audience("payments").build();
+    let verdict = settings.transaction(settings.bearer(orders.expose()), Some(again.expose()));
+    assert!(verdict.await.is_ok(), "what is issued later stands");
 }
 
 #[test]
