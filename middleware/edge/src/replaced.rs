@@ -95,7 +95,11 @@ impl Replacing {
             None => settings.within(Some(caller), minted.token().expose()),
         };
         let within = within.try_now().unwrap_or_else(|_| Err(wrong("its keys are not at hand")));
-        let within = within.map_err(|why| wrong("it does not verify").caused_by(why))?;
+        let within = within.map_err(|why| match why.kind() {
+            // Of the caller's own credential, which was revoked meanwhile.
+            RefusalKind::InvalidToken => why,
+            _ => wrong("it does not verify").caused_by(why),
+        })?;
         let left = minted.ends().since(began);
         let renewed_at = began.saturating_add(left - left / 4);
         let replaced = Arc::new(Replaced { within, field: minted.header_value(), renewed_at });
@@ -131,3 +135,6 @@ fn trusting(mint: &Mint, trust_domain: &Audience, keys: KeySet) -> VerifierBuild
 fn wrong(rule: &'static str) -> Refusal {
     Refusal::new(RefusalKind::Misconfigured, "internal_identity").detail(rule)
 }
+
+#[cfg(test)]
+mod tests;
