@@ -127,13 +127,14 @@ async fn tls_a6_no_session_is_taken_up_again() {
     let house = House::new();
     let served = house.serve(house.asking(ClientCertificate::Required)).await;
     let client = house.client();
-    let mut config = served.config(Some(&client));
-    config.resumption = Resumption::in_memory_sessions(8);
-    let config = Arc::new(config);
-    for _ in 0..3 {
-        let mut stream = served.connect((*config).clone()).await.expect("a connection");
-        assert_eq!(ask_over(&mut stream).await, told(&client));
-        assert_eq!(stream.get_ref().1.handshake_kind(), Some(HandshakeKind::Full));
+    for version in [&TLS13, &TLS12] {
+        let mut config = served.config_of(Some(&client), &[version]);
+        config.resumption = Resumption::in_memory_sessions(8);
+        for _ in 0..3 {
+            let mut stream = served.connect(config.clone()).await.expect("a connection");
+            assert_eq!(ask_over(&mut stream).await, told(&client));
+            assert_eq!(stream.get_ref().1.handshake_kind(), Some(HandshakeKind::Full), "{version:?}");
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! A caller that is known by its certificate and names its user in plain text.
+//! A caller that is known by its certificate and says who its user is: in plain text, or by a transaction token.
 
 use tower_identity_inbound::{CertificateForm, ForwardedCertificate, ProxyPeer};
 use tower_identity_testkit::Endpoint;
@@ -26,6 +26,19 @@ fn hearing(more: impl FnOnce(&Door, VerifierBuilder) -> VerifierBuilder) -> Door
 
 fn listening(door: &Door, wanted: ClientCertificate) -> AuthLayer {
     danger::plain_user(door.layer(wanted), FIELD).expect("valid")
+}
+
+/// And whose transaction tokens storefront may carry.
+fn trusting_shop(door: &Door, builder: VerifierBuilder) -> VerifierBuilder {
+    let login = door.issuer.issuer().as_str();
+    let shop = TransactionTokens::of(SHOP, door.issuer.url(Endpoint::Keys)).workloads_of(login);
+    builder.transaction_tokens(shop.carriers(["storefront"]))
+}
+
+fn carrying(door: &Door, mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
+    let alice = door.issuer.transaction_token(SHOP, "storefront").subject("alice").scope("charge").build();
+    request.headers_mut().insert("txn-token", alice.expose().parse().expect("a value"));
+    request
 }
 
 fn naming(mut request: Request<Full<Bytes>>, user: &str) -> Request<Full<Bytes>> {
@@ -75,16 +88,8 @@ async fn cert_a10_a_name_beside_a_token_alone_does_where_no_certificate_is_requi
 
 #[tokio::test]
 async fn named_a5_a_name_stands_beside_one_credential_and_no_transaction_token() {
-    let door = hearing(|door, builder| {
-        let login = door.issuer.issuer().as_str();
-        let shop = TransactionTokens::of(SHOP, door.issuer.url(Endpoint::Keys)).workloads_of(login);
-        builder.transaction_tokens(shop.carriers(["storefront"]))
-    });
-    let alice = || door.issuer.transaction_token(SHOP, "storefront").subject("alice").scope("charge").build();
-    let carrying = |mut request: Request<Full<Bytes>>| {
-        request.headers_mut().insert("txn-token", alice().expose().parse().expect("a value"));
-        request
-    };
+    let door = hearing(trusting_shop);
+    let carrying = |request| carrying(&door, request);
     let own = || Some(door.own("storefront").bearer());
     let by_certificate = || over(Some(&door.storefront), None);
     let by_token = || over(None, own());
@@ -107,17 +112,21 @@ async fn named_a5_a_name_stands_beside_one_credential_and_no_transaction_token()
 }
 
 #[tokio::test]
-async fn csrf_a4_a_certificate_is_guarded_whomever_it_names() {
-    let door = hearing(|_, builder| builder);
-    let layer = listening(&door, ClientCertificate::Required);
+async fn csrf_a4_a_certificate_is_guarded_whoever_its_user_is() {
+    let door = hearing(trusting_shop);
+    let layer = listening(&door, ClientCertificate::Required).transaction_tokens().expect("valid");
     let from = |site: &'static str| {
-        let mut request = naming(over(Some(&door.storefront), None), "alice");
+        let mut request = over(Some(&door.storefront), None);
         *request.method_mut() = Method::POST;
         request.headers_mut().insert("sec-fetch-site", HeaderValue::from_static(site));
         request
     };
-    assert_eq!(send(&layer, from("cross-site")).await, Err((403, "cross_site")));
-    assert_eq!(send(&layer, from("same-origin")).await, ok(FOR_ALICE));
+    let crossing = Err((403, "cross_site"));
+    assert_eq!(send(&layer, naming(from("cross-site"), "alice")).await, crossing);
+    assert_eq!(send(&layer, naming(from("same-origin"), "alice")).await, ok(FOR_ALICE));
+    assert_eq!(send(&layer, carrying(&door, from("cross-site"))).await, crossing);
+    let carried = ok("proven storefront for alice: charge");
+    assert_eq!(send(&layer, carrying(&door, from("same-origin"))).await, carried);
 }
 
 /// The proxy's own certificate names nobody, and the client's does, though the proxy is listed.
