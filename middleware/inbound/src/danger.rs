@@ -67,7 +67,7 @@ pub fn explain_refusals<P>(layer: AuthLayer<P>) -> Result<AuthLayer<P>, InvalidS
 /// # Errors
 ///
 /// [`InvalidSetting`] for the field `plain_user_header`: what [`Source::header`](crate::Source::header) refuses, or a field
-/// that a credential is [looked for](AuthLayer::user_source) in.
+/// that a credential is [looked for](AuthLayer::user_source) in, or a [certificate](AuthLayer::forwarded_certificate).
 pub fn plain_user(layer: AuthLayer, header: impl AsRef<str>) -> Result<AuthLayer, InvalidSetting> {
     layer.hearing(PlainUser::in_field(header.as_ref())?)
 }

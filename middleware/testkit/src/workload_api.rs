@@ -47,6 +47,7 @@ struct Told {
     /// What was sent last, as it goes over the wire.
     last: Option<Bytes>,
     streams: Vec<mpsc::UnboundedSender<Bytes>>,
+    asked: usize,
 }
 
 impl TestWorkloadApi {
@@ -74,6 +75,21 @@ impl TestWorkloadApi {
     ///
     /// When the ID is none, or of a trust domain that is not there.
     pub fn send(&self, id: &str, certificate: &TestCertificate, bundles: &[(&str, &[&TestAuthority])]) {
+        self.send_with_key_of(certificate, id, certificate, bundles);
+    }
+
+    /// The same with the key of this certificate, which need not be the one that is sent.
+    ///
+    /// # Panics
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_with_key_of(
+        &self,
+        other: &TestCertificate,
+        id: &str,
+        certificate: &TestCertificate,
+        bundles: &[(&str, &[&TestAuthority])],
+    ) {
         let own = id.strip_prefix("spiffe://").and_then(|id| id.split('/').next()).expect("a SPIFFE ID");
         let mut message = BytesMut::new();
         let mut federated = BytesMut::new();
@@ -84,7 +100,7 @@ impl TestWorkloadApi {
                 field(&mut svid, 1, id.as_bytes());
                 let chain: Vec<u8> = certificate.chain().iter().flat_map(|one| one.iter().copied()).collect();
                 field(&mut svid, 2, &chain);
-                field(&mut svid, 3, certificate.key().secret_der());
+                field(&mut svid, 3, other.key().secret_der());
                 field(&mut svid, 4, &bundle);
                 field(&mut message, 1, &svid);
             } else {
@@ -96,10 +112,25 @@ impl TestWorkloadApi {
         }
         assert!(!message.is_empty(), "there are no authorities of {own}");
         message.extend_from_slice(&federated);
-        let framed = framed(&message);
+        self.send_bytes(&message);
+    }
+
+    /// Sends these bytes in the place of a message, as no agent does.
+    ///
+    /// # Panics
+    ///
+    /// When there are 4 GiB of them.
+    pub fn send_bytes(&self, message: &[u8]) {
+        let framed = framed(message);
         let mut told = self.told();
         told.streams.retain(|stream| stream.send(framed.clone()).is_ok());
         told.last = Some(framed);
+    }
+
+    /// How often a workload has asked for the stream.
+    #[must_use]
+    pub fn asked(&self) -> usize {
+        self.told().asked
     }
 
     /// Stops: streams that are open break off, and nobody can connect.
@@ -182,6 +213,7 @@ fn answer(told: &Mutex<Told>, request: &Request<Incoming>) -> Response<Updates> 
         return response;
     }
     let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+    told.asked += 1;
     if let Some(last) = &told.last {
         _ = stream.send(last.clone());
     }

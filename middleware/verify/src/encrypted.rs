@@ -68,10 +68,16 @@ pub(crate) fn read(files: &[String], folder: &Path) -> Result<Vec<DecryptionKey>
     files.iter().map(key).collect()
 }
 
-/// The keys that tokens of any of these are encrypted to.
+/// The keys that tokens of any of these are encrypted to. Each is there once, whoever has it: of a token that names none, few
+/// are tried.
 pub(crate) fn keys<'i>(issuers: impl IntoIterator<Item = &'i Arc<Trusted>>) -> DecryptionKeys {
-    let of = |issuer: &'i Arc<Trusted>| issuer.rules.encrypted_to.iter().flat_map(|keys| keys.iter().cloned());
-    DecryptionKeys::new(issuers.into_iter().flat_map(of))
+    let mut all: Vec<DecryptionKey> = Vec::new();
+    for key in issuers.into_iter().flat_map(|issuer| issuer.rules.encrypted_to.iter().flat_map(|keys| keys.iter())) {
+        if !all.iter().any(|other| other.encryption_key() == key.encryption_key()) {
+            all.push(key.clone());
+        }
+    }
+    DecryptionKeys::new(all)
 }
 
 /// That a token of this issuer comes as its tokens have to: encrypted or not.
@@ -129,5 +135,25 @@ impl Inner {
         };
         is_as_agreed(&issuer, true)?;
         Ok((compact, issuer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Verifier;
+
+    /// Callers' issuers stand for users', too, where no others are named.
+    #[test]
+    fn jwe_a4_a_key_is_tried_once_whoevers_tokens_are_encrypted_to_it() {
+        let keys: [_; 3] = std::array::from_fn(|_| DecryptionKey::generate());
+        let [one, both, other] = keys.clone();
+        let issuer = |name: &str, keys: [DecryptionKey; 2]| {
+            TrustedIssuer::discover(format!("https://{name}.example")).audience("orders").encrypted_to(keys)
+        };
+        let builder = Verifier::builder(issuer("login", [one, both.clone()])).issuer(issuer("partner", [both, other]));
+        let verifier = builder.build().expect("valid");
+        let tried: Vec<_> = verifier.0.now.load().decryption.public_jwks().collect();
+        assert_eq!(tried, keys.map(|key| key.encryption_key().to_jwk()));
     }
 }

@@ -86,6 +86,10 @@ pub(crate) fn checked(producers: Vec<Producer>, known: &[Issuer]) -> Result<Vec<
             true => Err(InvalidSetting::new("topics", "names no topic")),
             false => Ok(names),
         });
+        let names = names.and_then(|names| match service.encrypted_to {
+            Some(_) => Err(InvalidSetting::new("decryption_key_file", "is of tokens, and a record is not encrypted")),
+            None => Ok(names),
+        });
         topics.push(names.map_err(|wrong| wrong.within(at).within(asserting::HANDED_OFF_BY))?);
         services.push(Asserting { service, users_of });
     }

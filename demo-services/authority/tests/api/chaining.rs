@@ -125,7 +125,7 @@ async fn ch_c1_a_grant_is_for_a_server_that_policy_names_and_for_no_service() {
 }
 
 #[tokio::test]
-async fn ch_c2_a_grant_is_redeemed_once_for_a_token_about_the_user_as_they_know_her() {
+async fn rfc7521_c1_ch_c2_a_grant_is_redeemed_once_for_a_token_about_the_user_as_they_know_her() {
     let two = Two::start().await;
     let grant = two.grant().await;
     let answer = redeem(&two.theirs, ORDERS, &grant, &[]).await;

@@ -53,7 +53,7 @@ proptest! {
 
     /// A verifier that asks when its set is as old as it may be, and never before.
     #[test]
-    fn ring_c1_whoever_fetches_as_seldom_as_it_may_knows_every_key_that_signs(
+    fn jwks_c1_ring_c1_whoever_fetches_as_seldom_as_it_may_knows_every_key_that_signs(
         steps in prop::collection::vec(1_u64..900, 1..60),
     ) {
         let clock = ManualClock::new();

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use http::HeaderName;
 use tower_identity_core::InvalidSetting;
 
-use super::{AuthLayer, ClientCertificate};
+use super::{AuthLayer, ClientCertificate, settings::Settings};
 use crate::{ForwardedCertificate, Source, Sources, plain_user::PlainUser};
 
 impl<P> AuthLayer<P> {
@@ -29,7 +30,7 @@ impl<P> AuthLayer<P> {
     /// # Errors
     ///
     /// [`InvalidSetting`] for the field `sources`: there is none, one is named twice, or it is the
-    /// [user's](Self::user_source); for `forwarded_certificate.header`: it is one of them.
+    /// [user's](Self::user_source); for `forwarded_certificate.header` or `plain_user_header`: it is one of them.
     pub fn sources(self, sources: impl IntoIterator<Item = Source>) -> Result<Self, InvalidSetting> {
         let sources = Sources::of(sources)?;
         let sources = match self.settings.sources.user().cloned() {
@@ -37,7 +38,7 @@ impl<P> AuthLayer<P> {
             None => sources,
         };
         let sources = sources.with_transaction(self.settings.sources.transaction().cloned())?;
-        apart(&sources, self.settings.forwarded.as_deref())?;
+        self.settings.hold_apart(&sources)?;
         Ok(self.with(|settings| settings.sources = sources))
     }
 
@@ -50,13 +51,14 @@ impl<P> AuthLayer<P> {
     /// # Errors
     ///
     /// [`InvalidSetting`] for the field `user_source`: it is one of the [caller's](Self::sources), or the caller's
-    /// credential is a [certificate](Self::client_certificate); for `forwarded_certificate.header`: it is the same field.
+    /// credential is a [certificate](Self::client_certificate); for `forwarded_certificate.header` or `plain_user_header`: it is
+    /// the same field.
     pub fn user_source(self, source: Source) -> Result<Self, InvalidSetting> {
         if self.settings.client_certificate.is_some() {
             return Err(three_credentials());
         }
         let sources = self.settings.sources.clone().with_user(source)?;
-        apart(&sources, self.settings.forwarded.as_deref())?;
+        self.settings.hold_apart(&sources)?;
         Ok(self.with(|settings| settings.sources = sources))
     }
 
@@ -103,30 +105,43 @@ impl<P> AuthLayer<P> {
     /// # Errors
     ///
     /// [`InvalidSetting`] for the field `forwarded_certificate`: in `header`, it is one of the [sources](Self::sources); in
-    /// `peers`, a proxy is known by its certificate, and the verifier trusts nobody's.
+    /// `peers`, a proxy is known by its certificate, and the verifier trusts nobody's; for `plain_user_header`: it is the same
+    /// field.
     pub fn forwarded_certificate(self, forwarded: ForwardedCertificate) -> Result<Self, InvalidSetting> {
         let known = forwarded.known_to(&self.settings.verifier);
         known.map_err(|wrong| wrong.within("forwarded_certificate"))?;
-        apart(&self.settings.sources, Some(&forwarded))?;
+        apart(&self.settings.sources, Some(&forwarded), self.settings.plain_user.as_ref())?;
         Ok(self.with(|settings| settings.forwarded = Some(Arc::new(forwarded))))
     }
 
     /// What [`danger::plain_user`](crate::danger::plain_user) allows.
     pub(crate) fn hearing(self, field: PlainUser) -> Result<Self, InvalidSetting> {
-        if self.settings.sources.all().any(|source| source.field() == Some(field.field())) {
-            return Err(InvalidSetting::new("plain_user_header", "is a field that a credential is looked for in"));
-        }
+        apart(&self.settings.sources, self.settings.forwarded.as_deref(), Some(&field))?;
         Ok(self.with(|settings| settings.plain_user = Some(field)))
     }
 }
 
-/// A field holds a token or a certificate.
-fn apart(sources: &Sources, forwarded: Option<&ForwardedCertificate>) -> Result<(), InvalidSetting> {
-    let is_a_source =
-        |forwarded: &ForwardedCertificate| sources.all().any(|source| source.field() == Some(forwarded.header()));
-    match forwarded {
-        Some(forwarded) if is_a_source(forwarded) => {
-            Err(InvalidSetting::new("header", "is a source of tokens too").within("forwarded_certificate"))
+impl Settings {
+    /// That these sources, in the place of those before, leave every field to one purpose.
+    pub(super) fn hold_apart(&self, sources: &Sources) -> Result<(), InvalidSetting> {
+        apart(sources, self.forwarded.as_deref(), self.plain_user.as_ref())
+    }
+}
+
+/// A field holds a token, a certificate, or a user's name: whichever of them is said last.
+fn apart(
+    sources: &Sources,
+    forwarded: Option<&ForwardedCertificate>,
+    named: Option<&PlainUser>,
+) -> Result<(), InvalidSetting> {
+    let is_a_source = |field: &HeaderName| sources.all().any(|source| source.field() == Some(field));
+    let holds_a_certificate = |field: &HeaderName| forwarded.is_some_and(|forwarded| forwarded.header() == field);
+    if forwarded.is_some_and(|forwarded| is_a_source(forwarded.header())) {
+        return Err(InvalidSetting::new("header", "is a source of tokens too").within("forwarded_certificate"));
+    }
+    match named.map(PlainUser::field) {
+        Some(field) if is_a_source(field) || holds_a_certificate(field) => {
+            Err(InvalidSetting::new("plain_user_header", "is a field that a credential is looked for in"))
         }
         _ => Ok(()),
     }

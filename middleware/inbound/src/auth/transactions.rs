@@ -38,13 +38,14 @@ impl AuthLayer {
     ///
     /// # Errors
     ///
-    /// [`InvalidSetting`] for the field `transaction_tokens`: the verifier trusts no trust domain; for `sources` or
-    /// `user_source`: `Txn-Token` is one of them.
+    /// [`InvalidSetting`] for the field `transaction_tokens`: the verifier trusts no trust domain; for `sources`,
+    /// `user_source`, `forwarded_certificate.header` or `plain_user_header`: `Txn-Token` is one of them.
     pub fn transaction_tokens(self) -> Result<Self, InvalidSetting> {
         if self.settings.verifier.trust_domains().next().is_none() {
             return Err(InvalidSetting::new("transaction_tokens", "names no trust domain"));
         }
         let sources = self.settings.sources.clone().with_transaction_tokens()?;
+        self.settings.hold_apart(&sources)?;
         Ok(self.with(|settings| settings.sources = sources))
     }
 }

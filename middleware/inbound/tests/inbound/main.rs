@@ -3,6 +3,7 @@
 
 mod auth;
 mod bad_input;
+mod beside;
 mod bound;
 mod calling;
 mod certificates;

@@ -1,17 +1,20 @@
 //! Users in plain text: who is heard, what else a request may have, and what it may do without a name.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, net::SocketAddr};
 
+use base64_simd::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Request, Response};
+use http::{HeaderMap, HeaderName, Method, Request, Response};
 use http_body_util::Full;
+use serde_json::json;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_identity_core::InvalidSetting;
+use tower_identity_core::{CertificateThumbprint, InvalidSetting};
 use tower_identity_inbound::{
-    AuthLayer, RequireLayer, Rule, Source, danger,
+    AuthLayer, CertificateForm, Connection, ForwardedCertificate, ProxyPeer, RequireLayer, Rule, Source, danger,
     rule::{callers, no_user, scope, user},
 };
-use tower_identity_testkit::{TestIssuer, TokenBuilder};
+use tower_identity_refresh::system_clock;
+use tower_identity_testkit::{TestAuthority, TestCertificate, TestIssuer, TokenBuilder};
 use tower_identity_verify::{TrustedIssuer, Verifier, danger::plain_users};
 
 use crate::support::{found, issuer_token, refused, request, through, value};
@@ -111,6 +114,40 @@ async fn named_a5_leaving_the_user_out_opens_nothing() {
 }
 
 #[tokio::test]
+async fn csrf_a4_a_caller_that_came_by_cookie_is_guarded_whomever_it_names() {
+    let issuer = TestIssuer::start();
+    let sources = [Source::authorization(), Source::cookie("session").expect("a cookie")];
+    let layer = hearing(&issuer).await.sources(sources).expect("valid");
+    let cookie = format!("session={}", own(&issuer, "gateway").build().expose());
+    let answer = async |site: &str| {
+        let mut asked = with(request([]), &[("cookie", &cookie), ("sec-fetch-site", site), (FIELD, "alice")]);
+        *asked.method_mut() = Method::POST;
+        let response = through(&layer, asked).await;
+        (response.status().as_u16(), found(&response).and_then(|found| found.user))
+    };
+    assert_eq!(answer("cross-site").await, (403, None));
+    assert_eq!(answer("same-origin").await, (200, Some("alice".to_owned())));
+}
+
+#[tokio::test]
+async fn rfc8705_a1_a_callers_bound_token_is_asked_for_its_certificate_beside_a_name_too() {
+    let issuer = TestIssuer::start();
+    let layer = hearing(&issuer).await;
+    let [proven, other] = [(); 2].map(|()| TestAuthority::new(&system_clock()).certificate().build());
+    let digest = CertificateThumbprint::of(&proven.chain()[0]);
+    let cnf = json!({"x5t#S256": URL_SAFE_NO_PAD.encode_to_string(digest.as_bytes())});
+    let bound = own(&issuer, "gateway").claim("cnf", cnf).build();
+    let status = async |certificate: Option<&TestCertificate>| {
+        let bearer = value(&format!("Bearer {}", bound.expose()));
+        let mut asked = with(request([bearer]), &[(FIELD, "alice")]);
+        let peer = SocketAddr::from(([192, 0, 2, 1], 40_000));
+        asked.extensions_mut().insert(Connection::new(peer, certificate.map(TestCertificate::chain)));
+        through(&layer, asked).await.status().as_u16()
+    };
+    assert_eq!([status(Some(&proven)).await, status(Some(&other)).await, status(None).await], [200, 401, 401]);
+}
+
+#[tokio::test]
 async fn named_a5_at_an_edge_nobody_is_heard() {
     let issuer = TestIssuer::start();
     let layer = hearing(&issuer).await;
@@ -137,6 +174,24 @@ fn named_a4_the_field_is_one_for_a_clients_word_and_no_source_of_credentials() {
     assert_eq!(refused(&layer, "x-user-id"), None);
     assert_eq!(refused(&layer, "x_user_id"), wrong("is written with _, which gateways take for - or drop"));
     assert_eq!(refused(&layer, "cookie"), wrong("has another meaning, and is no place for a credential"));
-    let taken = layer.user_source(Source::header("x-user-id").expect("a source")).expect("valid");
-    assert_eq!(refused(&taken, "x-user-id"), wrong("is a field that a credential is looked for in"));
+    let taken = layer.clone().user_source(Source::header("x-user-id").expect("a source")).expect("valid");
+    let twice = wrong("is a field that a credential is looked for in");
+    assert_eq!(refused(&taken, "x-user-id"), twice);
+
+    // Whichever of the two is said last.
+    let source = || Source::header(FIELD).expect("a source");
+    let loopback = || ForwardedCertificate::by_header(FIELD, CertificateForm::Base64Der, [ProxyPeer::Loopback]);
+    let forwarded = || loopback().expect("valid");
+    let hearing = danger::plain_user(layer.clone(), FIELD).expect("valid");
+    for (layer, expected) in [(&layer, None), (&hearing, twice.clone())] {
+        let said = [
+            layer.clone().sources([source()]).err(),
+            layer.clone().user_source(source()).err(),
+            layer.clone().forwarded_certificate(forwarded()).err(),
+        ];
+        assert_eq!(said, [expected.clone(), expected.clone(), expected]);
+    }
+    let forwarding = layer.forwarded_certificate(forwarded()).expect("valid");
+    assert_eq!(refused(&forwarding, FIELD), twice);
+    assert_eq!(refused(&forwarding, "x-user"), None);
 }

@@ -332,5 +332,8 @@ fn tx_a2_what_is_said_of_the_field_is_said_once() {
     assert_eq!(refused(door.layer().user_source(field())), format!("user_source: {taken}"));
     let of_user = trusting().user_source(field()).expect("a field like any other");
     assert_eq!(refused(of_user.transaction_tokens()), format!("user_source: {taken}"));
+    let named = tower_identity_inbound::danger::plain_user(trusting(), "txn-token").expect("a field like any other");
+    let looked_for = "plain_user_header: is a field that a credential is looked for in";
+    assert_eq!(refused(named.transaction_tokens()), looked_for);
     assert!(door.layer().sources([Source::header("x-token").expect("a field")]).is_ok());
 }

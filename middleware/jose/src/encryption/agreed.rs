@@ -113,5 +113,9 @@ mod tests {
         assert!(!is_point(Party { y: good().x, ..good() }), "off the curve");
         assert!(!is_point(Party { x: "weNJy2HscCSM6AEDTDg04biOvhFhyyWvOHQfeF_P", ..good() }), "too short");
         assert!(!is_point(Party { x: "!", ..good() }));
+        // The same 64 bytes, parted elsewhere.
+        let [x, y] = [good().x, good().y].map(|coordinate| base64url::decode(coordinate).expect("base64url"));
+        let (short, long) = (base64url::encode(&x[..31]), base64url::encode(&[&x[31..], &y].concat()));
+        assert!(!is_point(Party { x: &short, y: &long, ..good() }), "two spellings of one point");
     }
 }

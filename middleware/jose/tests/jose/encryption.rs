@@ -128,6 +128,31 @@ fn jwe_a2_only_what_the_header_may_ask_for_is_done() {
 }
 
 #[test]
+fn jwe_a2_what_a_token_costs_is_bounded() {
+    let ours: Vec<_> = (0..5).map(|_| DecryptionKey::generate()).collect();
+    let keys = DecryptionKeys::new(ours.clone());
+    let inside = signed();
+    let nameless = |key: &DecryptionKey| {
+        let token = encrypted(key.encryption_key(), inside.expose().as_bytes(), |header| {
+            header.as_object_mut().expect("an object").remove("kid");
+        });
+        read(&keys, &token)
+    };
+    assert_eq!(nameless(&ours[3]).as_deref(), Ok(inside.expose()));
+    assert_eq!(nameless(&ours[4]), Err(DecryptError::Decryption), "a fifth key is not tried");
+    let named = ours[4].encryption_key().encrypt(&inside);
+    assert_eq!(read(&keys, named.expose()).as_deref(), Ok(inside.expose()), "unless the token names it");
+
+    let deep = |levels: u8| {
+        let value = (0..levels).fold(json!(1), |inner, _| json!([inner]));
+        read(&keys, &encrypted(ours[0].encryption_key(), inside.expose().as_bytes(), |header| header["x"] = value))
+    };
+    let most = Limits::default().json_depth() - 1;
+    assert_eq!(deep(most).as_deref(), Ok(inside.expose()));
+    assert!(matches!(deep(most + 1), Err(DecryptError::Header(_))));
+}
+
+#[test]
 fn jwe_a2_every_part_is_whole_and_as_it_was_written() {
     let key = DecryptionKey::generate();
     let ours = DecryptionKeys::new([key.clone()]);

@@ -162,3 +162,30 @@ fn text<'c>(claims: &'c Map<String, Value>, name: &str) -> Option<&'c str> {
 fn wrong(check: &'static str, detail: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
     Refusal::new(RefusalKind::BadUpstream, check).detail(detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use tower_identity_oauth::{ClientAuth, Http, TokenEndpoint};
+    use tower_identity_refresh::system_clock;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn out_b2_whether_one_goes_on_or_is_replaced_and_of_which_domain_is_part_of_the_key() {
+        let http = Http::new(system_clock()).expect("TLS can be set up");
+        let auth = ClientAuth::client_secret_post("orders", SecretToken::new("secret")).expect("usable");
+        let server = TokenEndpoint::at("https://as.test", "https://as.test/token", auth);
+        let client = server.connect(&http).expect("a server");
+        let of = |domain: &str, begins_here, replaces| {
+            let (client, transaction) = (client.clone(), Transaction::default());
+            let trust_domain = domain.parse().expect("a name");
+            TransactionToken { client, trust_domain, begins_here, replaces, transaction }.fingerprint()
+        };
+        let all = [("shop", false, false), ("shop", true, false), ("shop", true, true), ("bank", false, false)];
+        let all = all.map(|(domain, begins_here, replaces)| of(domain, begins_here, replaces));
+        for (at, one) in all.iter().enumerate() {
+            assert!(!all[..at].contains(one), "{at}");
+        }
+        assert_eq!(of("shop", false, false), all[0]);
+    }
+}

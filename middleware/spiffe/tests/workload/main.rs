@@ -1,6 +1,8 @@
 //! An agent, and those who go by what it sends, while that changes.
 #![cfg(unix)]
 
+mod wrong;
+
 use std::{
     future::Future,
     net::SocketAddr,

@@ -54,6 +54,9 @@ impl Transmitter {
         if row.redeeming.is_some() {
             return Err(InvalidSetting::new("introspection", "is of tokens, and an event is a JWT"));
         }
+        if row.encrypted_to.is_some() {
+            return Err(InvalidSetting::new("decryption_key_file", "is of tokens, and an event is not encrypted"));
+        }
         let http = row.keys.http(http)?;
         let keys = row.keys.connect(row.anchor.name(), row.anchor.found_at(), row.leeway, &http, None)?;
         let of = |(at, name): (usize, String)| match verifier.trusts(&name) {

@@ -387,6 +387,12 @@ async fn ssf_a1_an_issuer_of_opaque_tokens_and_a_trust_domain_are_no_transmitter
     let row = EventReceiver::builder(&verifier, RECEIVER).transmitter(opaque(), [issuer.issuer().as_str()]).build();
     let told = row.expect_err("an event is a JWT").to_string();
     assert_eq!(told, "transmitter[0].introspection: is of tokens, and an event is a JWT");
+    let signals = || TrustedIssuer::discover("https://signals.example.com").audience(RECEIVER);
+    let row = |signals| EventReceiver::builder(&verifier, RECEIVER).transmitter(signals, [issuer.issuer().as_str()]);
+    let encrypted = signals().encrypted_to([tower_identity_jose::DecryptionKey::generate()]);
+    let told = row(encrypted).build().expect_err("it would come for everybody to read").to_string();
+    assert_eq!(told, "transmitter[0].decryption_key_file: is of tokens, and an event is not encrypted");
+    row(signals()).build().expect("the control");
 }
 
 /// What no key makes an event is worth no fetch, and no outage.

@@ -9,10 +9,13 @@ use tower_identity_core::{
     Actor, Binding, CallerContext, CallerName, Evidence, Refusal, RefusalKind, Revocation, Revocations, Timestamp,
     TokenId, TransactionId, User, Workload,
 };
-use tower_identity_jose::{KeySet, MediaType, SigningKey, sha256};
+use tower_identity_jose::{KeySet, Limits, MediaType, SigningKey, sha256};
 use tower_identity_verify::{Producer, TrustedIssuer, Verifier, VerifierBuilder, danger::self_asserted};
 
-use crate::support::{HOUR, ManualClock, at_once, key};
+use crate::{
+    feed::Script,
+    support::{HOUR, ManualClock, at_once, key},
+};
 
 const LOGIN: &str = "https://login.example.com";
 const PARTNER: &str = "https://partner.example";
@@ -152,6 +155,16 @@ async fn defer_a1_whoever_is_not_listed_and_whomever_it_may_not_speak_for_is_ref
             invalid("subject"),
         ),
         ("another acts", sign(&mesh.orders, &mesh.with("act", json!({"sub": STOCK}))), invalid("act")),
+        (
+            "one of its name elsewhere acts",
+            sign(&mesh.orders, &mesh.with("act", json!({"sub": ORDERS, "iss": "https://elsewhere.example"}))),
+            invalid("act"),
+        ),
+        (
+            "a user by another format",
+            sign(&mesh.orders, &mesh.with("sub_id", json!({"format": "opaque", "iss": LOGIN, "sub": "alice"}))),
+            invalid("claims"),
+        ),
         ("nobody acts", sign(&mesh.orders, &mesh.without("act")), invalid("act")),
         ("no user", sign(&mesh.orders, &mesh.without("sub_id")), invalid("claims")),
         ("a producer that is not listed for the topic", sign(&mesh.stock, &by_stock), invalid("topic")),
@@ -163,6 +176,28 @@ async fn defer_a1_whoever_is_not_listed_and_whomever_it_may_not_speak_for_is_ref
     assert_eq!(listed, Ok(format!("{STOCK} for alice of {PARTNER}: Deferred")), "for that which it is");
     let nobody = mesh.plain().build().expect("valid");
     assert_eq!(invoice(&nobody, &sign(&mesh.orders, &mesh.record())).await, invalid("iss"), "where nobody is");
+}
+
+#[tokio::test]
+async fn defer_a4_while_nobody_knows_what_was_revoked_no_record_is_decided_about() {
+    let mesh = Mesh::new();
+    let record = sign(&mesh.orders, &mesh.record());
+    let waiting = mesh.builder().require_revocation_feed(Script::default()).build().expect("valid");
+    let undecided = waiting.handed_off(&record, "invoices", PAYLOAD).await.expect_err("the feed has not answered");
+    assert!(matches!(undecided.kind(), RefusalKind::Unavailable { .. }), "{undecided:?}");
+    let other = mesh.builder().revocation_feed(Script::default()).build().expect("valid");
+    assert_eq!(invoice(&other, &record).await, of_alice(), "the control");
+}
+
+#[tokio::test]
+async fn defer_a1_a_record_is_no_longer_than_a_token_may_be() {
+    let mesh = Mesh::new();
+    let record = sign(&mesh.orders, &mesh.record());
+    for (bytes, expected) in [(record.len(), of_alice()), (record.len() - 1, invalid("format"))] {
+        let limits = Limits::default().with_token_bytes(bytes).expect("a limit");
+        let verifier = mesh.builder().limits(limits).build().expect("valid");
+        assert_eq!(invoice(&verifier, &record).await, expected, "{bytes}");
+    }
 }
 
 #[tokio::test]

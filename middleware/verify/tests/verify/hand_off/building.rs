@@ -1,5 +1,6 @@
 //! What is refused when the verifier is built, where keys come from, and what takes their place.
 
+use tower_identity_oauth::{ClientAuth, Introspection};
 use tower_identity_verify::{ProducerSettings, Profile};
 
 use super::*;
@@ -29,6 +30,17 @@ fn defer_a5_a_producer_that_may_not_be_one_is_refused() {
     assert_eq!(
         built(domain, topics, &[LOGIN]),
         wrong("issuer: is a trust domain; name one service of it, by its SPIFFE ID")
+    );
+    let auth = ClientAuth::client_secret_basic("billing", "hunter2").expect("usable");
+    let asked = Introspection::at("https://orders.internal/introspect", auth);
+    assert_eq!(
+        built(TrustedIssuer::opaque(ORDERS, asked).audience("billing"), topics, &[LOGIN]),
+        wrong("introspection: is of opaque tokens, and a service says for whom it calls in a JWT")
+    );
+    let encrypted = orders().encrypted_to([tower_identity_jose::DecryptionKey::generate()]);
+    assert_eq!(
+        built(encrypted, topics, &[LOGIN]),
+        wrong("decryption_key_file: is of tokens, and a record is not encrypted")
     );
     let known = "issuer: is trusted for its tokens already; a service's word comes under a name of its own";
     assert_eq!(built(trusted(LOGIN, &mesh.orders), topics, &[PARTNER]), wrong(known));
