@@ -17,6 +17,7 @@ use self::{
     document::Document,
     inbound::{Inbound, InboundTable},
     outbound::OutboundTable,
+    spiffe::Workload,
     tls::OwnTls,
 };
 pub use self::{
@@ -33,6 +34,7 @@ mod inbound;
 mod live;
 mod outbound;
 mod revocations;
+mod spiffe;
 mod tls;
 
 /// A service's settings, read and checked as a whole.
@@ -90,6 +92,9 @@ mod tls;
 /// `[tls]` with `roots = "mesh.pem"` says whose servers this service trusts, issuers and authorization servers among them, and with
 /// `certificate` and `key` who it is to them and to whom it listens: `client_tls` and `server_tls` (feature `tls`).
 ///
+/// `[spiffe]` with `workload_api = "unix:/run/agent.sock"` says that certificates come from SPIFFE's Workload API, which is
+/// awaited by `Settings::ready_from_path` (feature `spiffe`). A table of this name without that field is the service's own.
+///
 /// A file that breaks a rule is refused whole, and the error names the file, the line, the field and the rule. Tables
 /// other than `inbound`, `outbound` and `edge`, and `tls` where it names roots, are the service's own, read by
 /// [`section`](Self::section); a field of type
@@ -139,6 +144,7 @@ pub struct Settings {
     edge: Option<Edge>,
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "then there is nothing in it"))]
     tls: OwnTls,
+    workload: Workload,
 }
 
 impl Settings {
@@ -148,10 +154,7 @@ impl Settings {
     ///
     /// [`SettingsError`] when the file cannot be read or breaks a rule.
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self, SettingsError> {
-        let path = path.as_ref();
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| SettingsError::unreadable(&name, error))?;
-        Self::parse(&text, name)
+        Self::of(Document::read(path.as_ref())?, Workload::default())
     }
 
     /// Reads the text of a file that goes by this name. Files that it names are looked for beside it, as if the text
@@ -161,13 +164,18 @@ impl Settings {
     ///
     /// [`SettingsError`] when the text breaks a rule.
     pub fn parse(text: &str, name: impl Into<String>) -> Result<Self, SettingsError> {
-        let document = Document::parse(text, name.into())?;
+        Self::of(Document::parse(text, name.into())?, Workload::default())
+    }
+
+    fn of(document: Document, workload: Workload) -> Result<Self, SettingsError> {
+        workload.is_of(&document)?;
         let beside = document.directory();
         let tls = OwnTls::read(&document)?;
-        let inbound = document.table::<InboundTable>("inbound")?.map(|table| table.build(beside, &tls)).transpose();
+        let inbound =
+            document.table::<InboundTable>("inbound")?.map(|table| table.build(beside, &workload, &tls)).transpose();
         let mut outbound = document.table::<OutboundTable>("outbound")?;
         let hand_offs = outbound.as_mut().map(|table| table.hand_offs(beside)).transpose();
-        let outbound = outbound.map(|table| table.build(beside, &tls)).transpose();
+        let outbound = outbound.map(|table| table.build(beside, &workload, &tls)).transpose();
         let placed = |table: &str, invalid: InvalidSetting| document.locate(&invalid.within(table));
         let inbound = inbound.map_err(|invalid| placed("inbound", invalid))?;
         let outbound = outbound.map_err(|invalid| placed("outbound", invalid))?;
@@ -183,6 +191,7 @@ impl Settings {
             #[cfg(feature = "edge")]
             edge: edge.transpose().map_err(|invalid| document.locate(&invalid))?,
             tls,
+            workload,
             document,
         })
     }

@@ -9,6 +9,7 @@ use std::{
 
 use serde::Deserialize;
 use tower_identity_core::{InvalidSetting, SecretToken};
+use tower_identity_refresh::Posted;
 
 pub(crate) use self::client::{AuthMethod, BearerSettings, Certificates, ClientFields, Files};
 use crate::{AssertionStyle, BasicEncoding, ClientAuth, DiscoveryOrder, Parameters, TokenEndpoint};
@@ -26,7 +27,7 @@ use crate::{AssertionStyle, BasicEncoding, ClientAuth, DiscoveryOrder, Parameter
 /// | `client_secret`, `client_secret_file` | our secret, or the file that holds it, or several |
 /// | `private_key_file` | the PEM file with our private key, or several, which signs client assertions: ES256, Ed25519 or RSA |
 /// | `client_assertion_file` | the file with a client assertion that somebody else signs, and replaces before it ends |
-/// | `client_certificate` | a table of the files `certificate` and `key` in PEM, or a list of such tables: the certificate that is shown in the handshake |
+/// | `client_certificate` | a table of the files `certificate` and `key` in PEM, or a list of such tables: the certificate that is shown in the handshake; or `"workload_api"`: the [one](Self::svid) that SPIFFE's Workload API tells of |
 /// | `bearer` | a table of the token that proves it: `server`, a table like this one, and `audience`, `resource`, `scope` |
 /// | `key_id` | the `kid` that the server knows the key by; left out, the key's thumbprint |
 /// | `token_endpoint_auth_method` | how we prove it; left out, `client_secret_basic` or `private_key_jwt`; `spiffe_jwt` of an assertion that is a JWT-SVID; `tls_client_auth` or `self_signed_tls_client_auth` of a certificate |
@@ -75,6 +76,8 @@ pub struct ServerSettings {
     parameters: BTreeMap<String, String>,
     #[serde(default)]
     accepts_issuers: Vec<String>,
+    #[serde(skip)]
+    svid: Option<Posted>,
 }
 
 /// One URL, or several.
@@ -99,6 +102,13 @@ impl ServerSettings {
     #[must_use]
     pub fn is_default(&self) -> bool {
         self.default
+    }
+
+    /// Says which certificate `client_certificate = "workload_api"` is, of this table and those in it: the certificates and
+    /// their key as one text, which somebody keeps up to date.
+    #[must_use]
+    pub fn svid(self, svid: &Posted) -> Self {
+        Self { svid: Some(svid.clone()), ..self }
     }
 
     /// Reads the secret or key file, and checks the whole table. Relative paths start at `folder`: the one that the
@@ -134,6 +144,7 @@ impl ServerSettings {
             private_key_file: self.private_key_file.as_ref(),
             client_assertion_file: self.client_assertion_file.as_deref(),
             client_certificate: self.client_certificate.as_ref(),
+            svid: self.svid.as_ref(),
             bearer: self.bearer.as_ref(),
             key_id: self.key_id.as_deref(),
             method: self.token_endpoint_auth_method,

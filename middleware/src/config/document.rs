@@ -24,6 +24,12 @@ impl Document {
         Ok(document)
     }
 
+    pub(super) fn read(path: &Path) -> Result<Self, SettingsError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| SettingsError::unreadable(&name, error))?;
+        Self::parse(&text, name)
+    }
+
     /// Its tables, without their places.
     ///
     /// # Errors

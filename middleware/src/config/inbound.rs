@@ -18,7 +18,7 @@ use tower_identity_verify::{
     danger::{plain_users, trusted_caller},
 };
 
-use super::{events::EventsTable, revocations::RevocationsTable, tls::OwnTls};
+use super::{events::EventsTable, revocations::RevocationsTable, spiffe::Workload, tls::OwnTls};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -123,8 +123,8 @@ fn trusted(
 
 impl InboundTable {
     /// Files that the table names are looked for in this folder.
-    pub(super) fn build(mut self, folder: &Path, tls: &OwnTls) -> Result<Inbound, InvalidSetting> {
-        let (verifier, rules) = self.live(folder)?;
+    pub(super) fn build(mut self, folder: &Path, workload: &Workload, tls: &OwnTls) -> Result<Inbound, InvalidSetting> {
+        let (verifier, rules) = self.live(folder, workload)?;
         let rules = RuleSet::new(rules)?;
         let verifier = tls.to_issuers(verifier).beside(rules.clone()).build()?;
         let resource = self.resource.take().map(|settings| settings.build(&verifier)).transpose();
@@ -149,8 +149,12 @@ impl InboundTable {
     }
 
     /// What takes effect while the service runs: what a verifier is made of, and the rules. `live::restart` lists the fields.
-    pub(super) fn live(&mut self, folder: &Path) -> Result<(VerifierBuilder, BTreeMap<String, Rule>), InvalidSetting> {
-        let verifier = self.verifier(folder)?;
+    pub(super) fn live(
+        &mut self,
+        folder: &Path,
+        workload: &Workload,
+    ) -> Result<(VerifierBuilder, BTreeMap<String, Rule>), InvalidSetting> {
+        let verifier = self.verifier(folder, workload)?;
         let read = |(name, rule): (String, Rule)| match rule.read_files(folder, &system_clock()) {
             Ok(rule) => Ok((name, rule)),
             Err(invalid) => Err(invalid.within(name.as_str()).within("rule")),
@@ -197,7 +201,7 @@ impl InboundTable {
     }
 
     /// Takes from the table what it is made of.
-    fn verifier(&mut self, folder: &Path) -> Result<VerifierBuilder, InvalidSetting> {
+    fn verifier(&mut self, folder: &Path, workload: &Workload) -> Result<VerifierBuilder, InvalidSetting> {
         self.users_are_looked_for()?;
         self.certificates_are_looked_for()?;
         self.names_are_looked_for()?;
@@ -219,8 +223,11 @@ impl InboundTable {
             builder = builder.transaction_tokens(tokens);
         }
         for (at, settings) in take(&mut self.certificates).into_iter().enumerate() {
-            let anchor = settings.anchor(folder).map_err(|invalid| invalid.within(at).within("certificates"))?;
-            builder = builder.certificates(anchor);
+            let anchor = match settings.domain_without_roots().and_then(|domain| workload.bundle(domain)) {
+                Some(bundle) => bundle.and_then(|bundle| settings.anchor_posted(&bundle)),
+                None => settings.anchor(folder),
+            };
+            builder = builder.certificates(anchor.map_err(|invalid| invalid.within(at).within("certificates"))?);
         }
         for (at, service) in take(&mut self.self_asserted).into_iter().enumerate() {
             let added = service.add_to(builder, folder);

@@ -16,7 +16,7 @@ use tower_identity_refresh::{Upkeep, system_clock};
 
 pub use self::digest::SettingsDigest;
 use self::state::State;
-use super::{Settings, SettingsError};
+use super::{Settings, SettingsError, spiffe::Workload};
 
 mod digest;
 #[cfg(feature = "edge")]
@@ -99,7 +99,11 @@ impl LiveSettings {
     ///
     /// As [`from_path`](Self::from_path).
     pub fn watched_by(path: impl AsRef<Path>, clock: Clock) -> Result<Self, SettingsError> {
-        let state = Arc::new(State::read(path.as_ref(), clock)?);
+        Self::following(path.as_ref(), clock, Workload::default())
+    }
+
+    pub(super) fn following(path: &Path, clock: Clock, workload: Workload) -> Result<Self, SettingsError> {
+        let state = Arc::new(State::read(path, clock, workload)?);
         let upkeep = Arc::new(Upkeep::new({
             let state = Arc::clone(&state);
             move || Arc::clone(&state).watch()

@@ -9,7 +9,7 @@ use tower_identity_outbound::{
     HandOffSettings, HandOffs, Outbound, OutboundBuilder, Plaintext, Target, TargetSettings, Unlisted,
 };
 
-use super::tls::OwnTls;
+use super::{spiffe::Workload, tls::OwnTls};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,15 +40,16 @@ impl OutboundTable {
     }
 
     /// Reads the files that it names from this folder. Errors name fields below `outbound`.
-    pub(super) fn build(self, beside: &Path, tls: &OwnTls) -> Result<Outbound, InvalidSetting> {
-        tls.to_servers(self.builder(beside)?).build()
+    pub(super) fn build(self, beside: &Path, workload: &Workload, tls: &OwnTls) -> Result<Outbound, InvalidSetting> {
+        tls.to_servers(self.builder(beside, workload)?).build()
     }
 
     /// The same, for an [`Outbound`] that is there already.
-    pub(super) fn builder(self, beside: &Path) -> Result<OutboundBuilder, InvalidSetting> {
+    pub(super) fn builder(self, beside: &Path, workload: &Workload) -> Result<OutboundBuilder, InvalidSetting> {
         let default = self.default_server()?;
         let mut servers = BTreeMap::new();
         for (name, settings) in self.server {
+            let settings = workload.svid().into_iter().fold(settings, ServerSettings::svid);
             let endpoint =
                 settings.token_endpoint(beside).map_err(|invalid| invalid.within(name.as_str()).within("server"))?;
             servers.insert(name, endpoint);

@@ -34,3 +34,5 @@ mod step_up;
 mod telemetry;
 mod two_servers;
 mod wire;
+#[cfg(unix)]
+mod workload_api;

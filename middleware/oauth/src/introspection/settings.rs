@@ -84,6 +84,7 @@ impl IntrospectionSettings {
             private_key_file: self.private_key_file.as_ref(),
             client_assertion_file: self.client_assertion_file.as_deref(),
             client_certificate: self.client_certificate.as_ref(),
+            svid: None,
             bearer: self.bearer.as_ref(),
             key_id: self.key_id.as_deref(),
             method: self.token_endpoint_auth_method,

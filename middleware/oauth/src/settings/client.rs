@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use tower_identity_core::{Audience, InvalidSetting, Scopes, SecretToken};
+use tower_identity_refresh::Posted;
 
 use super::ServerSettings;
 use crate::{AssertionStyle, BasicEncoding, ClientAuth, Resource, TargetService};
@@ -20,12 +21,20 @@ pub(crate) enum AuthMethod {
     SelfSignedTlsClientAuth,
 }
 
-/// A certificate with its key, or several: the newest first.
+/// A certificate with its key, or several: the newest first. Or that of the Workload API of SPIFFE.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged, expecting = "expected a table of certificate and key, or a list of such tables")]
+#[serde(untagged, expecting = "expected a table of certificate and key, a list of such tables, or \"workload_api\"")]
 pub(crate) enum Certificates {
     One(CertificateFiles),
     Several(Vec<CertificateFiles>),
+    Told(Told),
+}
+
+/// Who tells of the certificate.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Told {
+    WorkloadApi,
 }
 
 /// The files, in PEM: the first with the chain, its own certificate first.
@@ -41,6 +50,7 @@ impl Certificates {
         let all = match self {
             Self::One(one) => std::slice::from_ref(one),
             Self::Several(all) => all,
+            Self::Told(Told::WorkloadApi) => &[],
         };
         all.iter().map(|files| (folder.join(&files.certificate), folder.join(&files.key))).collect()
     }
@@ -83,6 +93,8 @@ pub(crate) struct ClientFields<'a> {
     pub(crate) private_key_file: Option<&'a Files>,
     pub(crate) client_assertion_file: Option<&'a Path>,
     pub(crate) client_certificate: Option<&'a Certificates>,
+    /// What the Workload API has told of.
+    pub(crate) svid: Option<&'a Posted>,
     pub(crate) bearer: Option<&'a BearerSettings>,
     pub(crate) key_id: Option<&'a str>,
     pub(crate) method: Option<AuthMethod>,
@@ -109,7 +121,7 @@ impl ClientFields<'_> {
             return self.with_bearer(bearer, folder);
         }
         if let Some(certificates) = self.client_certificate {
-            return self.with_certificate(&certificates.within(folder));
+            return self.with_certificate(certificates, folder);
         }
         match (self.client_secret, self.client_secret_file, self.private_key_file, self.client_assertion_file) {
             (Some(secret), None, None, None) => match self.secret_in_form()? {
@@ -150,9 +162,19 @@ impl ClientFields<'_> {
         }
     }
 
-    fn with_certificate(&self, files: &[(PathBuf, PathBuf)]) -> Result<ClientAuth, InvalidSetting> {
+    fn with_certificate(&self, certificates: &Certificates, folder: &Path) -> Result<ClientAuth, InvalidSetting> {
         self.alone("client_certificate")?;
-        let auth = ClientAuth::tls_client_auth_files(self.client_id, files.iter().cloned())?;
+        let auth = match (certificates, self.svid) {
+            (Certificates::Told(Told::WorkloadApi), Some(svid)) => {
+                ClientAuth::tls_client_auth_posted(self.client_id, svid)?
+            }
+            (Certificates::Told(Told::WorkloadApi), None) => {
+                let rule =
+                    "is that of a Workload API, which the table spiffe of a settings file names, and there is none";
+                return Err(InvalidSetting::new("client_certificate", rule));
+            }
+            (files, _) => ClientAuth::tls_client_auth_files(self.client_id, files.within(folder))?,
+        };
         match self.method {
             None | Some(AuthMethod::TlsClientAuth) => Ok(auth),
             Some(AuthMethod::SelfSignedTlsClientAuth) => auth.self_signed(),
@@ -167,7 +189,8 @@ impl ClientFields<'_> {
             return Err(InvalidSetting::new("token_endpoint_auth_method", rule));
         }
         let within = |wrong: InvalidSetting| wrong.within("bearer");
-        let from = bearer.server.token_endpoint(folder).map_err(|wrong| within(wrong.within("server")))?;
+        let server = ServerSettings { svid: self.svid.cloned(), ..(*bearer.server).clone() };
+        let from = server.token_endpoint(folder).map_err(|wrong| within(wrong.within("server")))?;
         let resource = bearer.resource.as_deref().map(Resource::parse).transpose();
         let resource = resource.map_err(|wrong| within(InvalidSetting::new("resource", wrong.to_string())))?;
         let audience = bearer.audience.as_deref().map(Audience::parse).transpose();

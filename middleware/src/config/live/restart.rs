@@ -50,13 +50,22 @@ const RULE: &str = "takes effect at a restart only, and nothing else that this f
 /// Why one file may not follow the other while the service runs: a field that waits for a restart is another, comes or
 /// goes. Tables of the service's own are its own matter.
 pub(super) fn waits_for_restart(before: &Table, now: &Table) -> Option<InvalidSetting> {
-    LIVE.iter().find_map(|live| live.waits(before, now)).or_else(|| own_tls(before, now))
+    LIVE.iter()
+        .find_map(|live| live.waits(before, now))
+        .or_else(|| own_tls(before, now))
+        .or_else(|| another_workload(before, now))
 }
 
 /// Of the table `[tls]`, where it is not the service's own: all of it waits. The files that it names are followed.
 fn own_tls(before: &Table, now: &Table) -> Option<InvalidSetting> {
     let [before, now] = [before, now].map(|tables| tables.get("tls").filter(|table| table.get("roots").is_some()));
     (before != now).then(|| InvalidSetting::new("tls", RULE))
+}
+
+/// Of the table `[spiffe]`, where it is not the service's own.
+fn another_workload(before: &Table, now: &Table) -> Option<InvalidSetting> {
+    let [before, now] = [before, now].map(|tables| tables.get("spiffe").and_then(|table| table.get("workload_api")));
+    (before != now).then(|| InvalidSetting::new("workload_api", RULE).within("spiffe"))
 }
 
 impl Live {
@@ -148,6 +157,11 @@ issuer = 'a'
         assert_eq!(waits_for_restart(&tls("roots = 'a'"), &none), waits);
         assert_eq!(waits_for_restart(&tls("roots = 'a'"), &tls("roots = 'a'")), None);
         assert_eq!(waits_for_restart(&tls("key = 'a'"), &tls("key = 'b'")), None);
+        let spiffe = |text: &str| toml::from_str::<Table>(&format!("[spiffe]\n{text}")).expect("well formed");
+        let waits = Some(InvalidSetting::new("workload_api", RULE).within("spiffe"));
+        assert_eq!(waits_for_restart(&spiffe("workload_api = 'unix:a'"), &spiffe("workload_api = 'unix:b'")), waits);
+        assert_eq!(waits_for_restart(&none, &spiffe("workload_api = 'unix:a'")), waits);
+        assert_eq!(waits_for_restart(&spiffe("ours = 1"), &spiffe("ours = 2")), None);
         let gone = InvalidSetting::new("inbound", "is gone, and this service has callers");
         assert_eq!(waits_for_restart(&some, &none), Some(gone));
     }

@@ -17,7 +17,7 @@ use tower_identity_refresh::{FileText, WatchedFile, blocking};
 use super::{SettingsDigest, restart::waits_for_restart, telemetry};
 use crate::{
     Settings, SettingsError,
-    config::{document::Document, inbound::InboundTable, outbound::OutboundTable},
+    config::{document::Document, inbound::InboundTable, outbound::OutboundTable, spiffe::Workload},
 };
 
 /// The largest file that is read.
@@ -64,12 +64,12 @@ struct Refused {
 }
 
 impl State {
-    pub(super) fn read(path: &Path, clock: Clock) -> Result<Self, SettingsError> {
+    pub(super) fn read(path: &Path, clock: Clock, workload: Workload) -> Result<Self, SettingsError> {
         let name = path.display().to_string();
         let file = Arc::new(WatchedFile::new(path, MAX_FILE_BYTES, clock));
         let FileText { text, number } = file.read();
         let text = readable(text, &name)?;
-        let first = Settings::parse(&text, name.as_str())?;
+        let first = Settings::of(Document::parse(&text, name.clone())?, workload)?;
         let document = Document::parse(&text, name.clone())?;
         let digest = SettingsDigest::of(&document.tables()?);
         let rules = first.inbound.as_ref().map(|inbound| inbound.rules.clone()).unwrap_or_default();
@@ -168,7 +168,9 @@ impl State {
         let targets = match (&self.first.outbound, outbound) {
             (Some(outbound), Some(table)) => {
                 let placed = |invalid: InvalidSetting| document.locate(&invalid.within("outbound"));
-                let next = table.builder(document.directory()).and_then(|builder| outbound.check(builder));
+                let next = table
+                    .builder(document.directory(), &self.first.workload)
+                    .and_then(|builder| outbound.check(builder));
                 Some(next.map_err(placed)?)
             }
             // A file that says nothing of calling on, as the one before it.
@@ -177,7 +179,7 @@ impl State {
         let rules = match (&self.first.inbound, table) {
             (Some(inbound), Some(mut table)) => {
                 let placed = |invalid: InvalidSetting| document.locate(&invalid.within("inbound"));
-                let (verifier, rules) = table.live(document.directory()).map_err(placed)?;
+                let (verifier, rules) = table.live(document.directory(), &self.first.workload).map_err(placed)?;
                 let rules = before.rules.succeeded_by(rules).map_err(placed)?;
                 if let Some(name) = in_use.iter().find(|name| rules.get(name).is_none()) {
                     return Err(document.no_rule(name));
