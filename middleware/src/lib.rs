@@ -96,8 +96,8 @@ pub use tower_identity_core::{
 };
 #[cfg(feature = "edge")]
 pub use tower_identity_edge::{
-    Attribute, EdgeAnswer, EdgeLayer, KeyRing, KeySetEndpoint, KeyTooOld, Mint, MintBuilder, MintError, Minted,
-    NameTable, Pairwise, Rotation, TrustDomain, UserNames,
+    Attribute, EdgeAnswer, EdgeLayer, Exchange, ExchangeBuilder, KeyRing, KeySetEndpoint, KeyTooOld, Mint, MintBuilder,
+    MintError, Minted, NameTable, Pairwise, Rotation, TrustDomain, UserNames,
 };
 pub use tower_identity_inbound::{
     AtEdge, AuthLayer, CallerName, CertificateForm, ClientCertificate, Connection, CorrelationId, EdgeBody,

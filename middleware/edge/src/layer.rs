@@ -1,27 +1,36 @@
 //! The layer of the edge, its service, and their future.
 
 mod future;
+mod inside;
 
 use std::{
-    fmt,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use http::{HeaderName, HeaderValue, Request, Response};
-use tower_identity_core::{CallerContext, InvalidSetting, Refusal, RefusalKind, transaction_tokens};
-use tower_identity_inbound::{AtEdge, AuthLayer, Inbound, auth::AuthService, forward_auth::ProxyQuestion};
+use http::{Request, Response};
+use tower_identity_core::InvalidSetting;
+use tower_identity_inbound::{AtEdge, AuthLayer, auth::AuthService};
 use tower_layer::Layer;
 use tower_service::Service;
 
 pub use self::future::EdgeFuture;
-use crate::{EdgeAnswer, Mint, replaced::Replacing};
+pub(crate) use self::inside::FIELD;
+use self::{
+    future::Waiting,
+    inside::{By, Inside},
+};
+use crate::{
+    EdgeAnswer, Exchange, Mint,
+    exchange::Kept,
+    replaced::{Coming, MANY, Replacement, Replacing},
+};
 
 /// Authenticates requests from outside, and puts an internal identity in the place of whoever they name: the one
 /// [`Inbound`] of the request, and the [ambient scope](tower_identity_core::ambient), are then of the trust domain. For the
 /// first service that external requests reach, in the place of its [`AuthLayer`].
 ///
-/// - The user is whom the [mint](Mint) calls so inside, with the rights that cross. Who sent the request stays known to
+/// - The user is whom the [mint](Mint), or the [authority](Exchange), calls so inside, with the rights that cross. Who sent the request stays known to
 ///   rules, by its name alone: the text of what was presented is gone, and no strategy of the outbound layer can relay,
 ///   embed or exchange it. What calls on carries the transaction token.
 /// - A caller without a user, one that is not tied to its user, and a user who is nobody inside are refused (403). Where the
@@ -63,14 +72,6 @@ pub struct EdgeLayer {
     inside: Inside,
 }
 
-/// What is done with whoever was authenticated.
-#[derive(Clone)]
-struct Inside {
-    replacing: Arc<Replacing>,
-    forwards: bool,
-    answers: bool,
-}
-
 impl EdgeLayer {
     /// Authenticates by this layer, and replaces by this mint's identities for this trust domain.
     ///
@@ -78,8 +79,22 @@ impl EdgeLayer {
     ///
     /// [`InvalidSetting`] for the field `trust_domain`: the mint makes no identities for it.
     pub fn new(auth: AuthLayer<AtEdge>, mint: Mint, trust_domain: impl AsRef<str>) -> Result<Self, InvalidSetting> {
-        let replacing = Arc::new(Replacing::new(mint, trust_domain.as_ref())?);
-        Ok(Self { auth, inside: Inside { replacing, forwards: false, answers: false } })
+        let replacing = Replacing::new(mint, trust_domain.as_ref())?;
+        Ok(Self { auth, inside: Inside::by(By::Mint(replacing)) })
+    }
+
+    /// Authenticates by this layer, and replaces by the identities that an authority gives in exchange: where the trust domain has
+    /// a transaction token service of its own, and the edge no key.
+    ///
+    /// - One exchange is made for a credential, however many requests come with it, and another behind their backs before that
+    ///   identity ends. What is at hand is used until its end while the authority is out of reach; where there is none, the
+    ///   request is refused with 503 and `Retry-After`.
+    /// - What the authority refuses is refused as its answer says: 401 or 403 where it is the caller's fault, 500 where it is this
+    ///   service's, 502 where the answer is not what was asked for.
+    /// - All else is as with a [mint](Self::new).
+    #[must_use]
+    pub fn exchanging(auth: AuthLayer<AtEdge>, exchange: Exchange) -> Self {
+        Self { auth, inside: Inside::by(By::Exchange(Kept::new(exchange, MANY))) }
     }
 
     /// Puts the internal identity on the request, too, in the field `Txn-Token`: for a gateway, whose inner service sends the
@@ -93,7 +108,7 @@ impl EdgeLayer {
     /// request may pass and copies it to that request: `docs/forward-auth.md` says how, and what else the proxy has to see to.
     ///
     /// It is the one exception to what answers say of an identity, and for the proxy alone: of a request that does not stand in
-    /// the place of a [proxy's question](ProxyQuestion), which a `ForwardAuthLayer` around this one says, there is no answer but
+    /// the place of a [proxy's question](tower_identity_inbound::forward_auth::ProxyQuestion), which a `ForwardAuthLayer` around this one says, there is no answer but
     /// 500. The field goes with the status 200, and is not to be stored; any other answer has none, because it is the client's
     /// with whatever is in it. Who is let in as anonymous has none either.
     ///
@@ -138,18 +153,11 @@ impl EdgeLayer {
     /// How many internal identities are remembered: 10,000 by default. Of none, every request begins a transaction of its own.
     #[must_use]
     pub fn remember(self, identities: usize) -> Self {
-        let replacing = Arc::new(self.inside.replacing.remembering(identities));
-        Self { inside: Inside { replacing, ..self.inside }, ..self }
-    }
-}
-
-impl fmt::Debug for Inside {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inside")
-            .field("trust_domain", self.replacing.trust_domain())
-            .field("forwards", &self.forwards)
-            .field("answers", &self.answers)
-            .finish_non_exhaustive()
+        let by = match &*self.inside.by {
+            By::Mint(replacing) => By::Mint(replacing.remembering(identities)),
+            By::Exchange(kept) => By::Exchange(Kept::new(kept.exchange.clone(), identities)),
+        };
+        Self { inside: Inside { by: Arc::new(by), ..self.inside }, ..self }
     }
 }
 
@@ -168,40 +176,43 @@ pub struct EdgeService<S> {
     inside: Inside,
 }
 
-pub(crate) const FIELD: HeaderName = HeaderName::from_static(transaction_tokens::FIELD);
-
-impl Inside {
-    /// Leaves the internal identity in a request, and gives the scope of it and what the answer tells of it.
-    fn replace<B>(&self, request: &mut Request<B>) -> Result<(Option<CallerContext>, Option<HeaderValue>), Refusal> {
-        if self.answers && !ProxyQuestion::is_in(request.extensions()) {
-            let rule = "the edge answers proxies, and no ForwardAuthLayer stands around it";
-            return Err(Refusal::new(RefusalKind::Misconfigured, "wiring").detail(rule));
-        }
-        let Inbound::Caller(outside) = Inbound::of(request.extensions())? else { return Ok((None, None)) };
-        let (within, replaced) = self.replacing.replace(outside)?;
-        if self.forwards {
-            request.headers_mut().insert(FIELD, replaced.field.clone());
-        }
-        request.extensions_mut().insert(Inbound::Caller(within.clone()));
-        Ok((Some(within), self.answers.then(|| replaced.field.clone())))
+impl<S> EdgeService<S> {
+    #[cold]
+    fn wait<B>(&mut self, coming: Coming, request: Request<B>) -> EdgeFuture<S, B>
+    where
+        S: Service<Request<B>> + Clone,
+    {
+        // The call comes after the wait, so it must be made on the very service that was polled ready.
+        let not_ready_inner = self.inner.clone();
+        let ready_inner = std::mem::replace(&mut self.inner, not_ready_inner);
+        EdgeFuture::waiting(Waiting { coming, ready_inner, request, inside: self.inside.clone() })
     }
 }
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for EdgeService<S>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
 {
     type Response = Response<EdgeAnswer<ResBody>>;
     type Error = S::Error;
-    type Future = EdgeFuture<S::Future>;
+    type Future = EdgeFuture<S, ReqBody>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        match self.inside.replace(&mut request) {
-            Ok((scope, told)) => EdgeFuture::calling(scope, told, &mut self.inner, request),
+        let replaced = match self.inside.replace(&request) {
+            Ok(Some(Replacement::Now(replaced))) => replaced,
+            Ok(Some(Replacement::Later(coming))) => return self.wait(coming, request),
+            Ok(None) => return EdgeFuture::calling(None, None, &mut self.inner, request),
+            Err(refusal) => Err(refusal),
+        };
+        match replaced {
+            Ok((within, replaced)) => {
+                let told = self.inside.put(&mut request, &within, &replaced);
+                EdgeFuture::calling(Some(within), told, &mut self.inner, request)
+            }
             Err(refusal) => EdgeFuture::refused(&refusal, &request),
         }
     }

@@ -21,22 +21,26 @@
 //! | [`answer`] | [`EdgeAnswer`], what goes out, of which nothing speaks of an identity but to a proxy that asked |
 //! | [`key_ring`] | [`KeyRing`], the key that signs and those that take its place; [`Rotation`] |
 //! | [`key_set`] | [`KeySetEndpoint`], which publishes them |
+//! | [`exchange`] | [`Exchange`], which asks an authority for one in the mint's place |
 //! | [`mint`] | [`Mint`], which makes an internal identity; [`MintError`] |
 //! | [`trust_domain`] | [`TrustDomain`], what of a user crosses into it |
 //! | [`names`] | [`UserNames`], who a user is inside; [`Pairwise`] and [`NameTable`] |
 
 pub mod answer;
+pub mod exchange;
 pub mod key_ring;
 pub mod key_set;
 pub mod layer;
 pub mod mint;
 pub mod names;
 mod replaced;
+mod scope_rows;
 mod telemetry;
 pub mod trust_domain;
 
 pub use self::{
     answer::EdgeAnswer,
+    exchange::{Exchange, ExchangeBuilder},
     key_ring::{KeyRing, KeyTooOld, Rotation},
     key_set::KeySetEndpoint,
     layer::{EdgeFuture, EdgeLayer, EdgeService},

@@ -7,8 +7,11 @@ use std::sync::{
 
 use http::HeaderValue;
 use quick_cache::sync::Cache;
-use tower_identity_core::{Audience, CallerContext, Fingerprint, InvalidSetting, Refusal, RefusalKind, Timestamp};
+use tower_identity_core::{
+    Audience, BoxFuture, CallerContext, Fingerprint, InvalidSetting, Refusal, RefusalKind, Timestamp,
+};
 use tower_identity_jose::KeySet;
+use tower_identity_oauth::Standing;
 use tower_identity_verify::{TransactionTokens, TrustedIssuer, Verifier, VerifierBuilder};
 
 use crate::{Mint, MintError};
@@ -17,7 +20,7 @@ use crate::{Mint, MintError};
 pub(crate) const MANY: usize = 10_000;
 
 /// What stands in the verifier of the trust domain where others have a home: nobody's, and never asked.
-const NOBODY: &str = "urn:tower-identity:edge";
+pub(crate) const NOBODY: &str = "urn:tower-identity:edge";
 
 /// Makes internal identities of one trust domain, has them verified by what that trusts, and remembers them.
 pub(crate) struct Replacing {
@@ -32,15 +35,42 @@ pub(crate) struct Replacing {
 
 /// What a caller presented: its credential, and what speaks for its user, which may be the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Presented(Fingerprint, Fingerprint);
+pub(crate) struct Presented(Fingerprint, Fingerprint);
+
+impl Presented {
+    pub(crate) fn of(caller: &CallerContext) -> Self {
+        Self(caller.caller_token().fingerprint(), caller.token().fingerprint())
+    }
+}
 
 /// An internal identity, verified.
+#[derive(Debug)]
 pub(crate) struct Replaced {
-    within: CallerContext,
+    pub(crate) within: CallerContext,
     pub(crate) field: HeaderValue,
     /// Early enough that whoever gets it has time left.
-    renewed_at: Timestamp,
+    pub(crate) renewed_at: Timestamp,
+    /// With what it was made of, if not before.
+    pub(crate) ends: Timestamp,
+    /// Of the credential that it was obtained with, where that may be withdrawn.
+    pub(crate) by: Option<Standing>,
 }
+
+impl Replaced {
+    /// Whether it may be used now.
+    pub(crate) fn is_good(&self, now: Timestamp) -> bool {
+        now < self.ends && !self.within.is_revoked() && self.by.as_ref().is_none_or(|by| !by.is_gone())
+    }
+}
+
+/// A caller within the trust domain, now or later.
+pub(crate) enum Replacement {
+    Now(Result<(CallerContext, Arc<Replaced>), Refusal>),
+    Later(Coming),
+}
+
+/// One that is on its way.
+pub(crate) type Coming = BoxFuture<'static, Result<(CallerContext, Arc<Replaced>), Refusal>>;
 
 impl Replacing {
     pub(crate) fn new(mint: Mint, trust_domain: &str) -> Result<Self, InvalidSetting> {
@@ -71,7 +101,7 @@ impl Replacing {
         if !caller.principal().binding().is_established() {
             return Err(MintError::Unrelated.into());
         }
-        let presented = Presented(caller.caller_token().fingerprint(), caller.token().fingerprint());
+        let presented = Presented::of(caller);
         let known = self
             .made
             .get(&presented)
@@ -102,7 +132,8 @@ impl Replacing {
         })?;
         let left = minted.ends().since(began);
         let renewed_at = began.saturating_add(left - left / 4);
-        let replaced = Arc::new(Replaced { within, field: minted.header_value(), renewed_at });
+        let (field, ends) = (minted.header_value(), minted.ends());
+        let replaced = Arc::new(Replaced { within, field, renewed_at, ends, by: None });
         self.made.insert(presented, Arc::clone(&replaced));
         Ok(replaced)
     }

@@ -1,16 +1,18 @@
 //! What the operator is told: `docs/telemetry.md`.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use metrics::{Unit, counter, describe_counter};
-use tower_identity_core::Audience;
+use tower_identity_core::{Audience, Refusal, TransactionId};
 use tower_identity_jose::{SigningKey, SigningKeyError};
+use tower_identity_refresh::Loaded;
 
-use crate::{MintError, Minted};
+use crate::{MintError, Minted, replaced::Replaced};
 
 const TARGET: &str = "tower_identity::edge";
 
 const MINTED: &str = "tower_identity_identities_minted_total";
+const EXCHANGED: &str = "tower_identity_identities_exchanged_total";
 
 /// Tells of an internal identity that was made, or of none: `source` says of what, where somebody asks.
 pub(crate) fn minted(trust_domain: &Audience, minted: &Result<Minted, MintError>, source: impl FnOnce() -> String) {
@@ -29,6 +31,26 @@ pub(crate) fn minted(trust_domain: &Audience, minted: &Result<Minted, MintError>
             transaction = minted.transaction().as_str(),
             source = source(),
             "internal identity made"
+        );
+    }
+}
+
+/// Tells of an internal identity that an authority was asked for.
+pub(crate) fn exchanged(trust_domain: &Audience, exchanged: &Result<Loaded<Arc<Replaced>>, Refusal>) {
+    let outcome = exchanged.as_ref().map_or_else(|refusal| refusal.kind().as_str(), |_| "exchanged");
+    describe_counter!(
+        EXCHANGED,
+        Unit::Count,
+        "internal identities that an authority was asked for, by what came of it"
+    );
+    counter!(EXCHANGED, "trust_domain" => trust_domain.as_str().to_owned(), "outcome" => outcome).increment(1);
+    if let Ok(Loaded { value: replaced, lifetime }) = exchanged {
+        tracing::debug!(
+            target: TARGET,
+            trust_domain = trust_domain.as_str(),
+            transaction = replaced.within.token().transaction().map(TransactionId::as_str),
+            seconds = lifetime.usable().as_secs(),
+            "internal identity obtained"
         );
     }
 }

@@ -1,12 +1,15 @@
 //! What of a user crosses into a trust domain.
 
-use std::{collections::HashMap, fmt};
+use std::fmt;
 
 use serde::Deserialize;
-use tower_identity_core::{Audience, CallerContext, InvalidSetting, Issuer, Scope, Scopes};
+use tower_identity_core::{Audience, CallerContext, InvalidSetting, Scopes};
 use tower_identity_jose::EncryptionKey;
 
-use crate::UserNames;
+use crate::{
+    UserNames,
+    scope_rows::{ScopeRows, WrittenRow},
+};
 
 /// A trust domain that internal identities are made for: who a user is there, and what crosses into it. By default nothing
 /// does: neither a scope nor an attribute.
@@ -26,7 +29,7 @@ use crate::UserNames;
 pub struct TrustDomain {
     name: String,
     pub(crate) users: Box<dyn UserNames>,
-    scopes: Vec<(Option<String>, String, String)>,
+    scopes: Vec<WrittenRow>,
     attributes: Vec<Attribute>,
     encrypted_to: Option<EncryptionKey>,
 }
@@ -91,14 +94,7 @@ impl TrustDomain {
 
     pub(crate) fn check(self) -> Result<Domain, InvalidSetting> {
         let name = Audience::parse(&self.name).map_err(|why| InvalidSetting::new("name", why.to_string()))?;
-        let mut scopes: HashMap<Box<str>, Vec<Row>> = HashMap::new();
-        for (at, (issuer, outside, inside)) in self.scopes.into_iter().enumerate() {
-            let wrong = |rule: String| InvalidSetting::new(at, rule).within("scopes");
-            let outside = Scope::parse(outside).map_err(|why| wrong(why.to_string()))?;
-            let inside = Scope::parse(inside).map_err(|why| wrong(why.to_string()))?;
-            let issuer = issuer.map(Issuer::parse).transpose().map_err(|why| wrong(why.to_string()))?;
-            scopes.entry(outside.as_str().into()).or_default().push(Row { issuer, inside });
-        }
+        let scopes = ScopeRows::check(self.scopes).map_err(|wrong| wrong.within("scopes"))?;
         let Self { users, attributes, encrypted_to, .. } = self;
         Ok(Domain { name, users, scopes, attributes, encrypted_to })
     }
@@ -115,24 +111,15 @@ impl fmt::Debug for TrustDomain {
 pub(crate) struct Domain {
     pub(crate) name: Audience,
     pub(crate) users: Box<dyn UserNames>,
-    scopes: HashMap<Box<str>, Vec<Row>>,
+    scopes: ScopeRows,
     attributes: Vec<Attribute>,
     pub(crate) encrypted_to: Option<EncryptionKey>,
-}
-
-struct Row {
-    /// Whose word it is, if not anybody's.
-    issuer: Option<Issuer>,
-    inside: Scope,
 }
 
 impl Domain {
     /// What the caller may inside.
     pub(crate) fn scopes(&self, context: &CallerContext) -> Scopes {
-        let issuer = context.token().issuer();
-        let outside = context.principal().scopes().iter().filter_map(|scope| self.scopes.get(scope));
-        let inside = outside.flatten().filter(|row| row.issuer.as_ref().is_none_or(|own| own == issuer));
-        inside.map(|row| row.inside.clone()).collect()
+        self.scopes.of(context)
     }
 
     pub(crate) fn lets_cross(&self, attribute: Attribute) -> bool {

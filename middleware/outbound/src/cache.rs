@@ -5,11 +5,10 @@
 //! slot that somebody waits at is never forgotten, so there is one flight for a key, however many come; a token that
 //! arrives goes to those that are kept, and the slot, which holds none, is forgotten when its place is needed.
 
-use std::{convert::Infallible, sync::Arc};
+use std::sync::Arc;
 
-use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, UnitWeighter, sync::Cache};
 use tower_identity_core::{Clock, Refusal, Timestamp};
-use tower_identity_refresh::Slot;
+use tower_identity_refresh::{Slot, Slots};
 
 use crate::{
     entry::Entry,
@@ -29,7 +28,7 @@ const FAILURES: usize = 16_384;
 pub(crate) struct TokenCache {
     near: Near,
     kept: Kept,
-    asked: Cache<CacheKey, Slot<Landed, Refusal>, UnitWeighter, DefaultHashBuilder, Busy>,
+    asked: Slots<CacheKey, Landed, Refusal>,
     clock: Clock,
 }
 
@@ -48,12 +47,7 @@ pub(crate) enum Came {
 
 impl TokenCache {
     pub(crate) fn new(bounds: Bounds, clock: Clock) -> Arc<Self> {
-        let options = OptionsBuilder::new()
-            .weight_capacity(FAILURES as u64)
-            .estimated_items_capacity(FAILURES)
-            .build()
-            .expect("a capacity is all that options need");
-        let asked = Cache::with_options(options, UnitWeighter, DefaultHashBuilder::default(), Busy);
+        let asked = Slots::new(FAILURES, clock.clone());
         Arc::new(Self { near: Near::default(), kept: Kept::new(bounds), asked, clock })
     }
 
@@ -107,8 +101,7 @@ impl TokenCache {
 
     /// The slot of a key: the same one for all who hold it at one time.
     fn slot(&self, ask: &Ask) -> Slot<Landed, Refusal> {
-        let new = || Ok::<_, Infallible>(Slot::new(self.clock.clone()));
-        self.asked.get_or_insert_with(&ask.key().to_key(), new).unwrap_or_else(|never| match never {})
+        self.asked.slot(&ask.key().to_key())
     }
 
     /// A token that will do, and came after it was looked for. Asked by each flight before it asks anybody else: flights
@@ -126,23 +119,6 @@ impl TokenCache {
     /// The token in whose place another comes, whatever became of it.
     pub(crate) fn before(&self, key: &Looked<'_>) -> Option<Arc<Entry>> {
         self.kept.peek(key)
-    }
-}
-
-/// A slot at which somebody waits, or may, stays.
-#[derive(Clone)]
-struct Busy;
-
-impl Lifecycle<CacheKey, Slot<Landed, Refusal>> for Busy {
-    type RequestState = Vec<Slot<Landed, Refusal>>;
-
-    fn is_pinned(&self, _: &CacheKey, slot: &Slot<Landed, Refusal>) -> bool {
-        !slot.is_idle()
-    }
-
-    /// Gathered, to be dropped without the map's lock.
-    fn on_evict(&self, gone: &mut Self::RequestState, _: CacheKey, slot: Slot<Landed, Refusal>) {
-        gone.push(slot);
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use tower_identity_core::{Issuer, Refusal, RefusalKind, Scopes, Timestamp};
 use tower_identity_oauth::Standing;
-use tower_identity_refresh::{Failed, Lifetime, Loaded, jitter};
+use tower_identity_refresh::{Failed, Lifetime, Loaded};
 
 use crate::{
     bearer::Bearer,
@@ -26,13 +26,6 @@ const UNSAID: Duration = Duration::from_secs(60);
 
 /// How long a token is used at most, however long it would be good.
 const LONGEST: Duration = Duration::from_secs(3600);
-
-/// How long a server that is out of reach is left alone for a key, at most.
-const OUTAGE: Duration = Duration::from_secs(2);
-
-/// How long any other failure is the answer for its key: so that a handler which tries in a loop does not have the
-/// authorization server refuse as often. Nobody is refused for longer than it takes to read why.
-const REFUSED: Duration = Duration::from_secs(1);
 
 /// What a flight brings.
 #[derive(Debug, Clone)]
@@ -75,7 +68,10 @@ pub(crate) async fn obtain(ask: &Ask) -> Result<Obtained, Failed<Refusal>> {
     let asked = recipe.clock.monotonic();
     let brought = recipe.source.obtain(ask).await;
     recipe.told.acquired(recipe.clock.monotonic().since(asked));
-    let failed = |error| if ask.ahead { Failed { error, retry_after: Duration::ZERO } } else { failed(error) };
+    let failed = |error| match ask.ahead {
+        true => Failed { error, retry_after: Duration::ZERO },
+        false => Failed::for_a_moment(error),
+    };
     let brought = brought.map_err(failed)?;
     // Revoked while the exchange was in the air: what came of it is for nobody, and not kept.
     if ask.subject.as_ref().is_some_and(|subject| subject.is_revoked()) {
@@ -123,22 +119,6 @@ pub(crate) async fn load(cache: Weak<TokenCache>, ask: Ask) -> Result<Loaded<Lan
     landed(Landed { entry, until })
 }
 
-/// A failure, which everybody who waits for it gets, and whoever asks within a moment.
-pub(crate) fn failed(error: Refusal) -> Failed<Refusal> {
-    let retry_after = match error.kind() {
-        RefusalKind::Unavailable { retry_after } => jittered(*retry_after, OUTAGE),
-        _ => jittered(REFUSED, REFUSED),
-    };
-    Failed { error, retry_after }
-}
-
-/// So long, or up to a quarter longer, and never longer than the limit, below which it differs too: what fails together
-/// is not tried together.
-fn jittered(wanted: Duration, limit: Duration) -> Duration {
-    let (least, most) = (wanted.min(limit / 4 * 3), wanted.saturating_add(wanted.min(limit) / 4).min(limit));
-    least + (most - least).mul_f64(f64::from(jitter()) / f64::from(u32::MAX))
-}
-
 /// How long a token is used: never past its own end, nor past the end of the user's token that it was made from. It
 /// is refreshed ahead of its own end only; ahead of the user's there is nothing to gain.
 pub(crate) fn lifetime(expires_in: Option<Duration>, subject_left: Option<Duration>) -> Lifetime {
@@ -157,26 +137,6 @@ pub(crate) fn lifetime(expires_in: Option<Duration>, subject_left: Option<Durati
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn out_b4_a_failure_is_the_answer_for_a_moment_and_for_no_more_than_two_seconds() {
-        let outage = |seconds| RefusalKind::Unavailable { retry_after: Duration::from_secs(seconds) };
-        let cases = [
-            (outage(0), 0, 0),
-            (outage(1), 1000, 1250),
-            (outage(2), 1500, 2000),
-            (outage(30), 1500, 2000),
-            (outage(u64::MAX), 1500, 2000),
-            (RefusalKind::InvalidToken, 750, 1000),
-            (RefusalKind::BadUpstream, 750, 1000),
-        ];
-        for (kind, least, most) in cases {
-            let failed = || failed(Refusal::new(kind.clone(), "test")).retry_after.as_millis();
-            let all: std::collections::HashSet<_> = (0..64).map(|_| failed()).collect();
-            assert!(all.iter().all(|millis| (least..=most).contains(millis)), "{kind:?}: {all:?}");
-            assert!(least == most || all.len() > 32, "thrown 64 times: {all:?}");
-        }
-    }
 
     #[test]
     fn out_b3_a_token_is_used_no_longer_than_it_or_its_subject_lasts() {

@@ -16,6 +16,7 @@
 //! | `flight` | one load under way, and who waits for it |
 //! | `pilot` | the task that flies it |
 //! | `slot`, `get` | the machine behind a lock: [`Slot`] and its future, [`Get`] |
+//! | `slots` | [`Slots`], many of them by key, and not more than so many |
 //! | `lifetime` | what a loader answers: [`Loaded`] or [`Failed`], and [`Lifetime`] |
 //! | `background` | [`Background`], a task that ends with its owner; [`blocking`] work, and [`OneAtATime`] |
 //! | `upkeep` | [`Upkeep`], one that is begun at its first use |
@@ -35,12 +36,16 @@ mod lifetime;
 mod pilot;
 mod posted;
 mod slot;
+#[cfg(not(loom))]
+mod slots;
 mod state;
 mod sync;
 mod tick;
 mod upkeep;
 mod watched_file;
 
+#[cfg(not(loom))]
+pub use self::slots::Slots;
 pub use self::{
     background::{Background, OneAtATime, blocking},
     clock::system_clock,

@@ -2,7 +2,16 @@
 
 use std::time::Duration;
 
+use tower_identity_core::{Refusal, RefusalKind};
+
 use crate::jitter;
+
+/// How long a server that is out of reach is left alone for a value, at most.
+const OUTAGE: Duration = Duration::from_secs(2);
+
+/// How long any other failure is the answer for its value: so that a handler which tries in a loop does not have an
+/// authorization server refuse as often. Nobody is refused for longer than it takes to read why.
+const REFUSED: Duration = Duration::from_secs(1);
 
 /// The two ends of a value's life, counted from when its load began, so that the answer's way here is not added to it.
 ///
@@ -76,11 +85,51 @@ pub struct Failed<E> {
     pub retry_after: Duration,
 }
 
+impl Failed<Refusal> {
+    /// A failure of an authorization server or of a caller at one, for everybody who waits for it and whoever asks within a
+    /// moment: 1 s, or, of an outage, as long as the server says and 2 s at most. Not quite the same moment for all, so that what
+    /// fails together is not tried together.
+    #[must_use]
+    pub fn for_a_moment(error: Refusal) -> Self {
+        let retry_after = match error.kind() {
+            RefusalKind::Unavailable { retry_after } => jittered(*retry_after, OUTAGE),
+            _ => jittered(REFUSED, REFUSED),
+        };
+        Self { error, retry_after }
+    }
+}
+
+/// So long, or up to a quarter longer, and never longer than the limit, below which it differs too.
+fn jittered(wanted: Duration, limit: Duration) -> Duration {
+    let (least, most) = (wanted.min(limit / 4 * 3), wanted.saturating_add(wanted.min(limit) / 4).min(limit));
+    least + (most - least).mul_f64(f64::from(jitter()) / f64::from(u32::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn out_b4_a_failure_is_the_answer_for_a_moment_and_for_no_more_than_two_seconds() {
+        let outage = |seconds| RefusalKind::Unavailable { retry_after: Duration::from_secs(seconds) };
+        let cases = [
+            (outage(0), 0, 0),
+            (outage(1), 1000, 1250),
+            (outage(2), 1500, 2000),
+            (outage(30), 1500, 2000),
+            (outage(u64::MAX), 1500, 2000),
+            (RefusalKind::InvalidToken, 750, 1000),
+            (RefusalKind::BadUpstream, 750, 1000),
+        ];
+        for (kind, least, most) in cases {
+            let failed = || Failed::for_a_moment(Refusal::new(kind.clone(), "test")).retry_after.as_millis();
+            let all: HashSet<_> = (0..64).map(|_| failed()).collect();
+            assert!(all.iter().all(|millis| (least..=most).contains(millis)), "{kind:?}: {all:?}");
+            assert!(least == most || all.len() > 32, "thrown 64 times: {all:?}");
+        }
+    }
 
     #[test]
     fn a_life_is_refreshed_after_70_to_80_percent_and_not_always_at_once() {

@@ -49,9 +49,10 @@ use crate::TokenBuilder;
 ///
 /// It has no policy: whoever authenticates, with whatever secret or assertion, gets what it asks for, and may
 /// exchange any unexpired access token that this issuer, or one that it [accepts](Self::accept), has signed: for an access
-/// token, or for an assertion to another server (`jwt`, `id-jag`), which that one takes once (RFC 7523) if it accepts this
-/// issuer. It knows Entra ID's on-behalf-of, too. What is malformed is refused as the RFCs say. Tests judge the client by
-/// the [recorded calls](Self::token_calls).
+/// token, for a transaction token (feature `transaction-tokens`), or for an assertion to another server (`jwt`, `id-jag`),
+/// which that one takes once (RFC 7523) if it accepts this issuer. So may it one of its [opaque](Self::opaque) tokens. It
+/// knows Entra ID's on-behalf-of, too. What is malformed is refused as the RFCs say. Tests judge the client by the
+/// [recorded calls](Self::token_calls).
 ///
 /// A verifier, tested against one, and how it copes with an outage:
 ///

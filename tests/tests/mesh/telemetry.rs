@@ -186,7 +186,7 @@ fn what_a_service_tells_is_what_is_documented_and_all_of_it() {
     assert_eq!(metrics, documented_metrics());
     assert_eq!(named, 2, "requests with a name in them");
     let expected = [
-        ("authentication accepted true none home", 7),
+        ("authentication accepted true none home", 8),
         ("authentication accepted true none of stream", 1),
         ("authentication anonymous true none none", 1),
         ("authentication refused true bad_upstream:introspection home", 1),

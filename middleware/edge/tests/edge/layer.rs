@@ -2,16 +2,13 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use bytes::Bytes;
-use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
-use http_body_util::{Empty, Full};
-use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_identity_core::{
-    Binding, CallerContext, Principal, Revocation, SecretToken, Subject, ambient, transaction_tokens::FIELD,
-};
+use http::{Request, Response, header::AUTHORIZATION};
+use http_body_util::Empty;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_identity_core::{Binding, Principal, Revocation, SecretToken, Subject, transaction_tokens::FIELD};
 use tower_identity_edge::{EdgeLayer, KeyRing, Mint, Rotation, TrustDomain};
 use tower_identity_inbound::{
-    AuthBody, AuthLayer, EdgeBody, Inbound,
+    AuthLayer, Inbound,
     rule::{callers, scope},
 };
 use tower_identity_jose::Algorithm;
@@ -19,54 +16,10 @@ use tower_identity_oauth::{ClientAuth, TokenEndpoint};
 use tower_identity_outbound::{Outbound, Target};
 use tower_identity_testkit::Endpoint;
 
-use crate::support::{Edge, SHOP, audience, builder, opened, secret, shop};
-
-/// What a service finds: in the request, around it, and on it.
-#[derive(Clone)]
-struct Found {
-    inbound: Option<CallerContext>,
-    ambient: Option<CallerContext>,
-    headers: HeaderMap,
-}
-
-type Asked = Request<Empty<Bytes>>;
-
-fn with(token: &SecretToken) -> Asked {
-    let value = format!("Bearer {}", token.expose());
-    Request::builder().header(AUTHORIZATION, value).body(Empty::new()).expect("a request")
-}
-
-async fn through<L>(layer: &L, request: Asked) -> Response<()>
-where
-    L: Layer<tower::util::BoxCloneSyncService<Request<EdgeBody<Empty<Bytes>>>, Response<Full<Bytes>>, Infallible>>,
-    L::Service: Service<Asked, Response: Into<Parts>, Error = Infallible>,
-{
-    let inner = service_fn(async |request: Request<EdgeBody<Empty<Bytes>>>| {
-        // After a wait, as most handlers do.
-        tokio::task::yield_now().await;
-        let inbound = Inbound::of(request.extensions()).expect("authenticated").caller().cloned();
-        let found = Found { inbound, ambient: ambient::current(), headers: request.headers().clone() };
-        let mut response = Response::new(Full::default());
-        response.extensions_mut().insert(found);
-        Ok::<_, Infallible>(response)
-    });
-    let inner = tower::util::BoxCloneSyncService::new(inner);
-    let Ok(response) = layer.layer(inner).oneshot(request).await;
-    Response::from_parts(response.into().0, ())
-}
-
-struct Parts(http::response::Parts);
-
-impl<B> From<Response<AuthBody<B>>> for Parts {
-    fn from(response: Response<AuthBody<B>>) -> Self {
-        Self(response.into_parts().0)
-    }
-}
-
-fn found(response: &Response<()>) -> Found {
-    assert_eq!(response.status(), 200);
-    response.extensions().get::<Found>().expect("the service was called").clone()
-}
+use crate::{
+    support::{Edge, SHOP, audience, builder, opened, secret, shop},
+    through::{Asked, field, found, through, with},
+};
 
 #[tokio::test]
 async fn edge_a1_a_service_behind_the_edge_finds_the_internal_identity_and_no_text_of_another() {
@@ -168,11 +121,6 @@ async fn edge_a2_who_presents_nothing_is_anonymous_where_that_is_let_in() {
     assert_eq!(anonymous.headers.get(FIELD), None, "what is on it from outside is taken away");
     let bad = through(&layer, with(&edge.token("alice").tampered().build())).await;
     assert_eq!(bad.status(), 401, "bad is never anonymous");
-}
-
-async fn field(layer: &EdgeLayer, token: &SecretToken) -> String {
-    let found = found(&through(layer, with(token)).await);
-    found.headers.get(FIELD).expect("it forwards").to_str().expect("text").to_owned()
 }
 
 #[tokio::test]

@@ -3,8 +3,10 @@
 mod answers;
 mod encrypted;
 mod endpoint;
+mod exchange;
 mod keys;
 mod layer;
 mod listeners;
 mod mint;
 mod support;
+mod through;

@@ -4,7 +4,7 @@ use tower_identity_core::{Clock, Refusal, Scopes};
 use tower_identity_oauth::{
     ActorToken, ClientCredentials, IssuedToken, Standing, TargetService, TokenClient, TokenType, Unexchangeable,
 };
-use tower_identity_refresh::{Loaded, Slot};
+use tower_identity_refresh::{Failed, Loaded, Slot};
 
 use crate::load;
 
@@ -26,7 +26,7 @@ impl ActorTokens {
         let load = || async move {
             // For the authorization server itself, and so for no audience.
             let grant = ClientCredentials::new(TargetService { tolerated, ..TargetService::default() }).into();
-            let issued = client.request(&grant).await.map_err(|error| load::failed(error.refusal()))?;
+            let issued = client.request(&grant).await.map_err(|error| Failed::for_a_moment(error.refusal()))?;
             Ok(Loaded { lifetime: load::lifetime(issued.expires_in(), None), value: issued })
         };
         self.slot.evict(|token| token.standing().is_some_and(Standing::is_gone));

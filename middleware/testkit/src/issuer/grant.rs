@@ -49,6 +49,11 @@ pub(super) fn issue(
         let subject = inputs(shared, call, client)?;
         return assertion::issue(shared, call, kind, (&subject, client));
     }
+    #[cfg(feature = "transaction-tokens")]
+    if requested == Some(super::transaction::TOKEN_TYPE) {
+        let subject = inputs(shared, call, client)?;
+        return super::transaction::issue(shared, call, (&subject, client), failure);
+    }
     let exchanged = match grant_type {
         Some(CLIENT_CREDENTIALS) => None,
         Some(TOKEN_EXCHANGE) => Some(exchange(shared, call, client)?),
@@ -156,9 +161,14 @@ fn input(shared: &Shared, call: &TokenCall, token: &str, kind: &str) -> Result<O
     }
 }
 
-/// The claims of an access token that this issuer, or one that it accepts, signed, and that has not ended.
+/// The claims of an access token that this issuer, or one that it accepts, signed, or that stands for such a one here, and
+/// that has not ended.
 pub(super) fn open(shared: &Shared, token: &str) -> Option<Map<String, Value>> {
-    open_as(shared, token, [MediaType::ACCESS_TOKEN])
+    let stands_for = shared.state().introspection.active.get(token).map(|stands_for| stands_for.claims().clone());
+    match stands_for {
+        Some(claims) => in_time(shared, claims),
+        None => open_as(shared, token, [MediaType::ACCESS_TOKEN]),
+    }
 }
 
 /// The same of a token of one of these kinds.
@@ -172,7 +182,10 @@ pub(super) fn open_as(
     let keys = keys_of(shared, &issuer)?;
     let keys = KeySet::from_keys(keys.iter().map(SigningKey::verifying_key)).ok()?;
     let accept = Accept::new(kinds, [Algorithm::Es256, Algorithm::Ed25519, Algorithm::EdDsa]);
-    let claims = unverified.open(&keys, &accept).ok()?.into_claims();
+    in_time(shared, unverified.open(&keys, &accept).ok()?.into_claims())
+}
+
+fn in_time(shared: &Shared, claims: Map<String, Value>) -> Option<Map<String, Value>> {
     let ends = claims.get("exp")?.as_u64().map(Timestamp::from_secs)?;
     (shared.clock.wall() < ends).then_some(claims)
 }

@@ -25,7 +25,7 @@ const JWT: &str = "application/jwt";
 #[derive(Default)]
 pub(super) struct Introspection {
     /// The tokens that are active, by what clients have of them.
-    active: HashMap<String, TokenBuilder>,
+    pub(super) active: HashMap<String, TokenBuilder>,
     edit: Option<Edit>,
     calls: Vec<TokenCall>,
 }

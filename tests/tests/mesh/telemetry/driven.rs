@@ -15,10 +15,10 @@ use reqwest::{RequestBuilder, StatusCode};
 use tokio::runtime::Runtime;
 use tower::{Layer as _, ServiceExt, service_fn};
 use tower_identity::{
-    Algorithm, Audience, AuthLayer, BoxFuture, Candidate, ClientAuth, EventReceiver, FeedError, Introspection, Issuer,
-    KeyRing, KeyedHash, Mint, Outbound, OutboundBuilder, Pairwise, Pulled, Received, Remember, RequireLayer,
-    Revocation, RevocationFeed, Revocations, Rotation, RuleHandle, SecretToken, ServerTls, Target, TokenEndpoint,
-    TrustDomain, TrustedIssuer, Unlisted, Verifier, danger,
+    Algorithm, Audience, AuthLayer, BoxFuture, Candidate, ClientAuth, EdgeLayer, EventReceiver, Exchange, FeedError,
+    Introspection, Issuer, KeyRing, KeyedHash, Mint, Outbound, OutboundBuilder, Pairwise, Pulled, Received, Remember,
+    RequireLayer, Revocation, RevocationFeed, Revocations, Rotation, RuleHandle, SecretToken, ServerTls, Target,
+    TokenEndpoint, TransactionTokens, TrustDomain, TrustedIssuer, Unlisted, Verifier, danger,
     rule::{scope, user},
     system_clock,
 };
@@ -44,6 +44,7 @@ pub(super) fn all(
     runtime.block_on(lose_a_server());
     runtime.block_on(refuse_a_connection());
     runtime.block_on(mint_an_identity());
+    runtime.block_on(exchange_for_an_identity(issuer));
     runtime.block_on(call_on(issuer, listener));
     (runtime.block_on(let_a_stream_end()), runtime.block_on(drive(issuer, stranger)))
 }
@@ -195,6 +196,19 @@ async fn mint_an_identity() {
         keys.generation()
     });
     assert_eq!(generations, [1, 2, 3, 4]);
+}
+
+/// An internal identity that an authority gives.
+async fn exchange_for_an_identity(issuer: &TestIssuer) {
+    let auth = ClientAuth::client_secret_basic("gateway", "hunter2").expect("usable");
+    let shop = TransactionTokens::of("shop.internal", issuer.url(Endpoint::Keys));
+    let exchange = Exchange::builder(TokenEndpoint::discover(issuer.issuer().as_str(), auth), shop);
+    let exchange = exchange.scope_for_all("orders:place").build().expect("valid");
+    let layer = EdgeLayer::exchanging(AuthLayer::new(verifier(issuer, "orders")).edge(), exchange);
+    let edge = Server::start(Router::new().route("/", get(|| async {})).layer(layer)).await;
+    let request = reqwest::Client::builder().no_proxy().build().expect("client").get(edge.url("/"));
+    let response = request.bearer_auth(token(issuer).subject("alice").build().expose()).send().await.expect("answered");
+    assert_eq!(response.status(), StatusCode::OK);
 }
 
 /// A stream that its token does not last for.
