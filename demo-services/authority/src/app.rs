@@ -69,13 +69,15 @@ async fn no_store(mut response: Response) -> Response {
     response
 }
 
-/// The authority of the settings' table `authority`.
+/// The authority of the settings' table `authority`, which connects by their table `tls` where there is one.
 ///
 /// # Errors
 ///
 /// [`StartError::Settings`] names the line of what is wrong.
 pub fn of_settings(settings: &Settings) -> Result<Authority, StartError> {
-    let authority = Authority::new(settings.section("authority")?, &settings.beside(""), system_clock());
+    let (tls, directory) = (settings.client_tls(), settings.beside(""));
+    let authority = settings.section("authority")?;
+    let authority = Authority::connecting_by(tls.as_ref(), authority, &directory, system_clock());
     Ok(authority.map_err(|invalid| settings.refuse(&invalid.within("authority")))?)
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use axum::http::HeaderName;
-use tower_identity::{Audience, ClientId, Clock, InvalidSetting, Issuer, Scopes, Subject};
+use tower_identity::{Audience, ClientId, ClientTls, Clock, InvalidSetting, Issuer, Scopes, Subject};
 use tower_identity_jose::{Algorithm, KeySet, SigningKey, SigningKeyError};
 
 use crate::{
@@ -57,6 +57,20 @@ impl Authority {
     ///
     /// [`InvalidSetting`] names the field, from the table `authority` in.
     pub fn new(settings: AuthoritySettings, directory: &Path, clock: Clock) -> Result<Self, InvalidSetting> {
+        Self::connecting_by(None, settings, directory, clock)
+    }
+
+    /// The same, which connects to receivers of events, and to those whose grants it redeems, by this TLS.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn connecting_by(
+        tls: Option<&ClientTls>,
+        settings: AuthoritySettings,
+        directory: &Path,
+        clock: Clock,
+    ) -> Result<Self, InvalidSetting> {
         let dialect = settings.answers_as.map_or(&OURS, Product::dialect);
         let places = Places::of(&settings.issuer, dialect.layout)?;
         let key = signing_key(&settings, dialect.algorithm, directory)?;
@@ -82,14 +96,14 @@ impl Authority {
             used_grants: UsedAssertions::default(),
             sessions: Sessions::default(),
             transactions: settings.transactions.map(Transactions::from),
-            receivers: Receivers::new(settings.receivers)?,
+            receivers: Receivers::new(settings.receivers, tls)?,
             slowness: Slowness::default(),
         };
         for (at, client) in settings.clients.into_iter().enumerate() {
             authority.register(client).map_err(|invalid| invalid.within(at).within("client"))?;
         }
         for (at, trusted) in settings.trusted.into_iter().enumerate() {
-            authority.trust(trusted).map_err(|invalid| invalid.within(at).within("trusted"))?;
+            authority.trust(trusted, tls).map_err(|invalid| invalid.within(at).within("trusted"))?;
         }
         authority.check_rows()?;
         authority.check_grants()?;
@@ -140,7 +154,7 @@ impl Authority {
         Ok(())
     }
 
-    fn trust(&mut self, trusted: TrustedSettings) -> Result<(), InvalidSetting> {
+    fn trust(&mut self, trusted: TrustedSettings, tls: Option<&ClientTls>) -> Result<(), InvalidSetting> {
         self.check_row(&trusted.client, &trusted.to, std::iter::once(&trusted.scopes))?;
         if trusted.issuer == self.issuer {
             return Err(InvalidSetting::new("issuer", "is this server itself"));
@@ -152,7 +166,7 @@ impl Authority {
         if let Some(stranger) = trusted.users.values().find(|user| !self.users.contains(*user)) {
             return Err(InvalidSetting::new("users", format!("{stranger} is no user here")));
         }
-        self.trusted.push(Trusted::new(trusted, &self.clock)?);
+        self.trusted.push(Trusted::new(trusted, &self.clock, tls)?);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header::CONTENT_TYPE};
 use reqwest::{Client, Url, redirect::Policy};
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tower_identity::{Audience, Clock, InvalidSetting, SecretToken, WithCauses};
+use tower_identity::{Audience, ClientTls, Clock, InvalidSetting, SecretToken, WithCauses};
 
 use crate::{authority::Authority, error::TokenError, event::Ended, layout::is_loopback, settings::ReceiverSettings};
 
@@ -51,7 +51,7 @@ enum Attempt {
 }
 
 impl Receivers {
-    pub(crate) fn new(settings: Vec<ReceiverSettings>) -> Result<Self, InvalidSetting> {
+    pub(crate) fn new(settings: Vec<ReceiverSettings>, tls: Option<&ClientTls>) -> Result<Self, InvalidSetting> {
         let receiver = |(at, row): (usize, ReceiverSettings)| {
             let url =
                 usable(&row.url).map_err(|rule| InvalidSetting::new("url", rule).within(at).within("receiver"))?;
@@ -59,8 +59,9 @@ impl Receivers {
         };
         let all = settings.into_iter().enumerate().map(receiver).collect::<Result<_, _>>()?;
         // An event goes where the settings say: by no proxy of the environment, and to no other place than that.
-        let http = Client::builder().no_proxy().redirect(Policy::none()).timeout(TIMEOUT).build();
-        let http = http.map_err(|error| InvalidSetting::new("receiver", WithCauses(&error).to_string()))?;
+        let builder = Client::builder().no_proxy().redirect(Policy::none()).timeout(TIMEOUT);
+        let builder = tls.into_iter().fold(builder, |builder, tls| builder.tls_backend_preconfigured(tls.config()));
+        let http = builder.build().map_err(|error| InvalidSetting::new("receiver", WithCauses(&error).to_string()))?;
         Ok(Self { all, http, room: Arc::new(Semaphore::new(MAX_UNDER_WAY)) })
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use tower_identity::{Audience, ClientId, Clock, InvalidSetting, Issuer, Scopes, Subject, Timestamp};
+use tower_identity::{Audience, ClientId, ClientTls, Clock, InvalidSetting, Issuer, Scopes, Subject, Timestamp};
 use tower_identity_jose::{Accept, KeySet, OpenError, Unopened, Unverified};
 use tower_identity_oauth::{Discovery, Http};
 
@@ -41,10 +41,18 @@ struct Fetched {
 }
 
 impl Trusted {
-    pub(crate) fn new(settings: TrustedSettings, clock: &Clock) -> Result<Self, InvalidSetting> {
+    pub(crate) fn new(
+        settings: TrustedSettings,
+        clock: &Clock,
+        tls: Option<&ClientTls>,
+    ) -> Result<Self, InvalidSetting> {
         let TrustedSettings { issuer, client, to, scopes, users } = settings;
         let invalid = |rule: String| InvalidSetting::new("issuer", rule);
-        let http = Http::new(clock.clone()).map_err(|error| invalid(error.to_string()))?;
+        let http = match tls {
+            Some(tls) => Http::with_tls(tls.config(), clock.clone()),
+            None => Http::new(clock.clone()),
+        };
+        let http = http.map_err(|error| invalid(error.to_string()))?;
         let discovery = Discovery::new(issuer.clone(), http)?;
         Ok(Self { issuer, client, to, scopes, users, discovery, keys: Mutex::default() })
     }

@@ -1,8 +1,9 @@
-//! Binding an address, and having somebody watch what comes there.
+//! Binding an address, listening there with TLS, and having somebody watch what comes.
 
 use std::{fmt, io, net::SocketAddr};
 
 use tokio::net::TcpListener;
+use tower_identity::{ServerTls, Settings, SettingsError};
 
 use crate::Watch;
 
@@ -23,9 +24,11 @@ impl ListenError {
     }
 }
 
-/// A bound address, and whoever watches what comes there. It is made of a listener of tokio's, which nobody watches.
+/// A bound address, how it listens there, and whoever watches what comes. It is made of a listener of tokio's, without TLS, which
+/// nobody watches.
 pub struct Listener {
     pub(crate) tcp: TcpListener,
+    pub(crate) tls: Option<ServerTls>,
     pub(crate) watch: Option<Watch>,
 }
 
@@ -39,6 +42,15 @@ impl Listener {
         self.tcp.local_addr()
     }
 
+    /// The same with TLS, where the table `tls` of these settings has a certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] when the table breaks a rule, or a file of it cannot be used.
+    pub fn with_tls_of(self, settings: &Settings) -> Result<Self, SettingsError> {
+        Ok(Self { tls: settings.server_tls()?, ..self })
+    }
+
     /// The same under watch, once it is [served](crate::serve).
     #[must_use]
     pub fn watched(self, watch: Option<Watch>) -> Self {
@@ -48,13 +60,17 @@ impl Listener {
 
 impl From<TcpListener> for Listener {
     fn from(tcp: TcpListener) -> Self {
-        Self { tcp, watch: None }
+        Self { tcp, tls: None, watch: None }
     }
 }
 
 impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listener").field("tcp", &self.tcp).field("watched", &self.watch.is_some()).finish()
+        f.debug_struct("Listener")
+            .field("tcp", &self.tcp)
+            .field("tls", &self.tls)
+            .field("watched", &self.watch.is_some())
+            .finish()
     }
 }
 

@@ -86,7 +86,7 @@ fn start(arguments: &Arguments, name: &'static str, run: Run) -> Result<(), Star
     tokio::runtime::Runtime::new()?.block_on(async {
         let listener = listen(address, "--listen, or with listen in [service]").await?;
         let address = listener.local_addr()?;
-        let serving = run(settings, listener, interrupted()?)?;
+        let serving = run(settings, listener.with_tls_of(settings)?, interrupted()?)?;
         tracing::info!(%address, "{name} listens");
         live.watch();
         Ok(serving.await?)

@@ -1,10 +1,15 @@
 //! Serving until told to stop.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, time::Duration};
 
-use axum::Router;
+use axum::{
+    Router,
+    extract::{ConnectInfo, Request},
+    http::{HeaderValue, header::HOST},
+    middleware::map_request,
+};
 use tokio::sync::oneshot;
-use tower_identity::{BoxFuture, Settings, system_clock};
+use tower_identity::{BoxFuture, Connection, EachConnection, Settings, TlsListener, system_clock};
 
 use crate::{Listener, StartError, watch::watched};
 
@@ -20,8 +25,9 @@ pub type Run = fn(&Settings, Listener, Stop) -> Result<Serving, StartError>;
 /// How long requests that are under way may take once a service is told to stop.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Serves HTTP/1.1 and, to clients that begin with it, HTTP/2, until told to stop, and then until the requests that are
-/// under way are answered, or five seconds have passed. Handlers find their peer's address in [`ConnectInfo`](axum::extract::ConnectInfo).
+/// Serves HTTP/1.1 and, to clients that begin with it or agree on it, HTTP/2, until told to stop, and then until the requests that are
+/// under way are answered, or five seconds have passed. Handlers find their peer's address in [`ConnectInfo`], and what the connection has proven
+/// in [`Connection`].
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -38,16 +44,22 @@ const GRACE: Duration = Duration::from_secs(5);
 /// ```
 #[must_use]
 pub fn serve(listener: Listener, app: Router, stop: Stop) -> Serving {
-    let Listener { tcp, watch } = listener;
+    let Listener { tcp, tls, watch } = listener;
     let app = watch.into_iter().fold(app, watched);
+    let app = EachConnection::new(app.layer(map_request(with_peer)));
     Box::pin(async move {
         let (stopping, told) = oneshot::channel::<()>();
-        let served = axum::serve(tcp, app.into_make_service_with_connect_info::<SocketAddr>()).with_graceful_shutdown(
-            async move {
-                stop.await;
-                drop(stopping);
-            },
-        );
+        let told_to_stop = async move {
+            stop.await;
+            drop(stopping);
+        };
+        let served: Serving = match tls {
+            None => Box::pin(axum::serve(tcp, app).with_graceful_shutdown(told_to_stop).into_future()),
+            Some(tls) => {
+                let listener = TlsListener::new(tcp, tls);
+                Box::pin(axum::serve(listener, app).with_graceful_shutdown(told_to_stop).into_future())
+            }
+        };
         let overtime = async {
             // The sender is dropped, never used: an error is the signal.
             let _ = told.await;
@@ -58,6 +70,19 @@ pub fn serve(listener: Listener, app: Router, stop: Stop) -> Serving {
             () = overtime => Ok(()),
         }
     })
+}
+
+/// Says of each request where its peer is, as axum does where it makes the connection's service itself; and whom it is for where
+/// HTTP/1.1 says so, which HTTP/2 does in the address (RFC 9113 §8.3.1).
+async fn with_peer(mut request: Request) -> Request {
+    let authority = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    if let Some(authority) = authority.filter(|_| !request.headers().contains_key(HOST)) {
+        request.headers_mut().insert(HOST, authority);
+    }
+    if let Some(peer) = request.extensions().get::<Connection>().and_then(Connection::peer_addr) {
+        request.extensions_mut().insert(ConnectInfo(peer));
+    }
+    request
 }
 
 #[cfg(test)]

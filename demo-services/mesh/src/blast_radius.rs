@@ -29,6 +29,7 @@ use std::{io, path::Path};
 
 use demo_kit::StartError;
 
+pub(crate) use self::token::claims;
 pub use self::{
     actions::{ACTIONS, Action},
     command::BlastRadius,

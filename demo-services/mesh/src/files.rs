@@ -131,13 +131,21 @@ impl Files {
     /// The files of all once they listen at these addresses, in the order of the parts.
     ///
     /// The files name each other by address, and the authority is who it is by its address: so it is exchanged
-    /// everywhere, in the text, where every line stays where it was.
-    pub(crate) fn moved(&self, listening: &[SocketAddr]) -> Result<Vec<Moved>, StartError> {
-        let moves: Vec<_> =
-            self.files.iter().zip(listening).map(|(file, now)| (file.listen.to_string(), now.to_string())).collect();
+    /// everywhere, in the text, where every line stays where it was. Of those that listen with TLS, the scheme is too, and what
+    /// a file says of it is added at its end.
+    pub(crate) fn moved(
+        &self,
+        listening: &[SocketAddr],
+        tls: Option<&dyn Fn(Part) -> String>,
+    ) -> Result<Vec<Moved>, StartError> {
+        let moved = self.files.iter().zip(listening).map(|(file, now)| (file.listen.to_string(), now.to_string()));
+        let with_scheme = |(from, to): (String, String)| (format!("http://{from}"), format!("https://{to}"));
+        let origins = moved.clone().filter(|_| tls.is_some()).map(with_scheme);
+        let moves: Vec<_> = origins.chain(moved).collect();
         let moved = |file: &File| {
             let path = path_of(&self.directory, file.part).display().to_string();
-            Moved::parse(replaced(&file.text, &moves).into_owned(), path)
+            let text = replaced(&file.text, &moves).into_owned();
+            Moved::parse(text + &tls.map(|tables| tables(file.part)).unwrap_or_default(), path)
         };
         self.files.iter().map(moved).collect()
     }

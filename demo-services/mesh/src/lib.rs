@@ -6,6 +6,7 @@
 //! | `mesh` | starting and stopping them |
 //! | `files` | their settings, moved to other addresses where asked |
 //! | `mode` | how the services come by tokens for each other |
+//! | `mtls` | every hop over mutual TLS: certificates of the run |
 //! | `product` | whose shape the authority answers in |
 //! | `variation` | what a mesh does otherwise than they say |
 //! | `rollout` | a file that one of them follows while it runs |
@@ -22,6 +23,7 @@ mod inspect;
 mod invitation;
 mod mesh;
 mod mode;
+mod mtls;
 mod page;
 mod product;
 mod rollout;

@@ -8,7 +8,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind, parser::ValueSource};
 use demo_kit::{StartError, log, program};
 use demo_mesh::{
     Addresses, Inspect, InspectError, Invitation, Mesh, Page, Variation,
@@ -66,6 +66,10 @@ fn main() -> ExitCode {
         None => serve(&arguments),
         Some(Command::Demo) => demo(&arguments),
         Some(Command::Token(Token::Inspect(inspect))) => return explain(inspect),
+        Some(Command::BlastRadius(_)) if arguments.variation.mtls => {
+            let rule = "blast-radius goes without --mtls: its thief has no certificate, and gets nowhere";
+            Arguments::command().error(ErrorKind::ArgumentConflict, rule).exit()
+        }
         Some(Command::BlastRadius(blast_radius)) => return steal(blast_radius, &arguments.settings, varied, free),
         Some(Command::Simulate(simulate)) => simulate.run().map(|()| ExitCode::SUCCESS).map_err(StartError::from),
     };

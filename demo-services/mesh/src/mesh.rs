@@ -8,10 +8,11 @@ use std::{
 
 use demo_kit::{Listener, Serving, StartError, Watch, listen};
 use tokio::{sync::oneshot, task::JoinHandle};
-use tower_identity::Settings;
+use tower_identity::{ClientTls, Settings};
 
 use crate::{
     files::{Addresses, Files, Moved, Part},
+    mtls::Certificates,
     rollout::Rollout,
     variation::Variation,
 };
@@ -24,6 +25,8 @@ pub struct Mesh {
     files: Vec<Moved>,
     directory: PathBuf,
     variation: Variation,
+    /// Where every hop is over mutual TLS.
+    certificates: Option<Certificates>,
 }
 
 /// One change of a program's file: what it says, and what it is to say instead.
@@ -97,14 +100,20 @@ impl Mesh {
             listeners.push(listen(address, option).await?.watched(watching(part)));
         }
         let listening = listeners.iter().map(Listener::local_addr).collect::<io::Result<Vec<_>>>()?;
-        let files = files.moved(&listening)?;
+        let certificates = match variation.mtls {
+            true => Some(Certificates::for_listeners_at(&listening.iter().map(SocketAddr::ip).collect::<Vec<_>>())?),
+            false => None,
+        };
+        let tables = certificates.as_ref().map(|made| move |part| made.tables(part, variation));
+        let files = files.moved(&listening, tables.as_ref().map(|tables| tables as _))?;
 
         let mut checked = Vec::new();
         for ((part, listener), file) in Part::ALL.into_iter().zip(listeners).zip(&files) {
             checked.push(Checked::new(part, listener, &file.settings)?);
         }
         let directory = directory.to_owned();
-        Ok(Self { running: checked.into_iter().map(Checked::serve).collect(), files, directory, variation })
+        let running = checked.into_iter().map(Checked::serve).collect();
+        Ok(Self { running, files, directory, variation, certificates })
     }
 
     /// Starts a program once more, at a port of its own and from a file that it follows, and gives its origin.
@@ -112,7 +121,7 @@ impl Mesh {
         let rollout = Rollout::of(part.name(), self.files[part as usize].alone(&self.directory)?)?;
         let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0)), ANY_PORT).await?;
         let checked = Checked::new(part, listener, rollout.settings())?;
-        let origin = format!("http://{}", checked.address);
+        let origin = self.origin_at(checked.address);
         self.running.push(checked.serve());
         Ok((origin, rollout))
     }
@@ -128,7 +137,7 @@ impl Mesh {
         let file = self.files[part as usize].changed(change)?;
         let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0)), ANY_PORT).await?;
         let checked = Checked::new(part, listener, &file.settings)?;
-        let origin = format!("http://{}", checked.address);
+        let origin = self.origin_at(checked.address);
         self.running.push(checked.serve());
         Ok(origin)
     }
@@ -136,7 +145,24 @@ impl Mesh {
     /// Where a program listens, as an origin; `None` once it was stopped.
     #[must_use]
     pub fn origin(&self, part: Part) -> Option<String> {
-        self.running.iter().find(|running| running.part == part).map(|running| format!("http://{}", running.address))
+        self.running.iter().find(|running| running.part == part).map(|running| self.origin_at(running.address))
+    }
+
+    fn origin_at(&self, address: SocketAddr) -> String {
+        let scheme = if self.certificates.is_some() { "https" } else { "http" };
+        format!("{scheme}://{address}")
+    }
+
+    /// How somebody connects to its programs who has the certificate of one of them, or none; nothing where they listen without
+    /// TLS.
+    pub(crate) fn connecting_as(&self, part: Option<Part>) -> Result<Option<ClientTls>, StartError> {
+        let tls = self.certificates.as_ref().map(|certificates| certificates.connecting_as(part)).transpose();
+        Ok(tls.map_err(io::Error::other)?)
+    }
+
+    /// The certificates of its programs, where they listen with TLS.
+    pub(crate) fn certificates(&self) -> Option<&Certificates> {
+        self.certificates.as_ref()
     }
 
     /// How it differs from what its files say.
@@ -191,7 +217,12 @@ impl Checked {
             let _ = stopped.await;
         };
         let address = listener.local_addr()?;
-        Ok(Self { part, address, stop, serving: part.run()(settings, listener, Box::pin(stopped))? })
+        Ok(Self {
+            part,
+            address,
+            stop,
+            serving: part.run()(settings, listener.with_tls_of(settings)?, Box::pin(stopped))?,
+        })
     }
 
     fn serve(self) -> Running {

@@ -9,11 +9,13 @@ mod guests;
 mod partner;
 mod reload;
 mod revoked;
+mod senders;
 mod sent;
 mod sessions;
 mod shadow;
 mod slow;
 mod steps;
+mod stolen;
 mod stream;
 mod two;
 mod walk;
@@ -35,6 +37,7 @@ use self::{
         another_audience, at_night, authority_stops, first_order, her_statement, own_orders_only, skipping_a_service,
         wrong_door,
     },
+    stolen::without_its_certificate,
     two::two_credentials,
     walk::Walk,
 };
@@ -75,6 +78,10 @@ pub async fn tell<W: Write>(mesh: &mut Mesh, page: &mut Page<W>) -> Result<Told,
     in_a_browser(&mut walk).await?;
     walk.step("Alice signs out at the authority", signed_out).await?;
     walk.step("Orders presents two credentials to payments: its own, and Alice's beside it", two_credentials).await?;
+    if walk.relates_certificates() {
+        walk.step("Alice's token for payments is stolen, without the certificate of orders", without_its_certificate)
+            .await?;
+    }
     walk.step("A list of callers is observed before it is enforced", observe_then_enforce).await?;
     walk.step("Alice is revoked, while she and Bob each listen for news of their orders", revoked_while_listening)
         .await?;

@@ -61,7 +61,7 @@ pub struct OrdersSettings {
 /// let http = outbound.reqwest(reqwest::Client::builder())?;
 /// # let runtime = tokio::runtime::Runtime::new()?;
 /// # let entered = runtime.enter();
-/// let statements = Statements::at("https://payments.internal", &outbound)?;
+/// let statements = Statements::at("https://payments.internal", &outbound, None)?;
 /// let app = app(AuthLayer::new(verifier), Orders::new(http, "https://payments.internal", statements, Vec::new()));
 /// # let _ = app;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -149,7 +149,8 @@ async fn trace(State(orders): State<Orders>, caller: Caller) -> Result<Json<[Hop
 pub fn run(settings: &Settings, listener: Listener, stop: Stop) -> Result<Serving, StartError> {
     let service: OrdersSettings = settings.section("service")?;
     let refuse = |invalid: InvalidSetting| settings.refuse(&invalid.within("service"));
-    let statements = Statements::at(&service.payments, &settings.outbound()?).map_err(refuse)?;
+    let statements =
+        Statements::at(&service.payments, &settings.outbound()?, settings.client_tls().as_ref()).map_err(refuse)?;
     let orders = Orders::new(http_client("orders", settings)?, service.payments, statements, service.prices);
     let orders = service.credit.into_iter().fold(orders, Orders::credit);
     let orders = if service.at_their_word { orders.at_their_word() } else { orders };

@@ -69,7 +69,7 @@ mod tests {
         let outbound =
             outbound.plaintext(Plaintext::Loopback).target(payments.client_credentials()).build().expect("good");
         let http = outbound.reqwest(reqwest::Client::builder()).expect("a client");
-        let statements = Statements::at("http://127.0.0.1:1", &outbound).expect("an address");
+        let statements = Statements::at("http://127.0.0.1:1", &outbound, None).expect("an address");
         Orders::new(http, "http://127.0.0.1:1", statements, Vec::new())
     }
 

@@ -12,7 +12,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 use tower::ServiceBuilder;
-use tower_identity::{InvalidSetting, Outbound, OutboundService, Refusal, RefusalKind};
+use tower_identity::{ClientTls, InvalidSetting, Outbound, OutboundService, Refusal, RefusalKind};
 
 /// How long our caller is to wait for payments, where payments does not say.
 const UNSAID: Duration = Duration::from_secs(1);
@@ -39,18 +39,22 @@ struct Named {
 }
 
 impl Statements {
-    /// Payments at this origin, which is connected to when it is first called. Call it within a runtime of tokio, where
+    /// Payments at this origin, by this TLS where it is https, which is connected to when it is first called. Call it within a runtime of tokio, where
     /// the connection is kept.
     ///
     /// # Errors
     ///
     /// [`InvalidSetting`] when this is no address.
-    pub fn at(payments: &str, outbound: &Outbound) -> Result<Self, InvalidSetting> {
+    pub fn at(payments: &str, outbound: &Outbound, tls: Option<&ClientTls>) -> Result<Self, InvalidSetting> {
         let origin: Uri = payments
             .parse()
             .map_err(|_| InvalidSetting::new("payments", "an origin, such as https://payments.internal"))?;
         let endpoint = Endpoint::from(origin.clone()).timeout(CALL_TIMEOUT).connect_timeout(CALL_TIMEOUT);
-        let channel = endpoint.user_agent("orders").expect("a name is a header's value").connect_lazy();
+        let endpoint = endpoint.user_agent("orders").expect("a name is a header's value");
+        let channel = match tls {
+            Some(tls) => endpoint.connect_with_connector_lazy(tls.connector()),
+            None => endpoint.connect_lazy(),
+        };
         let channel = ServiceBuilder::new().layer(outbound.layer()).service(channel);
         // The origin twice, and the same: whom a token is for, and where the channel takes it.
         Ok(Self(PaymentsClient::with_origin(channel, origin)))
@@ -139,9 +143,9 @@ mod tests {
         let auth = tower_identity::ClientAuth::client_secret_basic("orders", "secret").expect("a client");
         let server = tower_identity::TokenEndpoint::discover("https://login.example.com", auth);
         let outbound = Outbound::builder(server).build().expect("good");
-        let refused = Statements::at("not an address", &outbound).expect_err("no address");
+        let refused = Statements::at("not an address", &outbound, None).expect_err("no address");
         assert_eq!(refused.to_string(), "payments: an origin, such as https://payments.internal");
-        let good = Statements::at("https://payments.internal", &outbound).map(drop);
+        let good = Statements::at("https://payments.internal", &outbound, None).map(drop);
         assert_eq!(good.map_err(|refused| refused.to_string()), Ok(()));
     }
 }

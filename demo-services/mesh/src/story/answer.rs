@@ -96,6 +96,8 @@ pub(super) enum By {
     ItsWord,
     /// The caller's own token, and the user's transaction token beside it, which is of this trust domain.
     Transaction(&'static str),
+    /// The caller's certificate, and a token beside it: the user's, in which the authority names the caller, or the caller's own.
+    Certificate,
 }
 
 impl Seen<'_> {
@@ -126,6 +128,16 @@ impl Seen<'_> {
     /// The same by a transaction token, which names nobody who acts.
     pub(super) fn in_transaction(self, domain: &TrustDomain) -> Self {
         Self { actors: &[], by: By::Transaction(domain.name), ..self }
+    }
+
+    /// The same where orders and payments take the caller's certificate for its credential, beside a token. Then a token of the
+    /// caller's own is the only one, and allows what it says.
+    pub(super) fn by_certificate(self) -> Self {
+        match (self.service, self.user) {
+            ("orders" | "payments", Some(_)) => Self { by: By::Certificate, ..self },
+            ("payments", None) => Self { by: By::Certificate, scopes: Cow::Borrowed(&["payments:settle"]), ..self },
+            _ => self,
+        }
     }
 
     /// The same as tokens of this shape show it.
@@ -174,10 +186,13 @@ impl Seen<'_> {
                 (By::OneToken, [], Some(_)) => "issued_to",
                 (By::OneToken, [], None) | (By::TwoTokens | By::Transaction(_), ..) => "subject",
                 (By::OfItsClient, ..) => "direct_client",
+                (By::Certificate, ..) => "proven",
             },
             "binding": match self.by {
                 By::OneToken | By::OfItsClient => "same_token",
                 By::TwoTokens => "issuer_named",
+                By::Certificate if self.user.is_some() => "issuer_named",
+                By::Certificate => "same_token",
                 By::ItsWord => "self_asserted",
                 By::Transaction(_) => "transaction",
             },

@@ -124,8 +124,11 @@ fn client_of(settings: &Settings) -> Result<TokenClient, StartError> {
         let rule = "the walk needs an authorization server here";
         return Err(settings.refuse(&InvalidSetting::new("server", rule).within("outbound")).into());
     };
-    let http =
-        Http::new(system_clock()).map_err(|error| refuse(InvalidSetting::new(name.as_str(), error.to_string())))?;
+    let http = match settings.client_tls() {
+        Some(tls) => Http::with_tls(tls.config(), system_clock()),
+        None => Http::new(system_clock()),
+    };
+    let http = http.map_err(|error| refuse(InvalidSetting::new(name.as_str(), error.to_string())))?;
     let endpoint = server.token_endpoint(&settings.beside("")).and_then(|endpoint| endpoint.connect(&http));
     Ok(endpoint.map_err(|invalid| refuse(invalid.within(name.as_str())))?)
 }

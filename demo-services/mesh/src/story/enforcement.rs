@@ -13,10 +13,10 @@ pub(super) async fn observe_then_enforce<W: Write>(walk: &mut Walk<'_, W>) -> Re
     let alice = walk.sign_in("alice").await?;
     let token = walk.exchange(As::Storefront, &alice, ("payments", "payments:charge")).await?;
 
-    let before = would_be_refusals(walk.issuer());
+    let before = would_be_refusals(walk.vouches_for_callers());
     let observed = walk.get(Part::Payments, "/whoami", &token).await?;
     walk.holds("payments tells the storefront whom it sees, which is not on its list: 200", "200", observed.outcome())?;
-    let counted = would_be_refusals(walk.issuer()) - before;
+    let counted = would_be_refusals(walk.vouches_for_callers()) - before;
     walk.holds("and counts a refusal that is not enforced", 1, counted)?;
 
     let enforcing = walk.start_another(Part::Payments, ("whoami = \"observe\"", "whoami = \"enforce\"")).await?;
@@ -26,7 +26,7 @@ pub(super) async fn observe_then_enforce<W: Write>(walk: &mut Walk<'_, W>) -> Re
         "403 denied",
         refused.refusal(),
     )?;
-    walk.holds("and counts no other", 1, would_be_refusals(walk.issuer()) - before)
+    walk.holds("and counts no other", 1, would_be_refusals(walk.vouches_for_callers()) - before)
 }
 
 /// How often a list of callers would have refused a caller that this issuer vouches for.

@@ -29,8 +29,8 @@ pub(super) async fn rolled_out<W: Write>(walk: &mut Walk<'_, W>) -> Result<(), B
         None => (scope("payments:charge payments:read"), Some(scope("payments:charge"))),
     };
     let good = good.unwrap_or_else(|| said.clone() + "# which is all\n");
-    // The row says in one line that its token goes nowhere without TLS, and in another that it goes to where there is none.
-    let wrong = good.clone() + "plaintext = \"never\"\n";
+    // The row names an authorization server that the file does not list.
+    let wrong = good.clone() + "server = \"nowhere\"\n";
     file.roll_out(&[(&said, &wrong)])?;
     walk.holds("a file with a wrong row is refused, and told of", 1, counted_more(READINGS, &refused, 0).await)?;
     let order = walk.post_at(&orders, "/orders", &token, basket()).await?;

@@ -30,6 +30,11 @@ pub(super) enum NotSent {
 }
 
 impl Presented {
+    /// The bearer token.
+    pub(super) fn bearer(&self) -> &str {
+        self.bearer.expose()
+    }
+
     /// What goes into the request.
     pub(super) fn fields(&self) -> impl Iterator<Item = (HeaderName, String)> {
         let bearer = (AUTHORIZATION, format!("{SCHEME}{}", self.bearer.expose()));

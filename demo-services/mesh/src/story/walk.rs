@@ -7,7 +7,7 @@ use std::{
 
 use demo_api::payments::{ChargeRequest, payments_client::PaymentsClient};
 use demo_kit::StartError;
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use tonic::{Request, metadata::AsciiMetadataKey, transport::Endpoint};
 use tower_identity::WithCauses;
@@ -17,6 +17,7 @@ use super::{
     answer::{Answer, By, Seen, lasting, outcome_over_grpc},
     clients::{As, Clients, NoToken},
     closing,
+    senders::Senders,
     sent::{self, NotSent, Presented},
     stream::Stream,
 };
@@ -24,6 +25,7 @@ use crate::{
     Mesh, Page, Part,
     mesh::Change,
     mode::{Exception, TrustDomain},
+    mtls,
     product::Shape,
     rollout::Rollout,
 };
@@ -61,7 +63,7 @@ impl Broken {
 pub(super) struct Walk<'a, W> {
     mesh: &'a mut Mesh,
     page: &'a mut Page<W>,
-    http: Client,
+    senders: Senders,
     /// Where each part listens, also after it has stopped.
     origins: BTreeMap<&'static str, String>,
     issuer: String,
@@ -74,8 +76,8 @@ impl<'a, W: Write> Walk<'a, W> {
         let clients = Clients::of(mesh)?;
         let origins = Part::ALL.into_iter().filter_map(|part| Some((part.name(), mesh.origin(part)?))).collect();
         let issuer = mesh.origin(Part::Authority).unwrap_or_default() + mesh.variation().shape().issuer;
-        let http = Client::builder().no_proxy().build()?;
-        Ok(Self { mesh, page, http, origins, issuer, clients, told: Told { steps: 0, held: 0, otherwise: 0 } })
+        let senders = Senders::of(mesh)?;
+        Ok(Self { mesh, page, senders, origins, issuer, clients, told: Told { steps: 0, held: 0, otherwise: 0 } })
     }
 
     /// Takes one step, and prints what becomes of it.
@@ -127,6 +129,7 @@ impl<'a, W: Write> Walk<'a, W> {
     /// Prints whom a service saw, or ends the step if it saw somebody else.
     pub(super) fn saw(&mut self, seen: Seen<'_>, principal: &Value) -> Result<(), Broken> {
         let shape = self.shape();
+        let seen = if self.relates_certificates() { seen.by_certificate() } else { seen };
         let seen = seen.shown_by(shape);
         let (expected, found) = (seen.principal(&self.issuer, shape.tenant, &self.origins), lasting(principal));
         if expected != found {
@@ -202,6 +205,11 @@ impl<'a, W: Write> Walk<'a, W> {
         &self.issuer
     }
 
+    /// Who vouches for the callers of payments.
+    pub(super) fn vouches_for_callers(&self) -> &str {
+        if self.relates_certificates() { mtls::VOUCHES } else { &self.issuer }
+    }
+
     /// How tokens are asked for, and look.
     pub(super) fn shape(&self) -> Shape {
         self.mesh.variation().shape()
@@ -212,7 +220,7 @@ impl<'a, W: Write> Walk<'a, W> {
     }
 
     pub(super) async fn get(&self, part: Part, path: &str, by: impl Into<Presented>) -> Result<Answer, Broken> {
-        Ok(Answer::to(presenting(self.request(Method::GET, part, path), by)).await?)
+        self.get_at(self.origin(part), path, by).await
     }
 
     pub(super) async fn post(
@@ -222,12 +230,14 @@ impl<'a, W: Write> Walk<'a, W> {
         by: impl Into<Presented>,
         body: Value,
     ) -> Result<Answer, Broken> {
-        Ok(Answer::to(presenting(self.request(Method::POST, part, path), by).json(&body)).await?)
+        self.post_at(self.origin(part), path, by, body).await
     }
 
     /// The same of one that was [started besides](Self::start_another).
     pub(super) async fn get_at(&self, origin: &str, path: &str, by: impl Into<Presented>) -> Result<Answer, Broken> {
-        Ok(Answer::to(presenting(self.http.get(format!("{origin}{path}")), by)).await?)
+        let by = by.into();
+        let request = self.senders.of_token(by.bearer(), origin).get(format!("{origin}{path}"));
+        Ok(Answer::to(presenting(request, by)).await?)
     }
 
     pub(super) async fn post_at(
@@ -237,7 +247,31 @@ impl<'a, W: Write> Walk<'a, W> {
         by: impl Into<Presented>,
         body: Value,
     ) -> Result<Answer, Broken> {
-        Ok(Answer::to(presenting(self.http.post(format!("{origin}{path}")), by).json(&body)).await?)
+        let by = by.into();
+        let request = self.senders.of_token(by.bearer(), origin).post(format!("{origin}{path}"));
+        Ok(Answer::to(presenting(request, by).json(&body)).await?)
+    }
+
+    /// What becomes of the same with the certificate of this part, or with none: the kind of the refusal, or the status.
+    pub(super) async fn post_as(
+        &self,
+        sender: Option<Part>,
+        origin: &str,
+        path: &str,
+        token: &str,
+        body: Value,
+    ) -> Result<String, Broken> {
+        let request = self.senders.of_part(sender).post(format!("{origin}{path}")).bearer_auth(token).json(&body);
+        match Answer::to(request).await {
+            Ok(answer) if answer.outcome() == "201" => Ok(answer.outcome()),
+            Ok(answer) => Ok(answer.refusal()),
+            Err(_) => Ok("no connection".to_owned()),
+        }
+    }
+
+    /// Whether orders and payments take certificates for their callers' credentials.
+    pub(super) fn relates_certificates(&self) -> bool {
+        self.mesh.variation().relates_certificates()
     }
 
     /// The same with these headers in the place of a bearer token.
@@ -270,10 +304,15 @@ impl<'a, W: Write> Walk<'a, W> {
         by: impl Into<Presented>,
         charge: ChargeRequest,
     ) -> Result<String, Broken> {
-        let endpoint = Endpoint::from_shared(self.origins[Part::Payments.name()].clone())?;
-        let mut payments = PaymentsClient::new(endpoint.connect().await?);
+        let (by, origin) = (by.into(), self.origin(Part::Payments));
+        let endpoint = Endpoint::from_shared(origin.to_owned())?;
+        let channel = match self.senders.tls_of_token(by.bearer(), origin) {
+            Some(tls) => endpoint.connect_with_connector(tls.connector()).await?,
+            None => endpoint.connect().await?,
+        };
+        let mut payments = PaymentsClient::new(channel);
         let mut request = Request::new(charge);
-        for (name, value) in by.into().fields() {
+        for (name, value) in by.fields() {
             let name = AsciiMetadataKey::from_bytes(name.as_str().as_bytes()).expect("a field's name is a key");
             request.metadata_mut().insert(name, value.parse().expect("a token is visible ASCII"));
         }
@@ -340,7 +379,9 @@ impl<'a, W: Write> Walk<'a, W> {
 
     /// Starts a program once more, from a copy of its file that it follows, and gives its origin.
     pub(super) async fn start_following(&mut self, part: Part) -> Result<(String, Rollout), Broken> {
-        Ok(self.mesh.start_following(part).await?)
+        let (origin, rollout) = self.mesh.start_following(part).await?;
+        self.senders.also_at(part, &origin);
+        Ok((origin, rollout))
     }
 
     /// Starts a shop besides, whose files differ in this; to be stopped by whoever asked for it.
@@ -359,11 +400,14 @@ impl<'a, W: Write> Walk<'a, W> {
 
     /// Starts a program once more, with one change to its file, and gives its origin.
     pub(super) async fn start_another(&mut self, part: Part, change: (&str, &str)) -> Result<String, Broken> {
-        Ok(self.mesh.start_another(part, change).await?)
+        let origin = self.mesh.start_another(part, change).await?;
+        self.senders.also_at(part, &origin);
+        Ok(origin)
     }
 
     fn request(&self, method: Method, part: Part, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.origin(part)))
+        let origin = self.origin(part);
+        self.senders.at(origin).request(method, format!("{origin}{path}"))
     }
 }
 

@@ -30,6 +30,37 @@ fn the_demo_ends_with_0_when_every_step_holds_and_with_1_when_one_does_not() {
     assert!(out.contains("   ✘ the order is placed: 201: expected \"201\", found \"502\""), "{out}");
 }
 
+/// A page without the numbers of its steps.
+fn unnumbered(page: &str) -> Vec<&str> {
+    page.lines().map(|line| line.trim_start_matches(|first: char| first.is_ascii_digit())).collect()
+}
+
+#[test]
+fn the_story_holds_over_mutual_tls_and_a_token_that_is_stolen_is_good_with_its_certificate_alone() {
+    let relayed = std::thread::spawn(|| ended(mesh(&shipped(), &["demo", "--mtls", "--mode", "relay"])));
+    let (code, out, err) = ended(mesh(&shipped(), &["--mtls", "demo"]));
+    assert_eq!((code, out.as_str(), err.as_str()), (Some(0), include_str!("story-mtls.txt"), ""));
+    // But for the step of what is stolen, for what stands beside a certificate, and for what an own token says, it is the story.
+    let (story, differs) = (unnumbered(include_str!("story.txt")), unnumbered(&out));
+    let kept = |line: &&&str| line.contains(" ✔ ") && !story.contains(line);
+    assert_eq!(
+        differs.iter().filter(kept).collect::<Vec<_>>(),
+        [
+            &"   ✔ with the certificate of orders, whom it names: 201",
+            &"   ✔ with that of the storefront it is good for nothing: 403",
+            &"   ✔ and with none nobody is connected to",
+            &"   ✔ at another payments, by whose file the certificate is of somebody else: 403",
+        ]
+    );
+    // Where a token names nobody who sends it, certificates are the listeners' alone.
+    let (code, out, err) = relayed.join().expect("ended");
+    assert_eq!((code, out.as_str(), err.as_str()), (Some(0), include_str!("story-relay.txt"), ""));
+
+    let (code, out, err) = ended(mesh(&shipped(), &["blast-radius", "--mtls"]));
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(err.starts_with("error: blast-radius goes without --mtls: "), "{err}");
+}
+
 #[test]
 fn the_blast_radius_is_of_the_mode_that_is_asked_for_wherever_it_is_said() {
     for arguments in

@@ -35,7 +35,7 @@ fn router(part: Part) -> Router {
         Part::Orders => {
             let service: demo_orders::OrdersSettings = settings.section("service").expect("a section");
             let outbound = settings.outbound().expect("an outbound table");
-            let statements = demo_orders::Statements::at(&service.payments, &outbound).expect("an origin");
+            let statements = demo_orders::Statements::at(&service.payments, &outbound, None).expect("an origin");
             let http = demo_kit::http_client(part.name(), &settings).expect("a client");
             demo_orders::app(auth(), demo_orders::Orders::new(http, service.payments, statements, service.prices))
         }
