@@ -4,7 +4,7 @@ use futures_util::FutureExt;
 use serde_json::json;
 use tower_identity_core::{Issuer, Refusal};
 use tower_identity_testkit::{TokenBuilder, assert_hides};
-use tower_identity_verify::{Explanation, Verdict};
+use tower_identity_verify::{Explanation, Outcome, Verdict, check};
 
 use super::{House, LOGIN, SHOP, bad, judge};
 
@@ -33,15 +33,27 @@ fn tx_a11_whichever_check_refuses_one_is_named_with_what_was_expected_and_found(
         (alice().claim("sub", "storefront"), "subject", "sub is the workload that asked for it, which is no user"),
         (alice().tampered(), "signature", "the signature does not verify"),
     ];
-    for (token, check, expected) in cases {
-        assert_eq!(judge(&house.verifier(), &house.own("orders"), &token), bad(check), "as on a request");
+    for (token, at, expected) in cases {
+        assert_eq!(judge(&house.verifier(), &house.own("orders"), &token), bad(at), "as on a request");
         let explanation = explained(&house, &token);
-        assert_eq!((explanation.verdict(), explanation.refusal().map(Refusal::check)), (Verdict::Refused, Some(check)));
+        assert_eq!((explanation.verdict(), explanation.refusal().map(Refusal::check)), (Verdict::Refused, Some(at)));
         let failed: Vec<_> = explanation.failed().collect();
         let [only] = failed[..] else { panic!("{explanation}") };
-        assert_eq!(only.check, check);
+        assert_eq!(only.check, at);
         assert!(only.detail.as_deref().is_some_and(|detail| detail.starts_with(expected)), "{only:?}");
     }
+}
+
+/// Of a trust domain that nobody here knows, not even that its issuer is the right one.
+#[test]
+fn tx_a11_what_no_trust_domain_decides_is_not_said_to_be_in_order() {
+    let house = House::new();
+    let of_iss = |domain: &str| {
+        let explanation = explained(&house, &house.alice().audience(domain));
+        explanation.checks().iter().find(|checked| checked.check == check::ISS).map(|checked| checked.outcome)
+    };
+    assert_eq!(of_iss("bank.internal"), Some(Outcome::NotReached));
+    assert_eq!(of_iss(SHOP), Some(Outcome::Passed), "the control");
 }
 
 #[test]
