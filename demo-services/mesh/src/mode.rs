@@ -1,6 +1,7 @@
 //! How the services come by tokens for each other: each way as data, which is what their files say, what each of them sees,
 //! and which steps of the story cannot hold because of it.
 
+mod edge;
 mod embedded;
 mod relay;
 mod signed;
@@ -33,6 +34,8 @@ pub enum Mode {
     Signed,
     /// One transaction token says for whom, all the way, beside whichever service's own token sends it
     Transaction,
+    /// The storefront makes a transaction token itself of whoever comes from outside, and nothing else of them goes on
+    Edge,
 }
 
 /// What is otherwise in a mode.
@@ -103,6 +106,7 @@ impl Mode {
             Self::TwoCredentials => &two_credentials::TABLE,
             Self::Signed => &signed::TABLE,
             Self::Transaction => &transaction::TABLE,
+            Self::Edge => &edge::TABLE,
         }
     }
 }

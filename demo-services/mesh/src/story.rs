@@ -4,6 +4,7 @@ mod already_out;
 mod answer;
 mod clients;
 mod counted;
+mod each_side;
 mod enforcement;
 mod guests;
 mod partner;
@@ -25,6 +26,7 @@ use std::io::{self, Write};
 use demo_kit::StartError;
 
 use self::{
+    each_side::each_in_its_place,
     enforcement::observe_then_enforce,
     guests::{looking_around, two_of_one_name},
     partner::across_trust_domains,
@@ -75,6 +77,10 @@ pub async fn tell<W: Write>(mesh: &mut Mesh, page: &mut Page<W>) -> Result<Told,
     walk.step("Her token for orders is tried there too", another_audience).await?;
     walk.step("The storefront goes straight to payments, with a token that policy gives it", skipping_a_service)
         .await?;
+    if walk.at_the_edge().is_some() {
+        walk.step("What is of the outside is tried inside, and what is of the inside outside", each_in_its_place)
+            .await?;
+    }
     in_a_browser(&mut walk).await?;
     walk.step("Alice signs out at the authority", signed_out).await?;
     walk.step("Orders presents two credentials to payments: its own, and Alice's beside it", two_credentials).await?;

@@ -90,6 +90,7 @@ pub(super) static TABLE: Table = Table {
                 "strategy = {{ transaction_token = {{ trust_domain = \"{SHOP}\", scope = \"{scopes}\", replace = true }} }}"
             )
         }),
+        minted: None,
     }),
     exceptions: &[],
 };

@@ -19,6 +19,15 @@ pub(crate) struct TrustDomain {
     pub(crate) sends: &'static str,
     /// How it asks for another transaction token in the place of the one that came, where somebody gives it one.
     pub(crate) replaces: Option<fn(&str) -> String>,
+    /// What is otherwise where the storefront makes them, and is within its trust domain itself.
+    pub(crate) minted: Option<&'static Minted>,
+}
+
+/// What the edge says of users.
+#[derive(Debug)]
+pub(crate) struct Minted {
+    /// What a transaction of a partner's user is for, at every service alike.
+    pub(crate) for_guests: &'static [&'static str],
 }
 
 /// What orders' file says of payments: what came goes on, beside a token of orders' own, which allows nothing by itself.

@@ -98,6 +98,8 @@ pub(super) enum By {
     Transaction(&'static str),
     /// The caller's certificate, and a token beside it: the user's, in which the authority names the caller, or the caller's own.
     Certificate,
+    /// One token from outside, in whose place is the transaction token that the edge has made of it.
+    Minted(&'static str),
 }
 
 impl Seen<'_> {
@@ -119,15 +121,22 @@ impl Seen<'_> {
 
     /// The same where a transaction token says for whom, beyond the edge: it allows the same wherever it comes.
     pub(super) fn carried(self, domain: &'static TrustDomain) -> Self {
-        match self.service {
-            "storefront" => self,
+        match (self.service, domain.minted) {
+            ("storefront", None) => self,
             _ => Self { scopes: Cow::Borrowed(domain.scopes), ..self }.in_transaction(domain),
         }
     }
 
+    /// The same of a user of the partner's.
+    pub(super) fn carried_for_a_guest(self, domain: &'static TrustDomain) -> Self {
+        let scopes = domain.minted.map_or_else(|| self.scopes.clone(), |minted| Cow::Borrowed(minted.for_guests));
+        Self { scopes, ..self }.in_transaction(domain)
+    }
+
     /// The same by a transaction token, which names nobody who acts.
-    pub(super) fn in_transaction(self, domain: &TrustDomain) -> Self {
-        Self { actors: &[], by: By::Transaction(domain.name), ..self }
+    fn in_transaction(self, domain: &TrustDomain) -> Self {
+        let by = if self.service == "storefront" { By::Minted(domain.name) } else { By::Transaction(domain.name) };
+        Self { actors: &[], by, ..self }
     }
 
     /// The same where orders and payments take the caller's certificate for its credential, beside a token. Then a token of the
@@ -169,13 +178,13 @@ impl Seen<'_> {
         json!({
             "caller": named(self.caller),
             "user": self.user.map(|id| match self.by {
-                By::Transaction(domain) => user(id, domain, None),
+                By::Transaction(domain) | By::Minted(domain) => user(id, domain, None),
                 _ => user(id, issuer, tenant),
             }),
             "actors": self.actors.iter().map(|id| actor(id)).collect::<Vec<_>>(),
             "scopes": self.scopes,
             "audience": match (self.by, self.audience) {
-                (By::Transaction(domain), _) => json!(domain),
+                (By::Transaction(domain) | By::Minted(domain), _) => json!(domain),
                 (_, None) => json!(self.service),
                 (_, Some([one])) => json!(one),
                 (_, Some(several)) => json!(several),
@@ -183,7 +192,7 @@ impl Seen<'_> {
             // Who is not an actor here has the token from its own sign-in, or from client credentials.
             "evidence": match (self.by, self.actors, self.user) {
                 (By::OneToken, [_, ..], _) | (By::ItsWord, ..) => "actor",
-                (By::OneToken, [], Some(_)) => "issued_to",
+                (By::OneToken, [], Some(_)) | (By::Minted(_), ..) => "issued_to",
                 (By::OneToken, [], None) | (By::TwoTokens | By::Transaction(_), ..) => "subject",
                 (By::OfItsClient, ..) => "direct_client",
                 (By::Certificate, ..) => "proven",
@@ -194,7 +203,7 @@ impl Seen<'_> {
                 By::Certificate if self.user.is_some() => "issuer_named",
                 By::Certificate => "same_token",
                 By::ItsWord => "self_asserted",
-                By::Transaction(_) => "transaction",
+                By::Transaction(_) | By::Minted(_) => "transaction",
             },
         })
     }

@@ -87,3 +87,12 @@ pub(super) async fn to_orders(settings: &Settings, orders: &str, first: &str) ->
     let answer = caller.scope(outbound.layer().layer(unsent).oneshot(request)).await.map_err(NotSent::Unsent)?;
     Ok(answer.into_body())
 }
+
+/// What it sends beside this token of its own where it is the edge, and makes itself what says for whom.
+pub(super) async fn made_at_the_edge(settings: &Settings, own: &str, first: &str) -> Result<Presented, NotSent> {
+    let (verifier, edge) = (settings.verifier()?, settings.edge()?);
+    let caller = verifier.bearer(first).await?;
+    let trust_domain = edge.mint().trust_domains().next().expect("a mint has one");
+    let minted = edge.mint().mint(&caller, trust_domain).map_err(Refusal::from)?;
+    Ok(Presented { transaction: Some(minted.token().clone()), ..own.into() })
+}

@@ -7,7 +7,7 @@ use super::{
     steps::{AT_PAYMENTS, basket},
     walk::{Broken, Walk},
 };
-use crate::Part;
+use crate::{Part, mode::TrustDomain};
 
 const TRIED: &str = "tower_identity_candidate_tokens_total";
 
@@ -48,21 +48,28 @@ where
     W: Write,
 {
     let shape = walk.shape();
-    match walk.trust_domain().and_then(|domain| Some((domain.sends, domain.replaces?))) {
-        Some((said, replaces)) => Tried {
-            said: said.to_owned(),
+    let own =
+        |scopes| format!("strategy = \"client_credentials\", scope = \"{}\"", shape.own_scopes("payments", scopes));
+    let obtained = "it tries a token of its own behind Alice's back, who orders: 201";
+    match walk.trust_domain() {
+        Some(TrustDomain { sends, replaces: Some(replaces), .. }) => Tried {
+            said: (*sends).to_owned(),
             one: replaces("payments:charge"),
             obtained: "it tries one in the place of Alice's behind her back, who orders: 201",
             other: replaces("payments:settle"),
             refused: "it tries one that allows what hers does not; she orders: 201",
         },
+        Some(TrustDomain { sends, replaces: None, .. }) => Tried {
+            said: (*sends).to_owned(),
+            one: own("payments:settle"),
+            obtained,
+            other: own("payments:charge"),
+            refused: "it tries one that allows it more than it may have; she orders: 201",
+        },
         None => Tried {
             said: format!("scope = \"{}\"\n", shape.scopes("payments", "payments:charge payments:read")),
-            one: format!(
-                "strategy = \"client_credentials\", scope = \"{}\"",
-                shape.own_scopes("payments", "payments:settle")
-            ),
-            obtained: "it tries a token of its own behind Alice's back, who orders: 201",
+            one: own("payments:settle"),
+            obtained,
             other: shape.target("ledger"),
             refused: "it tries one for an audience that the authority does not know; she orders: 201",
         },

@@ -66,7 +66,7 @@ async fn call<W: Write>(walk: &mut Walk<'_, W>, token: &str) -> Result<(Value, D
     let trace = walk.get(Part::Storefront, "/trace", token).await?;
     let waited = clock.monotonic().since(began);
     let seen = &trace.body[2]["principal"]["token_id"];
-    if !seen.is_string() {
+    if trace.outcome() != "200" {
         return Err(Broken::Check {
             what: "a call to payments".to_owned(),
             expected: "200".into(),

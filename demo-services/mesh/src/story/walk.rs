@@ -170,7 +170,7 @@ impl<'a, W: Write> Walk<'a, W> {
     pub(super) fn saw_a_guest(&mut self, seen: Seen<'_>, principal: &Value) -> Result<(), Broken> {
         match self.trust_domain() {
             Some(domain) if domain.guests_at.contains(&seen.service) => {
-                self.saw(seen.in_transaction(domain), principal)
+                self.saw(seen.carried_for_a_guest(domain), principal)
             }
             Some(_) => self.saw(seen, principal),
             None => self.saw_on_the_way(seen, principal),
@@ -183,6 +183,10 @@ impl<'a, W: Write> Walk<'a, W> {
         if mode.relayed.is_some() {
             return Ok(first.into());
         }
+        if mode.trust_domain.is_some_and(|domain| domain.minted.is_some()) {
+            let own = self.own_token(As::Storefront, ("orders", "transactions:carry")).await?;
+            return Ok(sent::made_at_the_edge(self.mesh.settings(Part::Storefront), &own, first).await?);
+        }
         if mode.said.is_some() || mode.trust_domain.is_some() {
             return Ok(sent::to_orders(self.mesh.settings(Part::Storefront), self.origin(Part::Orders), first).await?);
         }
@@ -193,6 +197,11 @@ impl<'a, W: Write> Walk<'a, W> {
     /// Whose transaction tokens say for whom a service calls, where they do.
     pub(super) fn trust_domain(&self) -> Option<&'static TrustDomain> {
         self.mesh.variation().mode.table().trust_domain
+    }
+
+    /// The same where the storefront makes them, of whoever comes from outside.
+    pub(super) fn at_the_edge(&self) -> Option<&'static TrustDomain> {
+        self.trust_domain().filter(|domain| domain.minted.is_some())
     }
 
     /// Who vouches for a user of ours whom payments sees.

@@ -90,6 +90,7 @@ async fn the_story_holds_in_every_mode_but_for_what_the_mode_cannot() {
         (Mode::TwoCredentials, Told { steps: 20, held: 19, otherwise: 1 }, include_str!("story-two-credentials.txt")),
         (Mode::Signed, Told { steps: 20, held: 16, otherwise: 4 }, include_str!("story-signed.txt")),
         (Mode::Transaction, Told { steps: 20, held: 20, otherwise: 0 }, include_str!("story-transaction.txt")),
+        (Mode::Edge, Told { steps: 21, held: 17, otherwise: 4 }, include_str!("story-edge.txt")),
     ];
     let walked = modes
         .each_ref()
