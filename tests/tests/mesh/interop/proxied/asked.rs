@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::shop::Shop;
+use super::shop::{ANOTHER_SITE, Shop};
 
 /// What a client would like the question to say, and the answer.
 const FORGED: &str = "X-Forwarded-Method: GET\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: other.test\r\n\
@@ -131,4 +131,47 @@ async fn fauth_a5_traefik_hands_on_the_internal_identity_of_the_answer() {
 #[tokio::test]
 async fn fauth_a5_caddy_hands_on_the_internal_identity_of_the_answer() {
     hands_on_the_answer("caddy").await;
+}
+
+const HANDSHAKE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/// A page of another site opens a WebSocket with the cookies of this one; some proxies ask without its `Upgrade`.
+async fn guards_handshakes(name: &'static str) {
+    let Some(shop) = Shop::start(name).await else { return };
+    let cookie = shop.cookie("alice");
+    let from = |site: &str, more: &str| format!("{cookie}Origin: {site}\r\n{more}");
+    let (status, _, told) = shop.get("/stock", &from(ANOTHER_SITE, HANDSHAKE)).await;
+    assert_eq!((status, told), (403, None), "{name}");
+    let passed = shop.passed("GET /stock", Some("alice"), "orders:place");
+    // Envoy takes no handshakes where it is not told to.
+    if name != "envoy" {
+        assert_eq!(shop.get("/stock", &from("https://shop.test", HANDSHAKE)).await, passed, "{name}");
+    }
+    assert_eq!(shop.get("/stock", &from(ANOTHER_SITE, "")).await, passed, "{name}: what it reads, it cannot see");
+}
+
+#[tokio::test]
+async fn csrf_a2_a_handshake_by_way_of_nginx_comes_from_this_origin() {
+    guards_handshakes("nginx").await;
+}
+
+#[tokio::test]
+async fn csrf_a2_a_handshake_by_way_of_haproxy_comes_from_this_origin() {
+    guards_handshakes("haproxy").await;
+}
+
+#[tokio::test]
+async fn csrf_a2_a_handshake_by_way_of_envoy_comes_from_this_origin() {
+    guards_handshakes("envoy").await;
+}
+
+#[tokio::test]
+async fn csrf_a2_a_handshake_by_way_of_traefik_comes_from_this_origin() {
+    guards_handshakes("traefik").await;
+}
+
+#[tokio::test]
+async fn csrf_a2_a_handshake_by_way_of_caddy_comes_from_this_origin() {
+    guards_handshakes("caddy").await;
 }

@@ -30,8 +30,8 @@ use tokio::{
 use tower::Layer;
 use tower_identity::{
     Algorithm, Audience, AuthLayer, Connection, EdgeLayer, ForwardAuthLayer, KeyRing, KeySetEndpoint, KeyedHash, Mint,
-    OriginalRequest, Pairwise, ProxyPeer, RequireLayer, Rotation, Settings, TrustDomain, TrustedIssuer, UserNames,
-    Verifier, rule::scope, system_clock,
+    OriginalRequest, Pairwise, ProxyPeer, RequireLayer, Rotation, SecretToken, Settings, Source, TrustDomain,
+    TrustedIssuer, UserNames, Verifier, rule::scope, system_clock,
 };
 use tower_identity_testkit::{TestAuthority, TestCaller, TestCertificate, TestIssuer};
 
@@ -42,6 +42,7 @@ use crate::{
 };
 
 const INSIDE: &str = "shop.internal";
+pub(super) const ANOTHER_SITE: &str = "https://evil.test";
 
 /// A proxy, the edge that it asks, and the service that it stands before.
 pub(super) struct Shop {
@@ -98,7 +99,8 @@ fn secret() -> KeyedHash {
 fn edge(login: &TestIssuer, mint: &Mint, original: OriginalRequest) -> Router {
     let home = TrustedIssuer::discover(login.issuer().as_str()).audience("shop");
     let verifier = Verifier::builder(home).build().expect("valid");
-    let auth = AuthLayer::new(verifier.clone()).realm("shop");
+    let sources = [Source::authorization(), Source::cookie("session").expect("a name")];
+    let auth = AuthLayer::new(verifier.clone()).realm("shop").sources(sources).expect("valid");
     let edge = |auth: AuthLayer| EdgeLayer::new(auth.edge(), mint.clone(), INSIDE).expect("of the mint").answering();
     let may_pass = || any(|| async {});
     let routes = Router::new()
@@ -124,7 +126,9 @@ fn behind(reached: &Arc<AtomicUsize>, settings: &Settings) -> Router {
             "credentials left": field("txn-token") + field("authorization"),
         }))
     });
-    Router::new().fallback(tell).layer(settings.auth_layer().expect("inbound"))
+    // That site is the edge's to keep out: here it would come in.
+    let auth = settings.auth_layer().expect("inbound").allowed_origins([ANOTHER_SITE]).expect("an origin");
+    Router::new().fallback(tell).layer(auth)
 }
 
 impl Shop {
@@ -163,8 +167,16 @@ impl Shop {
 
     /// A user's credential for outside, as a field.
     pub(super) fn token(&self, user: &str, scopes: &str) -> String {
-        let token = self.login.token().subject(user).client("app").audience("shop").scope(scopes).build();
-        format!("Authorization: Bearer {}\r\n", token.expose())
+        format!("Authorization: Bearer {}\r\n", self.issued(user, scopes).expose())
+    }
+
+    /// The same, as a browser sends it.
+    pub(super) fn cookie(&self, user: &str) -> String {
+        format!("Cookie: session={}\r\n", self.issued(user, "orders:write").expose())
+    }
+
+    fn issued(&self, user: &str, scopes: &str) -> SecretToken {
+        self.login.token().subject(user).client("app").audience("shop").scope(scopes).build()
     }
 
     /// A genuine internal identity of this user, as anybody has it who has seen one.
@@ -193,10 +205,18 @@ impl Shop {
 
     /// As bytes: a client that is well meant writes no such paths.
     pub(super) async fn send(&self, line: &str, fields: &str) -> Sent {
+        self.send_whole(line, &format!("Content-Length: 4\r\n{fields}"), "body").await
+    }
+
+    /// The same, without a body.
+    pub(super) async fn get(&self, path: &str, fields: &str) -> Sent {
+        self.send_whole(&format!("GET {path}"), fields, "").await
+    }
+
+    async fn send_whole(&self, line: &str, fields: &str, body: &str) -> Sent {
         let before = self.reached.load(Ordering::Relaxed);
         let mut tcp = TcpStream::connect(("127.0.0.1", self.port)).await.expect("it listens");
-        let request =
-            format!("{line} HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\nContent-Length: 4\r\n{fields}\r\nbody");
+        let request = format!("{line} HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n{fields}\r\n{body}");
         tcp.write_all(request.as_bytes()).await.expect("sent");
         let mut answer = String::new();
         tcp.read_to_string(&mut answer).await.expect("an answer");
