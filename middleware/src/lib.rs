@@ -78,9 +78,9 @@ mod config;
 
 /// Looser than a service should be. Everything here is named where it is used.
 pub mod danger {
-    pub use tower_identity_inbound::danger::{explain_refusals, plain_user};
+    pub use tower_identity_inbound::danger::{explain_refusals, id_token, plain_user};
     pub use tower_identity_outbound::danger::PlainUser;
-    pub use tower_identity_verify::danger::{plain_users, self_asserted, trusted_caller};
+    pub use tower_identity_verify::danger::{id_tokens, plain_users, self_asserted, trusted_caller};
 }
 
 #[cfg(feature = "axum")]

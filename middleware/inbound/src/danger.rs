@@ -4,7 +4,11 @@
 use tower_identity_core::{BoxFuture, InvalidSetting, Refusal, RefusalKind};
 use tower_identity_verify::{Explanation, Verifier, check::CERTIFICATE};
 
-use crate::{Asked, AuthLayer, Presented, Sources, asked::Protocol, plain_user::PlainUser};
+use crate::{
+    Asked, AuthLayer, Presented, Sources,
+    asked::Protocol,
+    plain_user::{PlainUser, Said},
+};
 
 /// Tells whoever presents a token why it is refused: for development only.
 ///
@@ -69,7 +73,33 @@ pub fn explain_refusals<P>(layer: AuthLayer<P>) -> Result<AuthLayer<P>, InvalidS
 /// [`InvalidSetting`] for the field `plain_user_header`: what [`Source::header`](crate::Source::header) refuses, or a field
 /// that a credential is [looked for](AuthLayer::user_source) in, or a [certificate](AuthLayer::forwarded_certificate).
 pub fn plain_user(layer: AuthLayer, header: impl AsRef<str>) -> Result<AuthLayer, InvalidSetting> {
-    layer.hearing(PlainUser::in_field(header.as_ref())?)
+    layer.hearing(PlainUser::in_field(header.as_ref(), Said::ByName)?)
+}
+
+/// Takes in this field the ID token of a user, of callers that may [present them](tower_identity_verify::danger::id_tokens): a JWT
+/// and nothing else, without a scheme.
+///
+/// What [`plain_user`] says of a name holds for it: it stands once, in one spelling, beside the caller's own credential and no
+/// user's, does not go on to the handler, and at an [edge](AuthLayer::edge) nobody outside is heard. An ID token that is not good
+/// is 401. A layer has one of the two.
+///
+/// ```
+/// use tower_identity_inbound::{AuthLayer, danger};
+/// use tower_identity_verify::{TrustedIssuer, Verifier};
+///
+/// let login = || TrustedIssuer::discover("https://login.example.com");
+/// let builder = Verifier::builder(login().audience("orders"));
+/// let builder = tower_identity_verify::danger::id_tokens(builder, ["gateway"], login().audience("shop-web"));
+/// let layer = danger::id_token(AuthLayer::new(builder.build()?), "x-id-token")?;
+/// # let _ = layer;
+/// # Ok::<(), tower_identity_core::InvalidSetting>(())
+/// ```
+///
+/// # Errors
+///
+/// [`InvalidSetting`] for the field `id_token_header`, as of [`plain_user`]; and where the layer hears names already.
+pub fn id_token(layer: AuthLayer, header: impl AsRef<str>) -> Result<AuthLayer, InvalidSetting> {
+    layer.hearing(PlainUser::in_field(header.as_ref(), Said::ByIdToken)?)
 }
 
 fn only_if(debug_assertions: bool) -> Result<(), InvalidSetting> {

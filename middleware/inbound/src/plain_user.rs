@@ -3,25 +3,47 @@
 use http::{HeaderMap, HeaderName};
 use tower_identity_core::{
     InvalidSetting, Refusal,
+    bearer::is_token68,
     fields::{MAX_PLAIN_NAME_BYTES, is_plain_name, same},
 };
 use tower_identity_verify::check::PLAIN_USER;
 
 use crate::{Source, fields, source::malformed};
 
-/// Where a caller names its user.
+/// Where a caller says who its user is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PlainUser(HeaderName);
+pub(crate) struct PlainUser(HeaderName, Said);
+
+/// By what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Said {
+    ByName,
+    ByIdToken,
+}
+
+impl Said {
+    /// The setting that names the field.
+    pub(crate) const fn setting(self) -> &'static str {
+        match self {
+            Self::ByName => "plain_user_header",
+            Self::ByIdToken => "id_token_header",
+        }
+    }
+}
 
 impl PlainUser {
     /// # Errors
     ///
-    /// As [`Source::header`], for the field `plain_user_header`.
-    pub(crate) fn in_field(name: &str) -> Result<Self, InvalidSetting> {
-        let of_field = |invalid: InvalidSetting| InvalidSetting::new("plain_user_header", invalid.rule());
+    /// As [`Source::header`], for the setting that names the field.
+    pub(crate) fn in_field(name: &str, said: Said) -> Result<Self, InvalidSetting> {
+        let of_field = |invalid: InvalidSetting| InvalidSetting::new(said.setting(), invalid.rule());
         let source = Source::header(name).map_err(of_field)?;
         let field = source.field().expect("a source that is a field has one").clone();
-        Ok(Self(field))
+        Ok(Self(field, said))
+    }
+
+    pub(crate) fn said(&self) -> Said {
+        self.1
     }
 
     pub(crate) fn field(&self) -> &HeaderName {
@@ -42,6 +64,9 @@ impl PlainUser {
         }
         match value.to_str() {
             Ok(name) if is_plain_name(name) => Ok(Some(name)),
+            // How long it may be, and of what form it is, whoever verifies it asks.
+            Ok(token) if self.1 == Said::ByIdToken && is_token68(token) => Ok(Some(token)),
+            Ok(_) if self.1 == Said::ByIdToken => wrong("the user's ID token is not of the form of a token"),
             Ok(name) if name.len() > MAX_PLAIN_NAME_BYTES => wrong("the user's name is longer than 256 bytes"),
             _ => wrong("the user's name is empty, or has a comma or a character outside visible ASCII"),
         }
@@ -60,7 +85,7 @@ mod tests {
     use super::*;
 
     fn found(fields: &[(&'static str, &[u8])]) -> Result<Option<String>, &'static str> {
-        let field = PlainUser::in_field("x-user-id").expect("a field");
+        let field = PlainUser::in_field("x-user-id", Said::ByName).expect("a field");
         let headers = fields.iter().map(|(name, value)| {
             (HeaderName::from_static(name), HeaderValue::from_bytes(value).expect("a value of a field"))
         });

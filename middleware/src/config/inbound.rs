@@ -15,7 +15,7 @@ use tower_identity_verify::TransactionTokenSettings;
 use tower_identity_verify::{
     CertificateSettings, IssuerSettings, ProducerSettings, Remember, SelfAssertedSettings, TrustedIssuer, Verifier,
     VerifierBuilder,
-    danger::{plain_users, trusted_caller},
+    danger::{id_tokens, plain_users, trusted_caller},
 };
 
 use super::{events::EventsTable, revocations::RevocationsTable, spiffe::Workload, tls::OwnTls};
@@ -42,6 +42,9 @@ pub(super) struct InboundTable {
     #[serde(default)]
     plain_user: Vec<PlainUserTable>,
     plain_user_header: Option<String>,
+    #[serde(default)]
+    id_token: Vec<IdTokenTable>,
+    id_token_header: Option<String>,
     #[serde(default)]
     self_asserted: Vec<SelfAssertedSettings>,
     #[serde(default)]
@@ -92,6 +95,13 @@ struct TrustedCallerTable {
 struct PlainUserTable {
     callers: Vec<CallerName>,
     users_of: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IdTokenTable {
+    callers: Vec<CallerName>,
+    issuer: IssuerSettings,
 }
 
 /// What the table configures.
@@ -185,6 +195,18 @@ impl InboundTable {
             (Some(_), _) if self.edge == Some(true) => {
                 Err(InvalidSetting::new("plain_user_header", "goes without edge: nobody outside says who is calling"))
             }
+            _ => self.id_tokens_are_looked_for(),
+        }
+    }
+
+    /// The same of users whose ID tokens are presented.
+    fn id_tokens_are_looked_for(&self) -> Result<(), InvalidSetting> {
+        match (&self.id_token_header, &self.id_token[..]) {
+            (None, [_, ..]) => Err(InvalidSetting::new("id_token", "needs id_token_header: where an ID token is")),
+            (Some(_), []) => Err(InvalidSetting::new("id_token_header", "needs id_token: whose are taken of whom")),
+            (Some(_), _) if self.edge == Some(true) => {
+                Err(InvalidSetting::new("id_token_header", "goes without edge: nobody outside says who is calling"))
+            }
             _ => Ok(()),
         }
     }
@@ -243,6 +265,12 @@ impl InboundTable {
         }
         let trusting = |builder, row: TrustedCallerTable| trusted_caller(builder, row.callers, row.users_of);
         let builder = take(&mut self.trusted_caller).into_iter().fold(builder, trusting);
+        let mut builder = builder;
+        for (at, row) in take(&mut self.id_token).into_iter().enumerate() {
+            let issuer = row.issuer.trusted_issuer(folder);
+            let issuer = issuer.map_err(|invalid| invalid.within("issuer").within(at).within("id_token"))?;
+            builder = id_tokens(builder, row.callers, issuer);
+        }
         let naming = |builder, row: PlainUserTable| plain_users(builder, row.callers, row.users_of);
         Ok(take(&mut self.plain_user).into_iter().fold(builder, naming))
     }
@@ -267,6 +295,9 @@ impl InboundTable {
         }
         if let Some(field) = self.plain_user_header {
             layer = danger::plain_user(layer, field)?;
+        }
+        if let Some(field) = self.id_token_header {
+            layer = danger::id_token(layer, field)?;
         }
         if let Some(resource) = resource {
             layer = layer.resource(resource);

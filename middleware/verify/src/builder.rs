@@ -10,12 +10,12 @@ use rustls::ClientConfig;
 use tower_identity_core::{CallerName, Clock, InvalidSetting, Revocations};
 use tower_identity_jose::Limits;
 
-use self::trusted_callers::TrustedCallers;
+pub(crate) use self::trusted_callers::TrustedCallers;
 #[cfg(feature = "transaction-tokens")]
 use crate::transactions::TransactionTokens;
 use crate::{
     Producer, Remember, RevocationFeed, TrustedIssuer, Verifier, asserting::Asserting, certificate::CertificateAnchor,
-    inner::Inner,
+    id_tokens::Presenting, inner::Inner,
 };
 
 /// Collects what a [`Verifier`] needs.
@@ -31,6 +31,7 @@ pub struct VerifierBuilder {
     may_act: bool,
     trusted_callers: Vec<TrustedCallers>,
     naming: Vec<TrustedCallers>,
+    pub(crate) id_tokens: Vec<Presenting>,
     asserting: Vec<Asserting>,
     pub(crate) producers: Vec<Producer>,
     limits: Limits,
@@ -54,6 +55,7 @@ impl VerifierBuilder {
             may_act: false,
             trusted_callers: Vec::new(),
             naming: Vec::new(),
+            id_tokens: Vec::new(),
             asserting: Vec::new(),
             producers: Vec::new(),
             limits: Limits::default(),

@@ -110,6 +110,12 @@ impl Current {
         self.0.certificate(chain).and_then(|caller| self.0.named(&caller, user))
     }
 
+    /// The workload of a certificate, for the user whose [ID token](crate::danger::id_tokens) it presents: as of
+    /// [`Over::signed_in`].
+    pub fn certificate_signed_in(&self, chain: &[CertificateDer<'static>], id_token: &str) -> Verification {
+        self.0.signed_in(self.0.certificate(chain).into(), id_token)
+    }
+
     /// The longest token that is looked at, in bytes.
     #[must_use]
     pub fn max_token_bytes(&self) -> usize {
@@ -165,5 +171,14 @@ impl Over<'_> {
     /// [`plain_user`](crate::check::PLAIN_USER), where the name is none.
     pub fn naming(&self, caller: &str, user: &str) -> Verification {
         self.settings.naming(caller, user, self.proof)
+    }
+
+    /// Verifies a caller's own token, for the user whose [ID token](crate::danger::id_tokens) it presents beside it.
+    ///
+    /// Besides the refusals of `bearer`, those of the ID token as of a user's credential, and
+    /// [`UnrelatedCredentials`](tower_identity_core::RefusalKind::UnrelatedCredentials) where the caller's token is not its own,
+    /// names a user itself, or is of a caller that is not listed.
+    pub fn signed_in(&self, caller: &str, id_token: &str) -> Verification {
+        self.settings.signed_in(self.settings.bearer(caller, self.proof), id_token)
     }
 }

@@ -67,6 +67,35 @@ where
     builder.naming(callers, users_of.into())
 }
 
+/// Takes the ID tokens that these workloads present for whom they call (OpenID Connect Core §2), where a gateway hands on what it
+/// got at the sign-in and no more. The issuer's audience here is the client id that the users have signed in at: an ID token is for
+/// that client, and for no other.
+///
+/// Beside a credential of the caller's own, which it has for no user, an ID token counts as its user's
+/// [name](plain_users) does, with the rights of the caller's credential and [no binding](tower_identity_core::Binding::None): it is
+/// no credential, whoever saw one could present it. But its issuer has said who that is and how the user signed in. It is verified
+/// on each request, by the issuer's keys and algorithms, for that client alone, until it ends; what is an access token, a
+/// transaction token or another is refused. Nothing of it is kept, relayed or exchanged.
+///
+/// Where it is presented is the inbound layer's to know: `danger::id_token` there. Logs a warning when the verifier is built. A
+/// caller may be of several rows, since an ID token says of which issuer it is.
+///
+/// ```
+/// use tower_identity_verify::{TrustedIssuer, Verifier, danger};
+///
+/// let login = || TrustedIssuer::discover("https://login.example.com");
+/// let builder = Verifier::builder(login().audience("orders"));
+/// let verifier = danger::id_tokens(builder, ["gateway"], login().audience("shop-web")).build()?;
+/// # let _ = verifier;
+/// # Ok::<(), tower_identity_core::InvalidSetting>(())
+/// ```
+pub fn id_tokens<C>(builder: VerifierBuilder, callers: C, issuer: TrustedIssuer) -> VerifierBuilder
+where
+    C: IntoIterator<Item: TryInto<CallerName, Error: fmt::Display>>,
+{
+    builder.presenting(callers, issuer)
+}
+
 /// Takes this service at its word for whom it calls: what it has signed itself, for a mesh without a server that would exchange
 /// tokens. It may speak for users of these issuers, and of no other.
 ///

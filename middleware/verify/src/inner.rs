@@ -17,6 +17,7 @@ use crate::{
     claims::{self, Claims, Unread},
     encrypted::is_as_agreed,
     feed::Pulls,
+    id_tokens::IdTokens,
     opaque::{Opaque, is_jwt_like},
     proof::Proof,
     relation::Relations,
@@ -32,6 +33,10 @@ pub(crate) struct Inner {
     pub(crate) users: Box<[Arc<Trusted>]>,
     /// Who hands work over, with a record of for whom.
     pub(crate) producers: Box<[Arc<Trusted>]>,
+    /// Whose ID tokens are taken of whom.
+    pub(crate) id_tokens: Box<[IdTokens]>,
+    /// None of them.
+    pub(crate) id_tokens_remembered: Arc<Memory>,
     /// What tokens are encrypted to, of those issuers whose are.
     pub(crate) decryption: DecryptionKeys,
     /// The one whose tokens are opaque, if there is one, among each of the two.
@@ -105,7 +110,7 @@ impl Inner {
     }
 
     /// Verifies a token, and asks for no proof of what it is bound to.
-    fn verify(
+    pub(crate) fn verify(
         &self,
         token: &str,
         trusted: &[Arc<Trusted>],

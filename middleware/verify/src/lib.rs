@@ -67,6 +67,7 @@ mod events;
 mod explain;
 mod feed;
 mod hand_off;
+mod id_tokens;
 mod inner;
 mod issuer;
 mod judge;

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use metrics::{Unit, counter, describe_counter};
 use tower_identity_core::{
     ActorChain, Attributes, AuthenticationContext, CallerContext, Credential, Identity, InvalidSetting, Issuer,
-    Refusal, RefusalKind, Standing, Subject, User, VerifiedToken, VerifiedTokenParts, Workload, settings::Step,
+    Refusal, RefusalKind, SecretToken, Standing, Subject, User, VerifiedToken, VerifiedTokenParts, Workload,
+    settings::Step,
 };
 
 use crate::{
     Verification, check,
     inner::Inner,
+    pair::{of_user, still_good},
     proof::Proof,
     relation::{Trust, told, unrelated},
     trusted::in_force,
@@ -49,11 +51,76 @@ impl Inner {
         })?;
         let user = VerifiedToken::assertion(named_by(token, User { id, issuer: issuer.clone(), tenant: None }));
         in_force(&user).map_err(of_caller)?;
-        describe_counter!(PLAIN_USERS, Unit::Count, "requests for users who were named in plain text, by their issuer");
-        counter!(PLAIN_USERS, "issuer" => issuer.as_str().to_owned()).increment(1);
+        count(issuer);
         let standing = self.relations.aliases.name(Standing::on_trust(), token);
         Ok(CallerContext::assertion(Arc::clone(token), Some(Arc::new(user)), standing, caller.judged_at()))
     }
+}
+
+impl Inner {
+    /// Verifies a caller's token, and beside it the ID token of the user that it calls for.
+    pub(crate) fn signed_in(self: &Arc<Self>, caller: Verification, id_token: &str) -> Verification {
+        match caller.try_now() {
+            Ok(Ok(caller)) => self.signed_in_at(caller, id_token),
+            Ok(refused) => Verification::decided(refused),
+            Err(waiting) => {
+                let (settings, id_token) = (Arc::clone(self), SecretToken::new(id_token));
+                Verification::fetching(Box::pin(async move {
+                    let caller = waiting.await?;
+                    settings.signed_in_at(caller, id_token.expose()).await
+                }))
+            }
+        }
+    }
+
+    /// Of whoever is not listed no ID token is looked at.
+    fn signed_in_at(self: &Arc<Self>, caller: CallerContext, id_token: &str) -> Verification {
+        let token = caller.caller_token();
+        let of_caller = |refusal: Refusal| Verification::decided(Err(refusal.issuer(token.issuer().clone())));
+        let sender = match self.relations.sender(token) {
+            Ok(sender) => sender,
+            Err(refusal) => return of_caller(refusal),
+        };
+        let rows = self.id_tokens.iter().filter(|row| row.callers.contains(sender));
+        let issuers: Vec<_> = rows.map(|row| Arc::clone(&row.issuer)).collect();
+        if issuers.is_empty() {
+            let detail = format!("the caller is {}, of whom no user's ID token is taken", told(sender));
+            return of_caller(unrelated(detail));
+        }
+        let verified = self.verify(id_token, &issuers, None, &self.id_tokens_remembered);
+        match Proof::NOTHING.demanded_of(verified).try_now() {
+            Ok(user) => Verification::decided(self.signed_in_as(&caller, user)),
+            Err(waiting) => {
+                let settings = Arc::clone(self);
+                Verification::fetching(Box::pin(async move { settings.signed_in_as(&caller, waiting.await) }))
+            }
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the verification that may state its result")]
+    fn signed_in_as(
+        &self,
+        caller: &CallerContext,
+        user: Result<CallerContext, Refusal>,
+    ) -> Result<CallerContext, Refusal> {
+        let id_token = user.map_err(|refusal| of_user(&refusal))?;
+        let judged_at = caller.judged_at().max(id_token.judged_at());
+        let (token, id_token) = (caller.caller_token(), id_token.caller_token());
+        still_good(token, caller.judged_at(), judged_at)?;
+        let user = id_token.identity().user.clone().ok_or_else(|| unrelated("the ID token names no user"))?;
+        let issuer = user.issuer.clone();
+        let user = VerifiedToken::assertion(signed_in_by(token, user, id_token));
+        in_force(&user).map_err(|refusal| refusal.issuer(issuer.clone()))?;
+        count(&issuer);
+        let standing = self.relations.aliases.name(Standing::on_trust(), token);
+        Ok(CallerContext::assertion(Arc::clone(token), Some(Arc::new(user)), standing, judged_at))
+    }
+}
+
+/// Counts a request for a user for whom the caller's word is all that there is.
+fn count(issuer: &Issuer) {
+    describe_counter!(PLAIN_USERS, Unit::Count, "requests for users who were named in plain text, by their issuer");
+    counter!(PLAIN_USERS, "issuer" => issuer.as_str().to_owned()).increment(1);
 }
 
 impl crate::relation::Relations {
@@ -83,6 +150,19 @@ fn named_by(caller: &VerifiedToken, user: User) -> VerifiedTokenParts {
         expires_at: caller.expires_at(),
         certificate: None,
         revocations: caller.revocations().clone(),
+    }
+}
+
+/// A user who signed in, as this caller says by the ID token: for as long as both are good, with what the caller's own allows. Of
+/// the token nothing is left that anybody could send on.
+fn signed_in_by(caller: &VerifiedToken, user: User, id_token: &VerifiedToken) -> VerifiedTokenParts {
+    VerifiedTokenParts {
+        token_id: id_token.token_id().cloned(),
+        authentication: id_token.authentication().clone(),
+        attributes: id_token.attributes().clone(),
+        issued_at: id_token.issued_at(),
+        expires_at: caller.expires_at().min(id_token.expires_at()),
+        ..named_by(caller, user)
     }
 }
 

@@ -189,7 +189,7 @@ pub(crate) fn still_good(token: &VerifiedToken, then: Timestamp, now: Timestamp)
 }
 
 /// Says to the operator which of the two credentials it is that is refused.
-fn of_user(refusal: &Refusal) -> Refusal {
+pub(crate) fn of_user(refusal: &Refusal) -> Refusal {
     let detail = match refusal.explanation() {
         Some(detail) => format!("the user's credential: {detail}"),
         None => "the user's credential".to_owned(),

@@ -1,5 +1,6 @@
 //! What an issuer's access tokens look like.
 
+mod id_token;
 mod platforms;
 mod services;
 mod table;
@@ -60,6 +61,17 @@ pub enum Profile {
 }
 
 impl Profile {
+    /// What the ID tokens of such an issuer look like, where it is known that its users are the same by them.
+    pub(crate) const fn id_tokens(self) -> Option<&'static Table> {
+        match self {
+            Self::Rfc9068 | Self::Plain | Self::Keycloak | Self::Okta | Self::Auth0 | Self::Cognito => {
+                Some(&id_token::ID_TOKEN)
+            }
+            Self::EntraV2 => Some(&id_token::OF_ENTRA_V2),
+            Self::EntraV1 | Self::JwtSvid | Self::Kubernetes => None,
+        }
+    }
+
     /// All of them.
     pub const ALL: [Self; 10] = [
         Self::Rfc9068,

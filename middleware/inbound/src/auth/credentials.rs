@@ -114,9 +114,14 @@ impl<P> AuthLayer<P> {
         Ok(self.with(|settings| settings.forwarded = Some(Arc::new(forwarded))))
     }
 
-    /// What [`danger::plain_user`](crate::danger::plain_user) allows.
+    /// What [`danger::plain_user`](crate::danger::plain_user) and [`danger::id_token`](crate::danger::id_token) allow.
     pub(crate) fn hearing(self, field: PlainUser) -> Result<Self, InvalidSetting> {
         apart(&self.settings.sources, self.settings.forwarded.as_deref(), Some(&field))?;
+        if self.settings.plain_user.as_ref().is_some_and(|other| other.said() != field.said()) {
+            let rule =
+                "stands beside the other: who a user is comes by name or by ID token, at one service not by both";
+            return Err(InvalidSetting::new(field.said().setting(), rule));
+        }
         Ok(self.with(|settings| settings.plain_user = Some(field)))
     }
 }
@@ -139,9 +144,9 @@ fn apart(
     if forwarded.is_some_and(|forwarded| is_a_source(forwarded.header())) {
         return Err(InvalidSetting::new("header", "is a source of tokens too").within("forwarded_certificate"));
     }
-    match named.map(PlainUser::field) {
-        Some(field) if is_a_source(field) || holds_a_certificate(field) => {
-            Err(InvalidSetting::new("plain_user_header", "is a field that a credential is looked for in"))
+    match named {
+        Some(named) if is_a_source(named.field()) || holds_a_certificate(named.field()) => {
+            Err(InvalidSetting::new(named.said().setting(), "is a field that a credential is looked for in"))
         }
         _ => Ok(()),
     }

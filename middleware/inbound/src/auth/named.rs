@@ -8,12 +8,13 @@ use super::{
     certified::{ClientCertificate, Shown, no_certificate},
     settings::{Settings, Verdict},
 };
-use crate::{Inbound, Presented, proxy::no_connection, source::malformed};
+use crate::{Inbound, Presented, plain_user::Said, proxy::no_connection, source::malformed};
 
 impl Settings {
     /// The user whom the caller of a request names, where that is looked for.
-    pub(super) fn name_of_user<'a>(&self, headers: &'a HeaderMap) -> Result<Option<&'a str>, Refusal> {
-        self.plain_user.as_ref().map_or(Ok(None), |field| field.find(headers))
+    pub(super) fn name_of_user<'a>(&self, headers: &'a HeaderMap) -> Result<Option<(&'a str, Said)>, Refusal> {
+        let Some(field) = &self.plain_user else { return Ok(None) };
+        Ok(field.find(headers)?.map(|user| (user, field.said())))
     }
 
     /// Who names a user has one credential beside the name, and it is its own.
@@ -21,7 +22,7 @@ impl Settings {
         &self,
         verifier: &Current,
         presented: Presented<'_>,
-        user: &str,
+        (user, said): (&str, Said),
         shown: &Shown,
         request: &Request<B>,
     ) -> Verdict {
@@ -36,6 +37,10 @@ impl Settings {
                 Refusal::new(RefusalKind::NoCredential, "caller")
                     .detail("a user's name without the caller's credential"),
             ),
+            (Presented::Absent, Ok(chain)) if said == Said::ByIdToken => match self.cross_site.check(request, true) {
+                Ok(()) => Verdict::of(verifier.certificate_signed_in(chain, user)),
+                Err(refusal) => refused(refusal),
+            },
             (Presented::Absent, Ok(chain)) => Verdict::Decided(
                 (self.cross_site.check(request, true).and_then(|()| verifier.certificate_naming(chain, user)))
                     .map(Inbound::Caller),
@@ -47,7 +52,10 @@ impl Settings {
                 if credentials.user().or(credentials.transaction()).is_none() =>
             {
                 let over = verifier.over(shown.thumbprint(request));
-                self.guarded(credentials, request, || over.naming(credentials.caller(), user))
+                self.guarded(credentials, request, || match said {
+                    Said::ByName => over.naming(credentials.caller(), user),
+                    Said::ByIdToken => over.signed_in(credentials.caller(), user),
+                })
             }
             (Presented::Credentials(_) | Presented::Transaction(_), Ok(_)) => {
                 refused(malformed(PLAIN_USER).detail("a user's name beside two credentials"))

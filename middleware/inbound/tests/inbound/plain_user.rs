@@ -15,11 +15,15 @@ use tower_identity_inbound::{
 };
 use tower_identity_refresh::system_clock;
 use tower_identity_testkit::{TestAuthority, TestCertificate, TestIssuer, TokenBuilder};
-use tower_identity_verify::{TrustedIssuer, Verifier, danger::plain_users};
+use tower_identity_verify::{
+    TrustedIssuer, Verifier,
+    danger::{id_tokens, plain_users},
+};
 
 use crate::support::{found, issuer_token, refused, request, through, value};
 
 const FIELD: &str = "x-user-id";
+const ID_TOKEN: &str = "x-id-token";
 
 /// A layer that hears `gateway`, and has the issuer's keys.
 async fn hearing(issuer: &TestIssuer) -> AuthLayer {
@@ -162,6 +166,57 @@ async fn named_a5_at_an_edge_nobody_is_heard() {
     let asked = || with(request([own(&issuer, "gateway").bearer()]), &[(FIELD, "alice")]);
     let Ok(response) = layer.clone().edge().layer(rule().layer(handler)).oneshot(asked()).await;
     assert_eq!(response.status(), 403, "the caller has no user");
+}
+
+/// A layer that takes ID tokens of `gateway`, of sign-ins at `shop-web`.
+async fn taking_id_tokens(issuer: &TestIssuer) -> AuthLayer {
+    let login = |audience: &str| TrustedIssuer::discover(issuer.issuer().as_str()).audience(audience);
+    let verifier =
+        id_tokens(Verifier::builder(login("orders")), ["gateway"], login("shop-web")).build().expect("valid");
+    verifier.bearer(own(issuer, "gateway").build().expose()).await.expect("good");
+    danger::id_token(AuthLayer::new(verifier), ID_TOKEN).expect("valid")
+}
+
+/// What the issuer signs for the client at which the user signs in, and no access token by its `typ`.
+fn alices(issuer: &TestIssuer) -> TokenBuilder {
+    let token = issuer.token().subject("alice").audience("shop-web").header("typ", "JWT");
+    ["client_id", "scope", "jti"].into_iter().fold(token, TokenBuilder::without)
+}
+
+#[tokio::test]
+async fn named_a6_an_id_token_is_heard_of_a_listed_caller_and_does_not_go_on() {
+    let issuer = TestIssuer::start();
+    let layer = taking_id_tokens(&issuer).await;
+    let text = |token: TokenBuilder| token.build().expose().to_owned();
+    let ask = |client: &str, fields: &[(&'static str, &str)]| with(request([own(&issuer, client).bearer()]), fields);
+    let good = text(alices(&issuer));
+    let response = through(&layer, ask("gateway", &[(ID_TOKEN, &good), ("x-user-agent", "kept")])).await;
+    let heard = found(&response).expect("it went on");
+    let expected: HeaderMap = [(HeaderName::from_static("x-user-agent"), value("kept"))].into_iter().collect();
+    assert_eq!((heard.user.as_deref(), heard.headers), (Some("alice"), expected));
+
+    let outcome = async |request| {
+        let (status, _, code) = refused(through(&layer, request).await).await;
+        (status, code)
+    };
+    let is = |status: u16, code: &str| (status, code.to_owned());
+    let other = text(alices(&issuer).audience("another"));
+    for (asked, expected) in [
+        (ask("reports", &[(ID_TOKEN, &good)]), is(403, "unrelated_credentials")),
+        (with(request([]), &[(ID_TOKEN, &good)]), is(401, "no_credential")),
+        (ask("gateway", &[(ID_TOKEN, &good), (ID_TOKEN, &good)]), is(400, "malformed_request")),
+        (ask("gateway", &[("x_id_token", &good)]), is(400, "malformed_request")),
+        (ask("gateway", &[(ID_TOKEN, "alice, bob")]), is(400, "malformed_request")),
+        (ask("gateway", &[(ID_TOKEN, "")]), is(400, "malformed_request")),
+        (ask("gateway", &[(ID_TOKEN, "alice")]), is(401, "invalid_token")),
+        (ask("gateway", &[(ID_TOKEN, &other)]), is(401, "invalid_token")),
+        (ask("gateway", &[(ID_TOKEN, &text(alices(&issuer).tampered()))]), is(401, "invalid_token")),
+        (ask("gateway", &[(ID_TOKEN, &text(own(&issuer, "gateway").audience("shop-web")))]), is(401, "invalid_token")),
+    ] {
+        assert_eq!(outcome(asked).await, expected);
+    }
+    let by_name = danger::plain_user(layer.clone(), FIELD).expect_err("one of the two");
+    assert_eq!(by_name.path(), InvalidSetting::new("plain_user_header", "").path());
 }
 
 #[test]

@@ -17,6 +17,7 @@ const LIVE: [Live; 3] = [
             "accept_may_act",
             "trusted_caller",
             "plain_user",
+            "id_token",
             "self_asserted",
             "handed_off_by",
             "max_token_bytes",

@@ -18,12 +18,13 @@ use crate::{
     events::telemetry,
     feed::Pulls,
     hand_off,
+    id_tokens::{self, IdTokens},
     inner::Inner,
     issuer::Checked,
     naming,
     profile::SELF_ASSERTED,
     relation::Relations,
-    remembered::{Memory, Whose},
+    remembered::{Memory, Remember, Whose},
 };
 
 impl VerifierBuilder {
@@ -71,6 +72,9 @@ impl VerifierBuilder {
         let trusts = trusts.collect::<Result<_, _>>()?;
         #[cfg(feature = "transaction-tokens")]
         let (domains, carriers) = transactions::carried(transactions, &aliases, names_of_callers)?;
+        let id_tokens = id_tokens::checked(self.id_tokens, &aliases, names_of_callers)?;
+        let (presenting, of_id_tokens): (Vec<_>, Vec<_>) =
+            id_tokens.into_iter().map(|row| (row.callers, row.issuer)).unzip();
         let naming = self.naming.into_iter().enumerate().map(|(at, row)| {
             row.check(&aliases, names_of_callers, &of_users).map_err(|invalid| naming::of_row(invalid, at))
         });
@@ -128,6 +132,15 @@ impl VerifierBuilder {
         let users: Box<[_]> =
             users.into_iter().chain(asserting.iter().map(|service| Arc::new(service.for_users()))).collect();
         let trusted: Box<[_]> = trusted.into_iter().chain(asserting).collect();
+        // Of an issuer whose keys are there already they are not fetched twice.
+        let id_tokens_before = former.map(|former| former.id_tokens.iter().map(|row| Arc::clone(&row.issuer)));
+        let at_hand: Vec<_> =
+            trusted.iter().chain(&users).cloned().chain(id_tokens_before.into_iter().flatten()).collect();
+        let (of_id_tokens, _) =
+            connect.all(of_id_tokens, id_tokens::ID_TOKEN, &Arc::from([]), Some((&at_hand, None)))?;
+        let rows = presenting.into_iter().zip(of_id_tokens.iter().cloned());
+        let id_tokens: Box<[_]> = rows.map(|(callers, issuer)| IdTokens { callers, issuer }).collect();
+        id_tokens::tell(&id_tokens, former.map_or(&[], |former| &*former.id_tokens));
         let memory = |whose| Arc::new(Memory::new(self.remember, whose));
         relations.tell(former.map(|former| &former.relations));
         // And one feed, which goes on from where it is.
@@ -144,6 +157,8 @@ impl VerifierBuilder {
             decryption,
             users,
             producers,
+            id_tokens,
+            id_tokens_remembered: Arc::new(Memory::new(Remember::nothing(), Whose::Users)),
             opaque,
             users_opaque,
             remembered: memory(Whose::Callers),

@@ -9,13 +9,13 @@ use crate::{
 
 /// Whose word is taken, and about which issuers' users.
 #[derive(Debug)]
-pub(super) struct TrustedCallers {
-    pub(super) callers: Result<Vec<CallerName>, InvalidSetting>,
-    pub(super) users_of: Vec<String>,
+pub(crate) struct TrustedCallers {
+    pub(crate) callers: Result<Vec<CallerName>, InvalidSetting>,
+    pub(crate) users_of: Vec<String>,
 }
 
 impl TrustedCallers {
-    pub(super) fn check(
+    pub(crate) fn check(
         self,
         aliases: &AliasTable,
         names: Namespace<'_>,

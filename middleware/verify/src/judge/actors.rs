@@ -23,7 +23,10 @@ pub(crate) fn actors(
 ) -> Result<ActorChain, Refusal> {
     let account = match &rules.table.caller {
         CallerShape::Client { account, .. } => Some(*account),
-        CallerShape::SpiffeId | CallerShape::ServiceAccount | CallerShape::Asserting { .. } => None,
+        CallerShape::SpiffeId
+        | CallerShape::ServiceAccount
+        | CallerShape::Asserting { .. }
+        | CallerShape::SignedIn { .. } => None,
         #[cfg(feature = "transaction-tokens")]
         CallerShape::Transaction => None,
     };

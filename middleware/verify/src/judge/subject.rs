@@ -19,6 +19,7 @@ pub(crate) fn client(claims: &Claims<'_>, rules: &Rules) -> Result<Subject, Refu
         CallerShape::Client { claims: names, .. } => parsed(text, check::CLAIMS, named(names)),
         CallerShape::SpiffeId => parsed(text, check::CLAIMS, "sub"),
         CallerShape::Asserting { .. } => parsed(text, check::CLAIMS, "iss"),
+        CallerShape::SignedIn { .. } => parsed(text, check::CLAIMS, "aud"),
         #[cfg(feature = "transaction-tokens")]
         CallerShape::Transaction => parsed(text, check::CLAIMS, "req_wl"),
         CallerShape::ServiceAccount => {
@@ -33,6 +34,7 @@ pub(super) fn client_text<'c>(claims: &'c Claims<'_>, rules: &Rules) -> Result<&
     let names = match &rules.table.caller {
         CallerShape::Client { claims: names, .. } => names,
         CallerShape::SpiffeId | CallerShape::ServiceAccount => return subject_text(claims),
+        CallerShape::SignedIn { .. } => return relying_party(claims),
         CallerShape::Asserting { .. } => return claims.iss.as_ref().required(check::CLAIMS, "iss").map(|iss| &**iss),
         #[cfg(feature = "transaction-tokens")]
         CallerShape::Transaction => return super::transaction::requester(claims),
@@ -77,6 +79,7 @@ pub(crate) fn user(
         CallerShape::Client { subject, .. } => subject,
         CallerShape::SpiffeId | CallerShape::ServiceAccount => return Ok(None),
         CallerShape::Asserting { .. } => return asserted(claims, rules).map(Some),
+        CallerShape::SignedIn { user_id } => return signed_in(claims, *user_id, named).map(Some),
         #[cfg(feature = "transaction-tokens")]
         CallerShape::Transaction => return super::transaction::user(claims, client, named).map(Some),
     };
@@ -105,6 +108,27 @@ pub(crate) fn user(
         }
         (true, true) | (false, false) => Err(refuse(check::SUBJECT, *undecided)),
     }
+}
+
+/// The client that an ID token was issued to: whom it is for, and `azp` too, where that is there (OpenID Connect Core §3.1.3.7,
+/// 3 and 5).
+fn relying_party<'c>(claims: &'c Claims<'_>) -> Result<&'c str, Refusal> {
+    let aud = claims.aud.as_ref().required(check::CLAIMS, "aud")?;
+    let client = aud.as_slice().first().ok_or_else(|| refuse(check::CLAIMS, "aud is empty"))?;
+    match claims.text(ClaimName::Azp)? {
+        Some(azp) if *azp != **client => {
+            Err(refuse(check::CLAIMS, "azp is another client than the one that it is for"))
+        }
+        _ => Ok(client),
+    }
+}
+
+/// Whose sign-in an ID token is about. `sub` is there whatever the user goes by.
+fn signed_in(claims: &Claims<'_>, user_id: ClaimName, named: &Named) -> Result<User, Refusal> {
+    subject_text(claims)?;
+    let id = claims.text(user_id)?.ok_or_else(|| missing(user_id))?;
+    let id = parsed(id, check::CLAIMS, user_id.as_str())?;
+    Ok(User { id, issuer: named.issuer.clone(), tenant: named.tenant.clone() })
 }
 
 /// The user whom a service says that it calls for (RFC 9493 §3.2.4): of an issuer that it may speak for.

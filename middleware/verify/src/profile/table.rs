@@ -155,6 +155,8 @@ pub(crate) enum CallerShape {
     /// `iss`, a service that says itself for which user it calls, who is in `sub_id`. Always a user, and tied by no more than
     /// this.
     Asserting { binding: Binding },
+    /// `aud`, the client at which the user has signed in, who is this claim: always a user, and never who sends it.
+    SignedIn { user_id: ClaimName },
     /// `req_wl`, which asked for it and need not be who sends it; and `sub`, always a user.
     #[cfg(feature = "transaction-tokens")]
     Transaction,

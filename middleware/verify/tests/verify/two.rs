@@ -3,6 +3,7 @@
 mod aliases;
 mod attacks;
 mod concurrently;
+mod id_tokens;
 mod may_act;
 mod plain_users;
 mod trusted;

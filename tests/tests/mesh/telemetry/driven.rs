@@ -82,6 +82,8 @@ async fn trust_a_caller(issuer: &TestIssuer) {
     let shop = TrustedIssuer::keys_at("https://shop.example", "https://shop.example/keys").audience("orders");
     danger::self_asserted(builder, shop, [home]).build().expect("valid");
     let builder = Verifier::builder(TrustedIssuer::discover(home).audience("orders"));
+    let client = TrustedIssuer::discover(home).audience("shop-web");
+    let builder = danger::id_tokens(builder, ["gateway"], client);
     let hearing = danger::plain_users(builder, ["gateway"], home).build().expect("valid");
     let own = token(issuer).subject("gateway").client("gateway").build();
     hearing.current().over(None).naming(own.expose(), "alice").await.expect("listed");
