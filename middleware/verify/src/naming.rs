@@ -110,7 +110,6 @@ impl Inner {
         let user = id_token.identity().user.clone().ok_or_else(|| unrelated("the ID token names no user"))?;
         let issuer = user.issuer.clone();
         let user = VerifiedToken::assertion(signed_in_by(token, user, id_token));
-        in_force(&user).map_err(|refusal| refusal.issuer(issuer.clone()))?;
         count(&issuer);
         let standing = self.relations.aliases.name(Standing::on_trust(), token);
         Ok(CallerContext::assertion(Arc::clone(token), Some(Arc::new(user)), standing, judged_at))
