@@ -17,7 +17,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Kept {
     pub(crate) exchange: Exchange,
-    slots: Slots<Key, Arc<Replaced>, Refusal>,
+    /// None where none is to be remembered: what somebody waits at stays in its map, however little room is there.
+    slots: Option<Slots<Key, Arc<Replaced>, Refusal>>,
 }
 
 /// Where one is, comes, or could not be had a moment ago.
@@ -31,7 +32,7 @@ struct Key(Presented, Option<IpAddr>);
 impl Kept {
     /// As many as this at most are remembered.
     pub(crate) fn new(exchange: Exchange, many: usize) -> Self {
-        let slots = Slots::new(many, exchange.0.clock.clone());
+        let slots = (many > 0).then(|| Slots::new(many, exchange.0.clock.clone()));
         Self { exchange, slots }
     }
 
@@ -53,7 +54,7 @@ impl Kept {
 
     /// What is remembered under a key, where it may be used now.
     fn at_hand(&self, key: &Key) -> Option<(Place, Arc<Replaced>)> {
-        let slot = self.slots.find(key)?;
+        let slot = self.slots.as_ref()?.find(key)?;
         let known = slot.peek()?;
         if known.is_good(self.exchange.0.clock.coarse_wall()) {
             return Some((slot, known));
@@ -71,9 +72,14 @@ impl Kept {
     fn miss(&self, key: &Key, caller: &CallerContext, from: Option<IpAddr>) -> Replacement {
         let ask = self.ask(caller, from);
         match ask.check() {
-            Ok(()) => Replacement::Later(Box::pin(wait(self.slots.slot(key), ask))),
+            Ok(()) => Replacement::Later(Box::pin(wait(self.place(key), ask))),
             Err(reason) => Replacement::Now(Err(reason.into())),
         }
+    }
+
+    fn place(&self, key: &Key) -> Place {
+        let of_its_own = || Slot::new(self.exchange.0.clock.clone());
+        self.slots.as_ref().map_or_else(of_its_own, |slots| slots.slot(key))
     }
 
     fn ask(&self, caller: &CallerContext, from: Option<IpAddr>) -> Ask {

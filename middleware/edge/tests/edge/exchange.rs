@@ -1,5 +1,6 @@
 //! Internal identities that an authority gives in exchange, over real HTTP.
 
+mod kept;
 mod mixed_up;
 mod outage;
 mod settings;
@@ -195,10 +196,12 @@ async fn edge_d2_it_never_outlives_what_it_was_made_of() {
         world.clock.advance(Duration::from_secs(seconds));
         assert_eq!(through(&layer, with(&outside)).await.status(), 200);
     }
-    assert_eq!(world.exchanges(), 1, "and another one would end then, too");
+    // What is asked for behind the callers' backs would arrive before this.
+    assert_eq!(through(&layer, with(&world.token("bob").build())).await.status(), 200);
+    assert_eq!(world.exchanges(), 2, "bob's: another one of hers would end then, too");
     world.clock.advance(Duration::from_secs(1));
     assert_eq!(through(&layer, with(&outside)).await.status(), 401);
-    assert_eq!(world.exchanges(), 1);
+    assert_eq!(world.exchanges(), 2);
 }
 
 #[tokio::test]

@@ -173,6 +173,17 @@ async fn edge_a5_nobody_gets_the_internal_identity_of_another_credential() {
 }
 
 #[tokio::test]
+async fn edge_a5_of_none_that_are_remembered_every_request_begins_a_transaction_of_its_own() {
+    let edge = Edge::new();
+    let token = edge.token("alice").build();
+    for (many, is_kept) in [(1, true), (0, false)] {
+        let layer = edge.layer().remember(many);
+        let first = field(&layer, &token).await;
+        assert_eq!(field(&layer, &token).await == first, is_kept, "{many}");
+    }
+}
+
+#[tokio::test]
 async fn edge_a5_what_was_revoked_outside_is_refused_though_its_identity_is_at_hand() {
     let edge = Edge::new();
     let layer = edge.layer();
