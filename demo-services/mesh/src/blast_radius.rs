@@ -104,9 +104,14 @@ async fn everything_everywhere(mesh: &mut Mesh, taps: &Taps) -> Result<Vec<Row>,
         return Err(BlastRadiusError::NotAtWork { page });
     }
     let thief = Thief::of(mesh, taps)?;
-    let mut rows = Vec::new();
+    // All of it first: what is tried at one service has that one call others.
+    let mut loot = Vec::new();
     for stolen_at in SERVICES {
-        for credential in thief.steals_at(stolen_at).await? {
+        loot.push((stolen_at, thief.steals_at(stolen_at).await?));
+    }
+    let mut rows = Vec::new();
+    for (stolen_at, credentials) in loot {
+        for credential in credentials {
             let mut outcomes = Vec::new();
             for action in &ACTIONS {
                 outcomes.push(thief.tries(&credential, action).await?);

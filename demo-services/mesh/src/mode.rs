@@ -3,6 +3,7 @@
 
 mod edge;
 mod embedded;
+mod plain_headers;
 mod relay;
 mod signed;
 mod transaction;
@@ -36,6 +37,8 @@ pub enum Mode {
     Transaction,
     /// The storefront makes a transaction token itself of whoever comes from outside, and nothing else of them goes on
     Edge,
+    /// Each presents a token of its own, and says in a header for whom; what there is before any of the others
+    PlainHeaders,
 }
 
 /// What is otherwise in a mode.
@@ -46,6 +49,8 @@ pub(crate) struct Table {
     pub(crate) relayed: Option<&'static Relayed>,
     /// Whether payments gets two credentials, the caller's own and its user's.
     pub(crate) beside: bool,
+    /// Whether orders and payments are told for whom in plain text, beside the caller's own credential.
+    pub(crate) named: bool,
     /// What is said at each service, where services say themselves for whom they call.
     pub(crate) said: Option<&'static Said>,
     /// Whose transaction tokens say for whom a service calls, where they do.
@@ -98,15 +103,22 @@ impl fmt::Display for Exception {
 impl Mode {
     pub(crate) const fn table(self) -> &'static Table {
         match self {
-            Self::Exchange => {
-                &Table { changes: &[], relayed: None, beside: false, said: None, trust_domain: None, exceptions: &[] }
-            }
+            Self::Exchange => &Table {
+                changes: &[],
+                relayed: None,
+                beside: false,
+                named: false,
+                said: None,
+                trust_domain: None,
+                exceptions: &[],
+            },
             Self::Relay => &relay::TABLE,
             Self::Embedded => &embedded::TABLE,
             Self::TwoCredentials => &two_credentials::TABLE,
             Self::Signed => &signed::TABLE,
             Self::Transaction => &transaction::TABLE,
             Self::Edge => &edge::TABLE,
+            Self::PlainHeaders => &plain_headers::TABLE,
         }
     }
 }

@@ -3,7 +3,10 @@
 use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName};
 use tower_identity::{SecretToken, transaction_tokens::FIELD};
 
-use super::{matrix::genitive, token::Token};
+use super::{
+    matrix::genitive,
+    token::{Kind, Token},
+};
 
 /// Where a token is in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,15 +18,24 @@ pub(super) enum Place {
     Beside,
     /// A user's transaction token, beside that of who calls.
     Transaction,
+    /// A user's name in plain text, beside the token of who calls.
+    Name,
 }
+
+/// The tokens of one request, and where they were.
+pub(super) type Request = Vec<(Place, Token)>;
 
 const SCHEME: &str = "Bearer ";
 const SESSION: &str = "session=";
 const OF_USER: HeaderName = HeaderName::from_static("x-user-token");
 const OF_TRANSACTION: HeaderName = HeaderName::from_static(FIELD);
+const NAME: HeaderName = HeaderName::from_static("x-user-id");
+
+/// A user of ours who has not been in the shop where users are named: a thief needs no more than to have heard of her.
+const NEVER_SEEN: &str = "carol";
 
 impl Place {
-    pub(super) const ALL: [Self; 4] = [Self::Bearer, Self::Cookie, Self::Beside, Self::Transaction];
+    pub(super) const ALL: [Self; 5] = [Self::Bearer, Self::Cookie, Self::Beside, Self::Transaction, Self::Name];
 
     /// The token there.
     pub(super) fn of(self, headers: &HeaderMap) -> Option<SecretToken> {
@@ -34,6 +46,7 @@ impl Place {
             // With its scheme or without.
             Self::Beside => text(OF_USER).map(|text| text.strip_prefix(SCHEME).unwrap_or(text))?,
             Self::Transaction => text(OF_TRANSACTION)?,
+            Self::Name => text(NAME)?,
         };
         Some(SecretToken::new(token))
     }
@@ -46,6 +59,7 @@ impl Place {
             Self::Cookie => (COOKIE, format!("{SESSION}{token}")),
             Self::Beside => (OF_USER, format!("{SCHEME}{token}")),
             Self::Transaction => (OF_TRANSACTION, token.to_owned()),
+            Self::Name => (NAME, token.to_owned()),
         }
     }
 }
@@ -63,12 +77,12 @@ pub(super) struct Credential {
 
 impl Credential {
     /// Whatever a thief makes of the tokens of one request: each as it was presented, each as a bearer token, what lies in
-    /// it, and two together where two came together.
+    /// it, and two together where two came together. A name is no token, and stays where names are.
     pub(super) fn of(presented: &[(Place, Token)]) -> Vec<Self> {
         let mut all = Vec::new();
         for (place, token) in presented {
             all.push(Self::alone(*place, token));
-            if *place != Place::Bearer {
+            if !matches!(place, Place::Bearer | Place::Name) {
                 all.push(Self::alone(Place::Bearer, token));
             }
             all.extend(token.holds.iter().flat_map(|held| Self::of(&[(Place::Bearer, held.clone())])));
@@ -79,14 +93,29 @@ impl Credential {
         all
     }
 
+    /// Whatever a thief makes of all that was seen: what says of nobody that they send it, beside each service's own token, whether
+    /// they came together or not. Names can be made up, so that of somebody who was never seen goes with them.
+    pub(super) fn across(requests: &[Request]) -> Vec<Self> {
+        let of = |kind: Kind| requests.iter().flatten().filter(move |(_, token)| token.kind == kind);
+        let is_named = |name: &str| of(Kind::Name).any(|(_, token)| token.whose == name);
+        let never_seen = of(Kind::Name).next().filter(|_| !is_named(NEVER_SEEN)).map(|(place, _)| {
+            let name = Token::name(&SecretToken::new(NEVER_SEEN));
+            (*place, Token { what: format!("{}, never seen", name.what), ..name })
+        });
+        let users = || of(Kind::Transaction).chain(of(Kind::Name)).chain(&never_seen);
+        of(Kind::Own)
+            .flat_map(|(own, caller)| users().map(move |(place, user)| Self::together((*own, caller), (*place, user))))
+            .collect()
+    }
+
     /// A user's token beside that of who calls.
-    pub(super) fn together((first, caller): (Place, &Token), (second, user): (Place, &Token)) -> Self {
+    fn together((first, caller): (Place, &Token), (second, user): (Place, &Token)) -> Self {
         Self {
             whose: user.whose.clone(),
             what: format!("{} + {} own", user.what, genitive(&caller.whose)),
             scopes: match second {
                 // Of what it says itself the same is said wherever it comes.
-                Place::Transaction => caller.scopes.clone(),
+                Place::Transaction | Place::Name => caller.scopes.clone(),
                 _ => format!("{} + {}", caller.scopes, user.scopes),
             },
             bears: vec![(first, caller.value.clone()), (second, user.value.clone())],
@@ -110,6 +139,7 @@ impl Credential {
             Place::Cookie => ", as a cookie",
             Place::Beside => ", as x-user-token",
             Place::Transaction => ", as txn-token",
+            Place::Name => ", as x-user-id",
         };
         Self {
             whose: token.whose.clone(),
@@ -123,7 +153,6 @@ impl Credential {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blast_radius::token::Kind;
 
     fn token(whose: &str, what: &str, holds: Vec<Token>) -> Token {
         let value = SecretToken::new(format!("{whose}-{what}"));
@@ -177,6 +206,44 @@ mod tests {
             ("alice's transaction token + orders' own", vec![Place::Bearer, Place::Transaction]),
         ];
         assert_eq!(made_of(&both), expected.map(|(words, places)| (words.to_owned(), places)));
+    }
+
+    #[test]
+    fn a_name_is_tried_in_its_field_alone_and_beside_the_callers_own_and_never_as_a_bearer_token() {
+        let name = Token::name(&SecretToken::new("alice"));
+        let expected = [
+            ("orders' own token", vec![Place::Bearer]),
+            ("alice's name, as x-user-id", vec![Place::Name]),
+            ("alice's name + orders' own", vec![Place::Bearer, Place::Name]),
+        ];
+        let both = [(Place::Bearer, token("orders", "own token", vec![])), (Place::Name, name)];
+        assert_eq!(made_of(&both), expected.map(|(words, places)| (words.to_owned(), places)));
+    }
+
+    /// What is made of all of these requests, in words, and by its values.
+    fn made_across(requests: &[Request]) -> Vec<(String, Vec<String>)> {
+        let values = |made: &Credential| made.bears.iter().map(|(_, value)| value.expose().to_owned()).collect();
+        let words = |made: &Credential| format!("{} {}", genitive(&made.whose), made.what);
+        Credential::across(requests).iter().map(|made| (words(made), values(made))).collect()
+    }
+
+    #[test]
+    fn where_users_are_named_a_services_own_token_is_tried_with_every_name_and_one_that_was_never_seen() {
+        let own = |whose| (Place::Bearer, Token { kind: Kind::Own, ..token(whose, "own token", vec![]) });
+        let name = |whose| (Place::Name, Token::name(&SecretToken::new(whose)));
+        let with = |words: &str, own: &str, name: &str| (words.to_owned(), vec![own.to_owned(), name.to_owned()]);
+        let seen = [vec![own("shop"), name("alice")], vec![own("orders")]];
+        let expected = [
+            with("alice's name + shop's own", "shop-own token", "alice"),
+            with("carol's name, never seen + shop's own", "shop-own token", "carol"),
+            with("alice's name + orders' own", "orders-own token", "alice"),
+            with("carol's name, never seen + orders' own", "orders-own token", "carol"),
+        ];
+        assert_eq!(made_across(&seen), expected);
+        // Whom it has seen it has seen, and where nobody is named nobody hears names.
+        let expected = [with("carol's name + shop's own", "shop-own token", "carol")];
+        assert_eq!(made_across(&[vec![own("shop"), name("carol")]]), expected);
+        assert_eq!(made_across(&[vec![own("shop")]]), []);
     }
 
     #[test]

@@ -21,7 +21,7 @@ type Sum = fn(&Matrix) -> usize;
 
 const SUMS: [(&str, Sum); 4] = [
     ("credentials that were stolen", |matrix| matrix.rows.len()),
-    ("requests that were sent, and logged", Matrix::requests),
+    ("requests that were sent and logged", Matrix::requests),
     ("of these reachable", |matrix| matrix.rows.iter().map(|row| row.reached().count()).sum()),
     ("services that one opens, at most", |matrix| {
         matrix.rows.iter().map(|row| row.opens().len()).max().unwrap_or_default()
@@ -44,7 +44,7 @@ impl fmt::Display for Table<'_> {
 impl Table<'_> {
     /// How much there is to be had at each service with whatever was stolen at one, in each mode.
     fn side_by_side(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:<14}{:<14}{:>8}", "a thief at", "reaches at", "of all")?;
+        write!(f, "{:<12}{:<14}{:>8}", "a thief at", "reaches at", "of all")?;
         for matrix in self.0 {
             write!(f, "{:>width$}", name_of(matrix.mode), width = width_of(matrix))?;
         }
@@ -53,7 +53,7 @@ impl Table<'_> {
             for (nth, at) in SERVICES.into_iter().enumerate() {
                 let first = if nth == 0 { stolen_at.name() } else { "" };
                 let all = ACTIONS.iter().filter(|action| action.at == at).count();
-                write!(f, "{first:<14}{:<14}{all:>8}", at.name())?;
+                write!(f, "{first:<12}{:<14}{all:>8}", at.name())?;
                 for matrix in self.0 {
                     let reached = match reached(matrix, stolen_at, at) {
                         0 => "-".to_owned(),
@@ -66,7 +66,7 @@ impl Table<'_> {
         }
         writeln!(f)?;
         for (what, sum) in SUMS {
-            write!(f, "{what:<36}")?;
+            write!(f, "{what:<34}")?;
             for matrix in self.0 {
                 write!(f, "{:>width$}", sum(matrix), width = width_of(matrix))?;
             }

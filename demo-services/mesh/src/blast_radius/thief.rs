@@ -17,7 +17,7 @@ use super::{
     actions::{ACTIONS, Action, Ask, Method},
     credential::{Credential, Place},
     tap::{Counts, THIEF, Taps},
-    token::{Kind, Token},
+    token::Token,
 };
 use crate::{Mesh, Part};
 
@@ -56,17 +56,14 @@ impl<'a> Thief<'a> {
         for presented in self.taps.seen_at(part) {
             let mut read = Vec::new();
             for (place, value) in presented {
-                read.push((place, self.read(&value).await?));
+                let token = if place == Place::Name { Token::name(&value) } else { self.read(&value).await? };
+                read.push((place, token));
             }
             requests.push(read);
         }
-        // A transaction token says of nobody that they send it: it is tried beside whoever's own token there is.
-        let of = |kind: Kind| requests.iter().flatten().filter(move |(_, token)| token.kind == kind);
-        let pairs = of(Kind::Own).flat_map(|(own, caller)| {
-            of(Kind::Transaction).map(move |(place, user)| Credential::together((*own, caller), (*place, user)))
-        });
+        let alone = requests.iter().flat_map(|read| Credential::of(read));
         let mut loot = BTreeMap::new();
-        for credential in pairs.chain(requests.iter().flat_map(|read| Credential::of(read))) {
+        for credential in Credential::across(&requests).into_iter().chain(alone) {
             let Credential { whose, what, scopes, .. } = &credential;
             loot.insert((whose.clone(), what.clone(), scopes.clone()), credential);
         }

@@ -24,6 +24,8 @@ pub(super) enum Kind {
     Own,
     /// A user's, which says of nobody that they send it.
     Transaction,
+    /// No token: a user's name, in plain text.
+    Name,
     Other,
 }
 
@@ -49,6 +51,18 @@ impl Token {
         let held = texts(&claims).into_iter().filter_map(|text| Self::read(&SecretToken::new(text))).collect();
         let scopes = text(&claims["scope"]).unwrap_or_default();
         Some(Self { value: value.clone(), whose, what, scopes, kind, holds: held })
+    }
+
+    /// What stands where services name their users, and is what it says.
+    pub(super) fn name(value: &SecretToken) -> Self {
+        Self {
+            value: value.clone(),
+            whose: value.expose().to_owned(),
+            what: "name".to_owned(),
+            scopes: String::new(),
+            kind: Kind::Name,
+            holds: Vec::new(),
+        }
     }
 
     /// An opaque token, which is that of a session, by what the storefront says of it.

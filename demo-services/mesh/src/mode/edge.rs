@@ -81,6 +81,7 @@ pub(super) static TABLE: Table = Table {
     ],
     relayed: None,
     beside: false,
+    named: false,
     said: None,
     trust_domain: Some(&TrustDomain {
         name: SHOP,

@@ -16,6 +16,7 @@ pub(super) static TABLE: Table = Table {
     ],
     relayed: None,
     beside: false,
+    named: false,
     said: None,
     trust_domain: None,
     exceptions: &[

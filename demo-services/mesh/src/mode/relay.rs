@@ -32,6 +32,7 @@ pub(super) static TABLE: Table = Table {
         scopes: &["catalog:read", "orders:read", "orders:write", "payments:charge", "payments:read", "prices:read"],
     }),
     beside: false,
+    named: false,
     said: None,
     trust_domain: None,
     exceptions: &[

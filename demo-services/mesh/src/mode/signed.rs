@@ -60,6 +60,7 @@ pub(super) static TABLE: Table = Table {
     ],
     relayed: None,
     beside: false,
+    named: false,
     said: Some(&Said {
         at_storefront: &[
             "catalog:read",

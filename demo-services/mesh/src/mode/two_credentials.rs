@@ -19,6 +19,7 @@ pub(super) static TABLE: Table = Table {
     ],
     relayed: None,
     beside: true,
+    named: false,
     said: None,
     trust_domain: None,
     exceptions: &[Exception {

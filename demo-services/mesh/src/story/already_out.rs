@@ -35,6 +35,16 @@ pub(super) async fn already_out<W: Write>(walk: &Walk<'_, W>, alice: &str) -> Re
             refused_as: "400 invalid_transaction_token",
         });
     }
+    if walk.names_users() {
+        let for_orders = walk.for_orders(alice).await?;
+        let own = walk.own_token(As::Orders, ("payments", "payments:charge payments:read")).await?;
+        return Ok(Out {
+            for_payments: for_orders.sent_on_by(&own),
+            exchanged: Exchanged::Transaction(for_orders.clone()),
+            for_orders,
+            refused_as: "401 invalid_token",
+        });
+    }
     let for_orders = walk.exchange(As::Storefront, alice, ("orders", "prices:read orders:read orders:write")).await?;
     let for_payments = walk.exchange(As::Orders, &for_orders, ("payments", "payments:charge payments:read")).await?;
     Ok(Out {

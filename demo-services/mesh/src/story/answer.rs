@@ -92,6 +92,8 @@ pub(super) enum By {
     OfItsClient,
     /// The caller's own token, and the user's beside it, in which the authority names the caller.
     TwoTokens,
+    /// The caller's own token, and the user's name beside it, in plain text.
+    Name,
     /// One token, which the caller has signed itself.
     ItsWord,
     /// The caller's own token, and the user's transaction token beside it, which is of this trust domain.
@@ -116,6 +118,18 @@ impl Seen<'_> {
             "storefront" => Self { scopes: Cow::Borrowed(said.at_storefront), ..self },
             "orders" => Self { scopes: Cow::Borrowed(said.at_orders), by: By::ItsWord, ..self },
             _ => Self { by: By::ItsWord, ..self },
+        }
+    }
+
+    /// The same where the caller names its user in plain text: what it may do itself counts, whoever that is.
+    pub(super) fn named(self) -> Self {
+        match self.service {
+            "storefront" => self,
+            "orders" => Self { actors: &[], by: By::Name, ..self },
+            _ => {
+                let scopes = Cow::Borrowed(&["payments:charge", "payments:read"][..]);
+                Self { scopes, actors: &[], by: By::Name, ..self }
+            }
         }
     }
 
@@ -193,7 +207,7 @@ impl Seen<'_> {
             "evidence": match (self.by, self.actors, self.user) {
                 (By::OneToken, [_, ..], _) | (By::ItsWord, ..) => "actor",
                 (By::OneToken, [], Some(_)) | (By::Minted(_), ..) => "issued_to",
-                (By::OneToken, [], None) | (By::TwoTokens | By::Transaction(_), ..) => "subject",
+                (By::OneToken, [], None) | (By::TwoTokens | By::Name | By::Transaction(_), ..) => "subject",
                 (By::OfItsClient, ..) => "direct_client",
                 (By::Certificate, ..) => "proven",
             },
@@ -202,6 +216,7 @@ impl Seen<'_> {
                 By::TwoTokens => "issuer_named",
                 By::Certificate if self.user.is_some() => "issuer_named",
                 By::Certificate => "same_token",
+                By::Name => "none",
                 By::ItsWord => "self_asserted",
                 By::Transaction(_) | By::Minted(_) => "transaction",
             },

@@ -22,7 +22,9 @@ pub(super) async fn revoked_while_listening<W: Write>(walk: &mut Walk<'_, W>) ->
     let Out { for_orders, for_payments, refused_as, exchanged } = already_out(walk, &alice).await?;
     for (seen, part, by) in [(AT_ORDERS, Part::Orders, &for_orders), (AT_PAYMENTS, Part::Payments, &for_payments)] {
         let whoami = walk.get(part, "/whoami", by).await?;
-        let seen = walk.trust_domain().map_or_else(|| seen.clone(), |domain| seen.clone().carried(domain));
+        // Where nothing is sent on, the walk has exchanged tokens for her itself.
+        let is_sent_on = walk.trust_domain().is_some() || walk.names_users();
+        let seen = if is_sent_on { walk.on_the_way(seen) } else { seen };
         walk.saw(seen, &whoami.body)?;
     }
     walk.post_bare(Part::Orders, "/settlements/run").await?;

@@ -9,13 +9,16 @@ use tower_identity::{BoxError, Refusal, SecretToken, Settings, SettingsError, tr
 /// The field of a transaction token.
 pub(super) const TRANSACTION: HeaderName = HeaderName::from_static(FIELD);
 
+/// The field of a user's name, where services say it in plain text.
+const NAME: HeaderName = HeaderName::from_static("x-user-id");
+
 const SCHEME: &str = "Bearer ";
 
-/// A bearer token, and the transaction token beside it where there is one.
+/// A bearer token, and what says beside it for whom: a transaction token, or a name.
 #[derive(Debug, Clone)]
 pub(super) struct Presented {
     bearer: SecretToken,
-    transaction: Option<SecretToken>,
+    beside: Option<(HeaderName, SecretToken)>,
 }
 
 /// Why there is no such token.
@@ -38,30 +41,31 @@ impl Presented {
     /// What goes into the request.
     pub(super) fn fields(&self) -> impl Iterator<Item = (HeaderName, String)> {
         let bearer = (AUTHORIZATION, format!("{SCHEME}{}", self.bearer.expose()));
-        let beside = self.transaction.as_ref().map(|token| (TRANSACTION, token.expose().to_owned()));
+        let beside = self.beside.as_ref().map(|(field, value)| (field.clone(), value.expose().to_owned()));
         [Some(bearer), beside].into_iter().flatten()
     }
 
-    /// The same transaction token beside this token of another service.
+    /// The same beside this token of another service.
     pub(super) fn sent_on_by(&self, own: &str) -> Self {
-        Self { bearer: SecretToken::new(own), transaction: self.transaction.clone() }
+        Self { bearer: SecretToken::new(own), beside: self.beside.clone() }
     }
 
     /// The transaction token, where there is one.
     pub(super) fn transaction(&self) -> Option<&SecretToken> {
-        self.transaction.as_ref()
+        self.beside.as_ref().filter(|(field, _)| *field == TRANSACTION).map(|(_, token)| token)
     }
 
     fn of(headers: &HeaderMap) -> Self {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let bearer = text(AUTHORIZATION).and_then(|value| value.strip_prefix(SCHEME)).unwrap_or_default();
-        Self { bearer: SecretToken::new(bearer), transaction: text(TRANSACTION).map(SecretToken::new) }
+        let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        let bearer = text(&AUTHORIZATION).and_then(|value| value.strip_prefix(SCHEME)).unwrap_or_default();
+        let beside = [TRANSACTION, NAME].into_iter().find_map(|name| Some((SecretToken::new(text(&name)?), name)));
+        Self { bearer: SecretToken::new(bearer), beside: beside.map(|(value, name)| (name, value)) }
     }
 }
 
 impl From<&str> for Presented {
     fn from(bearer: &str) -> Self {
-        Self { bearer: SecretToken::new(bearer), transaction: None }
+        Self { bearer: SecretToken::new(bearer), beside: None }
     }
 }
 
@@ -94,5 +98,5 @@ pub(super) async fn made_at_the_edge(settings: &Settings, own: &str, first: &str
     let caller = verifier.bearer(first).await?;
     let trust_domain = edge.mint().trust_domains().next().expect("a mint has one");
     let minted = edge.mint().mint(&caller, trust_domain).map_err(Refusal::from)?;
-    Ok(Presented { transaction: Some(minted.token().clone()), ..own.into() })
+    Ok(Presented { beside: Some((TRANSACTION, minted.token().clone())), ..own.into() })
 }

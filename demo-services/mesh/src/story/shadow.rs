@@ -43,6 +43,8 @@ struct Tried {
     refused: &'static str,
 }
 
+const MORE_THAN_IT_MAY: &str = "it tries one that allows it more than it may have; she orders: 201";
+
 fn tried<W>(walk: &Walk<'_, W>) -> Tried
 where
     W: Write,
@@ -50,6 +52,7 @@ where
     let shape = walk.shape();
     let own =
         |scopes| format!("strategy = \"client_credentials\", scope = \"{}\"", shape.own_scopes("payments", scopes));
+    let scope = || format!("scope = \"{}\"\n", shape.scopes("payments", "payments:charge payments:read"));
     let obtained = "it tries a token of its own behind Alice's back, who orders: 201";
     match walk.trust_domain() {
         Some(TrustDomain { sends, replaces: Some(replaces), .. }) => Tried {
@@ -64,10 +67,17 @@ where
             one: own("payments:settle"),
             obtained,
             other: own("payments:charge"),
-            refused: "it tries one that allows it more than it may have; she orders: 201",
+            refused: MORE_THAN_IT_MAY,
+        },
+        None if walk.names_users() => Tried {
+            said: scope(),
+            one: own("payments:settle"),
+            obtained,
+            other: own("payments:refund"),
+            refused: MORE_THAN_IT_MAY,
         },
         None => Tried {
-            said: format!("scope = \"{}\"\n", shape.scopes("payments", "payments:charge payments:read")),
+            said: scope(),
             one: own("payments:settle"),
             obtained,
             other: shape.target("ledger"),

@@ -91,6 +91,7 @@ async fn the_story_holds_in_every_mode_but_for_what_the_mode_cannot() {
         (Mode::Signed, Told { steps: 20, held: 16, otherwise: 4 }, include_str!("story-signed.txt")),
         (Mode::Transaction, Told { steps: 20, held: 20, otherwise: 0 }, include_str!("story-transaction.txt")),
         (Mode::Edge, Told { steps: 21, held: 17, otherwise: 4 }, include_str!("story-edge.txt")),
+        (Mode::PlainHeaders, Told { steps: 20, held: 18, otherwise: 2 }, include_str!("story-plain-headers.txt")),
     ];
     let walked = modes
         .each_ref()
