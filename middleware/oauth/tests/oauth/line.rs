@@ -8,7 +8,7 @@ use tower_identity_oauth::{
 };
 use tower_identity_testkit::{Endpoint, Failure};
 
-use crate::support::failing::{Failing, ISSUER, grant, settle};
+use crate::support::failing::{Failing, ISSUER, grant, settle, until};
 
 #[tokio::test]
 async fn out_b22_sixty_four_are_under_way_two_wait_and_no_more() {
@@ -72,6 +72,7 @@ async fn out_b22_a_turn_that_does_not_come_in_time_is_none() {
     for call in under_way {
         call.await.expect("no panic").expect_err("no answer");
     }
+    until(|| early.is_finished().then_some(())).await;
     let error = early.await.expect("no panic").expect_err("nobody is there");
     assert_eq!(error.not_asked(), Some(&NotAsked::BreakerOpen { left: Duration::from_secs(5) }));
     assert_eq!(server.calls(), [64]);
