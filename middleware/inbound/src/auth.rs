@@ -31,6 +31,7 @@ mod named;
 mod observing;
 mod plain;
 mod service;
+mod sessions;
 mod settings;
 #[cfg(feature = "transaction-tokens")]
 mod transactions;

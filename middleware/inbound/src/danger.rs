@@ -129,6 +129,8 @@ impl Development {
             return None;
         }
         match Presented::read(sources, request.headers(), request.uri(), self.0.max_token_bytes()) {
+            // The id of a session is no token that could be explained.
+            Presented::Credentials(credentials) if credentials.by_cookie() && sources.are_of_sessions() => None,
             Presented::Credentials(credentials) if credentials.user().or(credentials.transaction()).is_none() => {
                 Some(Box::pin(self.0.explain(credentials.caller())))
             }

@@ -18,6 +18,7 @@
 //! |---|---|
 //! | [`auth`] | [`AuthLayer`]: authenticates, opens the ambient scope, calls on |
 //! | [`source`] | [`Source`]: where a credential may be |
+//! | [`session`] | [`SessionStore`]: which token the id in a cookie stands for |
 //! | [`presented`] | [`Presented`]: what a request presents, absent, malformed or a credential |
 //! | [`inbound`] | [`Inbound`]: what authentication leaves in the request |
 //! | [`require`] | [`RequireLayer`]: applies a rule |
@@ -62,6 +63,7 @@ pub mod render;
 pub mod require;
 pub mod resource;
 pub mod rule;
+pub mod session;
 pub mod source;
 mod stage;
 pub mod streams;
@@ -83,6 +85,7 @@ pub use self::{
     require::{RequireFuture, RequireLayer, RequireService},
     resource::{ResourceMetadata, ResourceMetadataBuilder, ResourceSettings},
     rule::{CallerName, IssuerName, Rule, RuleHandle, RuleSet},
+    session::{SessionId, SessionStore},
     source::{Source, Sources},
     streams::Streams,
 };

@@ -5,7 +5,10 @@ use std::fmt;
 use http::{HeaderMap, Uri};
 use tower_identity_core::{Refusal, RefusalKind, bearer::is_token68};
 
-use crate::source::{Form, Found, Source, Sources, malformed};
+use crate::{
+    session,
+    source::{Form, Found, Source, Sources, malformed},
+};
 
 /// What a request presents as its credential. What is malformed is never absent.
 #[derive(Debug, Clone)]
@@ -32,7 +35,7 @@ pub struct Credentials<'a> {
 }
 
 impl<'a> Credentials<'a> {
-    /// The caller's bearer token (RFC 6750 §2.1).
+    /// The caller's bearer token (RFC 6750 §2.1), or what stands in its place in a cookie of a [session](crate::session).
     #[must_use]
     pub fn caller(&self) -> &'a str {
         self.caller
@@ -48,6 +51,14 @@ impl<'a> Credentials<'a> {
     #[must_use]
     pub fn transaction(&self) -> Option<&'a str> {
         self.transaction
+    }
+
+    /// The same, with this token for the caller's.
+    pub(crate) fn with_caller<'b>(self, caller: &'b str) -> Credentials<'b>
+    where
+        'a: 'b,
+    {
+        Credentials { caller, ..self }
     }
 
     /// Whether one of them is a cookie: browsers send it whoever made them ask.
@@ -123,7 +134,10 @@ fn presented<'a>(
         return Err(malformed("query").detail("a token in the query beside a credential"));
     }
     let by_cookie = [caller, user].into_iter().flatten().any(|(source, _)| source.is_cookie());
-    let token = |(_, found)| token(found, max_token_bytes);
+    let token = |(source, found): (&Source, Found<'a>)| match source.is_cookie() && sources.are_of_sessions() {
+        true => session::id(found.value),
+        false => token(found, max_token_bytes),
+    };
     let (caller, user) = (caller.map(token).transpose()?, user.map(token).transpose()?);
     let transaction = transaction.map(token).transpose()?;
     match (caller, user) {

@@ -222,11 +222,13 @@ pub struct Sources {
     caller: Box<[Source]>,
     user: Option<Source>,
     transaction: Option<Source>,
+    /// Whether a cookie holds the id of a session, and no token.
+    sessions: bool,
 }
 
 impl Default for Sources {
     fn default() -> Self {
-        Self { caller: [Source::authorization()].into(), user: None, transaction: None }
+        Self { caller: [Source::authorization()].into(), user: None, transaction: None, sessions: false }
     }
 }
 
@@ -244,7 +246,7 @@ impl Sources {
         if let Some(at) = (1..caller.len()).find(|&at| caller[..at].contains(&caller[at])) {
             return Err(InvalidSetting::new(at, "is named twice").within("sources"));
         }
-        Ok(Self { caller, user: None, transaction: None })
+        Ok(Self { caller, user: None, transaction: None, sessions: false })
     }
 
     /// And the place where the user's own credential may be, beside the caller's: said last.
@@ -283,6 +285,22 @@ impl Sources {
             Some(user) if sources.is_of_transactions(user) => Err(InvalidSetting::new("user_source", rule)),
             _ => Ok(sources),
         }
+    }
+
+    /// And the cookies among the caller's hold ids of sessions.
+    pub(crate) fn of_sessions(self) -> Result<Self, InvalidSetting> {
+        if !self.caller.iter().any(Source::is_cookie) {
+            return Err(InvalidSetting::new("sources", "names no cookie, and a session is known by one"));
+        }
+        if self.user.as_ref().is_some_and(Source::is_cookie) {
+            return Err(InvalidSetting::new("user_source", "is a cookie, which is a caller's session here"));
+        }
+        Ok(Self { sessions: true, ..self })
+    }
+
+    /// Whether a cookie of theirs is the id of a session.
+    pub(crate) fn are_of_sessions(&self) -> bool {
+        self.sessions
     }
 
     fn is_of_transactions(&self, other: &Source) -> bool {

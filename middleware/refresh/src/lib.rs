@@ -19,6 +19,7 @@
 //! | `slots` | [`Slots`], many of them by key, and not more than so many |
 //! | `lifetime` | what a loader answers: [`Loaded`] or [`Failed`], and [`Lifetime`] |
 //! | `background` | [`Background`], a task that ends with its owner; [`blocking`] work, and [`OneAtATime`] |
+//! | `budget` | [`Budget`], how much may be under way at one time |
 //! | `upkeep` | [`Upkeep`], one that is begun at its first use |
 //! | `file` | [`open_regular`], for files that are read while a service runs |
 //! | `watched_file` | [`WatchedFile`], read again while it is in use |
@@ -27,6 +28,7 @@
 //! | `jitter` | [`jitter()`], chance, so that what began together does not come back together |
 
 mod background;
+mod budget;
 mod clock;
 mod file;
 mod flight;
@@ -48,6 +50,7 @@ mod watched_file;
 pub use self::slots::Slots;
 pub use self::{
     background::{Background, OneAtATime, blocking},
+    budget::{Budget, Permit},
     clock::system_clock,
     file::open_regular,
     get::Get,

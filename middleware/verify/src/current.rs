@@ -4,7 +4,7 @@ use std::{any::Any, sync::Arc};
 
 use arc_swap::Guard;
 use rustls_pki_types::CertificateDer;
-use tower_identity_core::{CallerContext, CertificateThumbprint, Issuer, Refusal};
+use tower_identity_core::{CallerContext, CertificateThumbprint, Clock, Issuer, Refusal};
 
 use crate::{Verification, inner::Inner, proof::Proof};
 
@@ -20,6 +20,18 @@ impl Current {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.0.generation
+    }
+
+    /// The same generation, to be kept for as long as one request waits: by a count, in the place of what a thread has few of.
+    #[must_use]
+    pub fn kept(&self) -> Self {
+        Self(Guard::from_inner(Arc::clone(&self.0)))
+    }
+
+    /// The time that these settings go by.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
     }
 
     /// The same, for a request over a connection whose peer has proven the key of this certificate, if of one: tokens that

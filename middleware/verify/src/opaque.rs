@@ -20,7 +20,6 @@
 //! | `telemetry` | what the operator is told |
 
 mod answers;
-mod budget;
 mod lookup;
 mod split;
 mod stored;

@@ -24,7 +24,8 @@ impl Verification {
         Self(State::Decided(decision))
     }
 
-    pub(crate) fn fetching(waiting: BoxFuture<'static, Result<CallerContext, Refusal>>) -> Self {
+    /// One that has to wait: for what is fetched, be it the token itself, and then for its verdict.
+    pub fn fetching(waiting: BoxFuture<'static, Result<CallerContext, Refusal>>) -> Self {
         Self(State::Fetching(waiting))
     }
 

@@ -37,6 +37,10 @@ impl<P> AuthLayer<P> {
             Some(user) => sources.with_user(user)?,
             None => sources,
         };
+        let sources = match self.settings.sessions {
+            Some(_) => sources.of_sessions()?,
+            None => sources,
+        };
         let sources = sources.with_transaction(self.settings.sources.transaction().cloned())?;
         self.settings.hold_apart(&sources)?;
         Ok(self.with(|settings| settings.sources = sources))
@@ -58,6 +62,10 @@ impl<P> AuthLayer<P> {
             return Err(three_credentials());
         }
         let sources = self.settings.sources.clone().with_user(source)?;
+        let sources = match self.settings.sessions {
+            Some(_) => sources.of_sessions()?,
+            None => sources,
+        };
         self.settings.hold_apart(&sources)?;
         Ok(self.with(|settings| settings.sources = sources))
     }

@@ -37,7 +37,7 @@ impl<S, P> AuthService<S, P> {
     where
         S: Service<Request<B>> + Clone,
     {
-        let settings = &*self.settings;
+        let settings = &self.settings;
         let verifier = settings.current(&mut request);
         let plain = settings.take_plain(&mut request);
         let recalled = plain.as_ref().and_then(|field| recall(&verifier, field));

@@ -7,7 +7,7 @@ use tower_identity_core::{CallerContext, CertificateThumbprint, Refusal, Refusal
 use tower_identity_refresh::Upkeep;
 use tower_identity_verify::{Current, Over, Verification, Verifier};
 
-use super::{ClientCertificate, certified::Shown, plain::judge_anew};
+use super::{ClientCertificate, certified::Shown, plain::judge_anew, sessions::Sessions};
 use crate::{
     Connection, Credentials, ForwardedCertificate, Inbound, Presented, ResourceMetadata, RuleSet, Sources, Streams,
     challenge::Names,
@@ -27,6 +27,8 @@ const FURTHER_ISSUERS: usize = 8;
 pub(super) struct Settings {
     pub(super) verifier: Verifier,
     pub(super) sources: Sources,
+    /// Where the cookies among these hold ids of sessions.
+    pub(super) sessions: Option<Sessions>,
     /// Whether the caller's credential is the certificate of the connection.
     pub(super) client_certificate: Option<ClientCertificate>,
     /// Where a proxy may say which certificate the caller has.
@@ -72,6 +74,7 @@ impl Settings {
             passed: Passed::of(verifier.issuers().chain(verifier.certificate_issuers()).count() + FURTHER_ISSUERS),
             verifier,
             sources: Sources::default(),
+            sessions: None,
             client_certificate: None,
             forwarded: None,
             plain_user: None,
@@ -121,7 +124,7 @@ impl Settings {
     /// out of it already. Out of line, so that requests whose token is remembered have less to pass on.
     #[inline(never)]
     pub(super) fn judge<B>(
-        &self,
+        self: &Arc<Self>,
         verifier: &Current,
         plain: Option<HeaderValue>,
         request: &mut Request<B>,
@@ -136,21 +139,31 @@ impl Settings {
         }
         let bytes = verifier.max_token_bytes();
         let presented = Presented::read(&self.sources, request.headers(), request.uri(), bytes);
+        Err(match (&self.sessions, presented) {
+            (Some(sessions), Presented::Credentials(credentials)) if credentials.by_cookie() => {
+                self.judge_session(sessions, verifier, credentials, request)
+            }
+            (_, presented) => self.judge_read(verifier, presented, request),
+        })
+    }
+
+    /// Judges what was read of a request, whose tokens are all there.
+    pub(super) fn judge_read<B>(&self, verifier: &Current, presented: Presented<'_>, request: &Request<B>) -> Verdict {
         let shown = match self.shown(verifier, request) {
             Ok(shown) => shown,
-            Err(refusal) => return Err(Verdict::Decided(Err(refusal))),
+            Err(refusal) => return Verdict::Decided(Err(refusal)),
         };
         let named = match self.name_of_user(request.headers()) {
             Ok(named) => named,
-            Err(refusal) => return Err(Verdict::Decided(Err(refusal))),
+            Err(refusal) => return Verdict::Decided(Err(refusal)),
         };
         if let Some(user) = named {
-            return Err(self.judge_named(verifier, presented, user, &shown, request));
+            return self.judge_named(verifier, presented, user, &shown, request);
         }
-        Err(match self.client_certificate {
+        match self.client_certificate {
             Some(wanted) => self.judge_certified(wanted, verifier, presented, &shown, request),
             None => self.judge_presented(verifier, presented, &shown, request),
-        })
+        }
     }
 
     pub(super) fn judge_presented<B>(

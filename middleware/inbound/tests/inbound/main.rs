@@ -31,6 +31,7 @@ mod resource;
 mod rules;
 mod security_events;
 mod self_asserted;
+mod sessions;
 mod sign_in;
 mod sources;
 mod streams;

@@ -8,13 +8,9 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use quick_cache::sync::Cache;
 use tower_identity_core::{Clock, Fingerprint, Refusal, Timestamp};
-use tower_identity_refresh::{Failed, Loaded, Slot};
+use tower_identity_refresh::{Budget, Failed, Loaded, Permit, Slot};
 
-use super::{
-    StandsFor,
-    budget::{Budget, Permit},
-    busy,
-};
+use super::{StandsFor, busy};
 
 /// How many tokens that were good are remembered. The least used make room.
 const GOOD: usize = 10_000;

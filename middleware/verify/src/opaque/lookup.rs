@@ -5,12 +5,11 @@ use std::{sync::Arc, time::Duration};
 use tower_identity_core::{Fingerprint, InvalidSetting, Refusal, RefusalKind, SecretToken, Timestamp};
 use tower_identity_jose::Accept;
 use tower_identity_oauth::{Http, Introspected, Introspection, IntrospectionClient, InvalidAnswer, SignedAnswer};
-use tower_identity_refresh::{Failed, Lifetime, Loaded};
+use tower_identity_refresh::{Failed, Lifetime, Loaded, Permit};
 
 use super::{
     StandsFor,
     answers::{Answer, Answers},
-    budget::Permit,
     telemetry::{self, LookupOutcome},
 };
 use crate::{check, trusted::Trusted};

@@ -27,9 +27,9 @@ pub trait SplitTokens: fmt::Debug + Send + Sync + 'static {
     fn find(&self, signature: Fingerprint) -> BoxFuture<'_, Result<Option<SecretToken>, StoreError>>;
 }
 
-/// The store of split tokens cannot say what it has.
+/// A store cannot say what it has.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the store of split tokens fails")]
+#[error("the store fails")]
 pub struct StoreError(#[source] Arc<dyn Error + Send + Sync>);
 
 impl StoreError {

@@ -5,11 +5,10 @@ use std::{sync::Arc, time::Duration};
 use quick_cache::sync::Cache;
 use tower_identity_core::{CallerContext, Clock, Fingerprint, Refusal, RefusalKind, SecretToken};
 use tower_identity_oauth::DEADLINE;
+use tower_identity_refresh::Budget;
 
 use super::{
-    StandsFor,
-    budget::Budget,
-    busy,
+    StandsFor, busy,
     split::{SplitToken, SplitTokens, StoreError},
 };
 use crate::check;

@@ -6,27 +6,41 @@ use std::sync::{
 };
 
 /// So many permits, shared by those who have a clone.
+///
+/// ```
+/// use tower_identity_refresh::Budget;
+///
+/// let budget = Budget::new(1);
+/// let permit = budget.take();
+/// assert!(permit.is_some() && budget.take().is_none());
+/// drop(permit);
+/// assert!(!budget.is_spent());
+/// ```
 #[derive(Debug, Clone)]
-pub(crate) struct Budget(Arc<AtomicUsize>);
+pub struct Budget(Arc<AtomicUsize>);
 
 /// One piece of work under way, over when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Permit(Budget);
+pub struct Permit(Budget);
 
 impl Budget {
-    pub(crate) fn new(permits: usize) -> Self {
+    /// So many of them.
+    #[must_use]
+    pub fn new(permits: usize) -> Self {
         Self(Arc::new(AtomicUsize::new(permits)))
     }
 
     /// A permit, unless all are taken. Nobody waits for one: who waits takes memory, and a flood has enough of them.
-    pub(crate) fn take(&self) -> Option<Permit> {
+    #[must_use]
+    pub fn take(&self) -> Option<Permit> {
         let one_less = |left: usize| left.checked_sub(1);
         let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
         taken.is_ok().then(|| Permit(self.clone()))
     }
 
     /// Whether none is left, as of a moment ago.
-    pub(crate) fn is_spent(&self) -> bool {
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
         self.0.load(Ordering::Relaxed) == 0
     }
 }
