@@ -102,8 +102,8 @@ pub use tower_identity_edge::{
 pub use tower_identity_inbound::{
     AtEdge, AuthLayer, CallerName, CertificateForm, ClientCertificate, Connection, CorrelationId, EdgeBody,
     ForwardAuthLayer, ForwardedCertificate, Inbound, IssuerName, OriginalRequest, ProxyPeer, RequireLayer,
-    ResourceMetadata, ResourceMetadataBuilder, ResourceSettings, Rule, RuleHandle, RuleSet, SecurityEvents, SessionId,
-    SessionStore, Source, Streams, edge, rule,
+    ResourceMetadata, ResourceMetadataBuilder, ResourceSettings, Rule, RuleHandle, RuleSet, SecurityEvents,
+    SessionCookie, SessionStore, Source, Streams, edge, rule,
 };
 pub use tower_identity_jose::{Algorithm, DecryptionKey, EncryptionKey, KeySet, Limits, SigningKey};
 #[cfg(feature = "edge")]

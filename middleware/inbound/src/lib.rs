@@ -85,7 +85,7 @@ pub use self::{
     require::{RequireFuture, RequireLayer, RequireService},
     resource::{ResourceMetadata, ResourceMetadataBuilder, ResourceSettings},
     rule::{CallerName, IssuerName, Rule, RuleHandle, RuleSet},
-    session::{SessionId, SessionStore},
+    session::{SessionCookie, SessionStore},
     source::{Source, Sources},
     streams::Streams,
 };

@@ -27,15 +27,15 @@ pub trait SessionStore: Send + Sync + 'static {
     /// # Errors
     ///
     /// When that cannot be said now: the request is answered with 503.
-    fn token(&self, session: SessionId) -> BoxFuture<'_, Result<Option<SecretToken>, StoreError>>;
+    fn token(&self, session: SessionCookie) -> BoxFuture<'_, Result<Option<SecretToken>, StoreError>>;
 }
 
 /// What a cookie says which session it is of: at most [`MAX_ID_BYTES`] `cookie-octet`s (RFC 6265 §4.1.1). Who has it has the
 /// session, so it is a secret as a token is, and never prints.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SessionId(SecretToken);
+pub struct SessionCookie(SecretToken);
 
-impl SessionId {
+impl SessionCookie {
     /// Of what was [read](id).
     pub(crate) fn new(id: &str) -> Self {
         Self(id.into())
@@ -48,9 +48,9 @@ impl SessionId {
     }
 }
 
-impl fmt::Debug for SessionId {
+impl fmt::Debug for SessionCookie {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SessionId(..)")
+        f.write_str("SessionCookie(..)")
     }
 }
 

@@ -8,5 +8,6 @@ mod keys;
 mod layer;
 mod listeners;
 mod mint;
+mod sessions;
 mod support;
 mod through;

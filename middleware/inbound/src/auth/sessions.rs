@@ -13,7 +13,7 @@ use super::{
     AuthLayer,
     settings::{Settings, Verdict},
 };
-use crate::{Credentials, Inbound, Presented, SessionId, SessionStore};
+use crate::{Credentials, Inbound, Presented, SessionCookie, SessionStore};
 
 const CHECK: &str = "session";
 
@@ -49,7 +49,7 @@ impl<P> AuthLayer<P> {
     /// use http::{Request, Response};
     /// use tower::{Layer, ServiceExt, service_fn};
     /// use tower_identity_core::{BoxFuture, SecretToken};
-    /// use tower_identity_inbound::{AuthLayer, SessionId, SessionStore, Source, session::StoreError};
+    /// use tower_identity_inbound::{AuthLayer, SessionCookie, SessionStore, Source, session::StoreError};
     /// use tower_identity_testkit::TestIssuer;
     /// use tower_identity_verify::{TrustedIssuer, Verifier};
     ///
@@ -58,7 +58,7 @@ impl<P> AuthLayer<P> {
     /// struct InMemory(RwLock<HashMap<String, SecretToken>>);
     ///
     /// impl SessionStore for InMemory {
-    ///     fn token(&self, session: SessionId) -> BoxFuture<'_, Result<Option<SecretToken>, StoreError>> {
+    ///     fn token(&self, session: SessionCookie) -> BoxFuture<'_, Result<Option<SecretToken>, StoreError>> {
     ///         let found = self.0.read().expect("no writer panics").get(session.expose()).cloned();
     ///         Box::pin(ready(Ok(found)))
     ///     }
@@ -114,7 +114,7 @@ struct Silent;
 
 impl Sessions {
     /// The token of a session.
-    async fn token(&self, session: SessionId, clock: &Clock) -> Result<SecretToken, Refusal> {
+    async fn token(&self, session: SessionCookie, clock: &Clock) -> Result<SecretToken, Refusal> {
         let _permit = self
             .budget
             .take()
@@ -148,7 +148,7 @@ impl Settings {
         if let Err(refusal) = self.cross_site.check(request, self.sources.by_tls_alone()) {
             return Verdict::Decided(Err(refusal));
         }
-        let session = SessionId::new(credentials.caller());
+        let session = SessionCookie::new(credentials.caller());
         let (settings, sessions, verifier) = (Arc::clone(self), sessions.clone(), verifier.kept());
         let head = head_of(request);
         let waiting: BoxFuture<'static, _> = Box::pin(async move {

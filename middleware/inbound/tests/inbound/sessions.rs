@@ -19,7 +19,7 @@ use http::{
 use http_body_util::{BodyExt, Full};
 use tower_identity_core::{BoxFuture, Refusal, SecretToken};
 use tower_identity_inbound::{
-    AuthLayer, SessionId, SessionStore, Source, danger,
+    AuthLayer, SessionCookie, SessionStore, Source, danger,
     session::{MAX_ID_BYTES, StoreError},
 };
 use tower_identity_testkit::{LogCapture, ManualClock, TestIssuer};
@@ -69,8 +69,8 @@ impl Store {
 }
 
 impl SessionStore for Store {
-    fn token(&self, session: SessionId) -> BoxFuture<'_, Result<Option<SecretToken>, StoreError>> {
-        assert_eq!(format!("{session:?}"), "SessionId(..)");
+    fn token(&self, session: SessionCookie) -> BoxFuture<'_, Result<Option<SecretToken>, StoreError>> {
+        assert_eq!(format!("{session:?}"), "SessionCookie(..)");
         self.0.asked.fetch_add(1, Ordering::Relaxed);
         match *self.0.mood.lock().expect("no panic") {
             Mood::Answers => {
