@@ -27,8 +27,8 @@ use crate::{
 };
 
 /// Authenticates requests from outside, and puts an internal identity in the place of whoever they name: the one
-/// [`Inbound`] of the request, and the [ambient scope](tower_identity_core::ambient), are then of the trust domain. For the
-/// first service that external requests reach, in the place of its [`AuthLayer`].
+/// [`Inbound`](tower_identity_inbound::Inbound) of the request, and the [ambient scope](tower_identity_core::ambient), are then
+/// of the trust domain. For the first service that external requests reach, in the place of its [`AuthLayer`].
 ///
 /// - The user is whom the [mint](Mint), or the [authority](Exchange), calls so inside, with the rights that cross. Who sent the request stays known to
 ///   rules, by its name alone: the text of what was presented is gone, and no strategy of the outbound layer can relay,

@@ -35,7 +35,7 @@ pub struct Credentials<'a> {
 }
 
 impl<'a> Credentials<'a> {
-    /// The caller's bearer token (RFC 6750 §2.1), or what stands in its place in a cookie of a [session](crate::session).
+    /// The caller's bearer token (RFC 6750 §2.1), or what stands in its place in a [session's](crate::session) cookie.
     #[must_use]
     pub fn caller(&self) -> &'a str {
         self.caller

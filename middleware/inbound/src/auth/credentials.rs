@@ -47,10 +47,10 @@ impl<P> AuthLayer<P> {
     }
 
     /// Reads the user's own credential from this place, beside the caller's: both are verified and related
-    /// ([`Verifier::pair`]).
+    /// ([`Verifier::pair`](tower_identity_verify::Verifier::pair)).
     ///
-    /// The caller's may come without it, and then stands for the caller [alone](Verifier::alone); the user's never comes
-    /// without the caller's (401).
+    /// The caller's may come without it, and then stands for the caller [alone](tower_identity_verify::Verifier::alone); the
+    /// user's never comes without the caller's (401).
     ///
     /// # Errors
     ///
@@ -73,7 +73,7 @@ impl<P> AuthLayer<P> {
     /// Takes the client certificate of the connection for the caller's credential, as far as the verifier
     /// [trusts](tower_identity_verify::VerifierBuilder::certificates) it. What the [sources](Self::sources) hold is then that
     /// of the caller's user, or a token of the caller's own, and related to the certificate
-    /// ([`Verifier::certificate_and_token`]):
+    /// ([`Verifier::certificate_and_token`](tower_identity_verify::Verifier::certificate_and_token)):
     ///
     /// | certificate | token | |
     /// |---|---|---|
